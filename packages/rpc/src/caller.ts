@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// The interface between an edge and a service, the same in one process and over gRPC, and the handlers behind it.
+// What every binding promises is written down as tests in caller-contract.ts.
+import type { MethodMap, MethodName } from './method-map.ts'
+import type { Result } from './result.ts'
+
+export type OnResult<T> = (result: Result<T>) => void
+
+/** Integers for metrics; the first four only grow. */
+export interface CallerCounts {
+  /** Calls accepted, each ended by exactly one result. */
+  items: number
+  /** Messages written (gRPC) or turns drained (in process). */
+  batches: number
+  refused: number
+  unknown: number
+  /** Sent and not ended. */
+  inFlight: number
+  /** Waiting to be sent. */
+  queued: number
+}
+
+export interface Caller<M extends MethodMap, Push = never> {
+  /**
+   * Sends one item. `onResult` is called exactly once and never inside `call`.
+   * @param timeoutMs after this long without a result the outcome is unknown (resolution: 10 ms)
+   */
+  call<K extends MethodName<M>>(
+    method: K,
+    request: M[K]['request'],
+    timeoutMs: number,
+    onResult: OnResult<M[K]['response']>,
+  ): void
+  /** `call` as a promise, for paths that are not hot. Never rejects. */
+  invoke<K extends MethodName<M>>(
+    method: K,
+    request: M[K]['request'],
+    timeoutMs: number,
+  ): Promise<Result<M[K]['response']>>
+  /** What the service sends unasked. */
+  onPush(listener: (push: Push) => void): void
+  /** Whether a call made now has somebody to go to. */
+  readonly ready: boolean
+  onReadyChange(listener: (ready: boolean) => void): void
+  readonly counts: Readonly<CallerCounts>
+  /** Ends every item that is left as unknown, then lets go of all connections. */
+  close(): Promise<void>
+}
+
+export interface HandlerContext {
+  /** Milliseconds that the caller goes on waiting. */
+  readonly msLeft: number
+  /** The edge id that the caller gave, or its address where it gave none. */
+  readonly peer: string
+}
+
+/** One function per item kind. One that answers without a promise is cheaper; a throw is a bug and ends as unknown. */
+export type Handlers<M extends MethodMap> = {
+  [K in MethodName<M>]: (
+    request: M[K]['request'],
+    context: HandlerContext,
+  ) => Result<M[K]['response']> | Promise<Result<M[K]['response']>>
+}
+
+/** Told of exceptions out of handlers and listeners: bugs, to be logged loudly. */
+export type OnBug = (error: unknown, where: string) => void
+
+export const warnOfBug: OnBug = (error, where) => {
+  process.emitWarning(error instanceof Error ? error : String(error), { code: 'TANDEM_RPC_BUG', detail: where })
+}
+
+export interface StreamHooks {
+  /** A caller's stream has opened; it may be one of several by the same peer. */
+  onStreamOpen?: (peer: string) => void
+  /** A stream has closed: the caller left, died or can't be reached (DESIGN §4, membership). */
+  onStreamClose?: (peer: string) => void
+}

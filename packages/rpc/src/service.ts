@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+//
+// What the bindings must know of a service: its path, its codecs and its unary methods. The wire types are the shape that
+// the messages of all services share, so that one stream implementation serves them all.
+import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
+import * as location from './gen/tandem/location/v1/location.ts'
+import * as policy from './gen/tandem/policy/v1/policy.ts'
+import type {
+  LocationMethods,
+  LocationUnaryMethods,
+  MethodMap,
+  PolicyMethods,
+  PolicyUnaryMethods,
+} from './method-map.ts'
+import type { Refusal } from './result.ts'
+
+export interface WireCase {
+  $case: string
+  value: unknown
+}
+
+export interface WireItem {
+  id: number
+  msLeft: number
+  request: WireCase | undefined
+}
+
+export interface WireItemResult {
+  id: number
+  refused: Refusal | undefined
+  response: WireCase | undefined
+}
+
+export interface WireRequest {
+  items: WireItem[]
+}
+
+export interface WireResponse<Push> {
+  results: WireItemResult[]
+  pushes: Push[]
+}
+
+/** The half of the generated MessageFns that is used here. */
+export interface Codec<T> {
+  encode(message: T, writer?: BinaryWriter): BinaryWriter
+  decode(input: BinaryReader | Uint8Array, length?: number): T
+}
+
+export interface UnaryDefinition {
+  readonly path: string
+  readonly requestStream: boolean
+  readonly responseStream: boolean
+  requestSerialize(value: unknown): Buffer
+  requestDeserialize(value: Buffer): unknown
+  responseSerialize(value: unknown): Buffer
+  responseDeserialize(value: Buffer): unknown
+}
+
+/** A service whose hot path is a bidirectional stream of batches. M, U and Push exist for the type checker only. */
+export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
+  /** E.g. `tandem.location.v1.LocationService`. */
+  readonly name: string
+  readonly streamPath: string
+  readonly item: Codec<WireItem>
+  readonly itemResult: Codec<WireItemResult>
+  readonly request: Codec<WireRequest>
+  readonly response: Codec<WireResponse<Push>>
+  readonly push: Codec<Push>
+  /** The generated service definition, by method name. */
+  readonly definition: { readonly [name: string]: UnaryDefinition }
+  readonly types?: { methods: M; unary: U }
+}
+
+export const locationService: StreamService<LocationMethods, LocationUnaryMethods, location.Push> = {
+  name: location.LocationServiceClient.serviceName,
+  streamPath: location.LocationServiceService.stream.path,
+  item: location.Item,
+  itemResult: location.ItemResult,
+  request: location.StreamRequest,
+  response: location.StreamResponse,
+  push: location.Push,
+  definition: location.LocationServiceService,
+}
+
+export const policyService: StreamService<PolicyMethods, PolicyUnaryMethods, policy.Push> = {
+  name: policy.PolicyServiceClient.serviceName,
+  streamPath: policy.PolicyServiceService.stream.path,
+  item: policy.Item,
+  itemResult: policy.ItemResult,
+  request: policy.StreamRequest,
+  response: policy.StreamResponse,
+  push: policy.Push,
+  definition: policy.PolicyServiceService,
+}
