@@ -1,2 +1,21 @@
 // SPDX-License-Identifier: MIT
-export {}
+//
+// What every service has: configuration, logs, metrics, HTTP, start and stop.
+export { type ConfigSources, loadConfig } from './config/load.ts'
+export { type Config, configSchema } from './config/schema.ts'
+export {
+  type EdgeConfig,
+  edgeConfig,
+  type KeyRing,
+  type LocationConfig,
+  locationConfig,
+  type PolicyConfig,
+  policyConfig,
+  type RecordsConfig,
+  recordsConfig,
+} from './config/views.ts'
+export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type KitErrorCode } from './errors.ts'
+export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
+export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
+export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
+export { IntHistogram, type Labelled, Metrics } from './metrics.ts'

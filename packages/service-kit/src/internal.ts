@@ -1,2 +1,6 @@
 // SPDX-License-Identifier: MIT
-export {}
+//
+// For the project's own scripts and the tests of siblings.
+export { configurationPage } from './config/docs.ts'
+export { configJsonSchema, type Leaf, leaves } from './config/leaves.ts'
+export { snakeCase } from './metrics.ts'

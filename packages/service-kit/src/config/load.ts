@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+//
+// File < environment TANDEM_* < flags, then the closed schema. Environment names that belong to no setting are left alone:
+// Kubernetes puts TANDEM_…_SERVICE_HOST and the like beside ours. No secret is part of an error's text.
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parse, parseAllDocuments } from 'yaml'
+import type { z } from 'zod'
+import { ConfigError, type ConfigIssue } from '../errors.ts'
+import { type Leaf, leaves } from './leaves.ts'
+import { type Config, configSchema } from './schema.ts'
+
+/** Where settings come from; each overrides the one before it. */
+export interface ConfigSources {
+  /** Path of the cluster file. */
+  readonly file?: string | undefined
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Dotted path → value, e.g. `{ 'edge.basePort': 5060 }`; undefined values are skipped. */
+  readonly flags?: Readonly<Record<string, unknown>>
+}
+
+type Tree = { [key: string]: unknown }
+type Origins = Map<string, string>
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function unreadable(file: string, expected: string): ConfigError {
+  return new ConfigError([{ path: file, origin: 'file', expected }], 'config_unreadable')
+}
+
+function readDocuments(file: string): unknown[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw unreadable(file, `expected a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`)
+  }
+  return parseAllDocuments(text).map((document) => {
+    const problem = document.errors[0]
+    if (problem) throw unreadable(file, `expected YAML: ${problem.message.split('\n')[0]}`)
+    return document.toJS() as unknown
+  })
+}
+
+/** The settings document, with resource documents that follow it in the file moved under `resources.documents`. */
+function readTree(file: string): Tree {
+  const documents = readDocuments(file).filter((document) => document !== null)
+  if (!documents.every(isTree)) throw unreadable(file, 'expected every YAML document to be a map')
+  const settings = documents.filter((document) => !('kind' in document))
+  if (settings.length > 1) throw unreadable(file, 'expected one settings document; the others need a `kind`')
+  const tree = settings[0] ?? {}
+  const inline = documents.filter((document) => 'kind' in document)
+  if (inline.length > 0) addDocuments(tree, inline)
+  return tree
+}
+
+function addDocuments(tree: Tree, inline: Tree[]): void {
+  const section = isTree(tree.resources) ? tree.resources : {}
+  const present = Array.isArray(section.documents) ? (section.documents as unknown[]) : []
+  tree.resources = { ...section, documents: [...present, ...inline] }
+}
+
+function resolveFiles(config: Config, file: string | undefined): Config {
+  const base = file === undefined ? process.cwd() : dirname(resolve(file))
+  const files = config.resources.files.map((name) => resolve(base, name))
+  return { ...config, resources: { ...config.resources, files } }
+}
+
+/** Sets a path; a value on the way that is not a map is left for the schema to refuse. */
+function setPath(tree: Tree, path: readonly string[], value: unknown): void {
+  let at = tree
+  for (const key of path.slice(0, -1)) {
+    const next = at[key] ?? {}
+    if (!isTree(next)) return
+    at[key] = next
+    at = next
+  }
+  at[path.at(-1) as string] = value
+}
+
+/** Text of the environment as the setting's type; what does not fit stays text and is refused by the schema. */
+function fromText(leaf: Leaf, text: string): unknown {
+  if (leaf.type === 'string') return text
+  if (leaf.type === 'array' && leaf.path.at(-1) !== 'secrets' && !text.trim().startsWith('[')) return text.split(',')
+  try {
+    return parse(text) as unknown
+  } catch {
+    return text
+  }
+}
+
+function applyEnvironment(tree: Tree, env: Readonly<Record<string, string | undefined>>, origins: Origins): void {
+  for (const leaf of leaves()) {
+    const text = env[leaf.env]
+    if (text === undefined || text === '') continue
+    setPath(tree, leaf.path, fromText(leaf, text))
+    origins.set(leaf.path.join('.'), leaf.env)
+  }
+}
+
+function applyFlags(tree: Tree, flags: Readonly<Record<string, unknown>>, origins: Origins): void {
+  for (const [path, value] of Object.entries(flags)) {
+    if (value === undefined) continue
+    setPath(tree, path.split('.'), value)
+    origins.set(path, 'flag')
+  }
+}
+
+function originOf(path: string, origins: Origins, file: string | undefined): string {
+  for (const [known, origin] of origins) if (path === known || path.startsWith(`${known}.`)) return origin
+  return file ?? 'default'
+}
+
+function issuesOf(error: z.ZodError, origins: Origins, file: string | undefined): ConfigIssue[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.join('.')
+    const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => (path ? `${path}.${key}` : key)) : [path]
+    const expected =
+      issue.code === 'unrecognized_keys'
+        ? 'expected no such key'
+        : issue.message.replace(/^Invalid (input|option): /, '')
+    return paths.map((full) => ({ path: full || '(the whole file)', origin: originOf(full, origins, file), expected }))
+  })
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) freeze(inner)
+  }
+  return value
+}
+
+/** Reads, merges and validates. Throws `ConfigError` (exit status 78) listing every bad key. */
+export function loadConfig({ file, env = process.env, flags = {} }: ConfigSources): Config {
+  const tree = file === undefined ? {} : readTree(file)
+  const origins: Origins = new Map()
+  applyEnvironment(tree, env, origins)
+  applyFlags(tree, flags, origins)
+  const parsed = configSchema.safeParse(tree)
+  if (!parsed.success) throw new ConfigError(issuesOf(parsed.error, origins, file))
+  return freeze(resolveFiles(parsed.data, file))
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+//
+// The one schema of the cluster file. Types, validation, environment names, docs/configuration.md and Helm's JSON schema
+// are all derived from it [DESIGN §3.13]. Closed: unknown keys are refused. Durations end in Ms, sizes in Bytes.
+// It holds no setting that nothing reads; a new setting arrives with the code that reads it.
+import { z } from 'zod'
+
+const port = () => z.int().min(0).max(65_535)
+const durationMs = (minimum = 0, maximum = 86_400_000) => z.int().min(minimum).max(maximum)
+const address = () => z.string().min(1)
+
+const cluster = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 lower-case letters, digits or dashes')
+    .default('tandem')
+    .describe('Name of the cluster; a label of its metrics.'),
+  processes: z
+    .enum(['single', 'many'])
+    .default('single')
+    .describe('`tandem up` runs all parts in one process, or one process per service and edge with gRPC between them.'),
+  secrets: z
+    .array(
+      z.strictObject({
+        id: z.int().min(0).max(255).describe('Key id, carried by branches, tokens and nonces.'),
+        secret: z.string().min(16).describe('At least 16 characters; the same on every node.'),
+      }),
+    )
+    .min(1)
+    .max(8)
+    .refine((keys) => new Set(keys.map((key) => key.id)).size === keys.length, 'expected distinct key ids')
+    .describe(
+      'Key ring for branches, Record-Route tokens and nonces. The first key signs, all verify. `tandem up` without any makes one for its run.',
+    ),
+})
+
+const logging = z.strictObject({
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least level that is logged; lines are JSON on standard error.'),
+})
+
+const shutdown = z.strictObject({
+  drainMs: durationMs().default(10_000).describe('How long a stopping process waits for calls in set-up to finish.'),
+})
+
+const store = z.strictObject({
+  url: z
+    .string()
+    .regex(
+      /^(memory|(redis|rediss|redis-sentinel|redis-cluster):\/\/.+)$/,
+      'expected memory or a redis://, rediss://, redis-sentinel:// or redis-cluster:// URL',
+    )
+    .default('memory')
+    .describe('Where state is kept. `memory` is the embedded store: it ends with its process.'),
+  durability: z
+    .enum(['async', 'replica', 'fsync'])
+    .default('async')
+    .describe('What acknowledged means: written to the master, to a replica too, or synced to disk (Redis ≥ 7.2).'),
+  connectTimeoutMs: durationMs(1).default(2_000).describe('Time for a connection attempt.'),
+  commandTimeoutMs: durationMs(1).default(1_000).describe('Time for a command; after it the outcome is unknown.'),
+})
+
+const edge = z.strictObject({
+  count: z.int().min(1).max(64).default(1).describe('Edges that `tandem up` starts.'),
+  index: z
+    .int()
+    .min(0)
+    .max(63)
+    .default(0)
+    .describe('Which edge this process is (k of the port formulas), where one edge runs by itself.'),
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{0,40}$/, 'expected letters, digits, dots, dashes and underscores')
+    .default('')
+    .describe('Id of the edge, e.g. the pod name; empty means `edge-<k>`. Its incarnation is added at start.'),
+  bindAddress: address().default('127.0.0.1').describe('IP address of the SIP listeners.'),
+  advertisedAddress: z
+    .string()
+    .default('')
+    .describe(
+      'Host in Via and Record-Route; empty means the bind address, or for a wildcard the first address of the machine.',
+    ),
+  basePort: port()
+    .default(5060)
+    .describe('SIP UDP and TCP port of edge 0; edge k adds 100k. The internal listener is at +90.'),
+  sharedAddress: z
+    .boolean()
+    .default(false)
+    .describe('All edges share one SIP address and port (SO_REUSEPORT), as behind a load balancer.'),
+  httpAddress: address().default('127.0.0.1').describe('IP address of the HTTP listener.'),
+  httpPort: port().default(9464).describe('HTTP port of edge 0 (`/metrics`, `/healthz`, `/readyz`); edge k adds k.'),
+  listeners: z
+    .strictObject({
+      udp: z.boolean().default(true).describe('Listen on UDP.'),
+      tcp: z.boolean().default(true).describe('Listen on TCP.'),
+    })
+    .prefault({}),
+  timers: z
+    .strictObject({
+      t1Ms: durationMs(10, 60_000).default(500).describe('T1, the estimate of the round trip (RFC 3261 §17).'),
+      t2Ms: durationMs(10, 60_000).default(4_000).describe('T2, the longest interval of retransmission.'),
+      t4Ms: durationMs(10, 60_000).default(5_000).describe('T4, how long a message stays in the network.'),
+      timerCMs: durationMs(1_000, 3_600_000)
+        .default(185_000)
+        .describe('Timer C, the longest ringing of a branch (RFC 3261 §16.6 item 11).'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      maxTransactions: z
+        .int()
+        .min(100)
+        .default(500_000)
+        .describe('Transactions held at once; beyond it new requests get 503.'),
+      maxPendingRequests: z
+        .int()
+        .min(10)
+        .default(20_000)
+        .describe('Requests that wait for policy or location; beyond it 503.'),
+      maxConnections: z.int().min(1).default(50_000).describe('TCP connections held at once.'),
+      maxConnectionsPerAddress: z.int().min(1).default(1_000).describe('TCP connections from one address.'),
+      connectionIdleMs: durationMs(1_000)
+        .default(1_800_000)
+        .describe('A TCP connection without traffic for this long is closed.'),
+      maxQueuedBytes: z
+        .int()
+        .min(65_536)
+        .default(1_048_576)
+        .describe('Bytes that wait to be written to one TCP connection.'),
+      maxRequestsPerSource: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Initial requests a second from one source address; 0 for no limit.'),
+    })
+    .prefault({}),
+  leaseMs: durationMs(1_000, 60_000)
+    .default(5_000)
+    .describe("Length of the edge's membership lease; renewed at a third of it."),
+  reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer waits to be on record.'),
+  whenReportLate: z
+    .enum(['open', 'closed'])
+    .default('open')
+    .describe('At that deadline: forward the answer, marked late, or end the callee and send 503.'),
+})
+
+const location = z.strictObject({
+  bindAddress: address().default('127.0.0.1').describe('IP address of gRPC and HTTP.'),
+  grpcPort: port().default(50_051).describe('gRPC port.'),
+  httpPort: port().default(9_564).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`).'),
+  address: z
+    .string()
+    .default('')
+    .describe('host:port where edges and tools reach it; empty means 127.0.0.1 and the gRPC port.'),
+  minExpiresMs: durationMs(1_000).default(60_000).describe('Shortest registration that is taken; below it 423.'),
+  defaultExpiresMs: durationMs(1_000).default(3_600_000).describe('Length of a registration that names none.'),
+  maxExpiresMs: durationMs(1_000, 604_800_000)
+    .default(86_400_000)
+    .describe('Longest registration; a longer wish is cut.'),
+  maxContacts: z.int().min(1).max(100).default(10).describe('Contacts of one address-of-record.'),
+})
+
+const policy = z.strictObject({
+  bindAddress: address().default('127.0.0.1').describe('IP address of gRPC and HTTP.'),
+  grpcPort: port().default(50_052).describe('gRPC port.'),
+  httpPort: port().default(9_565).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`).'),
+  address: z
+    .string()
+    .default('')
+    .describe('host:port where edges, records and tools reach it; empty means 127.0.0.1 and the gRPC port.'),
+  authentication: z
+    .enum(['digest', 'off'])
+    .default('digest')
+    .describe('`off` takes everybody for whom From says: for benchmarks and closed networks.'),
+  accounting: z
+    .boolean()
+    .default(true)
+    .describe('Whether calls leave a record, and an answer waits until it is on record.'),
+  nonceLifetimeMs: durationMs(1_000).default(300_000).describe('Age at which a nonce is stale.'),
+  challengeOrder: z
+    .array(z.enum(['SHA-256', 'MD5']))
+    .min(1)
+    .max(2)
+    .default(['SHA-256', 'MD5'])
+    .describe('Digest algorithms that are offered, in this order (RFC 8760 §2.2).'),
+  mintKeepMs: durationMs(1_000)
+    .default(64_000)
+    .describe("How long the decision on an INVITE's transaction is kept for its retransmissions."),
+  setupDeadlineMs: durationMs(10_000)
+    .default(600_000)
+    .describe('A call that is neither answered nor ended by then gets its record as an error.'),
+  finishedKeepMs: durationMs(1_000).default(60_000).describe('How long a finished call is kept for late reports.'),
+})
+
+const records = z.strictObject({
+  bindAddress: address().default('127.0.0.1').describe('IP address of HTTP.'),
+  httpPort: port().default(9_566).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`, `/records`).'),
+  file: z
+    .string()
+    .min(1)
+    .default('data/cdr.ndjson')
+    .describe(
+      'File that finished call records are appended to, one JSON object a line; relative to the working directory.',
+    ),
+  window: z.int().min(1).max(4_096).default(256).describe('Records in flight without acknowledgement.'),
+})
+
+const rpc = z.strictObject({
+  batchWindowMs: z.number().min(0).max(2).default(1).describe('Longest wait of an item for its batch.'),
+  maxBatchItems: z.int().min(1).max(1_024).default(64).describe('Items at which a batch is sent at once.'),
+  timeoutMs: durationMs(10, 30_000)
+    .default(2_000)
+    .describe('Time for a request to a service; after it the outcome is unknown.'),
+  maxPendingItems: z
+    .int()
+    .min(64)
+    .default(20_000)
+    .describe('Items in flight to one service; beyond it they are refused at once.'),
+})
+
+const resources = z.strictObject({
+  files: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Files or folders of resource documents, relative to this file.'),
+  documents: z
+    .array(z.record(z.string(), z.unknown()))
+    .default([])
+    .describe(
+      'Resource documents inline. Further YAML documents of this file (those with a `kind`) are added to them.',
+    ),
+})
+
+/** The closed schema of the cluster file, after defaults. */
+export const configSchema = z
+  .strictObject({
+    cluster: cluster.describe('The cluster as a whole.'),
+    logging: logging.prefault({}).describe('Logs.'),
+    shutdown: shutdown.prefault({}).describe('Stopping.'),
+    store: store.prefault({}).describe('The store behind location and policy.'),
+    edge: edge.prefault({}).describe('The SIP edges.'),
+    location: location.prefault({}).describe('The location service.'),
+    policy: policy.prefault({}).describe('The policy service.'),
+    records: records.prefault({}).describe('The records service.'),
+    rpc: rpc.prefault({}).describe('Requests of edges to location and policy.'),
+    resources: resources.prefault({}).describe('Domains, subscribers and the other declarative resources.'),
+  })
+  .superRefine((config, context) => {
+    const { minExpiresMs, defaultExpiresMs, maxExpiresMs } = config.location
+    if (minExpiresMs > defaultExpiresMs)
+      context.addIssue({
+        code: 'custom',
+        path: ['location', 'minExpiresMs'],
+        message: 'expected at most location.defaultExpiresMs',
+      })
+    if (defaultExpiresMs > maxExpiresMs)
+      context.addIssue({
+        code: 'custom',
+        path: ['location', 'defaultExpiresMs'],
+        message: 'expected at most location.maxExpiresMs',
+      })
+    const last = config.edge.basePort + 100 * (config.edge.count - 1) + 90
+    if (last > 65_535)
+      context.addIssue({
+        code: 'custom',
+        path: ['edge', 'basePort'],
+        message: `expected a port that leaves room for ${config.edge.count} edges (the last listener would be at ${last})`,
+      })
+  })
+
+/** The whole configuration, validated and frozen. */
+export type Config = Readonly<z.output<typeof configSchema>>

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// What one service sees of the configuration: its own section with everything derived filled in (ports of edge k,
+// addresses, the key ring). Services take these, never the whole file.
+import { networkInterfaces } from 'node:os'
+import type { Config } from './schema.ts'
+
+/** First key signs, all verify. Secrets are text of at least 16 characters. */
+export type KeyRing = readonly { readonly id: number; readonly secret: string }[]
+
+interface Common {
+  readonly clusterName: string
+  readonly keyRing: KeyRing
+  readonly logLevel: Config['logging']['level']
+  readonly drainMs: number
+}
+
+/** One edge's configuration, ports of DESIGN §9 already computed for its index k. */
+export interface EdgeConfig extends Common, Omit<Config['edge'], 'count' | 'id' | 'httpPort'> {
+  readonly index: number
+  /** Without incarnation. */
+  readonly id: string
+  /** Host for Via and Record-Route, never empty. */
+  readonly advertisedAddress: string
+  /** UDP and TCP: base + 100k; with `sharedAddress` the base port for every edge. */
+  readonly sipPort: number
+  /** Edge to edge: base + 90 + 100k. */
+  readonly internalPort: number
+  readonly httpPort: number
+  readonly rpc: Config['rpc']
+  /** host:port of gRPC. */
+  readonly locationTarget: string
+  readonly policyTarget: string
+}
+
+export interface LocationConfig extends Common, Readonly<Config['location']> {
+  readonly store: Config['store']
+}
+
+export interface PolicyConfig extends Common, Readonly<Config['policy']> {
+  readonly store: Config['store']
+  readonly resources: Config['resources']
+  /** Addresses that the edges bind or advertise: domains that are `answered on the bind address` accept these as host. */
+  readonly localHosts: readonly string[]
+  /** Expiry bounds and contact limit that an Admit carries. */
+  readonly registration: Pick<Config['location'], 'minExpiresMs' | 'defaultExpiresMs' | 'maxExpiresMs' | 'maxContacts'>
+}
+
+export interface RecordsConfig extends Common, Readonly<Config['records']> {
+  readonly policyTarget: string
+}
+
+const WILDCARDS = new Set(['0.0.0.0', '::'])
+
+const common = (config: Config): Common => ({
+  clusterName: config.cluster.name,
+  keyRing: config.cluster.secrets,
+  logLevel: config.logging.level,
+  drainMs: config.shutdown.drainMs,
+})
+
+const locationTarget = (config: Config): string => config.location.address || `127.0.0.1:${config.location.grpcPort}`
+const policyTarget = (config: Config): string => config.policy.address || `127.0.0.1:${config.policy.grpcPort}`
+
+/** First non-loopback IPv4 address of the machine, else loopback. */
+function machineAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
+  return all.find((entry) => entry.family === 'IPv4' && !entry.internal)?.address ?? '127.0.0.1'
+}
+
+function advertisedAddress({ advertisedAddress, bindAddress }: Config['edge']): string {
+  if (advertisedAddress !== '') return advertisedAddress
+  return WILDCARDS.has(bindAddress) ? machineAddress() : bindAddress
+}
+
+/** The configuration of edge `index` (default: `edge.index`). */
+export function edgeConfig(config: Config, index: number = config.edge.index): EdgeConfig {
+  const { count: _count, id, ...edge } = config.edge
+  const offset = 100 * index
+  return {
+    ...common(config),
+    ...edge,
+    index,
+    id: id === '' ? `edge-${index}` : id,
+    advertisedAddress: advertisedAddress(config.edge),
+    sipPort: edge.sharedAddress ? edge.basePort : edge.basePort + offset,
+    internalPort: edge.basePort + 90 + offset,
+    httpPort: edge.httpPort + index,
+    rpc: config.rpc,
+    locationTarget: locationTarget(config),
+    policyTarget: policyTarget(config),
+  }
+}
+
+export function locationConfig(config: Config): LocationConfig {
+  return { ...common(config), ...config.location, store: config.store }
+}
+
+export function policyConfig(config: Config): PolicyConfig {
+  const { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts } = config.location
+  return {
+    ...common(config),
+    ...config.policy,
+    store: config.store,
+    resources: config.resources,
+    localHosts: [...new Set([config.edge.bindAddress, advertisedAddress(config.edge)])],
+    registration: { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts },
+  }
+}
+
+export function recordsConfig(config: Config): RecordsConfig {
+  return { ...common(config), ...config.records, policyTarget: policyTarget(config) }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+//
+// The HTTP listener of a service: /metrics, /healthz (live), /readyz (ready), and routes of its own. GET and POST only,
+// no bodies. It leaves out TLS and authentication: it binds loopback unless configured otherwise.
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { explainBind } from './errors.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Reply of a route; `contentType` defaults to JSON. */
+export interface HttpReply {
+  readonly status: number
+  readonly body: string
+  readonly contentType?: string
+}
+
+/** Handler of one route, by exact path. */
+export type HttpRoute = (url: URL, method: string) => HttpReply | Promise<HttpReply>
+
+export interface HttpOptions {
+  readonly address: string
+  readonly port: number
+  /** Name of the port's setting, for the sentence that a taken port gets. */
+  readonly setting: string
+  readonly metrics: Metrics
+  readonly ready: () => boolean
+  readonly live?: () => boolean
+  readonly routes?: Readonly<Record<string, HttpRoute>>
+}
+
+export interface HttpHandle {
+  readonly port: number
+  close(): Promise<void>
+}
+
+const TEXT = 'text/plain; charset=utf-8'
+const state = (good: boolean, word: string): HttpReply =>
+  good
+    ? { status: 200, body: `${word}\n`, contentType: TEXT }
+    : { status: 503, body: `not ${word}\n`, contentType: TEXT }
+
+function builtIn(options: HttpOptions): Record<string, HttpRoute> {
+  return {
+    '/metrics': async () => ({
+      status: 200,
+      body: await options.metrics.render(),
+      contentType: options.metrics.registry.contentType,
+    }),
+    '/healthz': () => state(options.live?.() ?? true, 'live'),
+    '/readyz': () => state(options.ready(), 'ready'),
+    ...options.routes,
+  }
+}
+
+async function answer(routes: Record<string, HttpRoute>, target: string, method: string): Promise<HttpReply> {
+  if (method !== 'GET' && method !== 'POST') return { status: 405, body: 'method not allowed\n', contentType: TEXT }
+  const url = URL.canParse(target, 'http://host') ? new URL(target, 'http://host') : undefined
+  const route = url && Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
+  if (!url || !route) return { status: 404, body: 'not found\n', contentType: TEXT }
+  return route(url, method)
+}
+
+function write(response: ServerResponse, reply: HttpReply): void {
+  response.writeHead(reply.status, { 'content-type': reply.contentType ?? 'application/json; charset=utf-8' })
+  response.end(reply.body)
+}
+
+function listen(server: Server, options: HttpOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) =>
+      reject(explainBind(error, { port: options.port, protocol: 'tcp', setting: options.setting }))
+    server.once('error', onError)
+    server.listen(options.port, options.address, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}
+
+/** Starts listening. Rejects with `port_taken` when the port is held by another process. */
+export async function startHttp(options: HttpOptions): Promise<HttpHandle> {
+  const routes = builtIn(options)
+  const server = createServer((request, response) => {
+    request.resume()
+    answer(routes, request.url ?? '/', request.method ?? 'GET').then(
+      (reply) => write(response, reply),
+      () => write(response, { status: 500, body: 'internal error\n', contentType: TEXT }),
+    )
+  })
+  await listen(server, options)
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
