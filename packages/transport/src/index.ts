@@ -1,2 +1,24 @@
 // SPDX-License-Identifier: MIT
-export {}
+// UDP, TCP and the location of servers: everything between the pure SIP core and the network.
+export type { ListenPlace, TransportErrorCode } from './errors.ts'
+export { listenError, TRANSPORT_ERROR, TransportError } from './errors.ts'
+export type { LocateResult, LocateTarget, LocatorOptions } from './resolve/locate-server.ts'
+export { ServerLocator } from './resolve/locate-server.ts'
+export { createNodeResolver } from './resolve/node-resolver.ts'
+export type { AddressRecord, DnsResolver, NaptrRecord, SrvRecord } from './resolve/resolver.ts'
+export type { PacketSource, ResponseTarget, ViaTarget } from './response-target.ts'
+export { responseTarget } from './response-target.ts'
+export type { TcpCounters, TcpLimits, TcpListener, TcpOptions } from './tcp.ts'
+export { TcpTransport } from './tcp.ts'
+export type {
+  CloseReason,
+  Connection,
+  DatagramSink,
+  Endpoint,
+  StreamSink,
+  TransportName,
+  UdpCounters,
+  UdpListener,
+} from './types.ts'
+export type { UdpOptions } from './udp.ts'
+export { createUdpListener } from './udp.ts'

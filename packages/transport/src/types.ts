@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// The shapes that transports and their user share. A user programs against these only: the UDP listener may be node:dgram or a
+// native batch addon, and a test may put an in-memory network in its place.
+
+export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+
+/** A numeric address (IPv6 without brackets) with its port and transport. */
+export interface Endpoint {
+  readonly transport: TransportName
+  readonly address: string
+  readonly port: number
+}
+
+/** What receives datagrams. The bytes [start, end) of buf are valid only during the call: copy what has to outlive it. */
+export interface DatagramSink {
+  onDatagram(buf: Buffer, start: number, end: number, address: string, port: number, listener: UdpListener): void
+}
+
+/** Plain integers that only ever grow (the gauges excepted), read at scrape time. */
+export interface UdpCounters {
+  received: number
+  receivedBytes: number
+  sent: number
+  sentBytes: number
+  /** Sends that could not leave at once and were handed to the event loop. */
+  queued: number
+  /** Datagrams dropped here because too many were waiting for the kernel already. */
+  dropped: number
+  /** Errors that a send met at once or that the socket reported later. */
+  errors: number
+}
+
+/** An open UDP socket. It is a transaction layer's idea of an unreliable peer's sender too. */
+export interface UdpListener {
+  readonly transport: 'udp'
+  readonly reliable: false
+  readonly address: string
+  readonly port: number
+  readonly family: 4 | 6
+  readonly counters: Readonly<UdpCounters>
+  /**
+   * Sends the bytes [start, end) to a numeric address. They may be reused as soon as it returns. May be called many times a
+   * turn; an implementation that batches sends at flush() or at the end of the turn.
+   */
+  send(buf: Buffer, start: number, end: number, port: number, address: string): void
+  /** Hands everything that waits in a batch to the kernel now. */
+  flush(): void
+  close(): Promise<void>
+}
+
+export type CloseReason =
+  | 'remoteClosed'
+  | 'localClosed'
+  | 'idle'
+  | 'connectFailed'
+  | 'connectTimeout'
+  | 'slowReader'
+  | 'partialMessage'
+  | 'framing'
+  | 'reset'
+
+/** A stream connection, a flow in the sense of RFC 5626. */
+export interface Connection {
+  /** The flow id: unique in the process, a uint32 above zero, never reused while the process is young. */
+  readonly id: number
+  readonly transport: TransportName
+  readonly reliable: true
+  /** True where the peer opened it. */
+  readonly inbound: boolean
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  /** The listener's port where inbound; 0 while an outgoing connection is not established. */
+  readonly localPort: number
+  /** False from the moment it is closed or lost: send() does nothing then. */
+  readonly isOpen: boolean
+  /** Bytes accepted by send() that the kernel has not taken yet. */
+  readonly queuedBytes: number
+  /** The user's own; the transport never reads it. */
+  context: unknown
+  /**
+   * Copies the bytes [start, end); they leave with everything else of this turn in one write. False: not accepted, because
+   * the connection is closed, or because its queue is full, in which case it is being closed.
+   */
+  send(buf: Buffer, start: number, end: number): boolean
+  /** Ends it after what is queued has been written. onClose follows, never inside this call. */
+  close(): void
+}
+
+/** What receives the messages of streams. Bytes are valid only during the call. */
+export interface StreamSink {
+  onMessage(conn: Connection, buf: Buffer, start: number, end: number): void
+  onClose(conn: Connection, reason: CloseReason): void
+  /**
+   * The stream can't be read on; code is FRAME_ERROR's of @tandem/sip. [start, end) is what stands there (possibly a whole
+   * header section, so that an answer can be built). The connection is closed after this call, an answer sent in it leaves.
+   */
+  onFramingError(conn: Connection, code: number, buf: Buffer, start: number, end: number): void
+  onOpen?(conn: Connection): void
+}
