@@ -1,2 +1,15 @@
 // SPDX-License-Identifier: MIT
-export {}
+// What tests need and products do not: clocks, networks, messages, and the programs of others.
+export { FakeClock } from './fake-clock.ts'
+export { freePort, freePortRange, freePorts } from './free-port.ts'
+export type { MemoryNetworkOptions, MemorySink, SentDatagram } from './in-memory-network.ts'
+export { InMemoryNetwork, MemoryEndpoint, POISON } from './in-memory-network.ts'
+export type { RequestParts, ResponseParts } from './message-builder.ts'
+export { buildRequest, buildResponse, headerValues, startLine } from './message-builder.ts'
+export type { ManagedProcess, ProcessEnd, ProcessOptions } from './process.ts'
+export { startProcess } from './process.ts'
+export { createRandom } from './random.ts'
+export type { RedisOptions, RunningRedis, RunningRedisCluster } from './redis.ts'
+export { redisAvailable, startRedis, startRedisCluster } from './redis.ts'
+export type { Availability, RunningSipp, SippOptions, SippResult } from './sipp.ts'
+export { runSipp, sippAvailable, startSipp } from './sipp.ts'
