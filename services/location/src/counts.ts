@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//
+// Counts of the location service: plain integers, read at scrape.
+import type { Metrics } from '@tandem/service-kit'
+
+export interface LocationCounts {
+  registers: number
+  locates: number
+  /** Bindings left out of a Locate because the edge that holds their connection is no member. */
+  unreachable: number
+  callsBegun: number
+  callsUpdated: number
+  callsEnded: number
+  /** BeginCall for a key that had an entry. */
+  callsFound: number
+  leases: number
+  refused: number
+  /** Refusals because the store is away. */
+  storeAway: number
+  /** Writes of which nobody knows whether they happened. */
+  undecided: number
+  swept: number
+  pushes: number
+}
+
+const HELP: Readonly<Record<keyof LocationCounts, string>> = {
+  registers: 'Register items handled.',
+  locates: 'Locate items handled.',
+  unreachable: 'Bindings left out of a Locate because the edge that holds their connection is no member.',
+  callsBegun: 'Directory entries created.',
+  callsUpdated: 'Directory entries updated.',
+  callsEnded: 'Directory entries ended.',
+  callsFound: 'BeginCall items that found an entry.',
+  leases: 'Edge leases granted or renewed.',
+  refused: 'Items refused, whatever the reason.',
+  storeAway: 'Items refused because the store is away.',
+  undecided: 'Writes of which nobody knows whether they happened.',
+  swept: 'Bindings removed because they ran out.',
+  pushes: 'Lists of edges pushed to streams.',
+}
+
+export function createCounts(): LocationCounts {
+  return {
+    registers: 0,
+    locates: 0,
+    unreachable: 0,
+    callsBegun: 0,
+    callsUpdated: 0,
+    callsEnded: 0,
+    callsFound: 0,
+    leases: 0,
+    refused: 0,
+    storeAway: 0,
+    undecided: 0,
+    swept: 0,
+    pushes: 0,
+  }
+}
+
+export function registerCounts(metrics: Metrics, counts: LocationCounts): void {
+  metrics.counters('tandem_location', counts, HELP)
+}

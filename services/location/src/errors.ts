@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// Every reason for which location refuses an item. docs/location.md lists the same codes; a test compares them.
+import { type Refused, refused } from '@tandem/rpc'
+
+export interface LocationError {
+  readonly meaning: string
+  /** What an edge answers upstream. */
+  readonly sipStatus: number
+}
+
+export const LOCATION_ERRORS = {
+  star_not_alone: { sipStatus: 400, meaning: 'Contact: * needs Expires: 0 and no other contact' },
+  bad_contact: { sipStatus: 400, meaning: 'a contact is no URI that can be called' },
+  bad_request: { sipStatus: 400, meaning: 'a field that the item needs is missing' },
+  expires_too_brief: { sipStatus: 423, meaning: 'the interval is below the minimum' },
+  too_many_contacts: { sipStatus: 403, meaning: 'the address-of-record has no room for another contact' },
+  out_of_order: { sipStatus: 500, meaning: 'a binding was updated by this or a later CSeq of the same Call-ID' },
+  store_away: { sipStatus: 503, meaning: 'the store can not be reached; nothing was written' },
+  store_conflict: { sipStatus: 503, meaning: 'the store refused the write for now; nothing was written' },
+} as const satisfies Record<string, LocationError>
+
+export type LocationErrorCode = keyof typeof LOCATION_ERRORS
+
+export function refusal(
+  code: LocationErrorCode,
+  detail: string = LOCATION_ERRORS[code].meaning,
+  more: { retryAfterS?: number; minExpiresS?: number } = {},
+): Refused {
+  return refused(code, LOCATION_ERRORS[code].sipStatus, detail, more)
+}

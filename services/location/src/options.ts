@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// What the location service is built from and what it gives. Settings that people change come from the cluster's schema
+// (service-kit); the rest are tuning values with their defaults here.
+import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub, StreamHooks } from '@tandem/rpc'
+import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
+import type { LocationStore } from '@tandem/store'
+import type { LocationCounts } from './counts.ts'
+
+/** Bounds of a registration where policy names none for the domain. */
+export type RegistrationBounds = Pick<
+  LocationConfig,
+  'minExpiresMs' | 'maxExpiresMs' | 'defaultExpiresMs' | 'maxContacts'
+>
+
+export interface LocationTuning {
+  /** Retry-After of a 503 while the store is away. */
+  readonly retryAfterS: number
+  /** How often the list of edges is read again: bounds how long the end of a lease stays unnoticed. */
+  readonly membershipIntervalMs: number
+  /** Age of the list above which an edge that it does not name is looked up again before its bindings are left out. */
+  readonly unknownEdgeRefreshMs: number
+  /** How often bindings that ran out are swept. */
+  readonly sweepIntervalMs: number
+  /** Longest lease that an edge may ask for. */
+  readonly maxEdgeLeaseMs: number
+}
+
+export const LOCATION_TUNING: LocationTuning = {
+  retryAfterS: 5,
+  membershipIntervalMs: 1_000,
+  unknownEdgeRefreshMs: 100,
+  sweepIntervalMs: 5_000,
+  maxEdgeLeaseMs: 60_000,
+}
+
+export interface LocationServiceOptions {
+  readonly store: LocationStore
+  readonly config: RegistrationBounds
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  readonly metrics?: Metrics
+  readonly tuning?: Partial<LocationTuning>
+}
+
+export interface LocationService {
+  /** For createInProcess and for serving over gRPC. */
+  readonly handlers: Handlers<LocationMethods>
+  readonly unary: Handlers<LocationUnaryMethods>
+  /** The list of edges is sent here whenever it changes. */
+  readonly pushes: PushHub<location.Push>
+  /** What the server reports about streams: a new one gets the list at once. */
+  readonly hooks: StreamHooks
+  readonly counts: Readonly<LocationCounts>
+  /** Whether the store answered last time. */
+  ready(): boolean
+  /** Starts the membership watch and the expiry sweep. Does not wait for the store. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
