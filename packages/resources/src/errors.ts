@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// The registry of what can be wrong with declarative resources. A problem is a value, never thrown: the caller prints
+// all of them at once. None carries the value of a secret.
+
+export const PROBLEM = {
+  unreadable: 'the file or folder cannot be read',
+  tooLarge: 'the file or the number of documents is above the limit',
+  syntax: 'the text is not valid YAML',
+  unknownKind: 'apiVersion or kind is not one that this version knows',
+  invalid: 'a key has a value that its schema refuses',
+  duplicate: 'two resources claim the same name, alias or user',
+  dangling: 'a resource names another one that does not exist',
+  secret: 'a secret cannot be read from its file or environment variable',
+} as const
+
+export type ProblemCode = keyof typeof PROBLEM
+
+/** Where a resource was declared. `document` counts from 1 within its file; `line` from 1, 0 when it is not known. */
+export interface Origin {
+  readonly file: string
+  readonly document: number
+  readonly line: number
+}
+
+/** One thing that is wrong: where (file, document, line, path of the key) and what was expected there. */
+export interface ResourceProblem extends Origin {
+  readonly code: ProblemCode
+  /** Path of the key, e.g. `spec.registration.minExpiresS`; '' for the document as a whole. */
+  readonly path: string
+  readonly expected: string
+}
+
+/** One line for a person: `examples/a.yaml:12: document 3: spec.realm: expected string`. */
+export function describeProblem(problem: ResourceProblem): string {
+  const line = problem.line > 0 ? `:${problem.line}` : ''
+  const path = problem.path === '' ? '' : `${problem.path}: `
+  return `${problem.file}${line}: document ${problem.document}: ${path}${problem.expected}`
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// Loads a set of resources from files, folders (every *.yaml and *.yml below, in the order of their names) and inline
+// objects; all or nothing: one problem refuses the set, and all problems are listed together.
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { ResourceProblem } from './errors.ts'
+import { MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_FOLDER_DEPTH, MAX_PROBLEMS } from './limits.ts'
+import { parseDocument } from './parse-document.ts'
+import { type LocatedResource, parseYaml } from './parse-yaml.ts'
+import { checkReferences } from './references.ts'
+import type { Resource } from './resource.ts'
+import { revisionOf } from './revision.ts'
+import { resolveSecrets, type SecretTable } from './secrets.ts'
+
+/** A path of a file or folder, relative to `baseDir`, or one document given as an object. */
+export type ResourceSource = string | { readonly [key: string]: unknown }
+
+/** A checked set. `secrets` holds the passwords, by the key of their Subscriber; `revision` names the content. */
+export interface ResourceSet {
+  readonly resources: readonly Resource[]
+  readonly secrets: SecretTable
+  readonly revision: string
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly set: ResourceSet }
+  | { readonly ok: false; readonly problems: readonly ResourceProblem[] }
+
+export interface LoadOptions {
+  /** Folder that relative paths of sources and of secret files start from. */
+  readonly baseDir: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+interface Loading {
+  readonly located: LocatedResource[]
+  readonly problems: ResourceProblem[]
+}
+
+const fileProblem = (file: string, code: ResourceProblem['code'], expected: string): ResourceProblem => ({
+  file,
+  document: 1,
+  line: 0,
+  code,
+  path: '',
+  expected,
+})
+
+async function loadFile(path: string, bytes: number, into: Loading): Promise<void> {
+  if (bytes > MAX_FILE_BYTES) {
+    into.problems.push(fileProblem(path, 'tooLarge', `expected at most ${MAX_FILE_BYTES} bytes, found ${bytes}`))
+    return
+  }
+  const parsed = parseYaml(await readFile(path, 'utf8'), path)
+  into.located.push(...parsed.located)
+  into.problems.push(...parsed.problems)
+}
+
+async function loadFolder(path: string, depth: number, into: Loading): Promise<void> {
+  if (depth > MAX_FOLDER_DEPTH) {
+    into.problems.push(fileProblem(path, 'tooLarge', `expected at most ${MAX_FOLDER_DEPTH} folders in one another`))
+    return
+  }
+  const entries = await readdir(path, { withFileTypes: true })
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const entry of entries) {
+    // Kubernetes mounts a ConfigMap as links into `..data`; names with a leading dot are its and editors' own.
+    if (entry.name.startsWith('.')) continue
+    if (entry.isDirectory() || /\.ya?ml$/.test(entry.name)) await loadPath(join(path, entry.name), depth + 1, into)
+  }
+}
+
+async function loadPath(path: string, depth: number, into: Loading): Promise<void> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) await loadFolder(path, depth, into)
+    else await loadFile(path, found.size, into)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    into.problems.push(fileProblem(path, 'unreadable', `expected a readable file or folder (${code})`))
+  }
+}
+
+function loadInline(value: object, document: number, into: Loading): void {
+  const origin = { file: 'resources', document, line: 0 }
+  const parsed = parseDocument(value, origin)
+  if ('resource' in parsed) into.located.push({ resource: parsed.resource, origin })
+  else into.problems.push(...parsed.problems)
+}
+
+/** Loads and checks everything; never throws for what the sources contain. */
+export async function loadResources(sources: readonly ResourceSource[], options: LoadOptions): Promise<LoadResult> {
+  const into: Loading = { located: [], problems: [] }
+  for (const [index, source] of sources.entries()) {
+    if (typeof source === 'string') await loadPath(resolve(options.baseDir, source), 0, into)
+    else loadInline(source, index + 1, into)
+  }
+  if (into.located.length > MAX_DOCUMENTS) {
+    into.problems.push(fileProblem('resources', 'tooLarge', `expected at most ${MAX_DOCUMENTS} documents`))
+  }
+  // References of a set that is only half there would report what is merely unread.
+  if (into.problems.length === 0) into.problems.push(...checkReferences(into.located))
+  const { secrets, problems } = await resolveSecrets(into.located, options)
+  into.problems.push(...problems)
+  if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
+  const resources = into.located.map((one) => one.resource)
+  return { ok: true, set: { resources, secrets, revision: revisionOf(resources) } }
+}

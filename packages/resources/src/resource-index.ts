@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+//
+// A checked set of resources, laid out for lookups per request: hosts and users in Maps, one object shape for every user,
+// and the plan for each user built once and frozen, so that a decision on the plain path allocates nothing.
+// Built anew for each revision and never changed.
+import type { DigestAlgorithm, Domain } from './domain.ts'
+import type { HuntGroup } from './hunt-group.ts'
+import type { PlanStep, PlanVerdict } from './plan-verdict.ts'
+import type { Resource } from './resource.ts'
+import { resourceKey } from './resource.ts'
+import type { Subscriber } from './subscriber.ts'
+
+export interface DomainEntry {
+  readonly name: string
+  readonly realm: string
+  readonly authenticated: boolean
+  readonly identity: 'reject' | 'assert' | 'off'
+  /** undefined: the configuration's order. */
+  readonly challenge: readonly DigestAlgorithm[] | undefined
+  readonly legacyDigest: boolean
+  readonly accounting: boolean
+  readonly anonymous: boolean
+  readonly minExpiresS: number
+  readonly maxExpiresS: number
+  readonly defaultExpiresS: number
+  readonly maxContacts: number
+  /** By user part, escapes undone. */
+  readonly users: ReadonlyMap<string, UserEntry>
+}
+
+export interface UserEntry {
+  readonly key: string
+  readonly kind: 'Subscriber' | 'HuntGroup'
+  readonly domain: DomainEntry
+  /** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
+  readonly aor: string
+  /** '' for none. */
+  readonly account: string
+  readonly maxContacts: number
+  /** The resource, where it is a subscriber. */
+  readonly subscriber: Subscriber | undefined
+  readonly plan: PlanVerdict
+}
+
+export interface ResourceIndex {
+  readonly revision: string
+  /** By lower-case host name, alias or bind address (IPv6 in brackets). */
+  readonly domains: ReadonlyMap<string, DomainEntry>
+  /** Any domain asks for credentials: when none does, nobody needs to look at From. */
+  readonly anyAuthenticated: boolean
+}
+
+export interface IndexOptions {
+  /** Addresses that count as aliases of the domain with `alsoBindAddress`; without port. */
+  readonly bindAddresses: readonly string[]
+}
+
+type MutableUsers = Map<string, UserEntry>
+
+const hostKey = (address: string): string => {
+  const host = address.toLowerCase()
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+function domainEntry({ metadata, spec }: Domain, users: MutableUsers): DomainEntry {
+  return {
+    name: metadata.name,
+    realm: spec.realm ?? metadata.name,
+    authenticated: spec.authentication === 'required',
+    identity: spec.identity,
+    challenge: spec.challenge,
+    legacyDigest: spec.legacyDigest,
+    accounting: spec.accounting,
+    anonymous: spec.anonymous === 'allow',
+    ...spec.registration,
+    users,
+  }
+}
+
+function planVerdict(steps: readonly PlanStep[], resource: Resource, text: string): PlanVerdict {
+  const reasons = [{ resource: resourceKey(resource), text }]
+  return Object.freeze({
+    kind: 'plan',
+    status: 0,
+    code: '',
+    steps: Object.freeze(steps),
+    reasons: Object.freeze(reasons),
+  })
+}
+
+const step = (aors: readonly string[], ringMs: number): PlanStep =>
+  Object.freeze({ targets: Object.freeze(aors.map((aor) => Object.freeze({ aor }))), ringMs, retryStatuses: [] })
+
+const aorOf = (subscriber: Subscriber): string =>
+  `sip:${subscriber.spec.usernames?.[0] ?? subscriber.metadata.name}@${subscriber.metadata.domain}`
+
+function addSubscriber(resource: Subscriber, domain: DomainEntry, users: MutableUsers): void {
+  const aor = aorOf(resource)
+  const entry: UserEntry = {
+    key: resourceKey(resource),
+    kind: 'Subscriber',
+    domain,
+    aor,
+    account: resource.spec.account ?? '',
+    maxContacts: resource.spec.maxContacts ?? domain.maxContacts,
+    subscriber: resource,
+    plan: planVerdict([step([aor], 0)], resource, `the user is a subscriber: rings the phones of ${aor}`),
+  }
+  for (const username of resource.spec.usernames ?? [resource.metadata.name]) users.set(username, entry)
+}
+
+function addHuntGroup(resource: HuntGroup, domain: DomainEntry, users: MutableUsers, aors: Map<string, string>): void {
+  const { metadata, spec } = resource
+  const members = spec.members.flatMap((member) => aors.get(`Subscriber/${metadata.domain}/${member}`) ?? [])
+  const user = spec.username ?? metadata.name
+  users.set(user, {
+    key: resourceKey(resource),
+    kind: 'HuntGroup',
+    domain,
+    aor: `sip:${user}@${metadata.domain}`,
+    account: '',
+    maxContacts: domain.maxContacts,
+    subscriber: undefined,
+    plan: planVerdict(
+      [step(members, (spec.ringS ?? 0) * 1000)],
+      resource,
+      `rings all ${members.length} members at once`,
+    ),
+  })
+}
+
+/** Lays out a set that `loadResources` has checked. */
+export function indexResources(
+  set: { readonly resources: readonly Resource[]; readonly revision: string },
+  options: IndexOptions,
+): ResourceIndex {
+  const domains = new Map<string, DomainEntry>()
+  const users = new Map<string, MutableUsers>()
+  const aors = new Map<string, string>()
+  for (const resource of set.resources) {
+    if (resource.kind === 'Subscriber') aors.set(resourceKey(resource), aorOf(resource))
+    if (resource.kind !== 'Domain') continue
+    const ofDomain: MutableUsers = new Map()
+    const entry = domainEntry(resource, ofDomain)
+    users.set(entry.name, ofDomain)
+    const addresses = resource.spec.alsoBindAddress ? options.bindAddresses.map(hostKey) : []
+    for (const host of [...addresses, ...resource.spec.aliases, entry.name]) domains.set(host, entry)
+  }
+  for (const resource of set.resources) {
+    if (resource.kind !== 'Subscriber' && resource.kind !== 'HuntGroup') continue
+    const domain = domains.get(resource.metadata.domain)
+    const ofDomain = users.get(resource.metadata.domain)
+    if (domain === undefined || ofDomain === undefined) continue
+    if (resource.kind === 'Subscriber') addSubscriber(resource, domain, ofDomain)
+    else addHuntGroup(resource, domain, ofDomain, aors)
+  }
+  const anyAuthenticated = [...domains.values()].some((domain) => domain.authenticated)
+  return { revision: set.revision, domains, anyAuthenticated }
+}
+
+/** The domain of a host as it came in a URI: any case, an optional last dot. */
+export function findDomain(index: ResourceIndex, host: string): DomainEntry | undefined {
+  const found = index.domains.get(host)
+  if (found !== undefined) return found
+  const lower = host.toLowerCase()
+  return index.domains.get(lower.endsWith('.') ? lower.slice(0, -1) : lower)
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// The resources that exist, as one union by `kind`, and what identifies one of them.
+import type { z } from 'zod'
+import { type Account, accountSchema } from './account.ts'
+import { type Domain, domainSchema } from './domain.ts'
+import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
+import { type Subscriber, subscriberSchema } from './subscriber.ts'
+import { type Trunk, trunkSchema } from './trunk.ts'
+
+export type Resource = Domain | Subscriber | Account | HuntGroup | Trunk
+export type Kind = Resource['kind']
+
+export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
+  Domain: domainSchema,
+  Subscriber: subscriberSchema,
+  Account: accountSchema,
+  HuntGroup: huntGroupSchema,
+  Trunk: trunkSchema,
+}
+
+export const KINDS = Object.keys(resourceSchemas) as readonly Kind[]
+
+/** Unique among all resources: `Kind/name`, with the domain where the kind has one: `Subscriber/example.test/alice`. */
+export function resourceKey(resource: Resource): string {
+  const { kind, metadata } = resource
+  return 'domain' in metadata ? `${kind}/${metadata.domain}/${metadata.name}` : `${kind}/${metadata.name}`
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// Subscriber: a user of a domain, who registers phones, calls and is called.
+import { z } from 'zod'
+import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
+import { secretSource } from './secret.ts'
+
+const hexDigest = (characters: number) =>
+  z
+    .string()
+    .regex(new RegExp(`^[0-9a-fA-F]{${characters}}$`), `expected ${characters} hexadecimal digits`)
+    .transform((hex) => hex.toLowerCase())
+
+const credentials = z
+  .strictObject({
+    /** Digest username; the first of `usernames` unless set. */
+    username: z
+      .string()
+      .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'expected printable ASCII without quote and backslash')
+      .optional(),
+    password: secretSource.optional(),
+    /** H(username:realm:password), so that no password is stored. [RFC7616-3.4.2] */
+    ha1: z.strictObject({ md5: hexDigest(32).optional(), sha256: hexDigest(64).optional() }).optional(),
+  })
+  .refine((c) => (c.password === undefined) !== (c.ha1 === undefined), { error: 'expected either password or ha1' })
+  .refine((c) => c.ha1 === undefined || c.ha1.md5 !== undefined || c.ha1.sha256 !== undefined, {
+    error: 'expected md5, sha256 or both in ha1',
+  })
+
+export const subscriberSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('Subscriber'),
+  metadata: domainMetadata,
+  spec: z
+    .strictObject({
+      /** User parts that reach this subscriber; the first stands in its address-of-record. `metadata.name` unless set. */
+      usernames: z.array(userName).min(1).max(32).optional(),
+      /** Without credentials a subscriber can use domains with `authentication: none` only. */
+      credentials: credentials.optional(),
+      /** Name of an Account; written into the records of calls. */
+      account: resourceName.optional(),
+      maxContacts: z.int().min(1).max(64).optional(),
+    })
+    .prefault({}),
+})
+export type Subscriber = z.infer<typeof subscriberSchema>
