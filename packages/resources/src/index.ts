@@ -6,7 +6,8 @@ export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
 export type { HuntGroup } from './hunt-group.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
-export { type PlanReason, type PlanRequest, type PlanStep, type PlanTarget, type PlanVerdict, plan } from './plan.ts'
+export { type PlanRequest, plan } from './plan.ts'
+export type { PlanReason, PlanStep, PlanTarget, PlanVerdict } from './plan-verdict.ts'
 export { KINDS, type Kind, type Resource, resourceKey, resourceSchemas } from './resource.ts'
 export {
   type DomainEntry,
