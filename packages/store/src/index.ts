@@ -1,2 +1,12 @@
 // SPDX-License-Identifier: MIT
-export {}
+// The store: interfaces, plain types, and the two implementations.
+export { STORE_ERRORS, StoreConfigError, type StoreErrorInfo, type StoreReason } from './errors.ts'
+export type { LocationStore } from './location-store.ts'
+export { createMemoryStore, type MemoryLimits, type MemoryStoreOptions } from './memory/memory-store.ts'
+export type { PolicyStore, RecordReader } from './policy-store.ts'
+export { createRedisStore, type Durability, type RedisStoreOptions } from './redis/redis-store.ts'
+export { type Eventual, mapStored, type Stored, whenStored } from './result.ts'
+export { createReference, SHARDS, shardOf, shardOfReference } from './shard.ts'
+export { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreState, type StoreStatus } from './store.ts'
+export type * from './types.ts'
+export { AGE_UNKNOWN } from './types.ts'

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// What the location service keeps: bindings with their change feed, the directory of calls in set-up, edge membership.
+// Every method ends as stored, notStored or unknown and is idempotent by its keys. Store time is the only clock.
+
+import type { Eventual } from './result.ts'
+import type {
+  AdoptOutcome,
+  BeginCallOutcome,
+  Bindings,
+  BindingUpdate,
+  CallAdoption,
+  CallEnd,
+  CallEntry,
+  CallUpdate,
+  ChangePage,
+  Edge,
+  EdgeList,
+  LeaseOutcome,
+  NewCall,
+  RegisterOutcome,
+} from './types.ts'
+
+export interface LocationStore {
+  /** [RFC3261-10.3] steps 6 and 7, all or nothing. The same update again changes nothing and answers `ok`. */
+  register(update: BindingUpdate): Eventual<RegisterOutcome>
+  /** Bindings that live by store time. The version never goes back, though everything expire. */
+  locate(aor: string): Eventual<Bindings>
+  /** An administrator's removal of all bindings, whatever their Call-ID. */
+  removeBindings(aor: string): Eventual<{ removed: number }>
+  /** Removes up to `limit` expired bindings of a shard (0 to SHARDS - 1) and tells the feed. */
+  expire(shard: number, limit: number): Eventual<{ expired: number; more: boolean }>
+  /** Changes of a shard after a cursor. No cursor: none, and the cursor of now. */
+  readChanges(shard: number, after: string | undefined, limit: number): Eventual<ChangePage>
+
+  /** Create if absent. */
+  beginCall(call: NewCall): Eventual<BeginCallOutcome>
+  /** Compare-and-set on (owner, epoch); not held: the asker owns the entry no more, or its lease ended. */
+  updateCall(update: CallUpdate): Eventual<{ held: boolean }>
+  endCall(end: CallEnd): Eventual<{ held: boolean }>
+  /** Compare-and-set on (owner, epoch) that gives the entry to another edge with the next epoch. */
+  adoptCall(adoption: CallAdoption): Eventual<AdoptOutcome>
+  readCall(transactionKey: string): Eventual<CallEntry | undefined>
+  /** Entries of an edge, nearest deadline first. */
+  listOwned(owner: string, limit: number): Eventual<{ transactionKey: string; deadlineInMs: number }[]>
+
+  /** Joins or renews. Leases do not run while nobody reaches the store. */
+  leaseEdge(edge: Edge, leaseMs: number): Eventual<LeaseOutcome>
+  leaveEdge(edgeId: string): Eventual<EdgeList>
+  listEdges(): Eventual<EdgeList>
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Shards and call references. A shard is the hash tag of keys that change together; a reference carries its own.
+
+import { randomBytes } from 'node:crypto'
+
+export const SHARDS = 256
+
+/** FNV-1a over UTF-16 units: spread, not secrecy. */
+export function shardOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  return (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (SHARDS - 1)
+}
+
+const REFERENCE = /^[0-9a-f]{2}[A-Za-z0-9_-]{8,22}$/
+
+/** A new call reference: two hex digits of shard, 96 random bits; 18 characters of base64url. */
+export function createReference(): string {
+  const bytes = randomBytes(13)
+  return bytes.toString('hex', 0, 1) + bytes.toString('base64url', 1)
+}
+
+/** Shard of a reference, -1 for text that is none. */
+export function shardOfReference(ref: string): number {
+  return REFERENCE.test(ref) ? Number.parseInt(ref.slice(0, 2), 16) : -1
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// A store as a process holds it: both interfaces, its state for readiness, integers for metrics; settings and their defaults.
+
+import type { LocationStore } from './location-store.ts'
+import type { PolicyStore } from './policy-store.ts'
+
+/** `unusable`: up, but lacking what a setting asks for; needs a person. */
+export type StoreState = 'connecting' | 'ready' | 'away' | 'unusable' | 'closed'
+
+export interface StoreStatus {
+  state: StoreState
+  /** For a person; carries no secret. */
+  detail: string
+}
+
+export interface Store {
+  readonly location: LocationStore
+  readonly policy: PolicyStore
+  readonly status: StoreStatus
+  /** Called on each change of state. Returns its own end. */
+  onStatus(listener: (status: StoreStatus) => void): () => void
+  /** Name to integer; fills end in "Count", the others only grow. */
+  counts(): Record<string, number>
+  /** Releases what is past its time; the memory store also does so as it works. Call it about once a second. */
+  tick(): void
+  close(): Promise<void>
+}
+
+export interface StoreSettings {
+  /** An end without its answer waits this long for it before it makes a partial record. */
+  partialGraceMs: number
+  /** An answered call that is this old is recovered: ended by the store. */
+  maxCallMs: number
+  /** A finished call is remembered at least this long, so that late reports change nothing. */
+  finishedKeepMs: number
+  /** A removed binding's Call-ID and CSeq are remembered this long, against late retransmissions. */
+  tombstoneMs: number
+  /** Change feed entries kept per shard. */
+  changesMaxLen: number
+  /** Finished records kept per shard for sinks that are behind; beyond it the oldest are dropped and counted. */
+  recordsMaxLen: number
+  /** A record that another consumer of the group leaves unacknowledged this long is given to this one. */
+  redeliverMs: number
+  /** An edge whose lease is over is forgotten after this. */
+  edgeKeepMs: number
+  /** Membership that nobody touched this long: the store was away, leases stood still. */
+  edgeFreezeMs: number
+}
+
+export const DEFAULT_SETTINGS: StoreSettings = {
+  partialGraceMs: 5_000,
+  maxCallMs: 12 * 3_600_000,
+  finishedKeepMs: 64_000,
+  tombstoneMs: 32_000,
+  changesMaxLen: 1_024,
+  recordsMaxLen: 8_192,
+  redeliverMs: 30_000,
+  edgeKeepMs: 60_000,
+  edgeFreezeMs: 2_500,
+}

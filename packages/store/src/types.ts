@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+// Plain shapes that go into and come out of a store. Field names are those of proto/tandem/*/v1, so that services map them
+// without thought; times that leave the store are bigint milliseconds since 1970 as in the protos, durations are numbers.
+
+/** Where packets to a contact or an upstream go. */
+export interface Flow {
+  transport: string
+  address: string
+  port: number
+  /** Edge that holds the connection, with its incarnation; '' where any edge can send. */
+  edgeId: string
+  flowId: number
+}
+
+export interface Binding {
+  uri: string
+  /** Seconds left by store time, rounded up. */
+  expiresS: number
+  qMilli: number
+  callId: string
+  cseq: number
+  instanceId: string
+  regId: number
+  flow: Flow | undefined
+  path: string[]
+  params: string
+  userAgent: string
+}
+
+export interface ContactUpdate {
+  /** Equality of bindings: the canonical URI [RFC3261-19.1.4], or instance and reg-id [RFC5626-6]; the caller's to build. */
+  uriKey: string
+  uri: string
+  /** 0 removes the binding. */
+  expiresS: number
+  qMilli: number
+  instanceId: string
+  regId: number
+  flow: Flow | undefined
+  path: readonly string[]
+  params: string
+}
+
+export interface BindingUpdate {
+  /** Canonical address-of-record. */
+  aor: string
+  callId: string
+  cseq: number
+  /** `Contact: *`. */
+  removeAll: boolean
+  /** Empty and not removeAll: a query. */
+  contacts: readonly ContactUpdate[]
+  /** Bindings after the update, at most. */
+  maxContacts: number
+  userAgent: string
+}
+
+export interface Bindings {
+  /** By q, highest first; equal q: latest first. */
+  bindings: Binding[]
+  version: bigint
+}
+
+export type RegisterOutcome =
+  | ({ result: 'ok' } & Bindings)
+  /** The CSeq is not above that of a binding of the same Call-ID [RFC3261-10.3]; nothing was changed. */
+  | { result: 'outOfOrder' }
+  /** More than maxContacts; nothing was changed. */
+  | { result: 'tooMany' }
+
+export type ChangeKind = 'add' | 'refresh' | 'expire' | 'remove'
+
+export interface Change {
+  aor: string
+  kind: ChangeKind
+  version: bigint
+}
+
+export interface ChangePage {
+  changes: Change[]
+  /** Give it to the next read. */
+  cursor: string
+  /** Entries after the given cursor were trimmed unread: forget what is cached of this shard. */
+  gap: boolean
+}
+
+export interface Branch {
+  id: string
+  uri: string
+  nextHop: Flow | undefined
+  provisionalStatus: number
+  finalStatus: number
+}
+
+/** A call in set-up, as the directory is told. The bytes are kept as given: the caller gives them away. */
+export interface NewCall {
+  transactionKey: string
+  owner: string
+  invite: Uint8Array
+  upstream: Flow | undefined
+  plan: Uint8Array
+  step: number
+  branches: readonly Branch[]
+  callRef: string
+  /** The entry ends this long after its last update. */
+  leaseMs: number
+}
+
+export interface CallEntry {
+  transactionKey: string
+  owner: string
+  epoch: number
+  invite: Uint8Array
+  upstream: Flow | undefined
+  plan: Uint8Array
+  step: number
+  branches: Branch[]
+  callRef: string
+  /** 0 until endCall. */
+  finalStatus: number
+}
+
+export interface BeginCallOutcome {
+  /** The asker owns the entry, unended, from now or by an earlier try of this same begin (`repeated`). */
+  created: boolean
+  repeated: boolean
+  owner: string
+  epoch: number
+}
+
+export interface CallUpdate {
+  transactionKey: string
+  owner: string
+  epoch: number
+  step: number
+  /** Added or changed by id; none renews the lease. */
+  branches: readonly Branch[]
+}
+
+export interface CallEnd {
+  transactionKey: string
+  owner: string
+  epoch: number
+  finalStatus: number
+  keepMs: number
+}
+
+export interface CallAdoption {
+  transactionKey: string
+  /** Owner and epoch as the adopter knows them. */
+  owner: string
+  epoch: number
+  newOwner: string
+  leaseMs: number
+}
+
+export interface AdoptOutcome {
+  adopted: boolean
+  /** The entry after the attempt; undefined where there is none. */
+  entry: CallEntry | undefined
+}
+
+export interface Edge {
+  /** "<name>.<incarnation>". */
+  id: string
+  name: string
+  /** Base 36, larger after each start. */
+  incarnation: string
+  internalAddress: string
+  internalPort: number
+  listeners: string[]
+  draining: boolean
+  version: string
+}
+
+export interface EdgeList {
+  /** Grows when an edge joins, leaves, changes, becomes unreachable or is replaced; not when a lease is renewed. */
+  revision: bigint
+  /** Edges whose lease holds. */
+  edges: Edge[]
+  /** Lease over while the store was up: unreachable, not dead; forgotten after `edgeKeepMs`. */
+  unreachable: { edge: Edge; forMs: number }[]
+}
+
+export interface LeaseOutcome {
+  /** False: a newer incarnation of this name is a member; the asker is to stop. */
+  accepted: boolean
+  list: EdgeList
+}
+
+export interface Source {
+  transport: string
+  address: string
+  port: number
+}
+
+export interface Attempt {
+  target: string
+  status: number
+  provisionalStatus: number
+}
+
+/** An age that the reporter does not know. */
+export const AGE_UNKNOWN = 0xffffffff
+
+/** A call as its reporter knows it; '' where it does not know. */
+export interface CallDescription {
+  callId: string
+  fromTag: string
+  fromUri: string
+  toUri: string
+  requestUri: string
+  source: Source | undefined
+  identity: string
+  account: string
+  edgeId: string
+  userAgent: string
+  /** Ages in milliseconds when sent, or AGE_UNKNOWN. */
+  setupAgeMs: number
+  ringAgeMs: number
+  attempts: readonly Attempt[]
+}
+
+export interface MintProposal {
+  /** From createReference(). */
+  ref: string
+  decision: Uint8Array
+  /** Undefined: the decision is frozen but leaves no record. */
+  call: CallDescription | undefined
+  /** A call that nobody reports ends as `partial` after this. */
+  deadlineMs: number
+}
+
+export interface Minted {
+  ref: string
+  decision: Uint8Array
+  /** The transaction was here before; reference and decision are those of then. */
+  replayed: boolean
+}
+
+export interface AnsweredReport {
+  call: CallDescription
+  /** Age of the event when sent. */
+  ageMs: number
+  toTag: string
+  status: number
+  target: string
+}
+
+export interface EndedReport {
+  call: CallDescription
+  ageMs: number
+  /** As in the BYE: either party may be its sender. */
+  fromTag: string
+  toTag: string
+  by: string
+  status: number
+  reason: string
+}
+
+export interface FailedReport {
+  call: CallDescription
+  ageMs: number
+  status: number
+  cause: string
+  reason: string
+}
+
+export type CallState = 'setup' | 'answered' | 'finished'
+
+export interface ReportOutcome {
+  /** `ignored`: another dialog's tags, or an event that can no longer change the record. */
+  result: 'applied' | 'repeated' | 'ignored'
+  state: CallState
+  /** Key under which the call was minted: what releaseMint takes; '' when the call was not minted here. */
+  transactionKey: string
+}
+
+export interface DueCall {
+  ref: string
+  state: CallState
+}
+
+export interface LiveCall {
+  callRef: string
+  state: 'setup' | 'answered'
+  call: CallDescription
+  setupUnixMs: bigint
+  answeredUnixMs: bigint
+}
+
+export interface LiveCalls {
+  /** Newest first. */
+  calls: LiveCall[]
+  truncated: boolean
+}
+
+export interface CallRecord {
+  cdrId: string
+  callId: string
+  fromTag: string
+  toTags: string[]
+  fromUri: string
+  toUri: string
+  requestUri: string
+  target: string
+  identity: string
+  account: string
+  sourceTransport: string
+  sourceAddress: string
+  sourcePort: number
+  userAgent: string
+  setupUnixMs: bigint
+  ringUnixMs: bigint
+  answeredUnixMs: bigint
+  endedUnixMs: bigint
+  durationMs: bigint
+  finalStatus: number
+  outcome: string
+  endedBy: string
+  reason: string
+  /** "complete" | "partial" | "recovered" */
+  state: string
+  setupEdge: string
+  endEdge: string
+  attempts: Attempt[]
+}
+
+export interface RecordItem {
+  /** "<shard>/<stream id>": unique, ordered within a shard. */
+  id: string
+  record: CallRecord
+}
+
+export interface RecordLag {
+  /** Finished, not yet delivered to the group. */
+  waiting: number
+  /** Delivered, not acknowledged. */
+  pending: number
+}
