@@ -1,16 +1,44 @@
 // SPDX-License-Identifier: MIT
+//
+// Two projects: `unit` (everything beside the code, conformance, fuzz) in parallel, then `e2e` one file at a time, because
+// its suites start clusters and share the machine's ports.
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({
+const source = {
   resolve: { conditions: ['@tandem/source'] },
   ssr: { resolve: { conditions: ['@tandem/source'] } },
+}
+
+export default defineConfig({
   test: {
-    include: [
-      'packages/*/src/**/*.test.ts',
-      'services/*/src/**/*.test.ts',
-      'cli/src/**/*.test.ts',
-      'test/**/*.test.ts',
+    projects: [
+      {
+        ...source,
+        test: {
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'services/*/src/**/*.test.ts',
+            'cli/src/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/**/*.test.ts',
+          ],
+          exclude: ['test/e2e/**', '**/node_modules/**'],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
-    testTimeout: 20_000,
   },
 })
