@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Counts of the policy service: plain integers, read at scrape.
+import type { Metrics } from '@tandem/service-kit'
+
+const HELP = {
+  decisions: 'Decide items handled.',
+  plans: 'Decisions that gave a plan.',
+  admits: 'Decisions that admitted a REGISTER.',
+  answers: 'Decisions that had the edge answer by itself.',
+  challenges: 'Decisions that asked for credentials.',
+  rejects: 'Decisions that rejected the request.',
+  authenticated: 'Credentials that were right.',
+  badCredentials: 'Credentials that were wrong, for known and unknown users alike.',
+  staleNonces: 'Right credentials over a nonce that was too old.',
+  replayedNonces: 'Nonce counts that another transaction had used.',
+  forgedNonces: 'Nonces that were not made by this cluster for this realm.',
+  replayedDecisions: 'Decisions repeated for a transaction that had one.',
+  storeAway: 'Items refused because the store is away.',
+  admittedWithoutStore: 'Calls let through without replay check and record because the store is away.',
+  undecided: 'Items of which nobody knows whether they were stored.',
+  reports: 'Report items handled.',
+  reportsRepeated: 'Reports that were known already.',
+  reportsIgnored: 'Reports that could no longer change a record.',
+  settled: 'Calls that nobody ended, finished by due work.',
+  recordsDelivered: 'Records given to consumers of the feed, repeats included.',
+  recordsAcknowledged: 'Records acknowledged by consumers of the feed.',
+  bugs: 'Exceptions out of handlers.',
+} as const
+
+export type PolicyCounts = { [K in keyof typeof HELP]: number }
+
+export function createCounts(): PolicyCounts {
+  return Object.fromEntries(Object.keys(HELP).map((key) => [key, 0])) as PolicyCounts
+}
+
+export function registerCounts(metrics: Metrics, counts: PolicyCounts): void {
+  metrics.counters('tandem_policy', counts, HELP)
+}

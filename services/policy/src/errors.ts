@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// Every reason for which policy rejects a request (a verdict: it stands in `Reject.code`) or refuses an item (nothing was
+// decided). docs/policy.md lists the same codes; a test compares them.
+import { type Refused, refused } from '@tandem/rpc'
+
+export interface PolicyError {
+  readonly meaning: string
+  /** What an edge answers upstream. */
+  readonly sipStatus: number
+  /** `reject`: the request was judged; `refuse`: it was not, a retry may help. */
+  readonly kind: 'reject' | 'refuse'
+}
+
+export const POLICY_ERRORS = {
+  bad_uri: { kind: 'reject', sipStatus: 400, meaning: 'the Request-URI, From or To is no URI that can be read' },
+  unsupported_scheme: { kind: 'reject', sipStatus: 416, meaning: 'the Request-URI is neither sip, sips nor tel' },
+  relay_refused: { kind: 'reject', sipStatus: 403, meaning: 'the Request-URI names no domain of this cluster' },
+  digest_uri_mismatch: { kind: 'reject', sipStatus: 400, meaning: 'the credentials were made for another Request-URI' },
+  not_your_address: { kind: 'reject', sipStatus: 403, meaning: 'REGISTER for an address-of-record of somebody else' },
+  not_your_identity: { kind: 'reject', sipStatus: 403, meaning: 'From is not the authenticated user' },
+  unknown_address: { kind: 'reject', sipStatus: 404, meaning: 'REGISTER for an address-of-record that is no user' },
+  unknown_user: { kind: 'reject', sipStatus: 404, meaning: 'no subscriber or hunt group of the domain has this user' },
+  unknown_number: { kind: 'reject', sipStatus: 404, meaning: 'no resource routes telephone numbers' },
+  not_decided: {
+    kind: 'reject',
+    sipStatus: 481,
+    meaning: 'ACK and CANCEL belong to a transaction and are never judged',
+  },
+  store_away: {
+    kind: 'refuse',
+    sipStatus: 503,
+    meaning: 'the store can not be reached; nothing was decided or written',
+  },
+  bad_report: { kind: 'refuse', sipStatus: 400, meaning: 'a report without reference, call or event' },
+  internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
+} as const satisfies Record<string, PolicyError>
+
+export type PolicyErrorCode = keyof typeof POLICY_ERRORS
+
+export function refusal(code: PolicyErrorCode, retryAfterS = 0): Refused {
+  return refused(code, POLICY_ERRORS[code].sipStatus, POLICY_ERRORS[code].meaning, { retryAfterS })
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// What the policy service is built from and what it gives. Settings that people change come from the cluster's schema
+// (service-kit); the rest are tuning values with their defaults here.
+import type { ResourceSet } from '@tandem/resources'
+import type { Handlers, PolicyAdmin, PolicyMethods, PushHub, policy, RecordFeed } from '@tandem/rpc'
+import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
+import type { PolicyStore } from '@tandem/store'
+import type { PolicyCounts } from './counts.ts'
+
+/** The settings that policy reads. */
+export type PolicySettings = Pick<
+  PolicyConfig,
+  | 'keyRing'
+  | 'authentication'
+  | 'accounting'
+  | 'nonceLifetimeMs'
+  | 'challengeOrder'
+  | 'mintKeepMs'
+  | 'setupDeadlineMs'
+  | 'localHosts'
+  | 'registration'
+>
+
+export interface PolicyTuning {
+  /** Retry-After of a 503 while the store is away. */
+  readonly retryAfterS: number
+  /** Calls while the store is away: `refuse` (503), or `admit` without replay check and record. Never for REGISTER. */
+  readonly callsWithoutStore: 'refuse' | 'admit'
+  /** How far ahead of this node's clock a nonce may be dated. */
+  readonly clockSkewMs: number
+  /** Credentials of one realm that are looked at in one request. */
+  readonly maxCredentials: number
+  /** One round over all shards of due work takes this long. */
+  readonly dueRoundMs: number
+  /** Lease of a claimed due call; more than half a round. */
+  readonly dueLeaseMs: number
+  /** Due calls of a shard in one claim. */
+  readonly dueLimit: number
+  /** How often an idle feed looks for new records. */
+  readonly feedPollMs: number
+  /** Items of one read of the feed. */
+  readonly feedBatch: number
+}
+
+export const POLICY_TUNING: PolicyTuning = {
+  retryAfterS: 5,
+  callsWithoutStore: 'refuse',
+  clockSkewMs: 60_000,
+  maxCredentials: 4,
+  dueRoundMs: 4_000,
+  dueLeaseMs: 10_000,
+  dueLimit: 64,
+  feedPollMs: 50,
+  feedBatch: 256,
+}
+
+export interface PolicyServiceOptions {
+  readonly store: PolicyStore
+  readonly config: PolicySettings
+  /** From `loadResources` of @tandem/resources. */
+  readonly resources: ResourceSet
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  readonly metrics?: Metrics
+  readonly tuning?: Partial<PolicyTuning>
+  /** Wall clock, milliseconds since 1970: dates nonces only, never an event. */
+  readonly now?: () => number
+}
+
+export interface PolicyService {
+  /** For createInProcess and servePolicy. */
+  readonly handlers: Handlers<PolicyMethods> & PolicyAdmin
+  /** The seam for HangUp. */
+  readonly pushes: PushHub<policy.Push>
+  /** For serveRecordFeed and createInProcessRecordFeed. */
+  readonly feed: RecordFeed
+  readonly counts: Readonly<PolicyCounts>
+  /** Revision of the resources in use. */
+  readonly revision: string
+  /** Takes another checked set from the next decision on. */
+  replaceResources(set: ResourceSet): void
+  /** Whether the store answered last time. */
+  ready(): boolean
+  /** Starts due work and feeds. Does not wait for the store. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
