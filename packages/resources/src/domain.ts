@@ -15,17 +15,17 @@ export const challengeOrder = z
 
 const registration = z
   .strictObject({
-    /** Seconds; a shorter wish gets 423 with this value. [RFC3261-10.2.8] */
-    minExpiresS: z.int().min(1).max(86_400).default(60),
-    /** Seconds; a longer wish is shortened to it. */
-    maxExpiresS: z.int().min(1).max(604_800).default(7_200),
-    /** Seconds, where the REGISTER names none. */
-    defaultExpiresS: z.int().min(1).max(604_800).default(3_600),
+    /** A shorter wish gets 423 with this value. [RFC3261-10.2.8] */
+    minExpiresMs: z.int().min(1_000).max(86_400_000).optional(),
+    /** A longer wish is cut. */
+    maxExpiresMs: z.int().min(1_000).max(604_800_000).optional(),
+    /** Where the REGISTER names none. */
+    defaultExpiresMs: z.int().min(1_000).max(604_800_000).optional(),
     /** Contacts of one address-of-record, unless its Subscriber says otherwise. */
-    maxContacts: z.int().min(1).max(64).default(10),
+    maxContacts: z.int().min(1).max(100).optional(),
   })
-  .refine((r) => r.minExpiresS <= r.defaultExpiresS && r.defaultExpiresS <= r.maxExpiresS, {
-    error: 'expected minExpiresS <= defaultExpiresS <= maxExpiresS',
+  .refine(({ minExpiresMs: min = 0, maxExpiresMs: max = Infinity }) => min <= max, {
+    error: 'expected minExpiresMs <= maxExpiresMs',
   })
 
 export const domainSchema = z.strictObject({
@@ -57,7 +57,8 @@ export const domainSchema = z.strictObject({
       accounting: z.boolean().default(true),
       /** Callers of no local domain may call this domain's users without credentials, and users may hide their name. */
       anonymous: z.enum(['allow', 'refuse']).default('refuse'),
-      registration: registration.prefault({}),
+      /** Unset keys: the settings of the location service. */
+      registration: registration.default({}),
     })
     .prefault({}),
 })

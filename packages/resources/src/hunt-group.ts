@@ -18,8 +18,8 @@ export const huntGroupSchema = z.strictObject({
       .min(1)
       .max(100)
       .refine((list) => new Set(list).size === list.length, 'expected each member once'),
-    /** Seconds that the group rings; unset leaves the proxy's Timer C. */
-    ringS: z.int().min(1).max(180).optional(),
+    /** How long the group rings; unset leaves the proxy's Timer C. */
+    ringMs: z.int().min(1_000).max(180_000).optional(),
   }),
 })
 export type HuntGroup = z.infer<typeof huntGroupSchema>

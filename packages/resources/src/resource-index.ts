@@ -50,9 +50,19 @@ export interface ResourceIndex {
   readonly anyAuthenticated: boolean
 }
 
+/** Settings of the cluster that complete what domains leave open. */
 export interface IndexOptions {
   /** Addresses that count as aliases of the domain with `alsoBindAddress`; without port. */
-  readonly bindAddresses: readonly string[]
+  readonly localHosts: readonly string[]
+  /** `off` takes the credentials away from every domain. */
+  readonly authentication: 'digest' | 'off'
+  readonly accounting: boolean
+  readonly registration: {
+    readonly minExpiresMs: number
+    readonly maxExpiresMs: number
+    readonly defaultExpiresMs: number
+    readonly maxContacts: number
+  }
 }
 
 type MutableUsers = Map<string, UserEntry>
@@ -62,17 +72,30 @@ const hostKey = (address: string): string => {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-function domainEntry({ metadata, spec }: Domain, users: MutableUsers): DomainEntry {
+/** Seconds of Expires; a domain's bounds win over the settings', and the default is kept within them. */
+function registrationBounds({ spec }: Domain, options: IndexOptions) {
+  const { minExpiresMs, maxExpiresMs, defaultExpiresMs, maxContacts } = {
+    ...options.registration,
+    ...spec.registration,
+  }
+  const max = Math.max(Math.floor(maxExpiresMs / 1000), 1)
+  const min = Math.min(Math.ceil(minExpiresMs / 1000), max)
+  const byDefault = Math.min(Math.max(Math.round(defaultExpiresMs / 1000), min), max)
+  return { minExpiresS: min, maxExpiresS: max, defaultExpiresS: byDefault, maxContacts }
+}
+
+function domainEntry(domain: Domain, users: MutableUsers, options: IndexOptions): DomainEntry {
+  const { metadata, spec } = domain
   return {
     name: metadata.name,
     realm: spec.realm ?? metadata.name,
-    authenticated: spec.authentication === 'required',
+    authenticated: spec.authentication === 'required' && options.authentication === 'digest',
     identity: spec.identity,
     challenge: spec.challenge,
     legacyDigest: spec.legacyDigest,
-    accounting: spec.accounting,
+    accounting: spec.accounting && options.accounting,
     anonymous: spec.anonymous === 'allow',
-    ...spec.registration,
+    ...registrationBounds(domain, options),
     users,
   }
 }
@@ -121,11 +144,7 @@ function addHuntGroup(resource: HuntGroup, domain: DomainEntry, users: MutableUs
     account: '',
     maxContacts: domain.maxContacts,
     subscriber: undefined,
-    plan: planVerdict(
-      [step(members, (spec.ringS ?? 0) * 1000)],
-      resource,
-      `rings all ${members.length} members at once`,
-    ),
+    plan: planVerdict([step(members, spec.ringMs ?? 0)], resource, `rings all ${members.length} members at once`),
   })
 }
 
@@ -141,9 +160,9 @@ export function indexResources(
     if (resource.kind === 'Subscriber') aors.set(resourceKey(resource), aorOf(resource))
     if (resource.kind !== 'Domain') continue
     const ofDomain: MutableUsers = new Map()
-    const entry = domainEntry(resource, ofDomain)
+    const entry = domainEntry(resource, ofDomain, options)
     users.set(entry.name, ofDomain)
-    const addresses = resource.spec.alsoBindAddress ? options.bindAddresses.map(hostKey) : []
+    const addresses = resource.spec.alsoBindAddress ? options.localHosts.map(hostKey) : []
     for (const host of [...addresses, ...resource.spec.aliases, entry.name]) domains.set(host, entry)
   }
   for (const resource of set.resources) {

@@ -39,7 +39,7 @@ export const subscriberSchema = z.strictObject({
       credentials: credentials.optional(),
       /** Name of an Account; written into the records of calls. */
       account: resourceName.optional(),
-      maxContacts: z.int().min(1).max(64).optional(),
+      maxContacts: z.int().min(1).max(100).optional(),
     })
     .prefault({}),
 })
