@@ -5,6 +5,7 @@
 // Built anew for each revision and never changed.
 import type { DigestAlgorithm, Domain } from './domain.ts'
 import type { HuntGroup } from './hunt-group.ts'
+import type { ResourceSet } from './load.ts'
 import type { PlanStep, PlanVerdict } from './plan-verdict.ts'
 import type { Resource } from './resource.ts'
 import { resourceKey } from './resource.ts'
@@ -73,15 +74,17 @@ const hostKey = (address: string): string => {
 }
 
 /** Seconds of Expires; a domain's bounds win over the settings', and the default is kept within them. */
-function registrationBounds({ spec }: Domain, options: IndexOptions) {
-  const { minExpiresMs, maxExpiresMs, defaultExpiresMs, maxContacts } = {
-    ...options.registration,
-    ...spec.registration,
+function registrationBounds({ spec: { registration } }: Domain, options: IndexOptions) {
+  const settings = options.registration
+  const max = Math.floor((registration.maxExpiresMs ?? settings.maxExpiresMs) / 1000)
+  const min = Math.min(Math.ceil((registration.minExpiresMs ?? settings.minExpiresMs) / 1000), max)
+  const wished = Math.round((registration.defaultExpiresMs ?? settings.defaultExpiresMs) / 1000)
+  return {
+    minExpiresS: min,
+    maxExpiresS: max,
+    defaultExpiresS: Math.min(Math.max(wished, min), max),
+    maxContacts: registration.maxContacts ?? settings.maxContacts,
   }
-  const max = Math.max(Math.floor(maxExpiresMs / 1000), 1)
-  const min = Math.min(Math.ceil(minExpiresMs / 1000), max)
-  const byDefault = Math.min(Math.max(Math.round(defaultExpiresMs / 1000), min), max)
-  return { minExpiresS: min, maxExpiresS: max, defaultExpiresS: byDefault, maxContacts }
 }
 
 function domainEntry(domain: Domain, users: MutableUsers, options: IndexOptions): DomainEntry {
@@ -148,33 +151,42 @@ function addHuntGroup(resource: HuntGroup, domain: DomainEntry, users: MutableUs
   })
 }
 
+interface Layout {
+  readonly domains: Map<string, DomainEntry>
+  /** By the domain's own name. */
+  readonly users: Map<string, MutableUsers>
+  /** Address-of-record by the key of a Subscriber. */
+  readonly aors: Map<string, string>
+}
+
+function addDomain(resource: Domain, into: Layout, options: IndexOptions): void {
+  const users: MutableUsers = new Map()
+  const entry = domainEntry(resource, users, options)
+  into.users.set(entry.name, users)
+  const addresses = resource.spec.alsoBindAddress ? options.localHosts.map(hostKey) : []
+  for (const host of [...addresses, ...resource.spec.aliases, entry.name]) into.domains.set(host, entry)
+}
+
+function addUser(resource: Subscriber | HuntGroup, into: Layout): void {
+  const domain = into.domains.get(resource.metadata.domain)
+  const users = into.users.get(resource.metadata.domain)
+  if (domain === undefined || users === undefined) return
+  if (resource.kind === 'Subscriber') addSubscriber(resource, domain, users)
+  else addHuntGroup(resource, domain, users, into.aors)
+}
+
 /** Lays out a set that `loadResources` has checked. */
-export function indexResources(
-  set: { readonly resources: readonly Resource[]; readonly revision: string },
-  options: IndexOptions,
-): ResourceIndex {
-  const domains = new Map<string, DomainEntry>()
-  const users = new Map<string, MutableUsers>()
-  const aors = new Map<string, string>()
+export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>, options: IndexOptions): ResourceIndex {
+  const layout: Layout = { domains: new Map(), users: new Map(), aors: new Map() }
   for (const resource of set.resources) {
-    if (resource.kind === 'Subscriber') aors.set(resourceKey(resource), aorOf(resource))
-    if (resource.kind !== 'Domain') continue
-    const ofDomain: MutableUsers = new Map()
-    const entry = domainEntry(resource, ofDomain, options)
-    users.set(entry.name, ofDomain)
-    const addresses = resource.spec.alsoBindAddress ? options.localHosts.map(hostKey) : []
-    for (const host of [...addresses, ...resource.spec.aliases, entry.name]) domains.set(host, entry)
+    if (resource.kind === 'Domain') addDomain(resource, layout, options)
+    if (resource.kind === 'Subscriber') layout.aors.set(resourceKey(resource), aorOf(resource))
   }
   for (const resource of set.resources) {
-    if (resource.kind !== 'Subscriber' && resource.kind !== 'HuntGroup') continue
-    const domain = domains.get(resource.metadata.domain)
-    const ofDomain = users.get(resource.metadata.domain)
-    if (domain === undefined || ofDomain === undefined) continue
-    if (resource.kind === 'Subscriber') addSubscriber(resource, domain, ofDomain)
-    else addHuntGroup(resource, domain, ofDomain, aors)
+    if (resource.kind === 'Subscriber' || resource.kind === 'HuntGroup') addUser(resource, layout)
   }
-  const anyAuthenticated = [...domains.values()].some((domain) => domain.authenticated)
-  return { revision: set.revision, domains, anyAuthenticated }
+  const anyAuthenticated = [...layout.domains.values()].some((domain) => domain.authenticated)
+  return { revision: set.revision, domains: layout.domains, anyAuthenticated }
 }
 
 /** The domain of a host as it came in a URI: any case, an optional last dot. */
