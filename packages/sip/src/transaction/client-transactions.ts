@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+// The client half of the layer: the table of client transactions and the execution of their two machines' rows.
+// Invariants: a transaction is in the table from its creation until Terminated; its id is released exactly then;
+// it keeps its request while Timer A or E, an ACK or a CANCEL may need it, then at most the ACK of a failure.
+import { Buffer } from 'node:buffer'
+import { encodeAck, encodeCancel, METHOD, SipMessage, scan } from '../message/index.ts'
+import { ClientTransaction } from './client-transaction.ts'
+import { inviteClient } from './invite-client.ts'
+import { ACTION, ACTION_MASK, type CompiledMachine, EVENT, EVENT_BITS, STATE, TO_SHIFT } from './machine.ts'
+import { clientKey } from './matching.ts'
+import { nonInviteClient } from './non-invite-client.ts'
+import { forget, keep, resend, type Shared, send } from './shared.ts'
+import { Slab } from './slab.ts'
+import { TimerLists } from './timer-lists.ts'
+import { applyTimers, planTimers, type TimerPlan, timerLengths } from './timer-plan.ts'
+import { BITS } from './transaction-bits.ts'
+import type { Peer } from './types.ts'
+
+/** An ACK repeats parts of the INVITE and the To of the response; the rest is a few fixed lines. */
+const SPARE_BYTES = 512
+
+export class ClientTransactions {
+  readonly #shared: Shared
+  readonly #lists: TimerLists
+  readonly #invitePlan: TimerPlan
+  readonly #nonInvitePlan: TimerPlan
+  readonly #byKey = new Map<string, ClientTransaction>()
+  /** CANCEL has the branch of its INVITE. [RFC3261-17.1.3] */
+  readonly #cancels = new Map<string, ClientTransaction>()
+  readonly #byId: (ClientTransaction | undefined)[] = []
+  /** By how long they live: INVITEs until the answer, other requests briefly, ACKs as long as Timer D. */
+  readonly #invites = new Slab()
+  readonly #requests = new Slab()
+  readonly #acks = new Slab()
+  readonly #request = new SipMessage()
+  #out = Buffer.allocUnsafeSlow(4096)
+  #failed: ClientTransaction[] = []
+  count = 0
+
+  constructor(shared: Shared) {
+    const { timers } = shared
+    this.#shared = shared
+    this.#lists = new TimerLists(
+      [...timerLengths(inviteClient, timers), ...timerLengths(nonInviteClient, timers)],
+      this,
+    )
+    this.#invitePlan = planTimers(inviteClient, timers, this.#lists)
+    this.#nonInvitePlan = planTimers(nonInviteClient, timers, this.#lists)
+  }
+
+  get runningTimers(): number {
+    return this.#lists.running
+  }
+
+  find(msg: SipMessage): ClientTransaction | undefined {
+    if (msg.viaBranchStart < 0) return undefined
+    const branch = msg.buf.latin1Slice(msg.viaBranchStart, msg.viaBranchEnd)
+    if (msg.method === METHOD.CANCEL) return this.#cancels.get(branch)
+    const tx = this.#byKey.get(clientKey(branch, msg.buf, msg.cseqMethodStart, msg.cseqMethodEnd, msg.method))
+    return tx !== undefined && tx.method === msg.method ? tx : undefined
+  }
+
+  create(
+    branch: string,
+    method: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+    peer: Peer,
+    context: unknown,
+  ): ClientTransaction | undefined {
+    if (!this.#hasRoom()) return undefined
+    const key = clientKey(branch, buf, start, start + buf.subarray(start, end).indexOf(0x20), method)
+    const table = method === METHOD.CANCEL ? this.#cancels : this.#byKey
+    if (table.has(key)) {
+      this.#shared.counts.duplicateClients++
+      return undefined
+    }
+    const isInvite = method === METHOD.INVITE
+    const bits = (method << BITS.METHOD_SHIFT) | (isInvite ? BITS.INVITE : 0) | (peer.reliable ? BITS.RELIABLE : 0)
+    const tx = new ClientTransaction(this.#lists.acquire(), bits, key, peer, context)
+    table.set(key, tx)
+    this.#byId[tx.id] = tx
+    this.count++
+    this.#start(tx, buf, start, end)
+    return tx
+  }
+
+  cancel(tx: ClientTransaction, context: unknown, reasonHeader: string): ClientTransaction | undefined {
+    if (!tx.isInvite || tx.state !== STATE.PROCEEDING || !this.requestOf(tx, this.#request)) return undefined
+    const out = this.#reserve(tx.keptEnd - tx.keptStart + reasonHeader.length + SPARE_BYTES)
+    const end = encodeCancel(this.#request, out, 0, reasonHeader)
+    return this.create(tx.branch, METHOD.CANCEL, out, 0, end, tx.peer, context)
+  }
+
+  requestOf(tx: ClientTransaction, msg: SipMessage): boolean {
+    if (tx.kept === undefined || tx.state === STATE.COMPLETED) return false
+    return scan(msg, tx.kept, tx.keptStart, tx.keptEnd) === 0
+  }
+
+  receive(tx: ClientTransaction, msg: SipMessage): void {
+    const event = msg.status < 200 ? EVENT.RX_1XX : msg.status < 300 ? EVENT.RX_2XX : EVENT.RX_300_699
+    this.#run(tx, event, msg)
+  }
+
+  transportError(tx: ClientTransaction): void {
+    this.#shared.counts.transportErrors++
+    if (this.#shared.sending > 0) this.#failed.push(tx)
+    else this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
+  }
+
+  abort(tx: ClientTransaction): void {
+    if (tx.state === STATE.TERMINATED) return
+    this.#shared.counts.aborted++
+    tx.bits |= STATE.TERMINATED
+    this.#remove(tx)
+  }
+
+  tick(nowMs: number): void {
+    const failed = this.#failed
+    if (failed.length > 0) {
+      this.#failed = []
+      for (const tx of failed) this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
+    }
+    this.#lists.tick(nowMs)
+  }
+
+  nextDeadline(): number {
+    return this.#failed.length > 0 ? this.#lists.now : this.#lists.nextDeadline()
+  }
+
+  onTimer(id: number, slot: number): void {
+    const tx = this.#byId[id]
+    if (tx !== undefined) this.#run(tx, machineOf(tx).timerEvents[slot] as number, undefined)
+  }
+
+  #hasRoom(): boolean {
+    const { counts, limits, keptBytes } = this.#shared
+    if (this.count < limits.maxClients && keptBytes < limits.maxKeptBytes) return true
+    counts.refusedClients++
+    return false
+  }
+
+  #start(tx: ClientTransaction, buf: Buffer, start: number, end: number): void {
+    const { counts } = this.#shared
+    if (tx.isInvite) counts.inviteClients++
+    else counts.nonInviteClients++
+    const row = this.#row(tx, EVENT.START)
+    const isNeverResent = !tx.isInvite && (tx.bits & BITS.RELIABLE) !== 0
+    if (!isNeverResent) keep(this.#shared, tx.isInvite ? this.#invites : this.#requests, tx, buf, start, end)
+    this.#enter(tx, row)
+    send(this.#shared, buf, start, end, tx.peer)
+  }
+
+  /** The row for this event, 0 when the machine has none: stay, and count. */
+  #row(tx: ClientTransaction, event: number): number {
+    const row = machineOf(tx).table[(tx.state << EVENT_BITS) | event] as number
+    if (row === 0) this.#shared.counts.stays++
+    return row
+  }
+
+  #run(tx: ClientTransaction, event: number, msg: SipMessage | undefined): void {
+    const row = this.#row(tx, event)
+    if (row === 0) return
+    const zero = this.#enter(tx, row)
+    if ((row & ACTION.RESEND) !== 0) resend(this.#shared, tx, tx.peer)
+    if ((row & ACTION.ACK) !== 0 && msg !== undefined) this.#acknowledge(tx, msg)
+    this.#finish(tx, row, zero, msg)
+  }
+
+  #enter(tx: ClientTransaction, row: number): number {
+    tx.bits = (tx.bits & ~BITS.STATE_MASK) | ((row >>> TO_SHIFT) & BITS.STATE_MASK)
+    if ((row & ACTION.DROP) !== 0) forget(this.#shared, tx)
+    return applyTimers(this.#lists, tx.isInvite ? this.#invitePlan : this.#nonInvitePlan, tx, row & ACTION_MASK)
+  }
+
+  /** What comes last: telling the user, the end, and timers that last zero. */
+  #finish(tx: ClientTransaction, row: number, zero: number, msg: SipMessage | undefined): void {
+    const { user, counts } = this.#shared
+    const state = (row >>> TO_SHIFT) & BITS.STATE_MASK
+    if (state === STATE.TERMINATED) this.#remove(tx)
+    if ((row & ACTION.TO_TU) !== 0 && msg !== undefined) user.onResponse(tx, msg)
+    if ((row & ACTION.TIMEOUT) !== 0) {
+      counts.clientTimeouts++
+      user.onClientTimeout(tx)
+    }
+    if ((row & ACTION.TRANSPORT) !== 0) user.onClientTransportError(tx)
+    if (state === STATE.TERMINATED) user.onClientTerminated(tx)
+    else if (zero >= 0 && tx.state === state) this.onTimer(tx.id, zero)
+  }
+
+  /** Sends the ACK to where the INVITE went and keeps it instead of the INVITE. [RFC3261-17.1.1.3] */
+  #acknowledge(tx: ClientTransaction, response: SipMessage): void {
+    const { kept, keptStart, keptEnd } = tx
+    if (kept === undefined || scan(this.#request, kept, keptStart, keptEnd) !== 0) {
+      this.#shared.counts.unbuildableAcks++
+      forget(this.#shared, tx)
+      return
+    }
+    const out = this.#reserve(keptEnd - keptStart + response.toEnd - response.toStart + SPARE_BYTES)
+    const end = encodeAck(this.#request, response, out, 0)
+    if ((tx.bits & BITS.RELIABLE) !== 0) forget(this.#shared, tx)
+    else keep(this.#shared, this.#acks, tx, out, 0, end)
+    this.#shared.counts.acksSent++
+    send(this.#shared, out, 0, end, tx.peer)
+  }
+
+  #remove(tx: ClientTransaction): void {
+    const table = tx.method === METHOD.CANCEL ? this.#cancels : this.#byKey
+    table.delete(tx.key)
+    forget(this.#shared, tx)
+    this.#byId[tx.id] = undefined
+    this.#lists.release(tx.id)
+    this.count--
+  }
+
+  #reserve(bytes: number): Buffer {
+    if (this.#out.length < bytes) this.#out = Buffer.allocUnsafeSlow(2 * bytes)
+    return this.#out
+  }
+}
+
+const machineOf = (tx: ClientTransaction): CompiledMachine => (tx.isInvite ? inviteClient : nonInviteClient)
