@@ -99,9 +99,9 @@ export function encodeLine(id: string, record: records.CallRecord): string {
 
 const PREFIX = /^\{"id":("(?:[^"\\]|\\.)*"),"cdr_id":("(?:[^"\\]|\\.)*")/
 
-/** The key of a line as written by encodeLine; undefined for anything else. */
-export function parseLineKey(line: string): string | undefined {
-  const match = PREFIX.exec(line)
+/** What identifies a line that encodeLine wrote, from its first bytes; undefined for anything else. */
+export function parseLineKey(head: string): { id: string; cdrId: string } | undefined {
+  const match = PREFIX.exec(head)
   if (match?.[1] === undefined || match[2] === undefined) return undefined
-  return lineKey(JSON.parse(match[1]) as string, JSON.parse(match[2]) as string)
+  return { id: JSON.parse(match[1]) as string, cdrId: JSON.parse(match[2]) as string }
 }

@@ -1,5 +1,62 @@
 // SPDX-License-Identifier: MIT
-import type { RecordsService, RecordsServiceOptions } from './options.ts'
+//
+// Composes feeds, sink and file. The feeds reconnect by themselves (@tandem/rpc); what is not acknowledged comes again.
+import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
+import type { HttpReply } from '@tandem/service-kit'
+import { createCounts, registerCounts } from './counts.ts'
+import { NdjsonFile } from './ndjson-file.ts'
+import { NdjsonSink } from './ndjson-sink.ts'
+import { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions } from './options.ts'
+import { MAX_TAIL_LINES, readTail } from './tail.ts'
 
-/** Composes feeds and file. */
-export declare function createRecordsService(options: RecordsServiceOptions): RecordsService
+const DEFAULT_LINES = 20
+
+/** One sink that writes what the feeds deliver to `config.file`. */
+export function createRecordsService(options: RecordsServiceOptions): RecordsService {
+  const { feeds, config, logger, metrics } = options
+  const tuning = { ...RECORDS_TUNING, ...options.tuning }
+  const counts = createCounts()
+  const file = new NdjsonFile(config.file)
+  const sink = new NdjsonSink({
+    ...tuning,
+    file,
+    counts,
+    logger,
+    capacity: 2 * config.window * Math.max(1, feeds.length),
+  })
+  const consumers: FeedConsumer[] = []
+  const start = { group: tuning.group, consumer: tuning.consumer, window: config.window }
+  if (metrics) {
+    registerCounts(metrics, counts)
+    metrics.gauge('tandem_records_queued', 'Records waiting to be written.', () => sink.queuedCount)
+  }
+  return {
+    counts,
+    routes: { '/records': (url) => lastRecords(config.file, url) },
+    ready: () => sink.healthy,
+    start: async () => {
+      void sink.work()
+      for (const feed of feeds) consumers.push(connect(feed, start, sink))
+    },
+    reopen: () => sink.reopen(),
+    stop: async () => {
+      await sink.stop(tuning.stopMs)
+      for (const consumer of consumers.splice(0)) consumer.close()
+    },
+  }
+}
+
+/** Acknowledgements go to the consumer that delivered: its feed knows the ids. */
+function connect(feed: RecordFeed, start: FeedStart, sink: NdjsonSink): FeedConsumer {
+  const source = { acknowledge: (ids: string[]) => consumer.acknowledge(ids) }
+  const consumer = feed.consume(start, (items) => sink.offer(items, source))
+  return consumer
+}
+
+async function lastRecords(path: string, url: URL): Promise<HttpReply> {
+  const limit = Number(url.searchParams.get('limit') ?? DEFAULT_LINES)
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_TAIL_LINES) {
+    return { status: 400, body: `limit: expected an integer from 1 to ${MAX_TAIL_LINES}\n`, contentType: 'text/plain' }
+  }
+  return { status: 200, body: await readTail(path, limit), contentType: 'application/x-ndjson' }
+}
