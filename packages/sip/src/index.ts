@@ -1,2 +1,7 @@
 // SPDX-License-Identifier: MIT
-export {}
+// The public door of @tandem/sip: message layer here, transactions and proxy rules in their own lines.
+export * from './errors.ts'
+export * from './header/index.ts'
+export * from './limits.ts'
+export * from './message/index.ts'
+export * from './uri/index.ts'

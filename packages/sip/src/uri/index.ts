@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// The uri folder's surface.
+export * from './uri-view.ts'
