@@ -14,6 +14,7 @@ export { RPC_ERRORS, type RpcError, type RpcErrorCode } from './errors.ts'
 export * as location from './gen/tandem/location/v1/location.ts'
 export * as policy from './gen/tandem/policy/v1/policy.ts'
 export * as records from './gen/tandem/records/v1/records.ts'
+export { createInProcess, type InProcessOptions } from './in-process.ts'
 export type {
   LocationMethods,
   LocationUnaryMethods,
@@ -25,6 +26,9 @@ export type {
 export type { RpcServerOptions, ServeLimits, StreamCallerOptions } from './options.ts'
 export { PushHub } from './push-hub.ts'
 export type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
+export { createRecordFeedClient } from './record-feed-client.ts'
+export { createInProcessRecordFeed } from './record-feed-in-process.ts'
+export { serveRecordFeed } from './record-feed-server.ts'
 export {
   type Done,
   done,
@@ -36,5 +40,17 @@ export {
   type Unknown,
   unknown,
 } from './result.ts'
+export { createRpcServer, type RpcServer } from './rpc-server.ts'
+export {
+  type LocationHandlers,
+  type PolicyHandlers,
+  type Served,
+  type ServeOptions,
+  serveHealth,
+  serveLocation,
+  servePolicy,
+} from './serve.ts'
 export { locationService, policyService, type StreamService } from './service.ts'
-export * from './surface.ts'
+export { type Addresses, createStreamCaller, headlessAddresses } from './stream-caller.ts'
+export type { ServeCounts } from './stream-session.ts'
+export { createUnaryCaller } from './unary-caller.ts'

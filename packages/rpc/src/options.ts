@@ -7,6 +7,9 @@ import type { OnBug } from './caller.ts'
 /** Below grpc's 4 MiB; a message above is never written and never read. */
 export const MAX_MESSAGE_BYTES = 3_145_728
 
+/** One item, so that a message of it alone stays below MAX_MESSAGE_BYTES. */
+export const MAX_ITEM_BYTES = 2_097_152
+
 export const CALLER_DEFAULTS = {
   /** Items of one message at most. */
   maxBatchItems: 64,

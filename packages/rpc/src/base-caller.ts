@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// What the bindings have in common: one result per call, deadlines, counts, listeners. Invariant: whoever ends a call goes
+// through `finish`, which takes `onResult` off the call; a second end finds nothing. No result is delivered inside `call`:
+// a binding that knows the result at once uses `finishLater`.
+import { performance } from 'node:perf_hooks'
+import type { Caller, CallerCounts, OnBug, OnResult } from './caller.ts'
+import { DeadlineList } from './deadline-list.ts'
+import { unknownBy } from './errors.ts'
+import type { MethodMap, MethodName } from './method-map.ts'
+import { PendingCall } from './pending-call.ts'
+import type { Result } from './result.ts'
+
+export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M, Push> {
+  readonly counts: CallerCounts = { items: 0, batches: 0, refused: 0, unknown: 0, inFlight: 0, queued: 0 }
+  protected readonly deadlines: DeadlineList<PendingCall>
+  protected closed = false
+  readonly #onBug: OnBug
+  readonly #pushListeners: ((push: Push) => void)[] = []
+  readonly #readyListeners: ((ready: boolean) => void)[] = []
+  #ended: { call: PendingCall; result: Result<unknown> }[] = []
+  #ready = false
+
+  constructor(onBug: OnBug) {
+    this.#onBug = onBug
+    this.deadlines = new DeadlineList((call) => this.finish(call, unknownBy('timeout')), performance.now)
+  }
+
+  abstract call<K extends MethodName<M>>(
+    method: K,
+    request: M[K]['request'],
+    timeoutMs: number,
+    onResult: OnResult<M[K]['response']>,
+  ): void
+
+  abstract close(): Promise<void>
+
+  /** Takes a call off every list of the binding. */
+  protected abstract forget(call: PendingCall): void
+
+  invoke<K extends MethodName<M>>(
+    method: K,
+    request: M[K]['request'],
+    timeoutMs: number,
+  ): Promise<Result<M[K]['response']>> {
+    return new Promise((resolve) => this.call(method, request, timeoutMs, resolve))
+  }
+
+  onPush(listener: (push: Push) => void): void {
+    this.#pushListeners.push(listener)
+  }
+
+  onReadyChange(listener: (ready: boolean) => void): void {
+    this.#readyListeners.push(listener)
+  }
+
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  protected setReady(ready: boolean): void {
+    if (ready === this.#ready) return
+    this.#ready = ready
+    for (const listener of this.#readyListeners) this.guard('onReadyChange', () => listener(ready))
+  }
+
+  protected deliverPush(push: Push): void {
+    for (const listener of this.#pushListeners) this.guard('onPush', () => listener(push))
+  }
+
+  protected guard(where: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#onBug(error, where)
+    }
+  }
+
+  protected bug(error: unknown, where: string): void {
+    this.#onBug(error, where)
+  }
+
+  protected begin(method: string, request: unknown, timeoutMs: number, onResult: OnResult<never>): PendingCall {
+    this.counts.items++
+    return new PendingCall(method, request, performance.now() + timeoutMs, onResult)
+  }
+
+  /** Ends a call, once. */
+  protected finish(call: PendingCall, result: Result<unknown>): void {
+    const { onResult } = call
+    if (onResult === undefined) return
+    this.deadlines.remove(call)
+    this.forget(call)
+    call.onResult = undefined
+    call.request = undefined
+    if (result.outcome === 'refused') this.counts.refused++
+    else if (result.outcome === 'unknown') this.counts.unknown++
+    try {
+      onResult(result as Result<never>)
+    } catch (error) {
+      this.#onBug(error, `onResult of ${call.method}`)
+    }
+  }
+
+  /** Ends a call after the present turn; all of a turn share one microtask. */
+  protected finishLater(call: PendingCall, result: Result<unknown>): void {
+    if (this.#ended.push({ call, result }) === 1) queueMicrotask(() => this.#finishEnded())
+  }
+
+  #finishEnded(): void {
+    const ended = this.#ended
+    this.#ended = []
+    for (const { call, result } of ended) this.finish(call, result)
+  }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+//
+// One bidirectional stream to one replica, kept up by reconnecting. It is ready from the service's initial metadata on.
+// It sends batches that it is given, matches results by id and knows when `write` wants a pause. When it breaks, everything
+// in flight on it ends as unknown: the replica may have acted, so the caller retries with the same keys.
+// Race: a result that arrives after its call timed out finds no entry and is dropped.
+import { performance } from 'node:perf_hooks'
+import type { Client, ClientDuplexStream } from '@grpc/grpc-js'
+import { BatchWriter } from './batch.ts'
+import { backoffMs, createClient, peerMetadata } from './channel.ts'
+import { unknownBy } from './errors.ts'
+import type { MethodMap } from './method-map.ts'
+import type { CallerLimits, StreamCallerOptions } from './options.ts'
+import type { PendingCall } from './pending-call.ts'
+import type { Result } from './result.ts'
+import type { StreamService, WireItemResult, WireResponse } from './service.ts'
+import { fromWireResult } from './wire-copy.ts'
+
+export interface StreamOwner<Push> {
+  finish(call: PendingCall, result: Result<unknown>): void
+  deliverPush(push: Push): void
+  /** Ready or not, writable again, or a batch of results came: there may be something to send. */
+  onProgress(): void
+}
+
+export type StreamOptions = CallerLimits & Pick<StreamCallerOptions, 'peer' | 'credentials'> & { random: () => number }
+
+type Wire<Push> = ClientDuplexStream<Buffer, WireResponse<Push>>
+
+const STABLE_AFTER_MS = 1_000
+const ID_LIMIT = 2 ** 32
+
+export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
+  readonly address: string
+  readonly inFlight = new Map<number, PendingCall>()
+  ready = false
+  /** No more batches; closes when the last result is in. */
+  retiring = false
+  readonly #service: StreamService<M, U, Push>
+  readonly #options: StreamOptions
+  readonly #owner: StreamOwner<Push>
+  #client: Client | undefined
+  #stream: Wire<Push> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #congested = false
+  #attempt = 0
+  #readySinceMs = 0
+  #nextId = 1
+  #closed = false
+
+  constructor(service: StreamService<M, U, Push>, address: string, options: StreamOptions, owner: StreamOwner<Push>) {
+    this.#service = service
+    this.address = address
+    this.#options = options
+    this.#owner = owner
+    this.#connect()
+  }
+
+  get writable(): boolean {
+    const room = this.inFlight.size < this.#options.maxInFlightPerStream
+    return this.ready && !this.#congested && !this.retiring && room
+  }
+
+  /** One message. The calls are in flight from here on. */
+  send(calls: readonly PendingCall[], bodyBytes: number): void {
+    const now = performance.now()
+    const batch = new BatchWriter(bodyBytes, calls.length)
+    for (const call of calls) {
+      call.id = this.#takeId()
+      call.inFlight = this.inFlight
+      this.inFlight.set(call.id, call)
+      batch.append(call.id, Math.max(1, Math.floor(call.deadlineMs - now)), call.request as Uint8Array)
+    }
+    this.#congested = this.#stream?.write(batch.finish()) === false
+  }
+
+  retire(): void {
+    this.retiring = true
+    if (this.inFlight.size === 0) this.close()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#drop('closed')
+  }
+
+  #takeId(): number {
+    do {
+      this.#nextId = this.#nextId + 1 < ID_LIMIT ? this.#nextId + 1 : 1
+    } while (this.inFlight.has(this.#nextId))
+    return this.#nextId
+  }
+
+  #connect(): void {
+    const { credentials, peer, connectTimeoutMs } = this.#options
+    const client = createClient(this.address, this.#options, credentials)
+    const stream: Wire<Push> = client.makeBidiStreamRequest(
+      this.#service.streamPath,
+      (batch: Buffer) => batch,
+      (bytes: Buffer) => this.#service.response.decode(bytes),
+      peerMetadata(peer),
+    )
+    this.#client = client
+    this.#stream = stream
+    this.#timer = setTimeout(() => this.#lost(stream, 'no answer to the connection attempt'), connectTimeoutMs)
+    stream.on('metadata', () => this.#opened(stream))
+    stream.on('data', (response: WireResponse<Push>) => this.#receive(response))
+    stream.on('drain', () => this.#drained(stream))
+    stream.on('error', (error: Error) => this.#lost(stream, error.message))
+    stream.on('end', () => this.#lost(stream, 'ended by the service'))
+  }
+
+  #opened(stream: Wire<Push>): void {
+    if (stream !== this.#stream) return
+    clearTimeout(this.#timer)
+    this.ready = true
+    this.#readySinceMs = performance.now()
+    this.#owner.onProgress()
+  }
+
+  #drained(stream: Wire<Push>): void {
+    if (stream !== this.#stream) return
+    this.#congested = false
+    this.#owner.onProgress()
+  }
+
+  #receive(response: WireResponse<Push>): void {
+    for (const result of response.results) this.#settle(result)
+    for (const push of response.pushes) this.#owner.deliverPush(push)
+    if (this.retiring && this.inFlight.size === 0) this.close()
+    this.#owner.onProgress()
+  }
+
+  #settle(result: WireItemResult): void {
+    const call = this.inFlight.get(result.id)
+    if (call !== undefined) this.#owner.finish(call, fromWireResult(call.method, result))
+  }
+
+  /** The stream is gone; its successor comes after a pause that grows unless the stream had been up for a while. */
+  #lost(stream: Wire<Push>, reason: string): void {
+    if (stream !== this.#stream || this.#closed) return
+    clearTimeout(this.#timer)
+    const stable = this.ready && performance.now() - this.#readySinceMs > STABLE_AFTER_MS
+    this.#attempt = stable ? 0 : this.#attempt + 1
+    this.#drop(reason)
+    if (this.retiring) {
+      this.close()
+      return
+    }
+    const { backoffMinMs, backoffMaxMs, random } = this.#options
+    this.#timer = setTimeout(() => this.#connect(), backoffMs(this.#attempt, backoffMinMs, backoffMaxMs, random))
+  }
+
+  #drop(reason: string): void {
+    const stream = this.#stream
+    this.#stream = undefined
+    this.ready = false
+    this.#congested = false
+    stream?.cancel()
+    this.#client?.close()
+    const result = unknownBy('stream_broken', `the stream to ${this.address} broke: ${reason}`)
+    for (const call of [...this.inFlight.values()]) this.#owner.finish(call, result)
+    this.#owner.onProgress()
+  }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+//
+// The client half of the batched streams: one stream to every replica of a service, one queue before them. A batch leaves
+// when it is full, when its window is over, or at the end of the turn when nothing is in flight; it goes to the ready stream
+// with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
+// in bytes; what does not fit, and what waits too long, ends as unknown.
+import { lookup } from 'node:dns/promises'
+import { BaseCaller } from './base-caller.ts'
+import { BatchingStream, type StreamOptions } from './batching-stream.ts'
+import { type Caller, type OnResult, warnOfBug } from './caller.ts'
+import { refusedBy, unknownBy } from './errors.ts'
+import type { MethodMap, MethodName } from './method-map.ts'
+import { CALLER_DEFAULTS, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
+import { CallQueue, type PendingCall } from './pending-call.ts'
+import type { StreamService } from './service.ts'
+import { encodeRequestBody } from './wire-copy.ts'
+
+/** host:port of every replica: a list, or a function that is asked again every `resolveIntervalMs`. */
+export type Addresses = readonly string[] | (() => Promise<readonly string[]>)
+
+class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCaller<M, Push> {
+  readonly #service: StreamService<M, U, Push>
+  readonly #options: StreamOptions
+  readonly #streams = new Map<string, BatchingStream<M, U, Push>>()
+  readonly #retired = new Set<BatchingStream<M, U, Push>>()
+  readonly #queue = new CallQueue()
+  #window: NodeJS.Timeout | undefined
+  #endOfTurn: NodeJS.Immediate | undefined
+  #resolving: NodeJS.Timeout | undefined
+
+  constructor(service: StreamService<M, U, Push>, addresses: Addresses, options: StreamCallerOptions) {
+    super(options.onBug ?? warnOfBug)
+    this.#service = service
+    this.#options = { random: Math.random, ...CALLER_DEFAULTS, ...options }
+    if (typeof addresses === 'function') void this.#follow(addresses)
+    else this.#connectTo(addresses)
+  }
+
+  call<K extends MethodName<M>>(
+    method: K,
+    request: M[K]['request'],
+    timeoutMs: number,
+    onResult: OnResult<M[K]['response']>,
+  ): void {
+    const call = this.begin(method, request, timeoutMs, onResult)
+    if (this.closed) {
+      this.finishLater(call, unknownBy('closed'))
+      return
+    }
+    if (!this.#encode(call)) return
+    if (this.#isFull(call)) {
+      this.finishLater(call, unknownBy('queue_full'))
+      return
+    }
+    this.#queue.push(call)
+    this.counts.queued++
+    this.deadlines.add(call)
+    this.#schedule()
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    this.#cancelFlush()
+    clearTimeout(this.#resolving)
+    for (const call of this.deadlines.clear()) this.finish(call, unknownBy('closed'))
+    for (const stream of [...this.#streams.values(), ...this.#retired]) stream.close()
+    this.setReady(false)
+  }
+
+  protected forget(call: PendingCall): void {
+    if (call.queue !== undefined) {
+      this.#queue.remove(call)
+      this.counts.queued--
+    }
+    if (call.inFlight?.delete(call.id)) {
+      this.counts.inFlight--
+      if (this.#queue.count > 0 && !this.closed) this.#schedule()
+    }
+  }
+
+  /** The body is encoded here, so the request may change once `call` is over. */
+  #encode(call: PendingCall): boolean {
+    try {
+      const body = encodeRequestBody(this.#service, call.method, call.request)
+      call.request = body
+      if (body.length <= MAX_ITEM_BYTES) return true
+      this.finishLater(call, refusedBy('item_too_large', `${body.length} bytes, at most ${MAX_ITEM_BYTES}`))
+    } catch (error) {
+      this.bug(error, `request of ${call.method}`)
+      this.finishLater(call, refusedBy('bad_request'))
+    }
+    return false
+  }
+
+  #isFull(call: PendingCall): boolean {
+    const { maxQueueItems, maxQueueBytes } = this.#options
+    return this.#queue.count >= maxQueueItems || this.#queue.bytes + call.bytes > maxQueueBytes
+  }
+
+  #schedule(): void {
+    const { maxBatchItems, maxBatchBytes, batchWindowMs } = this.#options
+    if (this.#queue.count >= maxBatchItems || this.#queue.bytes >= maxBatchBytes) {
+      this.#sendFull()
+      return
+    }
+    if (this.#endOfTurn !== undefined || this.#window !== undefined) return
+    if (this.counts.inFlight === 0 || batchWindowMs === 0) this.#endOfTurn = setImmediate(() => this.#flush())
+    else this.#window = setTimeout(() => this.#flush(), batchWindowMs)
+  }
+
+  #cancelFlush(): void {
+    clearImmediate(this.#endOfTurn)
+    clearTimeout(this.#window)
+    this.#endOfTurn = undefined
+    this.#window = undefined
+  }
+
+  #flush(): void {
+    this.#cancelFlush()
+    while (this.#queue.count > 0 && this.#sendBatch());
+  }
+
+  #sendFull(): void {
+    const { maxBatchItems, maxBatchBytes } = this.#options
+    while ((this.#queue.count >= maxBatchItems || this.#queue.bytes >= maxBatchBytes) && this.#sendBatch());
+  }
+
+  #sendBatch(): boolean {
+    const stream = this.#leastLoaded()
+    if (stream === undefined) return false
+    const before = this.#queue.bytes
+    const calls = this.#queue.take(this.#options.maxBatchItems, this.#options.maxBatchBytes)
+    this.counts.queued -= calls.length
+    this.counts.inFlight += calls.length
+    this.counts.batches++
+    stream.send(calls, before - this.#queue.bytes)
+    return true
+  }
+
+  #leastLoaded(): BatchingStream<M, U, Push> | undefined {
+    let best: BatchingStream<M, U, Push> | undefined
+    for (const stream of this.#streams.values()) {
+      if (!stream.writable) continue
+      if (best === undefined || stream.inFlight.size < best.inFlight.size) best = stream
+    }
+    return best
+  }
+
+  /** A stream became ready, broke, drained or brought results: what waits goes now if nothing is in flight. */
+  #onProgress(): void {
+    if (this.closed) return
+    let ready = false
+    for (const stream of this.#streams.values()) ready ||= stream.ready
+    this.setReady(ready)
+    if (this.#queue.count === 0) return
+    if (this.counts.inFlight === 0) this.#flush()
+    else this.#schedule()
+  }
+
+  #connectTo(addresses: readonly string[]): void {
+    for (const [address, stream] of this.#streams) {
+      if (addresses.includes(address)) continue
+      this.#streams.delete(address)
+      this.#retire(stream)
+    }
+    for (const address of addresses) {
+      if (!this.#streams.has(address)) this.#streams.set(address, this.#open(address))
+    }
+  }
+
+  #open(address: string): BatchingStream<M, U, Push> {
+    return new BatchingStream<M, U, Push>(this.#service, address, this.#options, {
+      finish: (call, result) => this.finish(call, result),
+      deliverPush: (push) => this.deliverPush(push),
+      onProgress: () => this.#onProgress(),
+    })
+  }
+
+  #retire(stream: BatchingStream<M, U, Push>): void {
+    for (const old of this.#retired) if (old.inFlight.size === 0) this.#retired.delete(old)
+    this.#retired.add(stream)
+    stream.retire()
+    this.#onProgress()
+  }
+
+  /** An answer that is empty or an error leaves the streams as they are: unreachable is not dead. */
+  async #follow(resolve: () => Promise<readonly string[]>): Promise<void> {
+    const addresses = await resolve().catch((): readonly string[] => [])
+    if (this.closed) return
+    if (addresses.length > 0) this.#connectTo(addresses)
+    this.#resolving = setTimeout(() => void this.#follow(resolve), this.#options.resolveIntervalMs)
+    this.#resolving.unref()
+  }
+}
+
+export function createStreamCaller<M extends MethodMap, U extends MethodMap, Push>(
+  service: StreamService<M, U, Push>,
+  addresses: Addresses,
+  options: StreamCallerOptions,
+): Caller<M, Push> {
+  return new StreamCaller(service, addresses, options)
+}
+
+/** Every address of a headless service's name, as `host:port`, for createStreamCaller. */
+export function headlessAddresses(host: string, port: number): () => Promise<string[]> {
+  return async () => {
+    const found = await lookup(host, { all: true })
+    return found.map(({ address, family }) => (family === 6 ? `[${address}]:${port}` : `${address}:${port}`)).sort()
+  }
+}
