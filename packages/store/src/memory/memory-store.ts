@@ -1,17 +1,122 @@
 // SPDX-License-Identifier: MIT
-import type { Store, StoreSettings } from '../store.ts'
-export interface MemoryLimits {
-  maxAors: number
-  maxTransactions: number
-  maxMints: number
-  maxNonces: number
-  maxCalls: number
-  maxRecords: number
-}
+// The embedded store: everything in this process's memory, gone with it. Answers synchronously, sets no timers, reads the
+// clock that it is given; what is past its time is released by later operations and by tick().
+
+import type { LocationStore } from '../location-store.ts'
+import { Membership } from '../membership.ts'
+import type { PolicyStore } from '../policy-store.ts'
+import { notStored, type Stored, stored } from '../result.ts'
+import { shardOfReference } from '../shard.ts'
+import { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreStatus } from '../store.ts'
+import type { Minted, MintProposal } from '../types.ts'
+import { MemoryBindings } from './bindings.ts'
+import { MemoryCalls } from './calls.ts'
+import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context.ts'
+import { MemoryDirectory } from './directory.ts'
+import { MemoryMints, MemoryNonces } from './mints.ts'
+import { MemoryRecords } from './records.ts'
+
+export type { MemoryLimits } from './context.ts'
+
 export interface MemoryStoreOptions {
   /** Milliseconds since 1970. */
   now: () => number
   limits?: Partial<MemoryLimits>
   settings?: Partial<StoreSettings>
 }
-export declare function createMemoryStore(options: MemoryStoreOptions): Store
+
+export function createMemoryStore(options: MemoryStoreOptions): Store {
+  const context: MemoryContext = {
+    now: options.now,
+    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  }
+  const location = createLocation(context)
+  const policy = createPolicy(context)
+  let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
+  return {
+    location: location.store,
+    policy: policy.store,
+    get status() {
+      return status
+    },
+    onStatus: () => () => undefined,
+    counts: () => ({ ...location.counts(), ...policy.counts() }),
+    tick() {
+      location.tick()
+      policy.tick()
+    },
+    async close() {
+      status = { state: 'closed', detail: 'closed' }
+    },
+  }
+}
+
+function createLocation(context: MemoryContext) {
+  const bindings = new MemoryBindings(context)
+  const directory = new MemoryDirectory(context)
+  const members = new Membership(context.settings)
+  const store: LocationStore = {
+    register: (update) => bindings.register(update),
+    locate: (aor) => bindings.locate(aor),
+    removeBindings: (aor) => bindings.removeBindings(aor),
+    expire: (shard, limit) => bindings.expire(shard, limit),
+    readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    beginCall: (call) => directory.begin(call),
+    updateCall: (update) => directory.update(update),
+    endCall: (end) => directory.end(end),
+    adoptCall: (adoption) => directory.adopt(adoption),
+    readCall: (transactionKey) => directory.read(transactionKey),
+    listOwned: (owner, limit) => directory.listOwned(owner, limit),
+    leaseEdge: (edge, leaseMs) => stored(members.lease(edge, leaseMs, context.now())),
+    leaveEdge: (edgeId) => stored(members.leave(edgeId, context.now())),
+    listEdges: () => stored(members.list(context.now())),
+  }
+  const tick = () => {
+    bindings.tick()
+    directory.tick()
+  }
+  return { store, tick, counts: () => ({ ...bindings.counts(), ...directory.counts(), edgeCount: members.size }) }
+}
+
+function createPolicy(context: MemoryContext) {
+  const records = new MemoryRecords(context)
+  const calls = new MemoryCalls(context, records)
+  const mints = new MemoryMints(context)
+  const nonces = new MemoryNonces(context)
+  const store: PolicyStore = {
+    mint: (key, proposal, keepMs) => mintCall(mints, calls, key, proposal, keepMs),
+    releaseMint: (key, keepMs) => mints.release(key, keepMs),
+    useNonce: (id, nc, key, ttlMs) => nonces.use(id, nc, key, ttlMs),
+    answered: (ref, report) => calls.answered(ref, report),
+    ended: (ref, report) => calls.ended(ref, report),
+    failed: (ref, report) => calls.failed(ref, report),
+    claimDue: (shard, leaseMs, limit) => calls.claimDue(shard, leaseMs, limit),
+    settleDue: (ref) => calls.settleDue(ref),
+    listLive: (limit) => calls.listLive(limit),
+    readLive: (ref) => calls.readLive(ref),
+    openRecords: (group, consumer) => records.open(group, consumer),
+    recordLag: (group) => records.lag(group),
+    dropGroup: (group) => records.dropGroup(group),
+  }
+  const tables = [calls, mints, nonces]
+  const tick = () => {
+    for (const table of tables) table.tick()
+  }
+  const counts = () => ({ ...calls.counts(), ...mints.counts(), ...nonces.counts(), ...records.counts() })
+  return { store, tick, counts }
+}
+
+function mintCall(
+  mints: MemoryMints,
+  calls: MemoryCalls,
+  key: string,
+  proposal: MintProposal,
+  keepMs: number,
+): Stored<Minted> {
+  if (shardOfReference(proposal.ref) < 0) return notStored('invalid', 'the call reference carries no shard')
+  const minted = mints.mint(key, proposal, keepMs)
+  if (minted.state !== 'stored' || proposal.call === undefined) return minted
+  const opened = calls.open(minted.value.ref, key, proposal.call, proposal.deadlineMs, mints.deadlineOf(key))
+  return opened.state === 'stored' ? minted : opened
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { ConnectionOptions } from 'node:tls'
+import { StoreConfigError } from '../errors.ts'
 import type { Store, StoreSettings } from '../store.ts'
 export type Durability = 'async' | 'replica' | 'fsync'
 export interface RedisStoreOptions {
@@ -13,4 +14,6 @@ export interface RedisStoreOptions {
   tls?: ConnectionOptions
   settings?: Partial<StoreSettings>
 }
-export declare function createRedisStore(options: RedisStoreOptions): Store
+export function createRedisStore(options: RedisStoreOptions): Store {
+  throw new StoreConfigError(`${options.url.split(':')[0]}: is not built in yet`)
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// What both stores do with bindings outside their atomic step: the content hash that makes a repeat recognisable, and the
+// order in which bindings are given out.
+
+import { createHash } from 'node:crypto'
+import type { BindingUpdate } from './types.ts'
+
+/** Bindings of one AoR, whatever the domain allows. */
+export const MAX_BINDINGS = 100
+/** Removed bindings of one AoR that are remembered. */
+export const MAX_TOMBSTONES = 16
+
+/** Hash of what the phone asked for. Flow and path are left out: a retransmission may come through another edge. */
+export function contentHash(update: BindingUpdate): string {
+  const hash = createHash('sha1').update(update.removeAll ? '*' : '')
+  for (const contact of update.contacts) {
+    const { uri, expiresS, qMilli, instanceId, regId, params } = contact
+    hash.update(JSON.stringify([uri, expiresS, qMilli, instanceId, regId, params]))
+  }
+  return hash.digest('base64url').slice(0, 11)
+}
+
+/** Bindings allowed after this update. */
+export function contactBound(update: BindingUpdate): number {
+  return Math.min(update.maxContacts > 0 ? update.maxContacts : MAX_BINDINGS, MAX_BINDINGS)
+}
+
+/** From oldest update first to highest q first, latest first among equals. Sorts in place. */
+export function inContactOrder<T extends { qMilli: number }>(oldestFirst: T[]): T[] {
+  return oldestFirst.reverse().sort((a, b) => b.qMilli - a.qMilli)
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// Bindings of addresses-of-record in memory [RFC3261-10.3], with their expiries and change feeds by shard.
+// An update is judged as a whole before anything changes. Bindings stand in the order of their updates.
+
+import { contactBound, contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.ts'
+import { type Stored, stored } from '../result.ts'
+import { SHARDS, shardOf } from '../shard.ts'
+import type { Binding, Bindings, BindingUpdate, ChangePage, ContactUpdate, RegisterOutcome } from '../types.ts'
+import { ChangeFeed } from './changes.ts'
+import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
+import { Deadlines, type Timed } from './deadlines.ts'
+
+interface Origin {
+  readonly uriKey: string
+  readonly callId: string
+  readonly cseq: number
+  readonly hash: string
+  /** End of a binding, or of the memory of a removed one. */
+  readonly untilMs: number
+}
+
+interface HeldBinding extends Origin {
+  readonly contact: ContactUpdate
+  readonly qMilli: number
+  readonly userAgent: string
+}
+
+interface Aor extends Timed {
+  readonly name: string
+  readonly shard: Shard
+  bindings: HeldBinding[]
+  tombstones: Origin[]
+  version: bigint
+}
+
+interface Shard {
+  readonly feed: ChangeFeed
+  readonly expiries: Deadlines<Aor>
+}
+
+type Verdict = 'apply' | 'replay' | 'outOfOrder'
+
+export class MemoryBindings {
+  readonly #context: MemoryContext
+  readonly #aors = new Map<string, Aor>()
+  readonly #shards: Shard[]
+  #refused = 0
+
+  constructor(context: MemoryContext) {
+    this.#context = context
+    this.#shards = Array.from({ length: SHARDS }, () => ({
+      feed: new ChangeFeed(context.settings.changesMaxLen),
+      expiries: new Deadlines<Aor>(),
+    }))
+  }
+
+  register(update: BindingUpdate): Stored<RegisterOutcome> {
+    const now = this.#context.now()
+    const shard = this.#shard(shardOf(update.aor))
+    this.#sweep(shard, now, SWEEP_PER_OPERATION)
+    const aor = this.#aors.get(update.aor)
+    if (!update.removeAll && update.contacts.length === 0) return stored(this.#ok(update.aor, now))
+    const hash = contentHash(update)
+    const verdict = judge(aor, update, hash, now)
+    if (verdict === 'outOfOrder') return stored({ result: 'outOfOrder' })
+    if (verdict === 'replay') return stored(this.#ok(update.aor, now))
+    return this.#apply(aor, shard, update, hash, now)
+  }
+
+  locate(name: string): Stored<Bindings> {
+    return stored(this.#live(name, this.#context.now()))
+  }
+
+  removeBindings(name: string): Stored<{ removed: number }> {
+    const now = this.#context.now()
+    const aor = this.#aors.get(name)
+    if (aor === undefined) return stored({ removed: 0 })
+    const live = aor.bindings.filter((binding) => binding.untilMs > now)
+    for (const _ of live) aor.version = aor.shard.feed.add(name, 'remove', now)
+    this.#settle(
+      aor,
+      aor.bindings.filter((binding) => binding.untilMs <= now),
+      aor.tombstones,
+      now,
+    )
+    return stored({ removed: live.length })
+  }
+
+  expire(shard: number, limit: number): Stored<{ expired: number; more: boolean }> {
+    const now = this.#context.now()
+    const at = this.#shard(shard)
+    const expired = this.#sweep(at, now, limit)
+    const next = at.expiries.peek()
+    return stored({ expired, more: next !== undefined && next.deadlineMs <= now })
+  }
+
+  readChanges(shard: number, after: string | undefined, limit: number): Stored<ChangePage> {
+    return stored(this.#shard(shard).feed.read(after, limit))
+  }
+
+  tick(): void {
+    const now = this.#context.now()
+    for (const shard of this.#shards) this.#sweep(shard, now, 1_000)
+  }
+
+  counts(): Record<string, number> {
+    return { aorCount: this.#aors.size, aorsRefused: this.#refused }
+  }
+
+  #shard(index: number): Shard {
+    return this.#shards[index & (SHARDS - 1)] as Shard
+  }
+
+  #ok(name: string, now: number): RegisterOutcome {
+    return { result: 'ok', ...this.#live(name, now) }
+  }
+
+  #live(name: string, now: number): Bindings {
+    const aor = this.#aors.get(name)
+    if (aor === undefined) return { bindings: [], version: this.#shard(shardOf(name)).feed.version }
+    const live: Binding[] = []
+    for (const held of aor.bindings) if (held.untilMs > now) live.push(bindingOf(held, now))
+    return { bindings: live.length > 1 ? inContactOrder(live) : live, version: aor.version }
+  }
+
+  // [RFC3261-10.3] step 7: the binding updates are committed only if all of them succeed.
+  #apply(
+    found: Aor | undefined,
+    shard: Shard,
+    update: BindingUpdate,
+    hash: string,
+    now: number,
+  ): Stored<RegisterOutcome> {
+    const before = found === undefined ? [] : found.bindings.filter((binding) => binding.untilMs > now)
+    const changed = update.removeAll ? withoutAll(before, update, hash) : withContacts(before, update, hash, now)
+    if (changed.bindings.length > contactBound(update) && changed.bindings.length > before.length)
+      return stored({ result: 'tooMany' })
+    if (changed.removed.length === 0 && changed.kinds.length === 0) return stored(this.#ok(update.aor, now))
+    const aor = found ?? this.#create(update.aor, shard)
+    if (aor === undefined) return full('addresses-of-record', this.#context.limits.maxAors)
+    this.#announceExpired(aor, now)
+    for (const kind of changed.kinds) aor.version = shard.feed.add(aor.name, kind, now)
+    for (const _ of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', now)
+    this.#settle(aor, changed.bindings, this.#tombstones(aor, changed, now), now)
+    return stored(this.#ok(update.aor, now))
+  }
+
+  #create(name: string, shard: Shard): Aor | undefined {
+    if (this.#aors.size >= this.#context.limits.maxAors) {
+      this.#refused++
+      return undefined
+    }
+    const aor: Aor = { name, shard, bindings: [], tombstones: [], version: 0n, deadlineMs: 0, heapIndex: -1 }
+    this.#aors.set(name, aor)
+    return aor
+  }
+
+  #tombstones(aor: Aor, changed: Changed, now: number): Origin[] {
+    const untilMs = now + this.#context.settings.tombstoneMs
+    const kept = aor.tombstones.filter((tomb) => changed.bindings.every((binding) => binding.uriKey !== tomb.uriKey))
+    const added = changed.removed.map((origin) => ({ ...origin, untilMs }))
+    return kept.concat(added).slice(-MAX_TOMBSTONES)
+  }
+
+  #announceExpired(aor: Aor, now: number): number {
+    let expired = 0
+    for (const binding of aor.bindings) {
+      if (binding.untilMs > now) continue
+      aor.version = aor.shard.feed.add(aor.name, 'expire', now)
+      expired++
+    }
+    return expired
+  }
+
+  #settle(aor: Aor, bindings: HeldBinding[], tombstones: Origin[], now: number): void {
+    aor.bindings = bindings
+    aor.tombstones = tombstones.filter((tomb) => tomb.untilMs > now)
+    let nearest = Number.POSITIVE_INFINITY
+    for (const binding of aor.bindings) nearest = Math.min(nearest, binding.untilMs)
+    for (const tomb of aor.tombstones) nearest = Math.min(nearest, tomb.untilMs)
+    if (nearest === Number.POSITIVE_INFINITY) {
+      aor.shard.expiries.remove(aor)
+      this.#aors.delete(aor.name)
+      return
+    }
+    aor.deadlineMs = nearest
+    aor.shard.expiries.set(aor)
+  }
+
+  #sweep(shard: Shard, now: number, limit: number): number {
+    let expired = 0
+    for (let i = 0; i < limit; i++) {
+      const aor = shard.expiries.take(now)
+      if (aor === undefined) break
+      expired += this.#announceExpired(aor, now)
+      this.#settle(
+        aor,
+        aor.bindings.filter((binding) => binding.untilMs > now),
+        aor.tombstones,
+        now,
+      )
+    }
+    return expired
+  }
+}
+
+interface Changed {
+  bindings: HeldBinding[]
+  removed: Origin[]
+  kinds: ('add' | 'refresh')[]
+}
+
+// [RFC3261-10.3] step 7: for the same Call-ID the CSeq must be higher, or the update is aborted as a whole.
+function judge(aor: Aor | undefined, update: BindingUpdate, hash: string, now: number): Verdict {
+  if (aor === undefined) return 'apply'
+  const origins: Origin[] = [...aor.bindings, ...aor.tombstones].filter((origin) => origin.untilMs > now)
+  const same = origins.filter((origin) => origin.callId === update.callId)
+  if (same.some((origin) => origin.cseq === update.cseq && origin.hash === hash)) return 'replay'
+  const late = same.some((origin) => origin.cseq >= update.cseq && concerns(update, origin.uriKey))
+  return late ? 'outOfOrder' : 'apply'
+}
+
+function concerns(update: BindingUpdate, uriKey: string): boolean {
+  return update.removeAll || update.contacts.some((contact) => contact.uriKey === uriKey)
+}
+
+function withoutAll(before: HeldBinding[], update: BindingUpdate, hash: string): Changed {
+  return { bindings: [], removed: before.map((binding) => tombOf(binding.uriKey, update, hash)), kinds: [] }
+}
+
+function withContacts(before: HeldBinding[], update: BindingUpdate, hash: string, now: number): Changed {
+  const { callId, cseq, userAgent } = update
+  const wanted = new Map(update.contacts.map((contact) => [contact.uriKey, contact]))
+  const changed: Changed = { bindings: before.filter((held) => !wanted.has(held.uriKey)), removed: [], kinds: [] }
+  for (const contact of wanted.values()) {
+    const { uriKey, expiresS, qMilli } = contact
+    const known = before.some((held) => held.uriKey === uriKey)
+    if (expiresS > 0) {
+      const untilMs = now + expiresS * 1000
+      changed.bindings.push({ uriKey, callId, cseq, hash, untilMs, contact, qMilli, userAgent })
+      changed.kinds.push(known ? 'refresh' : 'add')
+    } else if (known) changed.removed.push(tombOf(uriKey, update, hash))
+  }
+  return changed
+}
+
+function tombOf(uriKey: string, update: BindingUpdate, hash: string): Origin {
+  return { uriKey, callId: update.callId, cseq: update.cseq, hash, untilMs: 0 }
+}
+
+function bindingOf(held: HeldBinding, now: number): Binding {
+  const { uri, qMilli, instanceId, regId, flow, path, params } = held.contact
+  return {
+    uri,
+    expiresS: Math.ceil((held.untilMs - now) / 1000),
+    qMilli,
+    callId: held.callId,
+    cseq: held.cseq,
+    instanceId,
+    regId,
+    flow: flow && { ...flow },
+    path: [...path],
+    params,
+    userAgent: held.userAgent,
+  }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// Calls on record in memory: reports, due work with claims, finishing into the record log exactly once.
+// A finished call leaves a stone behind, so that late or repeated reports change nothing.
+
+import { type CallOnRecord, liveCallOf, recordOf } from '../call-record.ts'
+import { notStored, type Stored, stored } from '../result.ts'
+import { SHARDS, shardOfReference } from '../shard.ts'
+import type {
+  AnsweredReport,
+  CallDescription,
+  DueCall,
+  EndedReport,
+  FailedReport,
+  LiveCall,
+  LiveCalls,
+  ReportOutcome,
+} from '../types.ts'
+import {
+  applyAnswered,
+  applyDue,
+  applyEnded,
+  applyFailed,
+  createCall,
+  describe,
+  type Step,
+  waitsForAnswer,
+} from './call-machine.ts'
+import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
+import { Deadlines, type Timed } from './deadlines.ts'
+import type { MemoryRecords } from './records.ts'
+
+/** deadlineMs is the end of the claim when there is one, dueMs the deadline proper. */
+interface Held extends Timed {
+  readonly call: CallOnRecord
+  dueMs: number
+  keepUntilMs: number
+}
+
+interface Stone extends Timed {
+  readonly ref: string
+  readonly transactionKey: string
+  /** Events that made the record: 'f', 'a:<tag>', 'e:<tag>'. */
+  readonly events: readonly string[]
+}
+
+interface DueShard {
+  readonly due: Deadlines<Held>
+  claimedMs: number
+  holdUntilMs: number
+}
+
+export class MemoryCalls {
+  readonly #context: MemoryContext
+  readonly #records: MemoryRecords
+  readonly #calls = new Map<string, Held>()
+  readonly #stones = new Map<string, Stone>()
+  readonly #forget = new Deadlines<Stone>()
+  readonly #shards: DueShard[]
+  #refused = 0
+
+  constructor(context: MemoryContext, records: MemoryRecords) {
+    this.#context = context
+    this.#records = records
+    this.#shards = Array.from({ length: SHARDS }, () => ({
+      due: new Deadlines<Held>(),
+      claimedMs: Number.NEGATIVE_INFINITY,
+      holdUntilMs: 0,
+    }))
+  }
+
+  /** Puts a minted call on record, unless it is or was. */
+  open(ref: string, key: string, call: CallDescription, deadlineMs: number, keepUntilMs: number): Stored<void> {
+    const now = Math.floor(this.#context.now())
+    this.#sweep(now, SWEEP_PER_OPERATION)
+    if (this.#calls.has(ref) || this.#stones.has(ref)) return stored(undefined)
+    const held = this.#create(ref, now + deadlineMs)
+    if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
+    held.call.transactionKey = key
+    held.keepUntilMs = keepUntilMs
+    describe(held.call, call, 'owner', now)
+    if (held.call.setupMs === 0) held.call.setupMs = now
+    return stored(undefined)
+  }
+
+  answered(ref: string, report: AnsweredReport): Stored<ReportOutcome> {
+    return this.#report(ref, `a:${report.toTag}`, (call, now) => applyAnswered(call, report, now))
+  }
+
+  ended(ref: string, report: EndedReport): Stored<ReportOutcome> {
+    const event = `e:${report.fromTag}\n${report.toTag}`
+    return this.#report(ref, event, (call, now) => applyEnded(call, report, now))
+  }
+
+  failed(ref: string, report: FailedReport): Stored<ReportOutcome> {
+    return this.#report(ref, 'f', (call, now) => applyFailed(call, report, now))
+  }
+
+  claimDue(shard: number, leaseMs: number, limit: number): Stored<DueCall[]> {
+    const now = this.#context.now()
+    const at = this.#shards[shard & (SHARDS - 1)] as DueShard
+    if (now - at.claimedMs > 2 * leaseMs) at.holdUntilMs = now + leaseMs
+    at.claimedMs = now
+    const claimed: DueCall[] = []
+    while (now >= at.holdUntilMs && claimed.length < limit) {
+      const held = at.due.peek()
+      if (held === undefined || held.deadlineMs > now) break
+      held.deadlineMs = now + leaseMs
+      at.due.set(held)
+      claimed.push({ ref: held.call.ref, state: held.call.state })
+    }
+    return stored(claimed)
+  }
+
+  settleDue(ref: string): Stored<{ finished: boolean }> {
+    const now = Math.floor(this.#context.now())
+    const held = this.#calls.get(ref)
+    if (held === undefined || held.dueMs > now) return stored({ finished: false })
+    applyDue(held.call, now)
+    this.#finish(held, now)
+    return stored({ finished: true })
+  }
+
+  listLive(limit: number): Stored<LiveCalls> {
+    const now = this.#context.now()
+    const all = [...this.#calls.values()].sort((a, b) => b.call.setupMs - a.call.setupMs)
+    const calls = all.slice(0, limit).map((held) => liveCallOf(held.call, now))
+    return stored({ calls, truncated: all.length > limit })
+  }
+
+  readLive(ref: string): Stored<LiveCall | undefined> {
+    const held = this.#calls.get(ref)
+    return stored(held && liveCallOf(held.call, this.#context.now()))
+  }
+
+  tick(): void {
+    this.#sweep(this.#context.now(), 50_000)
+  }
+
+  counts(): Record<string, number> {
+    return { callCount: this.#calls.size, finishedCallCount: this.#stones.size, callsRefused: this.#refused }
+  }
+
+  #report(ref: string, event: string, apply: (call: CallOnRecord, now: number) => Step): Stored<ReportOutcome> {
+    if (shardOfReference(ref) < 0) return notStored('invalid', 'the call reference carries no shard')
+    const now = Math.floor(this.#context.now())
+    this.#sweep(now, SWEEP_PER_OPERATION)
+    const stone = this.#stones.get(ref)
+    if (stone !== undefined) return stored(this.#afterwards(stone, event))
+    const known = this.#calls.get(ref)
+    const held = known ?? this.#create(ref, now + this.#context.settings.partialGraceMs)
+    if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
+    const step = apply(held.call, now)
+    if (known === undefined && step === 'ignored') this.#remove(held)
+    this.#after(held, step, now)
+    const { state, transactionKey } = held.call
+    return stored({ result: step === 'finished' ? 'applied' : step, state, transactionKey })
+  }
+
+  #after(held: Held, step: Step, now: number): void {
+    if (step === 'finished') this.#finish(held, now)
+    if (step !== 'applied') return
+    if (held.call.state === 'answered') this.#due(held, held.call.answeredMs + this.#context.settings.maxCallMs)
+    else if (waitsForAnswer(held.call))
+      this.#due(held, Math.min(held.dueMs, now + this.#context.settings.partialGraceMs))
+  }
+
+  #afterwards(stone: Stone, event: string): ReportOutcome {
+    const repeated = stone.events.some((known) => known === event || isEndOf(known, event))
+    return { result: repeated ? 'repeated' : 'ignored', state: 'finished', transactionKey: stone.transactionKey }
+  }
+
+  #create(ref: string, dueMs: number): Held | undefined {
+    if (this.#calls.size + this.#stones.size >= this.#context.limits.maxCalls) {
+      this.#refused++
+      return undefined
+    }
+    const held: Held = { call: createCall(ref), dueMs, keepUntilMs: 0, deadlineMs: dueMs, heapIndex: -1 }
+    this.#calls.set(ref, held)
+    this.#dueOf(ref).set(held)
+    return held
+  }
+
+  #due(held: Held, dueMs: number): void {
+    held.dueMs = dueMs
+    held.deadlineMs = dueMs
+    this.#dueOf(held.call.ref).set(held)
+  }
+
+  #finish(held: Held, now: number): void {
+    const { ref, transactionKey } = held.call
+    const events = eventsOf(held.call)
+    this.#remove(held)
+    this.#records.append(shardOfReference(ref), recordOf(held.call))
+    const deadlineMs = Math.max(now + this.#context.settings.finishedKeepMs, held.keepUntilMs)
+    const stone: Stone = { ref, transactionKey, events, deadlineMs, heapIndex: -1 }
+    this.#stones.set(ref, stone)
+    this.#forget.set(stone)
+  }
+
+  #remove(held: Held): void {
+    this.#dueOf(held.call.ref).remove(held)
+    this.#calls.delete(held.call.ref)
+  }
+
+  #dueOf(ref: string): Deadlines<Held> {
+    return (this.#shards[shardOfReference(ref)] as DueShard).due
+  }
+
+  #sweep(now: number, limit: number): void {
+    for (let i = 0; i < limit; i++) {
+      const stone = this.#forget.take(now)
+      if (stone === undefined) return
+      this.#stones.delete(stone.ref)
+    }
+  }
+}
+
+function eventsOf({ outcome, legs }: CallOnRecord): string[] {
+  const events = outcome === 'answered' ? [] : ['f']
+  for (const { tag, answered, endedMs } of legs) {
+    if (answered) events.push(`a:${tag}`)
+    if (endedMs > 0) events.push(`e:${tag}`)
+  }
+  return events
+}
+
+// An end is known by its leg's tag, whichever side sent the BYE.
+function isEndOf(known: string, event: string): boolean {
+  return event.startsWith('e:') && known.startsWith('e:') && event.slice(2).split('\n').includes(known.slice(2))
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// What the tables of one memory store share: clock, settings, bounds.
+
+import { notStored, type Stored } from '../result.ts'
+import type { StoreSettings } from '../store.ts'
+
+/** Entries of each table, at most; beyond it new ones are refused as `full` and counted. */
+export interface MemoryLimits {
+  maxAors: number
+  maxTransactions: number
+  maxMints: number
+  maxNonces: number
+  maxCalls: number
+  /** Finished records that no sink has acknowledged; beyond it the oldest are dropped and counted. */
+  maxRecords: number
+}
+
+export const DEFAULT_LIMITS: MemoryLimits = {
+  maxAors: 1_000_000,
+  maxTransactions: 500_000,
+  maxMints: 500_000,
+  maxNonces: 500_000,
+  maxCalls: 500_000,
+  maxRecords: 65_536,
+}
+
+/** Entries past their time that one operation releases, at most: more than it can add. */
+export const SWEEP_PER_OPERATION = 3
+
+export interface MemoryContext {
+  readonly now: () => number
+  readonly settings: StoreSettings
+  readonly limits: MemoryLimits
+}
+
+export function full(table: string, limit: number): Stored<never> {
+  return notStored('full', `the memory store holds ${limit} ${table}, its bound`)
+}
