@@ -23,7 +23,10 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
 
   constructor(onBug: OnBug) {
     this.#onBug = onBug
-    this.deadlines = new DeadlineList((call) => this.finish(call, unknownBy('timeout')), performance.now)
+    this.deadlines = new DeadlineList(
+      (call) => this.finish(call, unknownBy('timeout')),
+      () => performance.now(),
+    )
   }
 
   abstract call<K extends MethodName<M>>(
