@@ -122,7 +122,7 @@ const putLower = (buf: Buffer, start: number, end: number, from: number): number
 }
 
 const putNumber = (value: number, from: number): number => {
-  let rest = value < 0 ? 0 : value
+  let rest = Math.max(value, 0)
   let at = from
   do {
     scratch[at++] = 0x30 + (rest % 10)

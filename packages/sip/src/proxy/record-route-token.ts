@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// The Record-Route token (DESIGN §4): what any edge needs to send an in-dialog request on, and the proof that the
+// cluster said so for this dialog. Deterministic, URI-safe, 20 to 67 characters for what is common, 90 at most.
+// Text: base64url of  key id 1 · kinds of both sides 1 · length of the call reference 1 · caller · callee · proof 8
+// and then the call reference as it is. The proof is SipHash over all of it, the Call-ID and the initiator's tag.
+// Free of direction: the tag that proves it tells which way a request goes.
+import { Buffer } from 'node:buffer'
+import { decodeBase64Url, encodeBase64Url, isBase64Url } from './base64url.ts'
+import { formatIpv6, parseIpv4, parseIpv6 } from './ip-address.ts'
+import type { KeyRing, RingKey } from './key-ring.ts'
+import { type Hash64, HashInput, sipHash } from './siphash.ts'
+
+/** What lies on one side of the dialog. Hashes and ids are unsigned 32-bit integers. */
+export type TokenSide =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'flow'; readonly edgeHash: number; readonly flowId: number }
+  /** `transport` is one of TRANSPORT; `address` is numeric, IPv6 without brackets. */
+  | { readonly kind: 'address'; readonly transport: number; readonly address: string; readonly port: number }
+  | { readonly kind: 'trunk'; readonly id: number }
+  /** `regId` 0 to 65535, 0 for none. */
+  | { readonly kind: 'binding'; readonly aorHash: number; readonly instanceHash: number; readonly regId: number }
+
+export interface TokenFields {
+  /** base64url characters, at most 24; '' for none. */
+  readonly callRef: string
+  readonly caller: TokenSide
+  readonly callee: TokenSide
+}
+
+export interface VerifiedToken extends TokenFields {
+  readonly keyId: number
+  /** true: `tagA` is the initiator's, so side A is the caller. */
+  readonly isInitiatorA: boolean
+}
+
+export const NO_SIDE: TokenSide = { kind: 'none' }
+export const MAX_CALL_REF = 24
+export const MAX_TOKEN_TEXT = 90
+
+const KIND = { none: 0, flow: 1, ipv4: 2, ipv6: 3, trunk: 4, binding: 5 } as const
+/** Bytes of a side by kind. */
+const SIDE_BYTES = [0, 8, 7, 19, 4, 10] as const
+const HEAD_BYTES = 3
+const PROOF_BYTES = 8
+const MAX_RAW_BYTES = HEAD_BYTES + 2 * 19 + PROOF_BYTES
+
+const raw = Buffer.alloc(MAX_RAW_BYTES)
+const text = Buffer.alloc(MAX_TOKEN_TEXT)
+const input = new HashInput()
+const hash: Hash64 = { lo: 0, hi: 0 }
+
+/**
+ * The token for a dialog that `initiatorTag` (the From tag of its first request) began. A RangeError means that a
+ * field cannot be said in a token: a call reference that is too long or not base64url, an address that is no number.
+ */
+export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, initiatorTag: string): string => {
+  const callerKind = kindOf(fields.caller)
+  const calleeKind = kindOf(fields.callee)
+  checkCallRef(fields.callRef)
+  raw[0] = ring.signing.id
+  raw[1] = (callerKind << 4) | calleeKind
+  raw[2] = fields.callRef.length
+  const middle = putSide(fields.caller, HEAD_BYTES)
+  const end = putSide(fields.callee, middle)
+  prove(ring.signing, end, fields.callRef, callId, initiatorTag)
+  raw.writeInt32LE(hash.lo, end)
+  raw.writeInt32LE(hash.hi, end + 4)
+  const at = encodeBase64Url(raw, end + PROOF_BYTES, text, 0)
+  return text.latin1Slice(0, at + text.latin1Write(fields.callRef, at))
+}
+
+/**
+ * What a token says, if a key of the ring made it for this Call-ID and one of the two tags ('' for a missing one);
+ * else undefined. Never throws.
+ */
+export const verifyToken = (
+  token: string,
+  ring: KeyRing,
+  callId: string,
+  tagA: string,
+  tagB: string,
+): VerifiedToken | undefined => {
+  const length = decodeRaw(token)
+  if (length < 0) return undefined
+  const key = ring.byId[raw[0] as number]
+  if (key === undefined) return undefined
+  const callRef = token.slice(token.length - (raw[2] as number))
+  const end = length - PROOF_BYTES
+  const isInitiatorA = isProven(key, end, callRef, callId, tagA)
+  if (!isInitiatorA && !isProven(key, end, callRef, callId, tagB)) return undefined
+  const kinds = raw[1] as number
+  const middle = HEAD_BYTES + sideBytes(kinds >>> 4)
+  return {
+    keyId: key.id,
+    callRef,
+    caller: readSide(kinds >>> 4, HEAD_BYTES),
+    callee: readSide(kinds & 15, middle),
+    isInitiatorA,
+  }
+}
+
+/** Whether the text has the form of a token, whoever made it: tells a forged token from a phone's user part. */
+export const looksLikeToken = (token: string): boolean => decodeRaw(token) >= 0
+
+const kindOf = (side: TokenSide): number =>
+  side.kind === 'address' ? (side.address.includes(':') ? KIND.ipv6 : KIND.ipv4) : KIND[side.kind]
+
+const sideBytes = (kind: number): number => SIDE_BYTES[kind] ?? MAX_RAW_BYTES
+
+const checkCallRef = (callRef: string): void => {
+  if (callRef.length > MAX_CALL_REF) throw new RangeError(`call reference: expected at most ${MAX_CALL_REF} characters`)
+  for (let i = 0; i < callRef.length; i++) {
+    if (!isBase64Url(callRef.charCodeAt(i))) throw new RangeError('call reference: expected base64url characters')
+  }
+}
+
+const putSide = (side: TokenSide, at: number): number => {
+  switch (side.kind) {
+    case 'none':
+      return at
+    case 'flow':
+      raw.writeUInt32LE(side.edgeHash >>> 0, at)
+      return raw.writeUInt32LE(side.flowId >>> 0, at + 4)
+    case 'trunk':
+      return raw.writeUInt32LE(side.id >>> 0, at)
+    case 'binding':
+      raw.writeUInt32LE(side.aorHash >>> 0, at)
+      raw.writeUInt32LE(side.instanceHash >>> 0, at + 4)
+      return raw.writeUInt16LE(side.regId, at + 8)
+    case 'address':
+      return putAddress(side.transport, side.address, side.port, at)
+  }
+}
+
+const putAddress = (transport: number, address: string, port: number, at: number): number => {
+  const isParsed = address.includes(':') ? parseIpv6(address, raw, at + 3) : parseIpv4(address, raw, at + 3)
+  if (!isParsed) throw new RangeError(`token address ${address}: expected an IPv4 or IPv6 number`)
+  raw[at] = transport
+  raw.writeUInt16LE(port, at + 1)
+  return at + 3 + (address.includes(':') ? 16 : 4)
+}
+
+const readSide = (kind: number, at: number): TokenSide => {
+  switch (kind) {
+    case KIND.flow:
+      return { kind: 'flow', edgeHash: raw.readUInt32LE(at), flowId: raw.readUInt32LE(at + 4) }
+    case KIND.trunk:
+      return { kind: 'trunk', id: raw.readUInt32LE(at) }
+    case KIND.binding:
+      return {
+        kind: 'binding',
+        aorHash: raw.readUInt32LE(at),
+        instanceHash: raw.readUInt32LE(at + 4),
+        regId: raw.readUInt16LE(at + 8),
+      }
+    case KIND.ipv4:
+    case KIND.ipv6:
+      return {
+        kind: 'address',
+        transport: raw[at] as number,
+        address: readAddress(kind, at + 3),
+        port: raw.readUInt16LE(at + 1),
+      }
+    default:
+      return NO_SIDE
+  }
+}
+
+const readAddress = (kind: number, at: number): string =>
+  kind === KIND.ipv6 ? formatIpv6(raw, at) : `${raw[at]}.${raw[at + 1]}.${raw[at + 2]}.${raw[at + 3]}`
+
+/** Decodes the part before the call reference into `raw`; its length, or -1 when the text has not a token's form. */
+const decodeRaw = (token: string): number => {
+  if (token.length > MAX_TOKEN_TEXT || token.length < 4) return -1
+  text.latin1Write(token, 0)
+  for (let i = 0; i < token.length; i++) if (!isBase64Url(token.charCodeAt(i))) return -1
+  if (decodeBase64Url(text, 0, 4, raw) !== HEAD_BYTES) return -1
+  const callRefLength = raw[2] as number
+  const length = HEAD_BYTES + sideBytes((raw[1] as number) >>> 4) + sideBytes((raw[1] as number) & 15) + PROOF_BYTES
+  if (callRefLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
+  return decodeBase64Url(text, 0, token.length - callRefLength, raw) === length ? length : -1
+}
+
+const prove = (key: RingKey, end: number, callRef: string, callId: string, tag: string): void => {
+  input.reset()
+  input.field(raw, 0, end)
+  input.textField(callRef)
+  input.textField(callId)
+  input.textField(tag)
+  sipHash(input, key.token, hash)
+}
+
+const isProven = (key: RingKey, end: number, callRef: string, callId: string, tag: string): boolean => {
+  prove(key, end, callRef, callId, tag)
+  return raw.readInt32LE(end) === hash.lo && raw.readInt32LE(end + 4) === hash.hi
+}
