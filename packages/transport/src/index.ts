@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 // UDP, TCP and the location of servers: everything between the pure SIP core and the network.
+export { defaultPort } from './default-port.ts'
 export type { ListenPlace, TransportErrorCode } from './errors.ts'
 export { listenError, TRANSPORT_ERROR, TransportError } from './errors.ts'
+export { numericHost } from './numeric-host.ts'
+export type { DnsCounters } from './resolve/dns-cache.ts'
 export type { LocateResult, LocateTarget, LocatorOptions } from './resolve/locate-server.ts'
 export { ServerLocator } from './resolve/locate-server.ts'
+export type { NodeResolverOptions } from './resolve/node-resolver.ts'
 export { createNodeResolver } from './resolve/node-resolver.ts'
 export type { AddressRecord, DnsResolver, NaptrRecord, SrvRecord } from './resolve/resolver.ts'
 export type { PacketSource, ResponseTarget, ViaTarget } from './response-target.ts'
 export { responseTarget } from './response-target.ts'
-export type { TcpCounters, TcpLimits, TcpListener, TcpOptions } from './tcp.ts'
-export { TcpTransport } from './tcp.ts'
+export type { TcpCounters, TcpLimits, TcpListener, TcpOptions, TcpPlace } from './tcp.ts'
+export { createFlowIds, DEFAULT_TCP_LIMITS, TcpTransport } from './tcp.ts'
 export type {
   CloseReason,
   Connection,
