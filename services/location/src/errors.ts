@@ -12,12 +12,17 @@ export interface LocationError {
 export const LOCATION_ERRORS = {
   star_not_alone: { sipStatus: 400, meaning: 'Contact: * needs Expires: 0 and no other contact' },
   bad_contact: { sipStatus: 400, meaning: 'a contact is no URI that can be called' },
-  bad_request: { sipStatus: 400, meaning: 'a field that the item needs is missing' },
+  bad_request: { sipStatus: 500, meaning: 'a field that the item needs is missing: a bug of the sender' },
   expires_too_brief: { sipStatus: 423, meaning: 'the interval is below the minimum' },
   too_many_contacts: { sipStatus: 403, meaning: 'the address-of-record has no room for another contact' },
   out_of_order: { sipStatus: 500, meaning: 'a binding was updated by this or a later CSeq of the same Call-ID' },
+  edge_superseded: { sipStatus: 503, meaning: 'a newer incarnation of this edge is a member; the asker is to stop' },
   store_away: { sipStatus: 503, meaning: 'the store can not be reached; nothing was written' },
-  store_conflict: { sipStatus: 503, meaning: 'the store refused the write for now; nothing was written' },
+  store_refused: {
+    sipStatus: 503,
+    meaning: 'the store is up and took nothing: full, read-only, or unfit for a setting',
+  },
+  store_invalid: { sipStatus: 500, meaning: 'the item holds a value that can not be stored' },
 } as const satisfies Record<string, LocationError>
 
 export type LocationErrorCode = keyof typeof LOCATION_ERRORS

@@ -2,7 +2,7 @@
 //
 // What the location service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
-import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub, StreamHooks } from '@tandem/rpc'
+import type { LocationHandlers, location, PushHub, StreamHooks } from '@tandem/rpc'
 import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
@@ -24,6 +24,8 @@ export interface LocationTuning {
   readonly sweepIntervalMs: number
   /** Longest lease that an edge may ask for. */
   readonly maxEdgeLeaseMs: number
+  /** Longest lease of a directory entry. */
+  readonly maxCallLeaseMs: number
 }
 
 export const LOCATION_TUNING: LocationTuning = {
@@ -32,6 +34,7 @@ export const LOCATION_TUNING: LocationTuning = {
   unknownEdgeRefreshMs: 100,
   sweepIntervalMs: 5_000,
   maxEdgeLeaseMs: 60_000,
+  maxCallLeaseMs: 3_600_000,
 }
 
 export interface LocationServiceOptions {
@@ -43,9 +46,8 @@ export interface LocationServiceOptions {
 }
 
 export interface LocationService {
-  /** For createInProcess and for serving over gRPC. */
-  readonly handlers: Handlers<LocationMethods>
-  readonly unary: Handlers<LocationUnaryMethods>
+  /** Stream and unary methods: for createInProcess and serveLocation. */
+  readonly handlers: LocationHandlers
   /** The list of edges is sent here whenever it changes. */
   readonly pushes: PushHub<location.Push>
   /** What the server reports about streams: a new one gets the list at once. */

@@ -1,5 +1,77 @@
 // SPDX-License-Identifier: MIT
-import type { LocationService, LocationServiceOptions } from './options.ts'
+//
+// Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
+// one another on the same store.
+import { type location, PushHub } from '@tandem/rpc'
+import { createBeginCall } from './begin-call.ts'
+import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
+import type { Deps } from './deps.ts'
+import { createEndCall } from './end-call.ts'
+import { ExpirySweep } from './expiry-sweep.ts'
+import { createLeaseEdge } from './lease-edge.ts'
+import { createLeaveEdge } from './leave-edge.ts'
+import { createListEdges } from './list-edges.ts'
+import { createLocate } from './locate.ts'
+import { Membership } from './membership.ts'
+import { LOCATION_TUNING, type LocationService, type LocationServiceOptions } from './options.ts'
+import { createRegister } from './register.ts'
+import { StoreWatch } from './store-watch.ts'
+import { createUpdateCall } from './update-call.ts'
 
-/** Composes the handlers over one store. */
-export declare function createLocationService(options: LocationServiceOptions): LocationService
+export function createLocationService(options: LocationServiceOptions): LocationService {
+  const { store, config, logger, metrics } = options
+  const tuning = { ...LOCATION_TUNING, ...options.tuning }
+  const counts = createCounts()
+  const pushes = new PushHub<location.Push>()
+  const watch = new StoreWatch(logger)
+  const onStore = (isUp: boolean) => watch.note(isUp)
+  const now = () => performance.now()
+  const membership = new Membership({ store, counts, tuning, pushes, onStore, now })
+  const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
+  if (metrics) registerMetrics(metrics, counts, membership)
+  return {
+    handlers: createHandlers({ store, counts, bounds: config, tuning, membership, onStore }),
+    pushes,
+    hooks: {
+      onStreamOpen: (peer) => membership.greet(peer),
+      // The place where a closed stream will revoke a lease before its time: the list is read again at once.
+      onStreamClose: () => void membership.refresh(),
+    },
+    counts,
+    ready: () => watch.isUp,
+    start: async () => {
+      membership.start()
+      sweep.start()
+    },
+    stop: async () => {
+      membership.stop()
+      await sweep.stop()
+    },
+  }
+}
+
+function createHandlers(deps: Deps): LocationService['handlers'] {
+  return {
+    register: createRegister(deps),
+    locate: createLocate(deps),
+    beginCall: createBeginCall(deps),
+    updateCall: createUpdateCall(deps),
+    endCall: createEndCall(deps),
+    leaseEdge: createLeaseEdge(deps),
+    leaveEdge: createLeaveEdge(deps),
+    listEdges: createListEdges(deps),
+  }
+}
+
+function registerMetrics(
+  metrics: NonNullable<LocationServiceOptions['metrics']>,
+  counts: LocationCounts,
+  membership: Membership,
+): void {
+  registerCounts(metrics, counts)
+  metrics.gauge(
+    'tandem_location_edges',
+    'Edges that hold a lease, as this node knows it.',
+    () => membership.memberCount,
+  )
+}

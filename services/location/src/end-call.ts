@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+//
+// The final response is upstream: the directory entry stays through the lingering timers (keep_ms), then goes.
+import { done, type location, type Result } from '@tandem/rpc'
+import { whenStored } from '@tandem/store'
+import { type Deps, fromStore } from './deps.ts'
+
+type EndResult = Result<location.EndCallResponse>
+
+export function createEndCall(deps: Deps) {
+  return (request: location.EndCallRequest): EndResult | Promise<EndResult> => {
+    deps.counts.callsEnded++
+    const keepMs = Math.min(request.keepMs, deps.tuning.maxCallLeaseMs)
+    return whenStored(deps.store.endCall({ ...request, keepMs }), (result) => fromStore(deps, result, done))
+  }
+}
