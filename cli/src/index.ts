@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: MIT
-export {}
+//
+// The command as a library: for tests that run a cluster in their own process.
+export { type Listener, listenersOf } from './addresses.ts'
+export { type Composition, composeSingle } from './up/single.ts'

@@ -18,4 +18,4 @@ export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type 
 export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
-export { IntHistogram, type Labelled, Metrics } from './metrics.ts'
+export { IntHistogram, type Labelled, Metrics, snakeCase } from './metrics.ts'

@@ -3,4 +3,3 @@
 // For the project's own scripts and the tests of siblings.
 export { configurationPage } from './config/docs.ts'
 export { configJsonSchema, type Leaf, leaves } from './config/leaves.ts'
-export { snakeCase } from './metrics.ts'

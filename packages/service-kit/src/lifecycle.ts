@@ -97,16 +97,20 @@ export class Lifecycle {
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one calls `force`. Call `release` to take the handlers off. */
+/** A terminal, npm and a wrapper may each pass on the same Ctrl-C: what comes this soon is the same signal. */
+const SAME_SIGNAL_MS = 1_000
+
+/** Resolves at the first SIGINT or SIGTERM; a later one calls `force`. Call `release` to take the handlers off. */
 export function onSignals(force: () => void): { readonly first: Promise<NodeJS.Signals>; release(): void } {
-  let seen = false
+  let firstAt = Number.POSITIVE_INFINITY
   let resolveFirst: (signal: NodeJS.Signals) => void = () => undefined
   const first = new Promise<NodeJS.Signals>((resolve) => {
     resolveFirst = resolve
   })
   const handler = (signal: NodeJS.Signals) => {
-    if (seen) return force()
-    seen = true
+    const now = performance.now()
+    if (now - firstAt > SAME_SIGNAL_MS) return force()
+    firstAt = Math.min(firstAt, now)
     resolveFirst(signal)
   }
   process.on('SIGINT', handler)

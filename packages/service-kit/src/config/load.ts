@@ -17,6 +17,8 @@ export interface ConfigSources {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Dotted path → value, e.g. `{ 'edge.basePort': 5060 }`; undefined values are skipped. */
   readonly flags?: Readonly<Record<string, unknown>>
+  /** Dotted path → value, taken where nothing else sets the path. */
+  readonly defaults?: Readonly<Record<string, unknown>>
 }
 
 type Tree = { [key: string]: unknown }
@@ -60,10 +62,10 @@ function addDocuments(tree: Tree, inline: Tree[]): void {
   tree.resources = { ...section, documents: [...present, ...inline] }
 }
 
-function resolveFiles(config: Config, file: string | undefined): Config {
-  const base = file === undefined ? process.cwd() : dirname(resolve(file))
-  const files = config.resources.files.map((name) => resolve(base, name))
-  return { ...config, resources: { ...config.resources, files } }
+function resolveFiles(parsed: z.output<typeof configSchema>, file: string | undefined): Config {
+  const baseDir = file === undefined ? process.cwd() : dirname(resolve(file))
+  const files = parsed.resources.files.map((name) => resolve(baseDir, name))
+  return { ...parsed, resources: { ...parsed.resources, files }, baseDir }
 }
 
 /** Sets a path; a value on the way that is not a map is left for the schema to refuse. */
@@ -98,6 +100,19 @@ function applyEnvironment(tree: Tree, env: Readonly<Record<string, string | unde
   }
 }
 
+function hasPath(tree: Tree, path: readonly string[]): boolean {
+  let at: unknown = tree
+  for (const key of path) at = isTree(at) ? at[key] : undefined
+  return at !== undefined
+}
+
+function applyDefaults(tree: Tree, defaults: Readonly<Record<string, unknown>>): void {
+  for (const [path, value] of Object.entries(defaults)) {
+    const keys = path.split('.')
+    if (!hasPath(tree, keys)) setPath(tree, keys, value)
+  }
+}
+
 function applyFlags(tree: Tree, flags: Readonly<Record<string, unknown>>, origins: Origins): void {
   for (const [path, value] of Object.entries(flags)) {
     if (value === undefined) continue
@@ -111,14 +126,17 @@ function originOf(path: string, origins: Origins, file: string | undefined): str
   return file ?? 'default'
 }
 
+/** zod's words as what was expected there. */
+function explain(message: string): string {
+  const text = message.replace(/^Invalid (input|option): /, '')
+  return text.replace(/^Too (big|small): /, '').replace(/, received undefined$/, ', but it is missing')
+}
+
 function issuesOf(error: z.ZodError, origins: Origins, file: string | undefined): ConfigIssue[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.join('.')
     const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => (path ? `${path}.${key}` : key)) : [path]
-    const expected =
-      issue.code === 'unrecognized_keys'
-        ? 'expected no such key'
-        : issue.message.replace(/^Invalid (input|option): /, '')
+    const expected = issue.code === 'unrecognized_keys' ? 'expected no such key' : explain(issue.message)
     return paths.map((full) => ({ path: full || '(the whole file)', origin: originOf(full, origins, file), expected }))
   })
 }
@@ -132,11 +150,12 @@ function freeze<T>(value: T): T {
 }
 
 /** Reads, merges and validates. Throws `ConfigError` (exit status 78) listing every bad key. */
-export function loadConfig({ file, env = process.env, flags = {} }: ConfigSources): Config {
+export function loadConfig({ file, env = process.env, flags = {}, defaults = {} }: ConfigSources): Config {
   const tree = file === undefined ? {} : readTree(file)
   const origins: Origins = new Map()
   applyEnvironment(tree, env, origins)
   applyFlags(tree, flags, origins)
+  applyDefaults(tree, defaults)
   const parsed = configSchema.safeParse(tree)
   if (!parsed.success) throw new ConfigError(issuesOf(parsed.error, origins, file))
   return freeze(resolveFiles(parsed.data, file))

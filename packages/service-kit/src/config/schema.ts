@@ -271,4 +271,7 @@ export const configSchema = z
   })
 
 /** The whole configuration, validated and frozen. */
-export type Config = Readonly<z.output<typeof configSchema>>
+export type Config = Readonly<z.output<typeof configSchema>> & {
+  /** Folder of the cluster file, else the working directory: relative paths of resources start here. */
+  readonly baseDir: string
+}

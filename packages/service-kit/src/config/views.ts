@@ -40,6 +40,8 @@ export interface LocationConfig extends Common, Readonly<Config['location']> {
 export interface PolicyConfig extends Common, Readonly<Config['policy']> {
   readonly store: Config['store']
   readonly resources: Config['resources']
+  /** Folder that relative secret files of resources start from. */
+  readonly baseDir: string
   /** Addresses that the edges bind or advertise: domains that are `answered on the bind address` accept these as host. */
   readonly localHosts: readonly string[]
   /** Expiry bounds and contact limit that an Admit carries. */
@@ -73,15 +75,20 @@ function advertisedAddress({ advertisedAddress, bindAddress }: Config['edge']): 
   return WILDCARDS.has(bindAddress) ? machineAddress() : bindAddress
 }
 
+const edgeId = (id: string, index: number, count: number): string => {
+  if (id === '') return `edge-${index}`
+  return count > 1 ? `${id}-${index}` : id
+}
+
 /** The configuration of edge `index` (default: `edge.index`). */
 export function edgeConfig(config: Config, index: number = config.edge.index): EdgeConfig {
-  const { count: _count, id, ...edge } = config.edge
+  const { count, id: _id, ...edge } = config.edge
   const offset = 100 * index
   return {
     ...common(config),
     ...edge,
     index,
-    id: id === '' ? `edge-${index}` : id,
+    id: edgeId(config.edge.id, index, count),
     advertisedAddress: advertisedAddress(config.edge),
     sipPort: edge.sharedAddress ? edge.basePort : edge.basePort + offset,
     internalPort: edge.basePort + 90 + offset,
@@ -103,6 +110,7 @@ export function policyConfig(config: Config): PolicyConfig {
     ...config.policy,
     store: config.store,
     resources: config.resources,
+    baseDir: config.baseDir,
     localHosts: [...new Set([config.edge.bindAddress, advertisedAddress(config.edge)])],
     registration: { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts },
   }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// Every address that a cluster of this configuration listens on, as the table that `up` prints and `doctor` checks.
+import { type Config, edgeConfig } from '@tandem/service-kit'
+
+/** One listener: which part, what speaks there, where, and the setting that moves it. */
+export interface Listener {
+  readonly part: string
+  readonly protocol: 'sip/udp' | 'sip/tcp' | 'internal/udp' | 'grpc' | 'http'
+  readonly host: string
+  readonly port: number
+  readonly setting: string
+}
+
+function edgeListeners(config: Config, index: number): Listener[] {
+  const edge = edgeConfig(config, index)
+  const at = { part: edge.id, host: edge.bindAddress }
+  const sip = { ...at, port: edge.sipPort, setting: 'edge.basePort (--base-port)' }
+  const list: Listener[] = []
+  if (edge.listeners.udp) list.push({ ...sip, protocol: 'sip/udp' })
+  if (edge.listeners.tcp) list.push({ ...sip, protocol: 'sip/tcp' })
+  list.push({ ...sip, protocol: 'internal/udp', port: edge.internalPort })
+  list.push({ part: edge.id, host: edge.httpAddress, protocol: 'http', port: edge.httpPort, setting: 'edge.httpPort' })
+  return list
+}
+
+/** Listeners of `edge.count` edges and of each service. */
+export function listenersOf(config: Config): Listener[] {
+  const edges = Array.from({ length: config.edge.count }, (_, index) => edgeListeners(config, index))
+  const services = (['location', 'policy'] as const).flatMap((part): Listener[] => {
+    const { bindAddress: host, grpcPort, httpPort } = config[part]
+    return [
+      { part, protocol: 'grpc', host, port: grpcPort, setting: `${part}.grpcPort` },
+      { part, protocol: 'http', host, port: httpPort, setting: `${part}.httpPort` },
+    ]
+  })
+  const { bindAddress, httpPort } = config.records
+  const records: Listener = {
+    part: 'records',
+    protocol: 'http',
+    host: bindAddress,
+    port: httpPort,
+    setting: 'records.httpPort',
+  }
+  return [...edges.flat(), ...services, records]
+}
+
+/** `host:port` with IPv6 in brackets. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

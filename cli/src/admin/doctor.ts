@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+//
+// `tandem doctor`: what this machine and its store are fit for. Each finding is `ok`, `warn` (it works, know this) or
+// `fail` (it will not work, do that). Exit status 1 when one fails. It changes nothing.
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import { type Config, edgeConfig, redactUrl } from '@tandem/service-kit'
+import { hostPort, type Listener, listenersOf } from '../addresses.ts'
+import { type Format, render } from '../output.ts'
+import { type RedisFacts, redisFacts } from './redis-facts.ts'
+
+export interface Finding {
+  readonly check: string
+  readonly state: 'ok' | 'warn' | 'fail'
+  readonly detail: string
+}
+
+const MAX_SKEW_MS = 1_000
+
+export function checkNode(version: string): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const good = major > 22 || (major === 22 && minor >= 18)
+  return {
+    check: 'node',
+    state: good ? 'ok' : 'fail',
+    detail: good ? `Node ${version}` : `Node ${version} is too old: 22.18 is needed`,
+  }
+}
+
+/** Which case of DESIGN §4 holds: decides whether a dead edge's transactions can be adopted over UDP. */
+export function checkAddresses(config: Config): Finding {
+  const edges = Array.from({ length: config.edge.count }, (_, index) => edgeConfig(config, index))
+  const places = new Set(edges.map((edge) => `${edge.advertisedAddress}:${edge.sipPort}`))
+  if (places.size === 1 && config.edge.sharedAddress) {
+    return {
+      check: 'addresses',
+      state: 'ok',
+      detail: `one address, ${[...places][0]}: any edge may get the response to any edge's request`,
+    }
+  }
+  const detail = `each edge has its own address (${[...places].join(', ')}): responses come to the edge that sent; over UDP no edge takes over a dead one's transactions`
+  return { check: 'addresses', state: 'ok', detail }
+}
+
+/** Findings about a Redis that answered. */
+export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability']): Finding[] {
+  const { version, maxmemoryPolicy, appendOnly, savesSnapshots, replicas, skewMs } = facts
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const fsyncKnown = major > 7 || (major === 7 && minor >= 2)
+  const findings: Finding[] = [{ check: 'store version', state: 'ok', detail: `Redis ${version}` }]
+  const add = (check: string, good: boolean, bad: 'warn' | 'fail', whenGood: string, whenBad: string) =>
+    findings.push({ check, state: good ? 'ok' : bad, detail: good ? whenGood : whenBad })
+  add(
+    'store eviction',
+    maxmemoryPolicy === 'noeviction',
+    'fail',
+    'maxmemory-policy noeviction',
+    `maxmemory-policy is ${maxmemoryPolicy}: bindings and calls could be evicted; set noeviction`,
+  )
+  add(
+    'store persistence',
+    appendOnly || savesSnapshots,
+    'warn',
+    appendOnly ? 'append-only file' : 'snapshots only: a crash loses what came after the last',
+    'neither append-only file nor snapshots: a restart loses everything',
+  )
+  add(
+    'store replicas',
+    replicas > 0 || durability !== 'replica',
+    'fail',
+    `${replicas} replicas`,
+    'store.durability is replica, and there is none',
+  )
+  if (durability === 'fsync')
+    add(
+      'store fsync',
+      fsyncKnown,
+      'fail',
+      'WAITAOF is there',
+      `store.durability fsync needs Redis 7.2, this is ${version}`,
+    )
+  add(
+    'store clock',
+    Math.abs(skewMs) <= MAX_SKEW_MS,
+    'warn',
+    `differs by ${skewMs} ms`,
+    `differs from this machine's by ${skewMs} ms: synchronise both by NTP`,
+  )
+  return findings
+}
+
+async function checkStore(config: Config): Promise<Finding[]> {
+  const { url, durability } = config.store
+  if (url === 'memory')
+    return [
+      { check: 'store', state: 'warn', detail: 'embedded: bindings, calls and unread records end with the process' },
+    ]
+  const shown = redactUrl(url)
+  try {
+    const facts = await redisFacts(url)
+    return [{ check: 'store', state: 'ok', detail: `${shown} answers` }, ...judgeRedis(facts, durability)]
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return [
+      { check: 'store', state: 'fail', detail: `${shown} can't be reached (${reason}): start it, or change store.url` },
+    ]
+  }
+}
+
+/** Error code of a bind that failed, '' when the port is free. */
+function tryBind({ protocol, host, port }: Listener): Promise<string> {
+  const isUdp = protocol.endsWith('/udp')
+  return new Promise((resolve) => {
+    const done = (code: string, close: () => void) => {
+      if (code === '') close()
+      resolve(code)
+    }
+    if (isUdp) {
+      const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+      socket.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'error', () => undefined))
+      socket.bind(port, host, () => done('', () => socket.close()))
+      return
+    }
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'error', () => undefined))
+    server.listen(port, host, () => done('', () => server.close()))
+  })
+}
+
+async function isTandemThere(config: Config): Promise<boolean> {
+  const { httpAddress, httpPort } = edgeConfig(config, 0)
+  const url = `http://${hostPort(httpAddress, httpPort)}/metrics`
+  const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
+  return response?.ok === true && (await response.text()).includes('service="edge"')
+}
+
+async function checkPorts(config: Config): Promise<Finding[]> {
+  const listeners = listenersOf(config)
+  const codes: string[] = []
+  for (const listener of listeners) codes.push(await tryBind(listener))
+  const blocked = listeners.filter((_, index) => codes[index] !== '')
+  if (blocked.length === 0) return [{ check: 'ports', state: 'ok', detail: `all ${listeners.length} are free` }]
+  if (await isTandemThere(config)) return [{ check: 'ports', state: 'ok', detail: 'a cluster is running on them' }]
+  return blocked.map(({ part, protocol, host, port, setting }) => {
+    const why = codes[listeners.findIndex((one) => one.port === port && one.protocol === protocol)]
+    const problem = why === 'EADDRINUSE' ? 'is taken by another process' : `cannot be opened (${why})`
+    return {
+      check: 'ports',
+      state: 'fail',
+      detail: `${part}: ${protocol} ${hostPort(host, port)} ${problem}; stop it or change ${setting}`,
+    }
+  })
+}
+
+/** All findings. */
+export async function examine(config: Config): Promise<Finding[]> {
+  const [ports, store] = await Promise.all([checkPorts(config), checkStore(config)])
+  return [checkNode(process.versions.node), ...ports, checkAddresses(config), ...store]
+}
+
+export async function doctor(config: Config, format: Format): Promise<{ text: string; healthy: boolean }> {
+  const findings = await examine(config)
+  const rows = findings.map(({ check, state, detail }) => ({ check, state, detail }))
+  return {
+    text: render(format, findings, ['check', 'state', 'detail'], rows),
+    healthy: findings.every(({ state }) => state !== 'fail'),
+  }
+}

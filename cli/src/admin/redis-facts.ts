@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// What a Redis says of itself, for `doctor`: version, eviction, persistence, replicas, clock. One connection, read only.
+// Of a cluster the first node that answers speaks for all.
+import { Redis } from 'ioredis'
+
+export interface RedisFacts {
+  readonly version: string
+  readonly maxmemoryPolicy: string
+  readonly appendOnly: boolean
+  readonly savesSnapshots: boolean
+  readonly replicas: number
+  /** Store time less the time here, milliseconds; half a round trip exact. */
+  readonly skewMs: number
+}
+
+const OPTIONS = {
+  lazyConnect: true,
+  connectTimeout: 2_000,
+  commandTimeout: 2_000,
+  maxRetriesPerRequest: 0,
+  retryStrategy: () => null,
+}
+
+/** `a:1,b` with the default port filled in. */
+function hostsOf(authority: string, port: number): { host: string; port: number }[] {
+  return authority.split(',').map((text) => {
+    const match = /^(.*?)(?::(\d+))?$/.exec(text)
+    return { host: match?.[1] || '127.0.0.1', port: Number(match?.[2] ?? port) }
+  })
+}
+
+function connect(url: string): Redis {
+  const match = /^([a-z-]+):\/\/(?:(?:([^:@/]*):)?([^@/]*)@)?([^/?]*)\/?([^?]*)/.exec(url)
+  const [, scheme = '', username, password, authority = '', path = ''] = match ?? []
+  if (scheme === 'redis' || scheme === 'rediss') return new Redis(url, OPTIONS)
+  const auth = { ...(username && { username }), ...(password && { password }) }
+  if (scheme === 'redis-sentinel')
+    return new Redis({
+      ...OPTIONS,
+      ...auth,
+      sentinels: hostsOf(authority, 26_379),
+      name: path.split('/')[0] || 'mymaster',
+    })
+  return new Redis({ ...OPTIONS, ...auth, ...hostsOf(authority, 6_379)[0] })
+}
+
+function field(info: string, name: string): string {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? ''
+}
+
+/** CONFIG is often forbidden on managed servers: empty then. */
+async function configValue(redis: Redis, name: string): Promise<string> {
+  try {
+    const answer = (await redis.config('GET', name)) as readonly string[]
+    return answer[1] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+async function read(redis: Redis): Promise<RedisFacts> {
+  const before = Date.now()
+  const [seconds, micros] = (await redis.time()) as [number | string, number | string]
+  const here = (before + Date.now()) / 2
+  const info = await redis.info()
+  return {
+    version: field(info, 'redis_version'),
+    maxmemoryPolicy: field(info, 'maxmemory_policy'),
+    appendOnly: field(info, 'aof_enabled') === '1',
+    savesSnapshots: (await configValue(redis, 'save')) !== '',
+    replicas: Number(field(info, 'connected_slaves')),
+    skewMs: Math.round(Number(seconds) * 1_000 + Number(micros) / 1_000 - here),
+  }
+}
+
+/** Rejects with the connection's error when the store does not answer. */
+export async function redisFacts(url: string): Promise<RedisFacts> {
+  const redis = connect(url)
+  let lastError: unknown
+  redis.on('error', (error) => {
+    lastError = error
+  })
+  try {
+    await redis.connect()
+    return await read(redis)
+  } catch (error) {
+    throw lastError ?? error
+  } finally {
+    redis.disconnect()
+  }
+}

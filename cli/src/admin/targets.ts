@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// How the administrative commands reach a running cluster, and how they say that it does not answer.
+import {
+  createUnaryCaller,
+  type LocationUnaryMethods,
+  locationService,
+  type PolicyUnaryMethods,
+  policyService,
+  type Result,
+} from '@tandem/rpc'
+import { type Config, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
+import { hostPort } from '../addresses.ts'
+
+const CALL_MS = 3_000
+
+/** A command that could not do its work: one sentence, exit status 1. */
+export class CommandFailed extends Error {
+  readonly exitCode = 1
+}
+
+function unwrap<T>(result: Result<T>, service: string, target: string): T {
+  if (result.outcome === 'done') return result.value
+  if (result.outcome === 'refused')
+    throw new CommandFailed(`${service} refused: ${result.refusal.detail} (${result.refusal.code})`)
+  throw new CommandFailed(`${service} at ${target} does not answer (${result.detail}). Is \`tandem up\` running?`)
+}
+
+const loopback = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
+
+/** One unary call of the location service. Throws `CommandFailed`. */
+export async function callLocation<K extends keyof LocationUnaryMethods & string>(
+  config: Config,
+  method: K,
+  request: LocationUnaryMethods[K]['request'],
+): Promise<LocationUnaryMethods[K]['response']> {
+  const { address, bindAddress, grpcPort } = locationConfig(config)
+  const target = address || hostPort(loopback(bindAddress), grpcPort)
+  const caller = createUnaryCaller(locationService, target, { peer: 'tandem-cli' })
+  try {
+    return unwrap(await caller.invoke(method, request, CALL_MS), 'location', target)
+  } finally {
+    await caller.close()
+  }
+}
+
+/** One unary call of the policy service. Throws `CommandFailed`. */
+export async function callPolicy<K extends keyof PolicyUnaryMethods & string>(
+  config: Config,
+  method: K,
+  request: PolicyUnaryMethods[K]['request'],
+): Promise<PolicyUnaryMethods[K]['response']> {
+  const { address, bindAddress, grpcPort } = policyConfig(config)
+  const target = address || hostPort(loopback(bindAddress), grpcPort)
+  const caller = createUnaryCaller(policyService, target, { peer: 'tandem-cli' })
+  try {
+    return unwrap(await caller.invoke(method, request, CALL_MS), 'policy', target)
+  } finally {
+    await caller.close()
+  }
+}
+
+/** Text of a path of the records service. Throws `CommandFailed`. */
+export async function fetchRecords(config: Config, path: string): Promise<string> {
+  const { bindAddress, httpPort } = recordsConfig(config)
+  const base = `http://${hostPort(loopback(bindAddress), httpPort)}`
+  const response = await fetch(base + path, { signal: AbortSignal.timeout(CALL_MS) }).catch((error: unknown) => {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+    throw new CommandFailed(`records at ${base} does not answer (${cause}). Is \`tandem up\` running?`)
+  })
+  if (!response.ok) throw new CommandFailed(`records at ${base} answered ${response.status}.`)
+  return response.text()
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// The two bindings of an edge to its services: function calls in one process, batched gRPC streams between processes.
+
+import type { LocationService } from '@tandem/location'
+import type { PolicyService } from '@tandem/policy'
+import {
+  createInProcess,
+  createStreamCaller,
+  headlessAddresses,
+  locationService,
+  policyService,
+  type StreamCallerOptions,
+} from '@tandem/rpc'
+import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import { logBugs } from './built.ts'
+import type { EdgeCallers } from './edge.ts'
+
+interface Services {
+  readonly location: LocationService
+  readonly policy: PolicyService
+}
+
+export function inProcessCallers(services: Services, config: EdgeConfig, logger: Logger): EdgeCallers {
+  const common = { peer: config.id, maxInFlight: config.rpc.maxPendingItems, onBug: logBugs(logger) }
+  const { handlers, pushes, hooks } = services.location
+  return {
+    location: createInProcess(locationService, handlers, {
+      ...common,
+      ...hooks,
+      pushes,
+    }),
+    policy: createInProcess(policyService, services.policy.handlers, {
+      ...common,
+      pushes: services.policy.pushes,
+    }),
+  }
+}
+
+/** `host:port` as host and port; IPv6 in brackets. */
+export function parseTarget(target: string): { host: string; port: number } {
+  const at = target.lastIndexOf(':')
+  return { host: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) }
+}
+
+/** Every address behind the name: headless services have one per replica. */
+function replicas(target: string): () => Promise<string[]> {
+  const { host, port } = parseTarget(target)
+  return headlessAddresses(host, port)
+}
+
+export function streamOptions(rpc: EdgeConfig['rpc'], peer: string, logger: Logger): StreamCallerOptions {
+  const { batchWindowMs, maxBatchItems, maxPendingItems } = rpc
+  return { peer, batchWindowMs, maxBatchItems, maxQueueItems: maxPendingItems, onBug: logBugs(logger) }
+}
+
+export function streamCallers(config: EdgeConfig, logger: Logger): EdgeCallers {
+  const options = streamOptions(config.rpc, config.id, logger)
+  return {
+    location: createStreamCaller(locationService, replicas(config.locationTarget), options),
+    policy: createStreamCaller(policyService, replicas(config.policyTarget), options),
+  }
+}

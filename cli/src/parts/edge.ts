@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+//
+// Wires one edge: callers of location and policy → edge → HTTP. The callers are functions in one process or streams.
+import { createEdgeService, type EdgeService } from '@tandem/edge'
+import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
+import { type EdgeConfig, type Logger, Metrics } from '@tandem/service-kit'
+import type { Built } from './built.ts'
+import { httpPart } from './http.ts'
+
+/** What an edge asks; closed when the edge has stopped. */
+export interface EdgeCallers {
+  readonly location: Caller<LocationMethods, location.Push>
+  readonly policy: Caller<PolicyMethods, policy.Push>
+}
+
+export function buildEdge(config: EdgeConfig, callers: EdgeCallers, logger: Logger): Built<EdgeService> {
+  const metrics = new Metrics({ service: 'edge', edge: config.id, cluster: config.clusterName })
+  const service = createEdgeService({ config, ...callers, logger, metrics })
+  const ready = () => service.ready()
+  const closeCallers = async () => {
+    await Promise.all([callers.location.close(), callers.policy.close()])
+  }
+  const parts = [
+    { name: `${config.id} callers`, stop: closeCallers },
+    { name: config.id, start: () => service.start(), drain: () => service.drain(), stop: () => service.stop() },
+    httpPart(config.id, {
+      address: config.httpAddress,
+      port: config.httpPort,
+      setting: 'edge.httpPort',
+      metrics,
+      ready,
+    }),
+  ]
+  return { service, parts, ready }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+//
+// Wires the location service: store → handlers → gRPC → HTTP.
+import { createLocationService, type LocationService } from '@tandem/location'
+import { createRpcServer, serveHealth, serveLocation } from '@tandem/rpc'
+import type { LocationConfig, Logger } from '@tandem/service-kit'
+import type { Store } from '@tandem/store'
+import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
+import { httpPart } from './http.ts'
+import { registerStoreMetrics } from './store.ts'
+
+export function buildLocation(config: LocationConfig, store: Store, logger: Logger): Built<LocationService> {
+  const metrics = serviceMetrics('location', config.clusterName)
+  const service = createLocationService({ store: store.location, config, logger, metrics })
+  registerStoreMetrics(metrics, store)
+  const server = createRpcServer({ onBug: logBugs(logger) })
+  const ready = () => service.ready()
+  serveLocation(server, { ...service.handlers, ...service.unary }, { pushes: service.pushes, ...service.hooks })
+  serveHealth(server, ready)
+  const { bindAddress: address, grpcPort, httpPort } = config
+  const parts = [
+    { name: 'location', start: () => service.start(), stop: () => service.stop() },
+    rpcPart(server, { name: 'location', address, port: grpcPort, setting: 'location.grpcPort' }),
+    httpPart('location', { address, port: httpPort, setting: 'location.httpPort', metrics, ready }),
+  ]
+  return { service, parts, ready }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// Wires the policy service: resources and store → handlers → gRPC → HTTP.
+import { createPolicyService, type PolicyService } from '@tandem/policy'
+import { describeProblem, loadResources, type ResourceSet } from '@tandem/resources'
+import { createRpcServer, serveHealth, servePolicy, serveRecordFeed } from '@tandem/rpc'
+import { ConfigError, type Logger, type PolicyConfig } from '@tandem/service-kit'
+import type { Store } from '@tandem/store'
+import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
+import { httpPart } from './http.ts'
+import { registerStoreMetrics } from './store.ts'
+
+/** Reads the resources that the configuration names. Problems are bad configuration: `ConfigError`, all of them listed. */
+export async function readResources(config: Pick<PolicyConfig, 'resources' | 'baseDir'>): Promise<ResourceSet> {
+  const { files, documents } = config.resources
+  const loaded = await loadResources([...files, ...documents], { baseDir: config.baseDir, env: process.env })
+  if (loaded.ok) return loaded.set
+  throw new ConfigError(
+    loaded.problems.map((problem) => ({
+      path: problem.path || 'resources',
+      origin: 'resources',
+      expected: describeProblem(problem),
+    })),
+  )
+}
+
+export function buildPolicy(
+  config: PolicyConfig,
+  resources: ResourceSet,
+  store: Store,
+  logger: Logger,
+): Built<PolicyService> {
+  const metrics = serviceMetrics('policy', config.clusterName)
+  const service = createPolicyService({ store: store.policy, config, resources, logger, metrics })
+  registerStoreMetrics(metrics, store)
+  const server = createRpcServer({ onBug: logBugs(logger) })
+  const ready = () => service.ready()
+  servePolicy(server, service.handlers, { pushes: service.pushes })
+  serveRecordFeed(server, service.feed)
+  serveHealth(server, ready)
+  const { bindAddress: address, grpcPort, httpPort } = config
+  const parts = [
+    { name: 'policy', start: () => service.start(), stop: () => service.stop() },
+    rpcPart(server, { name: 'policy', address, port: grpcPort, setting: 'policy.grpcPort' }),
+    httpPart('policy', { address, port: httpPort, setting: 'policy.httpPort', metrics, ready }),
+  ]
+  return { service, parts, ready }
+}

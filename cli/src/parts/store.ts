@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// Opens the store that the settings name, as a part of a process. It never waits for the store: one line says that it is
+// away, the services answer `not ready`, and the store goes on trying.
+import {
+  type Config,
+  ConfigError,
+  type Logger,
+  type Metrics,
+  type Part,
+  redactUrl,
+  snakeCase,
+} from '@tandem/service-kit'
+import { createMemoryStore, createRedisStore, type Store, StoreConfigError } from '@tandem/store'
+
+const TICK_MS = 1_000
+
+export interface OpenStore {
+  readonly store: Store
+  readonly part: Part
+}
+
+function createStore({ url, durability, commandTimeoutMs }: Config['store']): Store {
+  if (url === 'memory') return createMemoryStore({ now: Date.now })
+  try {
+    return createRedisStore({ url, durability, timeoutMs: commandTimeoutMs })
+  } catch (error) {
+    if (!(error instanceof StoreConfigError)) throw error
+    throw new ConfigError([{ path: 'store.url', origin: 'store', expected: error.message }])
+  }
+}
+
+/** Fills end in `Count` and are gauges; the others only grow. */
+export function registerStoreMetrics(metrics: Metrics, store: Store): void {
+  for (const name of Object.keys(store.counts())) {
+    const read = () => store.counts()[name] ?? 0
+    if (name.endsWith('Count')) metrics.gauge(`tandem_store_${snakeCase(name)}`, `Store: ${name}.`, read)
+    else metrics.counter(`tandem_store_${snakeCase(name)}_total`, `Store: ${name}.`, read)
+  }
+  metrics.gauge('tandem_store_ready', 'Whether the store answers.', () => (store.status.state === 'ready' ? 1 : 0))
+}
+
+export function openStore(config: Config['store'], logger: Logger): OpenStore {
+  const store = createStore(config)
+  const url = redactUrl(config.url)
+  let timer: NodeJS.Timeout | undefined
+  store.onStatus(({ state, detail }) => {
+    if (state === 'ready') logger.info({ store: url }, 'store is ready')
+    else if (state !== 'closed') logger.warn({ store: url, state, detail }, 'store is not ready, trying again')
+  })
+  const start = () => {
+    timer = setInterval(() => store.tick(), TICK_MS)
+    timer.unref()
+  }
+  const stop = async () => {
+    clearInterval(timer)
+    await store.close()
+  }
+  return { store, part: { name: 'store', start, stop } }
+}

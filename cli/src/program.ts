@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//
+// The verbs and flags of `tandem` (DESIGN §9). Nothing is done here: each verb hands its parsed flags to `actions`.
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { FORMATS, type Format } from './output.ts'
+import type { ClusterFlags } from './settings.ts'
+import { SERVICES, type ServiceName } from './up/run-one.ts'
+
+export interface AdminFlags {
+  readonly config?: string
+  readonly output: Format
+  readonly limit: number
+}
+
+/** What the verbs do. */
+export interface Actions {
+  up(flags: ClusterFlags): Promise<void>
+  run(service: ServiceName, flags: ClusterFlags): Promise<void>
+  doctor(flags: ClusterFlags & Pick<AdminFlags, 'output'>): Promise<void>
+  locate(aor: string, flags: AdminFlags): Promise<void>
+  calls(flags: AdminFlags): Promise<void>
+  cdr(flags: AdminFlags): Promise<void>
+}
+
+function integer(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
+  return Number(text)
+}
+
+function withClusterFlags(command: Command): Command {
+  return command
+    .option('--config <file>', 'cluster file (YAML)')
+    .option('--edges <n>', 'number of edges', integer)
+    .option('--store <url>', 'memory, redis://…, rediss://…, redis-sentinel://… or redis-cluster://…')
+    .option('--bind <address>', 'IP address of the SIP listeners')
+    .option('--base-port <port>', 'SIP port of edge 0; edge k adds 100k', integer)
+    .option('--shared-address', 'all edges share one SIP address and port')
+    .addOption(
+      new Option('--processes <mode>', 'single: one process; many: one per service and edge').choices([
+        'single',
+        'many',
+      ]),
+    )
+}
+
+function withOutput(command: Command): Command {
+  const output = new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table')
+  return command.addOption(output)
+}
+
+function adminCommand(program: Command, usage: string, description: string): Command {
+  return withOutput(program.command(usage).description(description).option('--config <file>', 'cluster file (YAML)'))
+}
+
+function addClusterVerbs(program: Command, actions: Actions): void {
+  const up = program.command('up').description('run the whole cluster on this machine')
+  withClusterFlags(up).action((flags: ClusterFlags) => actions.up(flags))
+  const run = program.command('run', { hidden: true }).description('run one service of the cluster')
+  withClusterFlags(run)
+    .addArgument(new Argument('<service>').choices(SERVICES))
+    .option('--index <k>', 'which edge', integer)
+    .action((service: ServiceName, flags: ClusterFlags) => actions.run(service, flags))
+  const doctor = program.command('doctor').description('check this machine and the store')
+  withOutput(withClusterFlags(doctor)).action((flags: ClusterFlags & AdminFlags) => actions.doctor(flags))
+}
+
+function addAdminVerbs(program: Command, actions: Actions): void {
+  adminCommand(program, 'locate <aor>', 'where a user is registered').action((aor: string, flags: AdminFlags) =>
+    actions.locate(aor, flags),
+  )
+  adminCommand(program, 'calls', 'calls that have not ended')
+    .option('--limit <n>', 'at most', integer, 100)
+    .action((flags: AdminFlags) => actions.calls(flags))
+  adminCommand(program, 'cdr', 'the newest finished call records')
+    .option('--limit <n>', 'at most', integer, 20)
+    .action((flags: AdminFlags) => actions.cdr(flags))
+}
+
+/** The command, with every exit turned into a `CommanderError`. */
+export function createProgram(actions: Actions, version: string): Command {
+  const program = new Command('tandem')
+    .description('A SIP edge cluster in which any node routes any call.')
+    .version(version)
+  program.showHelpAfterError('(tandem --help lists the verbs)')
+  addClusterVerbs(program, actions)
+  addAdminVerbs(program, actions)
+  for (const command of [program, ...program.commands]) command.exitOverride()
+  return program
+}

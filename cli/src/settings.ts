@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// Command-line flags as settings. A flag is one dotted path of the schema; nothing is read from process.argv elsewhere.
+import { randomBytes } from 'node:crypto'
+import { type Config, loadConfig } from '@tandem/service-kit'
+
+/** Flags of `up` and `run` as commander gives them. */
+export interface ClusterFlags {
+  readonly config?: string
+  readonly edges?: number
+  readonly processes?: string
+  readonly store?: string
+  readonly bind?: string
+  readonly basePort?: number
+  readonly sharedAddress?: boolean
+  /** `run edge` only. */
+  readonly index?: number
+}
+
+/** Dotted path → value, undefined where the flag was not given. */
+export function flagSettings(flags: ClusterFlags): Record<string, unknown> {
+  return {
+    'edge.count': flags.edges,
+    'cluster.processes': flags.processes,
+    'store.url': flags.store,
+    'edge.bindAddress': flags.bind,
+    'edge.basePort': flags.basePort,
+    'edge.sharedAddress': flags.sharedAddress,
+    'edge.index': flags.index,
+  }
+}
+
+/** A key ring for one run, where the configuration has none. */
+export function randomKeyRing(): { id: number; secret: string }[] {
+  return [{ id: 0, secret: randomBytes(24).toString('base64url') }]
+}
+
+export interface LoadOptions {
+  /** Make a key ring when there is none: for `up`, and for commands that sign nothing. */
+  readonly makeKeys: boolean
+}
+
+/** The configuration of a command. Throws `ConfigError`. */
+export function loadSettings(flags: ClusterFlags, { makeKeys }: LoadOptions): Config {
+  const defaults = makeKeys ? { 'cluster.secrets': randomKeyRing() } : {}
+  return loadConfig({ file: flags.config, flags: flagSettings(flags), defaults })
+}

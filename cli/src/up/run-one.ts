@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// One service in a process of its own (`tandem run …`): what `up --processes many` starts, and what containers run.
+// Each of location and policy opens its own store; with the embedded one they share nothing, and need not.
+import { createRecordFeedClient } from '@tandem/rpc'
+import { type Config, createLogger, edgeConfig, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
+import { streamCallers, streamOptions } from '../parts/callers.ts'
+import { buildEdge } from '../parts/edge.ts'
+import { buildLocation } from '../parts/location.ts'
+import { buildPolicy, readResources } from '../parts/policy.ts'
+import { buildRecords } from '../parts/records.ts'
+import { openStore } from '../parts/store.ts'
+import type { Composition } from './single.ts'
+
+export const SERVICES = ['edge', 'location', 'policy', 'records'] as const
+export type ServiceName = (typeof SERVICES)[number]
+
+function composeLocation(config: Config): Composition {
+  const logger = createLogger({ level: config.logging.level, service: 'location' })
+  const { store, part } = openStore(config.store, logger)
+  const { parts, ready } = buildLocation(locationConfig(config), store, logger)
+  return { parts: [part, ...parts], ready }
+}
+
+async function composePolicy(config: Config): Promise<Composition> {
+  const logger = createLogger({ level: config.logging.level, service: 'policy' })
+  const settings = policyConfig(config)
+  const resources = await readResources(settings)
+  const { store, part } = openStore(config.store, logger)
+  const { parts, ready } = buildPolicy(settings, resources, store, logger)
+  return { parts: [part, ...parts], ready }
+}
+
+function composeRecords(config: Config): Composition {
+  const logger = createLogger({ level: config.logging.level, service: 'records' })
+  const settings = recordsConfig(config)
+  const feed = createRecordFeedClient(settings.policyTarget, streamOptions(config.rpc, 'records', logger))
+  const { parts, ready } = buildRecords(settings, [feed], logger)
+  return { parts, ready }
+}
+
+function composeEdge(config: Config): Composition {
+  const settings = edgeConfig(config)
+  const logger = createLogger({ level: config.logging.level, service: settings.id })
+  const { parts, ready } = buildEdge(settings, streamCallers(settings, logger), logger)
+  return { parts, ready }
+}
+
+const COMPOSERS: Readonly<Record<ServiceName, (config: Config) => Composition | Promise<Composition>>> = {
+  edge: composeEdge,
+  location: composeLocation,
+  policy: composePolicy,
+  records: composeRecords,
+}
+
+/** Edges take `edge.index` of the configuration. */
+export async function composeOne(service: ServiceName, config: Config): Promise<Composition> {
+  return COMPOSERS[service](config)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// The whole cluster in one process: calls between the parts are function calls. The gRPC ports are open all the same, for
+// the administrative commands and for edges elsewhere. One store is shared by location and policy.
+import { createInProcessRecordFeed } from '@tandem/rpc'
+import {
+  type Config,
+  createLogger,
+  edgeConfig,
+  type Logger,
+  locationConfig,
+  type Part,
+  policyConfig,
+  recordsConfig,
+} from '@tandem/service-kit'
+import { inProcessCallers } from '../parts/callers.ts'
+import { buildEdge } from '../parts/edge.ts'
+import { buildLocation } from '../parts/location.ts'
+import { buildPolicy, readResources } from '../parts/policy.ts'
+import { buildRecords } from '../parts/records.ts'
+import { openStore } from '../parts/store.ts'
+
+/** A cluster to start: parts in starting order, and whether every edge takes calls. */
+export interface Composition {
+  readonly parts: readonly Part[]
+  ready(): boolean
+}
+
+const loggerFor = (config: Config, service: string): Logger => createLogger({ level: config.logging.level, service })
+
+export async function composeSingle(config: Config): Promise<Composition> {
+  const policySettings = policyConfig(config)
+  const resources = await readResources(policySettings)
+  const { store, part: storePart } = openStore(config.store, loggerFor(config, 'store'))
+  const location = buildLocation(locationConfig(config), store, loggerFor(config, 'location'))
+  const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'))
+  const feed = createInProcessRecordFeed(policy.service.feed)
+  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'))
+  const services = { location: location.service, policy: policy.service }
+  const edges = Array.from({ length: config.edge.count }, (_, index) => {
+    const settings = edgeConfig(config, index)
+    const logger = loggerFor(config, settings.id)
+    return buildEdge(settings, inProcessCallers(services, settings, logger), logger)
+  })
+  const parts = [storePart, ...[location, policy, records, ...edges].flatMap((built) => built.parts)]
+  return { parts, ready: () => edges.every((edge) => edge.ready()) }
+}
