@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What the handlers share, and how a store's answer becomes an item's result.
-import { done, type Refused, type Result, unknown } from '@tandem/rpc'
+import { type Refused, type Result, unknown } from '@tandem/rpc'
 import type { LocationStore, Stored, StoreReason } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
 import { type LocationErrorCode, refusal } from './errors.ts'
@@ -55,6 +55,3 @@ function notStoredRefusal(deps: Deps, result: { reason: StoreReason; detail: str
   const more = code === 'store_invalid' ? {} : { retryAfterS: deps.tuning.retryAfterS }
   return refusal(code, result.detail, more)
 }
-
-/** For handlers that return the store's value as it is. */
-export const asIs = <T>(value: T): Result<T> => done(value)

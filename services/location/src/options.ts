@@ -2,7 +2,7 @@
 //
 // What the location service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
-import type { LocationHandlers, location, PushHub, StreamHooks } from '@tandem/rpc'
+import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub, StreamHooks } from '@tandem/rpc'
 import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
@@ -46,8 +46,10 @@ export interface LocationServiceOptions {
 }
 
 export interface LocationService {
-  /** Stream and unary methods: for createInProcess and serveLocation. */
-  readonly handlers: LocationHandlers
+  /** The items of the stream: for createInProcess and serveLocation. */
+  readonly handlers: Handlers<LocationMethods>
+  /** For people and tools; the locate is the same. */
+  readonly unary: Handlers<LocationUnaryMethods>
   /** The list of edges is sent here whenever it changes. */
   readonly pushes: PushHub<location.Push>
   /** What the server reports about streams: a new one gets the list at once. */

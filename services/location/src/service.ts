@@ -30,7 +30,7 @@ export function createLocationService(options: LocationServiceOptions): Location
   const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
   if (metrics) registerMetrics(metrics, counts, membership)
   return {
-    handlers: createHandlers({ store, counts, bounds: config, tuning, membership, onStore }),
+    ...createHandlers({ store, counts, bounds: config, tuning, membership, onStore }),
     pushes,
     hooks: {
       onStreamOpen: (peer) => membership.greet(peer),
@@ -50,16 +50,19 @@ export function createLocationService(options: LocationServiceOptions): Location
   }
 }
 
-function createHandlers(deps: Deps): LocationService['handlers'] {
+function createHandlers(deps: Deps): Pick<LocationService, 'handlers' | 'unary'> {
+  const locate = createLocate(deps)
   return {
-    register: createRegister(deps),
-    locate: createLocate(deps),
-    beginCall: createBeginCall(deps),
-    updateCall: createUpdateCall(deps),
-    endCall: createEndCall(deps),
-    leaseEdge: createLeaseEdge(deps),
-    leaveEdge: createLeaveEdge(deps),
-    listEdges: createListEdges(deps),
+    handlers: {
+      register: createRegister(deps),
+      locate,
+      beginCall: createBeginCall(deps),
+      updateCall: createUpdateCall(deps),
+      endCall: createEndCall(deps),
+      leaseEdge: createLeaseEdge(deps),
+      leaveEdge: createLeaveEdge(deps),
+    },
+    unary: { locate, listEdges: createListEdges(deps) },
   }
 }
 
