@@ -28,6 +28,7 @@ export const SCAN_ERROR = {
   BAD_CONTENT_LENGTH: 21,
   BODY_TRUNCATED: 22,
   URI_HEADERS: 23,
+  HEADERS_TOO_LARGE: 24,
 } as const
 
 export interface ScanErrorInfo {
@@ -70,6 +71,7 @@ export const SCAN_ERRORS: readonly ScanErrorInfo[] = [
   info('bad_content_length', 400, 'Bad Request: malformed Content-Length', 'Content-Length is no usable number.'),
   info('body_truncated', 400, 'Bad Request: body shorter than Content-Length', 'Content-Length exceeds what came.'),
   info('uri_headers', 400, 'Bad Request: headers in Request-URI', 'A Request-URI may carry no header component.'),
+  info('headers_too_large', 513, 'Message Too Large', 'No empty line within LIMITS.headerSectionBytes.'),
 ]
 
 /** Why a stream cannot be framed any further; the connection is to be closed. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Text as bytes and back, one character a byte. Declares the two Buffer methods that Node has and its types lack: they skip the
 // encoding look-up of toString() and write(). Measured in packages/sip/bench: a loop beats the native call below some 24 characters.
-import type { Buffer } from 'node:buffer'
 
 declare global {
   interface Buffer<TArrayBuffer extends ArrayBufferLike = ArrayBufferLike> extends Uint8Array<TArrayBuffer> {
