@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // YAML text of many documents → resources with their origin. Empty documents are skipped. Lines come from the source.
-import { type Document, isNode, LineCounter, parseAllDocuments, type YAMLError } from 'yaml'
+import { type Document, isNode, isScalar, LineCounter, parseAllDocuments, type YAMLError } from 'yaml'
 import type { Origin, ResourceProblem } from './errors.ts'
 import { MAX_YAML_ALIASES } from './limits.ts'
 import { type LineOf, parseDocument } from './parse-document.ts'
@@ -45,13 +45,18 @@ function parseOne(document: Document.Parsed, origin: Origin, lines: LineCounter)
   }
 }
 
+/** Nothing between two separators, or a last one. */
+function isEmpty({ contents, errors }: Document.Parsed): boolean {
+  return errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null))
+}
+
 export function parseYaml(text: string, file: string): ParsedResources {
   const lines = new LineCounter()
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: true })
   const located: LocatedResource[] = []
   const problems: ResourceProblem[] = []
   for (const [index, document] of Array.isArray(documents) ? documents.entries() : []) {
-    if (document.contents === null && document.errors.length === 0) continue
+    if (isEmpty(document)) continue
     const start = document.contents?.range?.[0] ?? document.range[0]
     const origin: Origin = { file, document: index + 1, line: lines.linePos(start).line }
     const parsed = parseOne(document, origin, lines)

@@ -13,7 +13,9 @@ class References {
   readonly keys: Claims = new Map()
   readonly hosts: Claims = new Map()
   readonly users: Claims = new Map()
-  bindDomain = ''
+  /** Realm of each domain, by name. */
+  readonly realms: Claims = new Map()
+  readonly logins: Claims = new Map()
 
   report({ origin }: LocatedResource, code: ProblemCode, path: string, expected: string): void {
     this.problems.push({ ...origin, code, path, expected })
@@ -66,10 +68,28 @@ function checkTargets(refs: References, located: LocatedResource): void {
   }
 }
 
+/** Domains may share a realm; within it each digest username is one subscriber's. */
+function claimLogin(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Subscriber' || resource.spec.credentials === undefined) return
+  const { metadata, spec } = resource
+  const username = spec.credentials?.username ?? spec.usernames?.[0] ?? metadata.name
+  const realm = refs.realms.get(metadata.domain) ?? metadata.domain
+  refs.claim(refs.logins, `${username} in ${realm}`, located, 'spec.credentials.username')
+}
+
+function noteRealm(refs: References, { resource }: LocatedResource): void {
+  if (resource.kind === 'Domain' && resource.spec.realm !== undefined) {
+    refs.realms.set(resource.metadata.name, resource.spec.realm)
+  }
+}
+
 /** Problems between resources; empty when the set holds together. */
 export function checkReferences(located: readonly LocatedResource[]): readonly ResourceProblem[] {
   const refs = new References()
   for (const one of located) claimNames(refs, one)
+  for (const one of located) noteRealm(refs, one)
+  for (const one of located) claimLogin(refs, one)
   for (const one of located) checkTargets(refs, one)
   return refs.problems
 }
