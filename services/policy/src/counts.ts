@@ -28,7 +28,7 @@ const HELP = {
   bugs: 'Exceptions out of handlers.',
 } as const
 
-export type PolicyCounts = { [K in keyof typeof HELP]: number }
+export type PolicyCounts = { -readonly [K in keyof typeof HELP]: number }
 
 export function createCounts(): PolicyCounts {
   return Object.fromEntries(Object.keys(HELP).map((key) => [key, 0])) as PolicyCounts

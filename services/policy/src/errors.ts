@@ -32,6 +32,7 @@ export const POLICY_ERRORS = {
     sipStatus: 503,
     meaning: 'the store can not be reached; nothing was decided or written',
   },
+  bad_request: { kind: 'refuse', sipStatus: 400, meaning: 'a decision was asked without the key of its transaction' },
   bad_report: { kind: 'refuse', sipStatus: 400, meaning: 'a report without reference, call or event' },
   internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
 } as const satisfies Record<string, PolicyError>

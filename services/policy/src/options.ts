@@ -3,7 +3,7 @@
 // What the policy service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
 import type { ResourceSet } from '@tandem/resources'
-import type { Handlers, PolicyAdmin, PolicyMethods, PushHub, policy, RecordFeed } from '@tandem/rpc'
+import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
 import type { PolicyStore } from '@tandem/store'
 import type { PolicyCounts } from './counts.ts'
@@ -69,7 +69,7 @@ export interface PolicyServiceOptions {
 
 export interface PolicyService {
   /** For createInProcess and servePolicy. */
-  readonly handlers: Handlers<PolicyMethods> & PolicyAdmin
+  readonly handlers: PolicyHandlers
   /** The seam for HangUp. */
   readonly pushes: PushHub<policy.Push>
   /** For serveRecordFeed and createInProcessRecordFeed. */

@@ -1,5 +1,114 @@
 // SPDX-License-Identifier: MIT
-import type { PolicyService, PolicyServiceOptions } from './options.ts'
+//
+// Composes the handlers over one store and one set of resources. A handler never throws: an exception is a bug, which is
+// logged without the request (it carries credentials), counted, and ends the item.
+import type { ResourceSet } from '@tandem/resources'
+import { PushHub, type policy, type Result } from '@tandem/rpc'
+import type { PolicyContext } from './context.ts'
+import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
+import { decide } from './decide.ts'
+import { DueWork } from './due-work.ts'
+import { refusal } from './errors.ts'
+import { listCalls } from './list-calls.ts'
+import { NonceMaker } from './nonce.ts'
+import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
+import { RecordFeedServer } from './record-feed.ts'
+import { report } from './report.ts'
+import { createState } from './state.ts'
+import { StoreHealth } from './store-health.ts'
 
-/** Composes the handlers over one store and one set of resources. */
-export declare function createPolicyService(options: PolicyServiceOptions): PolicyService
+function createContext(options: PolicyServiceOptions, counts: PolicyCounts): PolicyContext {
+  const { config, now = Date.now } = options
+  const tuning = { ...POLICY_TUNING, ...options.tuning }
+  const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
+  return {
+    store: options.store,
+    settings: config,
+    tuning,
+    counts,
+    health: new StoreHealth(options.logger, counts, tuning.retryAfterS),
+    nonces: new NonceMaker(config.keyRing, nonceTimes),
+    challengeOrder: config.challengeOrder,
+    state: createState(options.resources, config),
+  }
+}
+
+const CASE_COUNTS = {
+  plan: 'plans',
+  admit: 'admits',
+  answer: 'answers',
+  challenge: 'challenges',
+  reject: 'rejects',
+  redirect: 'plans',
+} as const satisfies Record<NonNullable<policy.DecideResponse['verdict']>['$case'], keyof PolicyCounts>
+
+function countDecision(counts: PolicyCounts, result: Result<policy.DecideResponse>): Result<policy.DecideResponse> {
+  if (result.outcome === 'done' && result.value.verdict !== undefined) counts[CASE_COUNTS[result.value.verdict.$case]]++
+  return result
+}
+
+type Guard = <T>(act: () => Result<T> | Promise<Result<T>>) => Result<T> | Promise<Result<T>>
+
+function createGuard(onBug: (error: unknown) => void): Guard {
+  const fail = (error: unknown) => {
+    onBug(error)
+    return refusal('internal')
+  }
+  return (act) => {
+    try {
+      const result = act()
+      return result instanceof Promise ? result.catch(fail) : result
+    } catch (error) {
+      return fail(error)
+    }
+  }
+}
+
+function createHandlers(context: PolicyContext, guard: Guard): PolicyService['handlers'] {
+  const { counts } = context
+  return {
+    decide(request) {
+      counts.decisions++
+      const decision = guard(() => decide(context, request))
+      if (!(decision instanceof Promise)) return countDecision(counts, decision)
+      return decision.then((result) => countDecision(counts, result))
+    },
+    report(request) {
+      counts.reports++
+      return guard(() => report(context, request))
+    },
+    listCalls: (request) => guard(() => listCalls(context, request)),
+  }
+}
+
+export function createPolicyService(options: PolicyServiceOptions): PolicyService {
+  const counts = createCounts()
+  const context = createContext(options, counts)
+  const onBug = (error: unknown) => {
+    counts.bugs++
+    options.logger.error({ err: error }, 'a bug in policy')
+  }
+  const dueWork = new DueWork(context, onBug)
+  const feed = new RecordFeedServer(context, onBug)
+  if (options.metrics !== undefined) registerCounts(options.metrics, counts)
+  return {
+    handlers: createHandlers(context, createGuard(onBug)),
+    pushes: new PushHub<policy.Push>(),
+    feed,
+    counts,
+    get revision() {
+      return context.state.index.revision
+    },
+    replaceResources(set: ResourceSet) {
+      context.state = createState(set, options.config)
+    },
+    ready: () => !context.health.away,
+    async start() {
+      dueWork.start()
+    },
+    async stop() {
+      feed.stop()
+      await dueWork.stop()
+    },
+  }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//
+// Puts a decision about an INVITE on record: reference and decision are frozen under the server-transaction key, so that
+// the same INVITE through any edge gets the same answer. [STATE.md, Reference]
+// A rejected call gets its record at once; of a planned one the edge reports how it went.
+import { done, policy, type Result } from '@tandem/rpc'
+import { AGE_UNKNOWN, type CallDescription, createReference, type Minted, whenStored } from '@tandem/store'
+import type { PolicyContext } from './context.ts'
+import { addressOf } from './uri-parts.ts'
+
+type Decision = Result<policy.DecideResponse>
+
+function describeCall(request: policy.DecideRequest, response: policy.DecideResponse): CallDescription {
+  return {
+    callId: request.callId,
+    fromTag: request.fromTag,
+    fromUri: addressOf(request.from),
+    toUri: addressOf(request.to),
+    requestUri: request.requestUri,
+    source: request.source,
+    identity: response.identity,
+    account: response.account,
+    edgeId: request.edgeId,
+    userAgent: request.userAgent,
+    setupAgeMs: 0,
+    ringAgeMs: AGE_UNKNOWN,
+    attempts: [],
+  }
+}
+
+/** The rejected call's record; when the store fails here, due work ends the minted call. */
+function recordRejection(context: PolicyContext, ref: string, call: CallDescription, decision: Decision) {
+  if (decision.outcome !== 'done' || decision.value.verdict?.$case !== 'reject') return decision
+  const { status, code } = decision.value.verdict.value
+  const failed = context.store.failed(ref, { call, ageMs: 0, status, cause: 'rejected', reason: code })
+  return whenStored(failed, (result) => {
+    context.health.see(result)
+    return decision
+  })
+}
+
+function mintedDecision(context: PolicyContext, minted: Minted, own: policy.DecideResponse): Decision {
+  if (!minted.replayed) return done({ ...own, callRef: minted.ref })
+  context.counts.replayedDecisions++
+  return done(policy.DecideResponse.decode(minted.decision))
+}
+
+export function accountCall(
+  context: PolicyContext,
+  request: policy.DecideRequest,
+  response: policy.DecideResponse,
+): Decision | Promise<Decision> {
+  const { store, settings } = context
+  const call = describeCall(request, response)
+  const ref = createReference()
+  const decision = policy.DecideResponse.encode({ ...response, callRef: ref }).finish()
+  const proposal = { ref, decision, call, deadlineMs: settings.setupDeadlineMs }
+  // Kept while the call can be set up and then for stragglers; the report of its answer or failure shortens it.
+  const minted = store.mint(request.transactionKey, proposal, settings.setupDeadlineMs + settings.mintKeepMs)
+  return whenStored(minted, (result): Decision | Promise<Decision> => {
+    if (!context.health.see(result)) return context.health.toResult(result)
+    return recordRejection(context, result.value.ref, call, mintedDecision(context, result.value, response))
+  })
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+//
+// Digest credentials against a domain: RFC 3261 section 22, RFC 7616 and RFC 8760, qop=auth; without qop (RFC 2069) only
+// where the domain says so. auth-int and the -sess algorithms are not offered and not accepted.
+// An unknown user and a wrong password do the same work and end the same way: another challenge.
+// The nonce count is not judged here: its place is the store, see use-nonce.ts.
+import { timingSafeEqual } from 'node:crypto'
+import {
+  type DigestAlgorithm,
+  type DomainEntry,
+  findDomain,
+  type ResourceIndex,
+  type UserEntry,
+} from '@tandem/resources'
+import type { policy } from '@tandem/rpc'
+import { digestResponse, parseAuth } from '@tandem/sip'
+import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
+import type { NonceMaker } from './nonce.ts'
+import { splitUri, type UriParts } from './uri-parts.ts'
+
+export type Authentication =
+  | {
+      readonly outcome: 'proven'
+      readonly user: UserEntry
+      readonly nonceId: string
+      /** 0: without qop, so there is no count to check. */
+      readonly nonceCount: number
+      /** The header's value as it came. */
+      readonly value: string
+    }
+  | { readonly outcome: 'missing' | 'wrong' | 'forged' | 'stale' | 'otherUri' }
+
+export interface AuthenticationContext {
+  readonly index: ResourceIndex
+  readonly credentials: CredentialTable
+  readonly nonces: NonceMaker
+  readonly maxCredentials: number
+}
+
+/** What is compared of one set of credentials, after the shape was checked. */
+interface DigestClaim {
+  readonly value: string
+  readonly username: string
+  readonly algorithm: DigestAlgorithm
+  readonly nonce: string
+  readonly uri: string
+  readonly response: string
+  /** '' without qop. */
+  readonly nc: string
+  readonly cnonce: string
+}
+
+const HEX = /^[0-9a-f]+$/i
+const COUNT = /^[0-9a-f]{8}$/i
+
+/** Absent is MD5. [RFC7616-3.4] */
+function algorithmOf(text: string | undefined): DigestAlgorithm | undefined {
+  const name = (text ?? 'MD5').toUpperCase()
+  return name === 'MD5' || name === 'SHA-256' ? name : undefined
+}
+
+/** qop=auth with its count and cnonce, or neither where the domain allows that. [RFC3261-22.4] */
+function hasProtection(params: ReadonlyMap<string, string>, domain: DomainEntry): boolean {
+  const qop = params.get('qop')
+  if (qop === undefined) return domain.legacyDigest
+  const nc = params.get('nc') ?? ''
+  return (
+    qop.toLowerCase() === 'auth' && COUNT.test(nc) && Number.parseInt(nc, 16) > 0 && params.get('cnonce') !== undefined
+  )
+}
+
+function claimOf(value: string, params: ReadonlyMap<string, string>, domain: DomainEntry): DigestClaim | undefined {
+  const algorithm = algorithmOf(params.get('algorithm'))
+  const response = params.get('response') ?? ''
+  const uri = params.get('uri')
+  if (algorithm === undefined || uri === undefined || !HEX.test(response) || !hasProtection(params, domain))
+    return undefined
+  const withQop = params.get('qop') !== undefined
+  return {
+    value,
+    username: params.get('username') ?? '',
+    algorithm,
+    nonce: params.get('nonce') ?? '',
+    uri,
+    response: response.toLowerCase(),
+    nc: withQop ? (params.get('nc') ?? '') : '',
+    cnonce: withQop ? (params.get('cnonce') ?? '') : '',
+  }
+}
+
+/** Credentials for the domain's realm, in the header that answers the challenge of this method. */
+function paramsForRealm(
+  credentials: readonly policy.Credentials[],
+  proxy: boolean,
+  domain: DomainEntry,
+  limit: number,
+) {
+  const found: { value: string; params: ReadonlyMap<string, string> }[] = []
+  for (const one of credentials) {
+    if (one.proxy !== proxy || found.length >= limit) continue
+    const auth = parseAuth(one.value)
+    if (auth === undefined || auth.scheme.toLowerCase() !== 'digest') continue
+    if (auth.params.get('realm') === domain.realm) found.push({ value: one.value, params: auth.params })
+  }
+  return found
+}
+
+/**
+ * The digest's URI names the same thing as the Request-URI: the same domain under any of its names, and the same user
+ * where it has one. Phones that send through an outbound proxy, and SIPp, leave the user out. [RFC7616-3.4.6]
+ */
+function isForRequest(index: ResourceIndex, uri: string, request: UriParts): boolean {
+  const claimed = splitUri(uri)
+  if (claimed.host === '') return request.host === '' && claimed.scheme !== '' && claimed.scheme === request.scheme
+  const sameHost = claimed.host.toLowerCase() === request.host.toLowerCase()
+  if (!sameHost && !bothLocal(index, claimed.host, request.host)) return false
+  return claimed.user === '' || claimed.user === request.user
+}
+
+function bothLocal(index: ResourceIndex, a: string, b: string): boolean {
+  return findDomain(index, a) !== undefined && (b === '' || findDomain(index, b) !== undefined)
+}
+
+function isRight(claim: DigestClaim, ha1: string, method: string): boolean {
+  const { algorithm, nonce, nc, cnonce, uri } = claim
+  const expected = Buffer.from(
+    digestResponse({ algorithm, ha1, nonce, nc, cnonce, qop: nc === '' ? '' : 'auth', method, uri }),
+  )
+  const given = Buffer.from(claim.response)
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+function judge(
+  context: AuthenticationContext,
+  domain: DomainEntry,
+  claim: DigestClaim,
+  request: { readonly method: string; readonly uri: UriParts },
+): Authentication {
+  const entry = context.credentials.find(domain.realm, claim.username)
+  const right = isRight(claim, ha1Of(entry, claim.algorithm), request.method)
+  const nonce = context.nonces.check(claim.nonce, domain.realm)
+  if (!right || !hasHa1(entry, claim.algorithm)) return { outcome: nonce.state === 'forged' ? 'forged' : 'wrong' }
+  // Whoever knows the password is told that only the nonce is old: also after the key ring was changed.
+  if (nonce.state !== 'fresh') return { outcome: 'stale' }
+  if (!isForRequest(context.index, claim.uri, request.uri)) return { outcome: 'otherUri' }
+  const nonceCount = claim.nc === '' ? 0 : Number.parseInt(claim.nc, 16)
+  return { outcome: 'proven', user: entry.user, nonceId: nonce.id, nonceCount, value: claim.value }
+}
+
+/** Judges the credentials for `domain`; of several the first that is right counts. */
+export function authenticate(
+  context: AuthenticationContext,
+  domain: DomainEntry,
+  algorithms: readonly DigestAlgorithm[],
+  request: {
+    readonly method: string
+    readonly uri: UriParts
+    readonly proxy: boolean
+    readonly credentials: readonly policy.Credentials[]
+  },
+): Authentication {
+  let last: Authentication = { outcome: 'missing' }
+  for (const { value, params } of paramsForRealm(request.credentials, request.proxy, domain, context.maxCredentials)) {
+    const claim = claimOf(value, params, domain)
+    if (claim === undefined || !algorithms.includes(claim.algorithm)) last = { outcome: 'wrong' }
+    else last = judge(context, domain, claim, request)
+    if (last.outcome === 'proven') return last
+  }
+  return last
+}

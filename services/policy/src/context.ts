@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// What all handlers of the service share.
+import type { DigestAlgorithm } from '@tandem/resources'
+import type { PolicyStore } from '@tandem/store'
+import type { PolicyCounts } from './counts.ts'
+import type { NonceMaker } from './nonce.ts'
+import type { PolicySettings, PolicyTuning } from './options.ts'
+import type { PolicyState } from './state.ts'
+import type { StoreHealth } from './store-health.ts'
+
+export interface PolicyContext {
+  readonly store: PolicyStore
+  readonly settings: PolicySettings
+  readonly tuning: PolicyTuning
+  readonly counts: PolicyCounts
+  readonly health: StoreHealth
+  readonly nonces: NonceMaker
+  readonly challengeOrder: readonly DigestAlgorithm[]
+  /** Replaced when the resources change. */
+  state: PolicyState
+}

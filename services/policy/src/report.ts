@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// Report: what became of a call. Every report carries the whole description of the call, so that one that comes alone or
+// out of order still makes the record; the store keeps each call to exactly one. An answer is never refused: what is
+// granted comes back as paidMs, absent for no limit. [STATE.md, Calls and money]
+import { done, type policy, type Result } from '@tandem/rpc'
+import { type Eventual, type ReportOutcome, whenStored } from '@tandem/store'
+import type { PolicyContext } from './context.ts'
+import { refusal } from './errors.ts'
+
+type Reported = Result<policy.ReportResponse>
+
+const ACCEPTED: Reported = done({ paidMs: undefined })
+
+/** undefined: a report that nobody can make sense of. */
+function storeReport(context: PolicyContext, report: policy.ReportRequest): Eventual<ReportOutcome> | undefined {
+  const { store } = context
+  const { callRef, ageMs, event } = report
+  if (callRef === '' || report.call === undefined || event === undefined) return undefined
+  const about = { call: report.call, ageMs }
+  if (event.$case === 'answered') return store.answered(callRef, { ...about, ...event.value })
+  if (event.$case === 'ended') return store.ended(callRef, { ...about, ...event.value })
+  return store.failed(callRef, { ...about, ...event.value })
+}
+
+/**
+ * The INVITE has its final response: its transaction needs the frozen decision for stragglers only. Nobody waits for
+ * this; when it is lost, the key goes at the end of its own time.
+ */
+function releaseTransaction(context: PolicyContext, transactionKey: string): void {
+  if (transactionKey === '') return
+  whenStored(context.store.releaseMint(transactionKey, context.settings.mintKeepMs), (result) => {
+    context.health.see(result)
+  })
+}
+
+export function report(context: PolicyContext, request: policy.ReportRequest): Reported | Promise<Reported> {
+  const { counts } = context
+  const stored = storeReport(context, request)
+  if (stored === undefined) return refusal('bad_report')
+  return whenStored(stored, (result): Reported => {
+    if (!context.health.see(result)) return context.health.toResult(result)
+    if (result.value.result === 'repeated') counts.reportsRepeated++
+    if (result.value.result === 'ignored') counts.reportsIgnored++
+    if (result.value.result === 'applied') releaseTransaction(context, result.value.transactionKey)
+    return ACCEPTED
+  })
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+//
+// What one revision of the resources gives to decisions: the index, the credentials and the answers that can be made
+// beforehand. Replaced as a whole, so that a decision sees one revision from start to end.
+import {
+  type IndexOptions,
+  indexResources,
+  type ResourceIndex,
+  type ResourceSet,
+  type UserEntry,
+} from '@tandem/resources'
+import { type Done, done, type policy } from '@tandem/rpc'
+import { type CredentialTable, indexCredentials } from './credentials.ts'
+import { UNPROVEN_EDITS } from './identity.ts'
+import { NOBODY, toResponse } from './verdicts.ts'
+
+export interface PolicyState {
+  readonly index: ResourceIndex
+  readonly credentials: CredentialTable
+  /** The plan for a user as anybody without a name gets it, without accounting: the plain path allocates nothing. */
+  readonly openPlans: ReadonlyMap<UserEntry, Done<policy.DecideResponse>>
+}
+
+function openPlans(index: ResourceIndex): Map<UserEntry, Done<policy.DecideResponse>> {
+  const plans = new Map<UserEntry, Done<policy.DecideResponse>>()
+  for (const domain of index.domains.values()) {
+    const edits = domain.identity === 'off' ? [] : UNPROVEN_EDITS
+    for (const user of domain.users.values()) {
+      if (!plans.has(user)) plans.set(user, done(toResponse(user.plan, NOBODY, { edits, accounting: false })))
+    }
+  }
+  return plans
+}
+
+export function createState(set: ResourceSet, options: IndexOptions): PolicyState {
+  const index = indexResources(set, options)
+  return { index, credentials: indexCredentials(set, index), openPlans: openPlans(index) }
+}

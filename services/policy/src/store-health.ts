@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// Whether the store answered last time: one log line when it goes, one when it comes back, never one per item. [DESIGN §3.8]
+import { type Refused, type Unknown, unknown } from '@tandem/rpc'
+import type { Logger } from '@tandem/service-kit'
+import type { Stored } from '@tandem/store'
+import type { PolicyCounts } from './counts.ts'
+import { refusal } from './errors.ts'
+
+/** A store result without its value. */
+export type Failure = Exclude<Stored<unknown>, { state: 'stored' }>
+
+export class StoreHealth {
+  #away = false
+  readonly #logger: Pick<Logger, 'info' | 'warn'>
+  readonly #counts: PolicyCounts
+  readonly #retryAfterS: number
+
+  constructor(logger: Pick<Logger, 'info' | 'warn'>, counts: PolicyCounts, retryAfterS: number) {
+    this.#logger = logger
+    this.#counts = counts
+    this.#retryAfterS = retryAfterS
+  }
+
+  get away(): boolean {
+    return this.#away
+  }
+
+  /** Takes note of how an operation ended, and says whether it was stored. */
+  see<T>(result: Stored<T>): result is Extract<Stored<T>, { state: 'stored' }> {
+    if (result.state === 'stored') this.#back()
+    else this.#gone(result)
+    return result.state === 'stored'
+  }
+
+  /** How an item ends that could not be stored. */
+  toResult(failure: Failure): Refused | Unknown {
+    if (failure.state === 'unknown') {
+      this.#counts.undecided++
+      return unknown(failure.detail)
+    }
+    this.#counts.storeAway++
+    return refusal('store_away', this.#retryAfterS)
+  }
+
+  #back(): void {
+    if (!this.#away) return
+    this.#away = false
+    this.#logger.info('the store is back')
+  }
+
+  #gone(failure: Failure): void {
+    if (this.#away || (failure.state === 'notStored' && failure.reason === 'invalid')) return
+    this.#away = true
+    this.#logger.warn({ state: failure.state, detail: failure.detail }, 'the store does not answer: items are refused')
+  }
+}
