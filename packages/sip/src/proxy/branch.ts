@@ -70,7 +70,7 @@ export const encodeBranch = (
   putUpstream(request, request.viaBranchStart, request.viaBranchEnd, request.viaHostStart, request.viaHostEnd)
   input.int32(request.viaPort)
   sipHash(input, ring.signing.branch, hash)
-  raw.set(input.bytes.subarray(0, FIELD_BYTES))
+  for (let i = 0; i < FIELD_BYTES; i++) raw[i] = input.bytes[i] as number
   raw.writeInt32LE(hash.lo, FIELD_BYTES)
   raw.writeInt32LE(hash.hi, FIELD_BYTES + 4)
   return text.latin1Slice(0, encodeBase64Url(raw, RAW_BYTES, text, COOKIE.length))

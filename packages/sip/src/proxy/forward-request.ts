@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+//
+// A request on its way downstream (RFC 3261 section 16.6): the edits of steps 2 to 8, as splices over the bytes that came.
+// What is not edited leaves as it came: header order, case, compact forms, unknown headers, body.
+
+import {
+  type Edits,
+  findHeader,
+  HEADER,
+  headerLineEnd,
+  headerLineStart,
+  headerValueStart,
+  type SipMessage,
+  ValueCursor,
+} from '../message/index.ts'
+
+/** What changes in one forwarded copy. Texts are ASCII; header texts are whole lines with their CRLF. */
+export interface ForwardEdits {
+  /** New Request-URI; '' keeps the one that came. */
+  readonly uri: string
+  /** `Via: …\r\n`, and `Record-Route: …\r\n` lines or ''. */
+  readonly via: string
+  readonly recordRoute: string
+  /** `Route: …\r\n` lines to put before those that stay, or ''. */
+  readonly route: string
+  /** Other header lines to add, or ''. */
+  readonly added: string
+  /** Leading Route values that are ours and go. */
+  readonly popRoutes: number
+  /** Where the request came from, for received and rport of its topmost Via (RFC 3261 18.2.1, RFC 3581). */
+  readonly sourceAddress: string
+  readonly sourcePort: number
+  /** The next hop is a stream: a missing Content-Length is added. */
+  readonly stream: boolean
+}
+
+const cursor = new ValueCursor()
+const DEFAULT_MAX_FORWARDS = 'Max-Forwards: 70\r\n' // [RFC3261-16.6.3]
+
+/** Fills `edits` for `msg`; the caller encodes them. */
+export function editForwardedRequest(msg: SipMessage, edits: Edits, change: ForwardEdits): void {
+  edits.reset(msg)
+  if (change.uri !== '') edits.replace(msg.uriStart, msg.uriEnd, change.uri) // [RFC3261-16.6.2]
+  decrementMaxForwards(msg, edits)
+  insertVia(msg, edits, change)
+  if (change.popRoutes > 0) popRoutes(msg, edits, change.popRoutes) // [RFC3261-16.4]
+  if (change.stream && msg.contentLength < 0) {
+    edits.insert(msg.headersEnd, `Content-Length: ${msg.end - msg.bodyStart}\r\n`) // [RFC3261-18.3]
+  }
+}
+
+function decrementMaxForwards(msg: SipMessage, edits: Edits): void {
+  if (msg.maxForwards < 0) edits.insert(msg.headersStart, DEFAULT_MAX_FORWARDS)
+  else edits.replace(msg.maxForwardsStart, msg.maxForwardsEnd, String(msg.maxForwards - 1))
+}
+
+function insertVia(msg: SipMessage, edits: Edits, change: ForwardEdits): void {
+  const viaLine = headerLineStart(msg, msg.viaIndex)
+  const ahead = change.route + change.added + change.via // [RFC3261-16.6.8]
+  const firstRecordRoute = change.recordRoute === '' ? -1 : findHeader(msg, HEADER.RECORD_ROUTE)
+  // [RFC3261-16.6.4] ours comes before any other Record-Route
+  const recordRouteLine = firstRecordRoute < 0 ? viaLine : headerLineStart(msg, firstRecordRoute)
+  if (recordRouteLine >= viaLine) edits.insert(viaLine, ahead + change.recordRoute)
+  else {
+    edits.insert(recordRouteLine, change.recordRoute)
+    edits.insert(viaLine, ahead)
+  }
+  stampSource(msg, edits, change.sourceAddress, change.sourcePort)
+}
+
+/** [RFC3261-18.2.1] [RFC3581-4] received and rport of the Via that the previous hop wrote; what it claimed itself goes. */
+function stampSource(msg: SipMessage, edits: Edits, address: string, port: number): void {
+  if (msg.viaRportStart >= 0) edits.replace(msg.viaRportStart, msg.viaRportEnd, `rport=${port}`)
+  if (msg.viaReceivedStart >= 0) edits.replace(msg.viaReceivedStart, msg.viaReceivedEnd, `received=${address}`)
+  else if (needsReceived(msg, address)) edits.insert(msg.viaEnd, `;received=${address}`)
+}
+
+/** True where the previous hop asked for rport, or its Via names another host than the one it sent from. */
+export function needsReceived(msg: SipMessage, address: string): boolean {
+  return msg.viaRportStart >= 0 || !isText(msg, msg.viaHostStart, msg.viaHostEnd, address)
+}
+
+function isText(msg: SipMessage, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let i = 0; i < text.length; i += 1) if (msg.buf[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+/** Removes the first `count` Route values, and lines that thereby become empty. */
+function popRoutes(msg: SipMessage, edits: Edits, count: number): void {
+  let left = count
+  cursor.reset(msg, HEADER.ROUTE)
+  while (cursor.next()) {
+    if (left === 0) return keepFrom(msg, edits, cursor.index, cursor.start)
+    left -= 1
+    // The last value of its line goes: the whole line does.
+    if (cursor.commaAt < 0) edits.remove(headerLineStart(msg, cursor.index), headerLineEnd(msg, cursor.index))
+  }
+}
+
+/** Removes the values of a line that stand before `start`. */
+function keepFrom(msg: SipMessage, edits: Edits, index: number, start: number): void {
+  const first = headerValueStart(msg, index)
+  if (start > first) edits.remove(first, start)
+}
+
+/** Removes every header of a name's id; for header edits of a plan. */
+export function removeHeaders(msg: SipMessage, edits: Edits, id: number): void {
+  for (let index = findHeader(msg, id); index >= 0; index = findHeader(msg, id, index + 1)) {
+    edits.remove(headerLineStart(msg, index), headerLineEnd(msg, index))
+  }
+}

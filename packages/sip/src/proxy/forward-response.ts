@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// A response on its way upstream: the topmost Via value goes, every other byte stays (RFC 3261 section 16.7, step 3).
+
+import type { Buffer } from 'node:buffer'
+import { headerLineEnd, headerLineStart, headerValueEnd, type SipMessage } from '../message/index.ts'
+
+/**
+ * Writes `msg` without its topmost via-parm.
+ *
+ * @param out at least `msg.end - msg.start` bytes from `at`
+ * @returns the offset behind the last byte written, or -1 when no second Via is left to send it to
+ */
+export function encodeForwardedResponse(msg: SipMessage, out: Buffer, at: number): number {
+  const index = msg.viaIndex
+  const valueEnd = headerValueEnd(msg, index)
+  const next = skipComma(msg.buf, msg.viaEnd, valueEnd)
+  // The only value of its line: the whole line goes.
+  const from = next < valueEnd ? msg.viaStart : headerLineStart(msg, index)
+  const to = next < valueEnd ? next : headerLineEnd(msg, index)
+  const middle = at + msg.buf.copy(out, at, msg.start, from)
+  return middle + msg.buf.copy(out, middle, to, msg.end)
+}
+
+/** Offset of the next via-parm behind the comma at or after `at`, or `end`. */
+function skipComma(buf: Buffer, at: number, end: number): number {
+  let i = at
+  while (i < end && buf[i] !== 0x2c) i += 1
+  if (i >= end) return end
+  i += 1
+  while (i < end && isSpace(buf[i] as number)) i += 1
+  return i
+}
+
+function isSpace(c: number): boolean {
+  return c === 0x20 || c === 0x09 || c === 0x0d || c === 0x0a
+}

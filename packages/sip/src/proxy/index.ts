@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+export * from './best-response.ts'
+export * from './branch.ts'
+export * from './deadline-list.ts'
+export * from './forward-request.ts'
+export * from './forward-response.ts'
+export * from './key-ring.ts'
+export * from './record-route-token.ts'
+export * from './response-context.ts'
+export * from './route.ts'
+export * from './stateful-proxy.ts'
