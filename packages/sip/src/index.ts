@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The public door of @tandem/sip: message layer here, transactions and proxy rules in their own lines.
+export * from './digest/index.ts'
 export * from './errors.ts'
 export * from './header/index.ts'
 export * from './limits.ts'

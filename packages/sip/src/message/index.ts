@@ -3,6 +3,7 @@
 export * from './build.ts'
 export * from './cursor.ts'
 export * from './edits.ts'
+export * from './framing.ts'
 export * from './header-ids.ts'
 export * from './latin1.ts'
 export * from './message.ts'

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// The digest folder's surface.
+export * from './digest.ts'
