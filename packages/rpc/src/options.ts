@@ -16,7 +16,7 @@ export const CALLER_DEFAULTS = {
   /** A batch is closed before it grows above this; one larger item goes alone. */
   maxBatchBytes: 524_288,
   /** How long an item may wait for company while others are in flight; 0 to 2. */
-  batchWindowMs: 1,
+  batchWindowMs: 2,
   /** Items waiting to be sent, at most; then unknown. */
   maxQueueItems: 16_384,
   maxQueueBytes: 33_554_432,

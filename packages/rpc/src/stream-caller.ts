@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
 // The client half of the batched streams: one stream to every replica of a service, one queue before them. A batch leaves
-// when it is full, when its window is over, or at the end of the turn when nothing is in flight; it goes to the ready stream
-// with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
+// when it is full, when its window is over, or at the end of the turn when nothing is in flight and the pace allows it
+// (pace.ts); it goes to the ready stream with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
 // in bytes; what does not fit, and what waits too long, ends as unknown.
 import { lookup } from 'node:dns/promises'
+import { performance } from 'node:perf_hooks'
 import { BaseCaller } from './base-caller.ts'
 import { BatchingStream, type StreamOptions } from './batching-stream.ts'
 import { type Caller, type OnResult, warnOfBug } from './caller.ts'
 import { refusedBy, unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
 import { CALLER_DEFAULTS, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
+import { Pace } from './pace.ts'
 import { CallQueue, type PendingCall } from './pending-call.ts'
 import type { StreamService } from './service.ts'
 import { encodeRequestBody } from './wire-copy.ts'
@@ -24,6 +26,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   readonly #streams = new Map<string, BatchingStream<M, U, Push>>()
   readonly #retired = new Set<BatchingStream<M, U, Push>>()
   readonly #queue = new CallQueue()
+  readonly #pace: Pace
   #window: NodeJS.Timeout | undefined
   #endOfTurn: NodeJS.Immediate | undefined
   #resolving: NodeJS.Timeout | undefined
@@ -32,6 +35,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     super(options.onBug ?? warnOfBug)
     this.#service = service
     this.#options = { random: Math.random, ...CALLER_DEFAULTS, ...options }
+    this.#pace = new Pace(this.#options.batchWindowMs, performance.now())
     if (typeof addresses === 'function') void this.#follow(addresses)
     else this.#connectTo(addresses)
   }
@@ -105,8 +109,12 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
       return
     }
     if (this.#endOfTurn !== undefined || this.#window !== undefined) return
-    if (this.counts.inFlight === 0 || batchWindowMs === 0) this.#endOfTurn = setImmediate(() => this.#flush())
+    if (this.#mayLeave()) this.#endOfTurn = setImmediate(() => this.#flush())
     else this.#window = setTimeout(() => this.#flush(), batchWindowMs)
+  }
+
+  #mayLeave(): boolean {
+    return (this.counts.inFlight === 0 || this.#options.batchWindowMs === 0) && this.#pace.allows(performance.now())
   }
 
   #cancelFlush(): void {
@@ -134,6 +142,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     this.counts.queued -= calls.length
     this.counts.inFlight += calls.length
     this.counts.batches++
+    this.#pace.spend()
     stream.send(calls, before - this.#queue.bytes)
     return true
   }
@@ -154,7 +163,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     for (const stream of this.#streams.values()) ready ||= stream.ready
     this.setReady(ready)
     if (this.#queue.count === 0) return
-    if (this.counts.inFlight === 0) this.#flush()
+    if (this.#mayLeave()) this.#flush()
     else this.#schedule()
   }
 

@@ -3,22 +3,25 @@
 // From calls and results to the messages of the wire and back, one item at a time, by the generated code. The body of an
 // item is its message without id and ms_left: those are zero, so the encoder leaves them out, and batch.ts adds them.
 import { refusedBy, unknownBy } from './errors.ts'
+import { ItemEncoder } from './item-encoder.ts'
 import type { MethodMap } from './method-map.ts'
 import { MAX_ITEM_BYTES } from './options.ts'
 import { done, type Result } from './result.ts'
 import type { StreamService, WireItemResult } from './service.ts'
 
+const encoder = new ItemEncoder()
+
 type AnyService<Push> = Pick<StreamService<MethodMap, MethodMap, Push>, 'item' | 'itemResult' | 'push'>
 
 /** Throws where a field does not fit its type: a bug of the caller. */
 export function encodeRequestBody(service: AnyService<unknown>, method: string, request: unknown): Uint8Array {
-  return service.item.encode({ id: 0, msLeft: 0, request: { $case: method, value: request } }).finish()
+  return encoder.encode(service.item, { id: 0, msLeft: 0, request: { $case: method, value: request } })
 }
 
 export function encodeResultBody(service: AnyService<unknown>, method: string, result: Result<unknown>): Uint8Array {
-  const body = service.itemResult.encode(toWireResult(method, result)).finish()
+  const body = encoder.encode(service.itemResult, toWireResult(method, result))
   if (body.length <= MAX_ITEM_BYTES) return body
-  return service.itemResult.encode(toWireResult(method, refusedBy('item_too_large'))).finish()
+  return encoder.encode(service.itemResult, toWireResult(method, refusedBy('item_too_large')))
 }
 
 function toWireResult(method: string, result: Result<unknown>): WireItemResult {
@@ -47,5 +50,5 @@ export function copyResult(service: AnyService<unknown>, method: string, result:
 }
 
 export function copyPush<Push>(service: AnyService<Push>, push: Push): Push {
-  return service.push.decode(service.push.encode(push).finish())
+  return service.push.decode(encoder.encode(service.push, push))
 }
