@@ -20,7 +20,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'cli/src/**/*.test.ts',
-            'scripts/**/*.test.ts',
+            'scripts/**/*.test.mjs',
             'test/**/*.test.ts',
           ],
           exclude: ['test/e2e/**', '**/node_modules/**'],

@@ -33,6 +33,11 @@ export function fail(text, code = 1) {
   process.exit(code)
 }
 
+/** Whether a program of this name is on the PATH. */
+export function isOnPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
 const hash = (text) => createHash('sha256').update(text).digest('hex')
 const readIfThere = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined)
 

@@ -4,16 +4,14 @@
 // The last line is `N passed, N failed`; what was skipped stands before it with its reason.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
-import { ensureBuilt, ensureInstalled, ensureNode, ROOT, runQuietly, say } from './bootstrap.mjs'
+import { join } from 'node:path'
+import { ensureBuilt, ensureInstalled, ensureNode, isOnPath, ROOT, runQuietly, say } from './bootstrap.mjs'
 
 /** Program on the PATH → Debian package that brings it. */
 const PROGRAMS = { 'redis-server': 'redis-server', sipp: 'sip-tester' }
 const SUMMARY = join(ROOT, '.cache', 'test-summary.json')
 const MINUTE = 60_000
 
-const isOnPath = (program) =>
-  (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
 const canApt = () => process.getuid?.() === 0 && isOnPath('apt-get')
 
 function aptInstall(packages) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Wires one edge: callers of location and policy → edge → HTTP. The callers are functions in one process or streams.
-import { createEdgeService, type EdgeService } from '@tandem/edge'
+import { createEdgeService } from '@tandem/edge'
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
 import { type EdgeConfig, type Logger, Metrics } from '@tandem/service-kit'
 import type { Built } from './built.ts'
@@ -12,6 +12,8 @@ export interface EdgeCallers {
   readonly location: Caller<LocationMethods, location.Push>
   readonly policy: Caller<PolicyMethods, policy.Push>
 }
+
+type EdgeService = ReturnType<typeof createEdgeService>
 
 export function buildEdge(config: EdgeConfig, callers: EdgeCallers, logger: Logger): Built<EdgeService> {
   const metrics = new Metrics({ service: 'edge', edge: config.id, cluster: config.clusterName })

@@ -37,6 +37,6 @@ export function createLogger(options: { level: LogLevel; service: string; sink?:
 /** The URL without user, password and query: fit for logs. Text that is no URL is returned as `[unreadable url]`. */
 export function redactUrl(url: string): string {
   if (!url.includes('://')) return url
-  const match = /^([a-z-]+:\/\/)(?:[^@/]*@)?([^?#]*)/i.exec(url)
+  const match = /^([a-z-]+:\/\/)(?:[^/]*@)?([^?#]*)/i.exec(url)
   return match ? `${match[1]}${match[2]}` : '[unreadable url]'
 }

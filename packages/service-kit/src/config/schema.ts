@@ -262,7 +262,7 @@ export const configSchema = z
         message: 'expected at most location.maxExpiresMs',
       })
     const last = config.edge.basePort + 100 * (config.edge.count - 1) + 90
-    if (last > 65_535)
+    if (last > 65_535 && config.edge.basePort <= 65_535)
       context.addIssue({
         code: 'custom',
         path: ['edge', 'basePort'],

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, it } from 'vitest'
+import { hostPort, listenersOf } from './addresses.ts'
+import { aorOf } from './admin/locate.ts'
+import { parseTarget } from './parts/callers.ts'
+import { loadSettings } from './settings.ts'
+
+const listeners = (flags: Parameters<typeof loadSettings>[0]) => {
+  const config = loadSettings(flags, { makeKeys: true })
+  return listenersOf(config).map(({ part, protocol, port }) => `${part} ${protocol} ${port}`)
+}
+
+describe('listenersOf', () => {
+  it('has the ports of DESIGN §9', () => {
+    expect(listeners({ edges: 2 })).toEqual([
+      'edge-0 sip/udp 5060',
+      'edge-0 sip/tcp 5060',
+      'edge-0 internal/udp 5150',
+      'edge-0 http 9464',
+      'edge-1 sip/udp 5160',
+      'edge-1 sip/tcp 5160',
+      'edge-1 internal/udp 5250',
+      'edge-1 http 9465',
+      'location grpc 50051',
+      'location http 9564',
+      'policy grpc 50052',
+      'policy http 9565',
+      'records http 9566',
+    ])
+  })
+
+  it('moves the SIP ports with the base, and those alone', () => {
+    expect(listeners({ basePort: 7_000 }).slice(0, 4)).toEqual([
+      'edge-0 sip/udp 7000',
+      'edge-0 sip/tcp 7000',
+      'edge-0 internal/udp 7090',
+      'edge-0 http 9464',
+    ])
+  })
+})
+
+describe('host and port', () => {
+  it.each([
+    ['127.0.0.1', 1, '127.0.0.1:1'],
+    ['::1', 5_060, '[::1]:5060'],
+    ['location', 50_051, 'location:50051'],
+  ])('%s %i ↔ %s', (host, port, text) => {
+    expect(hostPort(host, port)).toBe(text)
+    expect(parseTarget(text)).toEqual({ host, port })
+  })
+})
+
+describe('aorOf', () => {
+  it.each([
+    ['bob@Example.TEST', 'sip:bob@example.test'],
+    ['SIP:Bob@Example.test', 'sip:Bob@example.test'],
+    ['sips:bob@a', 'sips:bob@a'],
+  ])('%s → %s', (text, aor) => {
+    expect(aorOf(text)).toBe(aor)
+  })
+})

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// Flags and verbs as DESIGN §9 fixes them. Does not test what the verbs do.
+import { CommanderError } from 'commander'
+import { describe, expect, it } from 'vitest'
+import { type Actions, createProgram } from './program.ts'
+import { flagSettings, loadSettings } from './settings.ts'
+import { flagArguments } from './up/many.ts'
+
+type Call = [verb: string, ...rest: unknown[]]
+
+async function parse(...args: string[]): Promise<Call> {
+  const calls: Call[] = []
+  const note =
+    (verb: string) =>
+    (...rest: unknown[]) => {
+      calls.push([verb, ...rest.slice(0, -1).filter((one) => typeof one === 'string'), rest.at(-1)])
+      return Promise.resolve()
+    }
+  const actions: Actions = {
+    up: note('up'),
+    run: note('run'),
+    doctor: note('doctor'),
+    locate: note('locate'),
+    calls: note('calls'),
+    cdr: note('cdr'),
+  }
+  const program = createProgram(actions, '1.2.3')
+  for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined })
+  await program.parseAsync(args, { from: 'user' })
+  expect(calls).toHaveLength(1)
+  return calls[0] as Call
+}
+
+const ALL = ['--config', 'f.yaml', '--edges', '3', '--processes', 'many', '--store', 'redis://h', '--bind', '::1']
+const ALL_FLAGS = { config: 'f.yaml', edges: 3, processes: 'many', store: 'redis://h', bind: '::1' }
+
+describe('tandem up', () => {
+  it('takes every flag', async () => {
+    const [verb, flags] = await parse('up', ...ALL, '--base-port', '7000', '--shared-address')
+    expect(verb).toBe('up')
+    expect(flags).toEqual({ ...ALL_FLAGS, basePort: 7_000, sharedAddress: true })
+  })
+
+  it('leaves out what was not given', async () => {
+    expect(await parse('up')).toEqual(['up', {}])
+  })
+
+  it('passes its flags to children as they were', async () => {
+    const flags = { ...ALL_FLAGS, basePort: 7_000, sharedAddress: true }
+    const { processes: _processes, ...expected } = flags
+    expect(await parse('run', 'edge', ...flagArguments(flags), '--index', '1')).toEqual([
+      'run',
+      'edge',
+      { ...expected, index: 1 },
+    ])
+  })
+
+  it('sets the paths of the schema', () => {
+    const flags = {
+      edges: 3,
+      processes: 'many',
+      store: 'redis://h',
+      bind: '127.0.0.2',
+      basePort: 7_000,
+      sharedAddress: true,
+    }
+    const config = loadSettings(flags, { makeKeys: true })
+    expect(config.edge).toMatchObject({ count: 3, bindAddress: '127.0.0.2', basePort: 7_000, sharedAddress: true })
+    expect(config).toMatchObject({ cluster: { processes: 'many' }, store: { url: 'redis://h' } })
+    expect(Object.values(flagSettings({})).every((value) => value === undefined)).toBe(true)
+  })
+})
+
+describe('the administrative verbs', () => {
+  it.each([
+    [
+      ['locate', 'bob@example.test'],
+      ['locate', 'bob@example.test', { output: 'table' }],
+    ],
+    [
+      ['calls', '-o', 'json'],
+      ['calls', { output: 'json', limit: 100 }],
+    ],
+    [
+      ['cdr', '--limit', '5', '--output', 'yaml'],
+      ['cdr', { output: 'yaml', limit: 5 }],
+    ],
+    [
+      ['doctor', '--config', 'f'],
+      ['doctor', { output: 'table', config: 'f' }],
+    ],
+  ])('%j', async (args, call) => {
+    expect(await parse(...args)).toEqual(call)
+  })
+})
+
+describe('usage errors', () => {
+  it.each([
+    ['an unknown verb', ['fly']],
+    ['an unknown flag', ['up', '--fly']],
+    ['a number that is none', ['up', '--edges', 'two']],
+    ['a missing argument', ['locate']],
+    ['an unknown format', ['calls', '-o', 'xml']],
+    ['an unknown mode', ['up', '--processes', 'some']],
+    ['an unknown service', ['run', 'phone']],
+  ])('%s', async (_name, args) => {
+    await expect(parse(...args)).rejects.toBeInstanceOf(CommanderError)
+  })
+})
