@@ -6,6 +6,7 @@ import {
   COLON,
   COMMA,
   DIGIT,
+  HOST,
   isWord,
   parseDecimal,
   SLASH,
@@ -23,8 +24,6 @@ export const TRANSPORT = { OTHER: 0, UDP: 1, TCP: 2, TLS: 3, WS: 4, WSS: 5, SCTP
 export const TRANSPORT_NAMES: readonly string[] = ['', 'UDP', 'TCP', 'TLS', 'WS', 'WSS', 'SCTP']
 const TRANSPORT_WORDS = TRANSPORT_NAMES.map((name) => bytesOf(name.toLowerCase()))
 
-const SIP_WORD = bytesOf('sip')
-const VERSION_WORD = bytesOf('2.0')
 const BRANCH = bytesOf('branch')
 const RPORT = bytesOf('rport')
 const RECEIVED = bytesOf('received')
@@ -81,7 +80,10 @@ export function transportOf(buf: Uint8Array, start: number, end: number): number
   return TRANSPORT.OTHER
 }
 
-/** Parses the first via-parm of [start, end) into `out`. False: bad syntax, `out.end` is then where it was found. */
+/**
+ * Parses the first via-parm of [start, end) into `out`. False: bad syntax, `out.end` is then where it was found, and `out.hostStart`
+ * is set only when transport and sent-by are sound.
+ */
 export function parseVia(buf: Uint8Array, start: number, end: number, out: ViaView): boolean {
   clear(out)
   const at = skipLws(buf, start, end)
@@ -93,21 +95,22 @@ export function parseVia(buf: Uint8Array, start: number, end: number, out: ViaVi
   return afterSentBy >= 0 && parseParams(buf, afterSentBy, end, out)
 }
 
-/** `SIP / 2.0 / UDP`: returns the offset behind the white space after it, or -1. */
+/**
+ * `SIP / 2.0 / UDP`: returns the offset behind the white space after it, or -1. Name and version may be any tokens by §25.1, so that
+ * a request of another version gets its 505.
+ */
 function parseProtocol(buf: Uint8Array, at: number, end: number, out: ViaView): number {
-  let i = skipClass(buf, at, end, TOKEN)
-  if (!isWord(buf, at, i, SIP_WORD)) return -1
-  i = skipSlash(buf, i, end)
-  if (i < 0) return -1
-  const versionEnd = skipClass(buf, i, end, TOKEN)
-  if (!isWord(buf, i, versionEnd, VERSION_WORD)) return -1
-  i = skipSlash(buf, versionEnd, end)
-  if (i < 0) return -1
-  const transportEnd = skipClass(buf, i, end, TOKEN)
-  out.transport = transportOf(buf, i, transportEnd)
+  const nameEnd = skipClass(buf, at, end, TOKEN)
+  const version = nameEnd > at ? skipSlash(buf, nameEnd, end) : -1
+  if (version < 0) return -1
+  const versionEnd = skipClass(buf, version, end, TOKEN)
+  const transport = versionEnd > version ? skipSlash(buf, versionEnd, end) : -1
+  if (transport < 0) return -1
+  const transportEnd = skipClass(buf, transport, end, TOKEN)
+  out.transport = transportOf(buf, transport, transportEnd)
   out.end = transportEnd
   const next = skipLws(buf, transportEnd, end)
-  return transportEnd > i && next > transportEnd ? next : -1
+  return transportEnd > transport && next > transportEnd ? next : -1
 }
 
 function skipSlash(buf: Uint8Array, at: number, end: number): number {
@@ -118,16 +121,20 @@ function skipSlash(buf: Uint8Array, at: number, end: number): number {
 function parseSentBy(buf: Uint8Array, at: number, end: number, out: ViaView): number {
   const hostEnd = hostEndOf(buf, at, end)
   if (hostEnd <= at) return -1
-  out.hostStart = at
   out.hostEnd = hostEnd
   out.end = hostEnd
   const colon = skipLws(buf, hostEnd, end)
-  if (colon >= end || buf[colon] !== COLON) return hostEnd
+  if (colon >= end || buf[colon] !== COLON) {
+    out.hostStart = at
+    return hostEnd
+  }
   const portStart = skipLws(buf, colon + 1, end)
   const portEnd = skipClass(buf, portStart, end, DIGIT)
   out.port = parseDecimal(buf, portStart, portEnd, 65535)
+  if (out.port < 1 || skipClass(buf, portEnd, end, HOST) > portEnd) return -1
+  out.hostStart = at
   out.end = portEnd
-  return out.port < 1 ? -1 : portEnd
+  return portEnd
 }
 
 /** Two branches, or an empty one, could match two transactions: refused. */

@@ -47,7 +47,7 @@ export function takeField(msg: SipMessage, buf: Buffer, id: number, index: numbe
 function takeVia(msg: SipMessage, buf: Buffer, start: number, end: number, index: number): void {
   if (!parseVia(buf, start, end, via)) {
     fail(msg, SCAN_ERROR.BAD_VIA, via.end)
-    return
+    if (via.hostStart < 0) return // with a sound sent-by the 400 has somewhere to go [RFC4475-3.1.2.1]
   }
   msg.viaIndex = index
   msg.viaStart = via.start
