@@ -32,6 +32,8 @@ export interface ManagedProcess {
   /** To the program alone. */
   signal(signal: NodeJS.Signals): void
   write(text: string): void
+  /** Closes its standard input. */
+  endInput(): void
   /** SIGTERM to its process group, SIGKILL after graceMs; resolves when it is gone. */
   stop(graceMs?: number): Promise<ProcessEnd>
 }
@@ -118,6 +120,10 @@ class ManagedChild implements ManagedProcess {
     this.#child.stdin?.write(text)
   }
 
+  endInput(): void {
+    this.#child.stdin?.end()
+  }
+
   async stop(graceMs = 2_000): Promise<ProcessEnd> {
     if (this.end !== undefined) return this.end
     killGroup(this.pid, 'SIGTERM')
@@ -148,7 +154,7 @@ function matcher(pattern: RegExp): (line: string) => boolean {
 }
 
 function startWatcher(pid: number): ChildProcess {
-  const watcher = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -KILL -- -${pid} 2>/dev/null`], {
+  const watcher = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -s KILL -- -${pid} 2>/dev/null`], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })

@@ -210,15 +210,14 @@ export class StreamConnection implements Connection {
   }
 
   #notePartial(): void {
-    if (this.#framer.pendingBytes === 0) this.#partialSinceMs = -1
+    if (!this.#framer.isPartial) this.#partialSinceMs = -1
     else if (this.#partialSinceMs < 0) this.#partialSinceMs = this.#lastActivityMs
   }
 
   // [RFC3261-18.3] a stream whose framing is lost can't be read on: answer where possible, then close
   #onFramingError(): void {
-    const framer = this.#framer
     this.#host.counters.framingErrors++
-    this.#host.sink.onFramingError(this, framer.error, framer.buf, framer.start, framer.end)
+    this.#host.sink.onFramingError(this, this.#framer.error)
     this.#end('framing')
   }
 

@@ -92,9 +92,9 @@ export interface StreamSink {
   onMessage(conn: Connection, buf: Buffer, start: number, end: number): void
   onClose(conn: Connection, reason: CloseReason): void
   /**
-   * The stream can't be read on; code is FRAME_ERROR's of @tandem/sip. [start, end) is what stands there (possibly a whole
-   * header section, so that an answer can be built). The connection is closed after this call, an answer sent in it leaves.
+   * The stream can't be read on: code is a FRAMING_ERROR of @tandem/sip, the boundary of messages is lost. The connection is
+   * closed after this call; what is sent in it leaves.
    */
-  onFramingError(conn: Connection, code: number, buf: Buffer, start: number, end: number): void
+  onFramingError(conn: Connection, code: number): void
   onOpen?(conn: Connection): void
 }
