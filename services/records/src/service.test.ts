@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//
+// The service as its callers see it: feeds in, lines out, the last lines over HTTP. The sink: ndjson-sink.test.ts.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type FeedStart, type RecordFeed, records } from '@tandem/rpc'
+import { Metrics } from '@tandem/service-kit'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createRecordsService } from './service.ts'
+import { readTail } from './tail.ts'
+
+let folder: string
+let file: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tandem-records-'))
+  file = join(folder, 'cdr.ndjson')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
+
+/** A feed that delivers at once, inside `consume`. */
+function feedOf(ids: readonly string[]) {
+  const acknowledged: string[] = []
+  const starts: FeedStart[] = []
+  const close = vi.fn()
+  const feed: RecordFeed = {
+    consume(start, onItems) {
+      starts.push(start)
+      onItems(ids.map((id) => ({ id, record: records.CallRecord.fromPartial({ cdrId: `c${id}` }) })))
+      return { acknowledge: (done) => void acknowledged.push(...done), close }
+    },
+  }
+  return { feed, acknowledged, starts, close }
+}
+
+describe('createRecordsService', () => {
+  it('writes what several policy sources deliver, and acknowledges to each its own', async () => {
+    const [a, b] = [feedOf(['1/1-0', '2/1-0']), feedOf(['1/2-0', '1/1-0'])]
+    const metrics = new Metrics()
+    const service = createRecordsService({ feeds: [a.feed, b.feed], config: { file, window: 8 }, logger, metrics })
+    await service.start()
+    await vi.waitFor(() => expect(b.acknowledged).toHaveLength(2))
+    expect(service.ready()).toBe(true)
+    expect(a.acknowledged).toEqual(['1/1-0', '2/1-0'])
+    expect(a.starts).toEqual([{ group: 'ndjson', consumer: 'records', window: 8 }])
+    expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(4)
+    const text = await metrics.render()
+    expect(text).toMatch(/^tandem_records_written_total 3$/m)
+    expect(text).toMatch(/^tandem_records_queued 0$/m)
+    await service.stop()
+    expect(a.close).toHaveBeenCalledTimes(1)
+    expect(service.ready()).toBe(false)
+  })
+
+  it('gives the last lines over HTTP', async () => {
+    const { feed, acknowledged } = feedOf(['1/1-0', '1/2-0', '1/3-0'])
+    const service = createRecordsService({ feeds: [feed], config: { file, window: 8 }, logger })
+    await service.start()
+    await vi.waitFor(() => expect(acknowledged).toHaveLength(3))
+    const reply = await service.routes['/records']?.(new URL('http://h/records?limit=2'), 'GET')
+    expect(reply).toMatchObject({ status: 200, contentType: 'application/x-ndjson' })
+    const ids = reply?.body
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { id: string }).id)
+    expect(ids).toEqual(['1/2-0', '1/3-0'])
+    await service.stop()
+  })
+
+  it.each(['0', '-1', '1.5', 'x', '1001'])('refuses limit=%s', async (limit) => {
+    const service = createRecordsService({ feeds: [], config: { file, window: 8 }, logger })
+    const reply = await service.routes['/records']?.(new URL(`http://h/records?limit=${limit}`), 'GET')
+    expect(reply?.status).toBe(400)
+  })
+})
+
+describe('readTail', () => {
+  const lines = Array.from({ length: 500 }, (_, index) => `${index} ${'é'.repeat(index)}\n`)
+
+  it.each([
+    { name: 'no file', text: undefined, limit: 5, expected: '' },
+    { name: 'an empty file', text: '', limit: 5, expected: '' },
+    { name: 'fewer lines than asked for', text: 'a\nb\n', limit: 5, expected: 'a\nb\n' },
+    { name: 'as many as asked for', text: 'a\nb\n', limit: 2, expected: 'a\nb\n' },
+    { name: 'an unfinished line is left out', text: 'a\nb\nc', limit: 1, expected: 'b\n' },
+    { name: 'nothing but an unfinished line', text: 'a', limit: 1, expected: '' },
+    { name: 'empty lines', text: 'a\n\n\n', limit: 2, expected: '\n\n' },
+    { name: 'more than a block', text: lines.join(''), limit: 400, expected: lines.slice(-400).join('') },
+    { name: 'the whole of several blocks', text: lines.join(''), limit: 1_000, expected: lines.join('') },
+  ])('$name', async ({ text, limit, expected }) => {
+    if (text !== undefined) await writeFile(file, text)
+    expect(await readTail(file, limit)).toBe(expected)
+  })
+})
