@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: MIT
-export {}
+// The door for siblings' tests and for programs that write documents.
+export { transactionTablesPage } from './transaction/tables-page.ts'
