@@ -10,15 +10,14 @@
 // fork() refuses; a 2xx may cross a CANCEL: it goes upstream all the same.
 
 import { Buffer } from 'node:buffer'
-import {
-  type Edits,
-  encodeCancel,
-  encodeResponse,
-  METHOD,
-  scan,
-  SipMessage,
-} from '../message/index.ts'
-import type { ClientTransaction, Peer, ServerTransaction, TransactionLayer, TransactionUser } from '../transaction/index.ts'
+import { type Edits, encodeCancel, encodeResponse, METHOD, SipMessage, scan } from '../message/index.ts'
+import type {
+  ClientTransaction,
+  Peer,
+  ServerTransaction,
+  TransactionLayer,
+  TransactionUser,
+} from '../transaction/index.ts'
 import { upstreamStatus } from './best-response.ts'
 import { DeadlineLists } from './deadline-list.ts'
 import { needsReceived } from './forward-request.ts'
@@ -109,6 +108,7 @@ export class StatefulProxy implements TransactionUser {
   private readonly deadlines = new DeadlineLists<ProxyBranch>()
   private readonly sent = new SipMessage()
   private nowMs = 0
+  private openCount = 0
 
   constructor(options: StatefulProxyOptions) {
     this.layer = options.layer
@@ -125,7 +125,13 @@ export class StatefulProxy implements TransactionUser {
     if (server === undefined) return undefined
     const context = new ProxyContext(server, msg.clone(), peer, user)
     server.context = context
+    this.openCount += 1
     return context
+  }
+
+  /** Requests that have no final response upstream yet. */
+  get inProgress(): number {
+    return this.openCount
   }
 
   /** 100 Trying, [RFC3261-16.2]; nothing once a final response is up. */
@@ -142,7 +148,14 @@ export class StatefulProxy implements TransactionUser {
    * @param ringMs ring time, 0 for Timer C alone
    * @returns undefined when the context is closed. With a full client table the branch fails at the next tick, with 503.
    */
-  fork(context: ProxyContext, edits: Edits, id: string, uri: string, peer: Peer, ringMs: number): ProxyBranch | undefined {
+  fork(
+    context: ProxyContext,
+    edits: Edits,
+    id: string,
+    uri: string,
+    peer: Peer,
+    ringMs: number,
+  ): ProxyBranch | undefined {
     if (context.closed) return undefined
     const branch = new ProxyBranch(context, id, uri, peer, ringMs)
     context.addBranch(branch)
@@ -180,6 +193,12 @@ export class StatefulProxy implements TransactionUser {
     context.closed = true
     if (context.pending === 0) return this.respond(context, 487, '')
     this.cancelPending(context)
+  }
+
+  /** A 2xx that was held back never goes upstream; this failure does in its place. */
+  withdraw(context: ProxyContext, status: number, reason: string, headers: string): void {
+    context.finalSent = 0
+    this.respond(context, status, reason, headers)
   }
 
   /** A 2xx that was held back goes upstream now. */
@@ -223,7 +242,7 @@ export class StatefulProxy implements TransactionUser {
   onServerTerminated(tx: ServerTransaction): void {
     const context = tx.context as ProxyContext | undefined
     if (context === undefined) return
-    context.request = undefined
+    this.letGo(context)
     context.user.onEnd(context)
   }
 
@@ -320,7 +339,7 @@ export class StatefulProxy implements TransactionUser {
   private forward(context: ProxyContext, msg: SipMessage): void {
     const end = encodeForwardedResponse(msg, this.out, 0)
     if (end < 0) return
-    if (msg.status >= 200) context.request = undefined
+    if (msg.status >= 200) this.letGo(context)
     this.layer.respond(context.server, msg.status, this.out, 0, end)
   }
 
@@ -333,10 +352,17 @@ export class StatefulProxy implements TransactionUser {
   private sendFinal(context: ProxyContext, status: number, buf: Buffer, start: number, end: number): void {
     context.finalSent = status
     context.closed = true
-    context.request = undefined
+    this.letGo(context)
     context.best = undefined
     this.layer.respond(context.server, status, buf, start, end)
     context.user.onFinal(context, status)
+  }
+
+  /** The bytes of the request are needed no more. */
+  private letGo(context: ProxyContext): void {
+    if (context.request === undefined) return
+    context.request = undefined
+    this.openCount -= 1
   }
 
   /** [RFC4320-4.1] a 408 to a non-INVITE is never sent: the transaction is let go. */
@@ -344,7 +370,7 @@ export class StatefulProxy implements TransactionUser {
     this.counts.suppressed408 += 1
     context.finalSent = 408
     context.closed = true
-    context.request = undefined
+    this.letGo(context)
     this.layer.abort(context.server)
     context.user.onFinal(context, 408)
   }

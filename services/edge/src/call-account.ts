@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+//
+// The accounting of one initial INVITE (STATE.md, "Answer"): its first 2xx, and each further leg, waits until it is on record;
+// a failure is reported as it leaves. Retransmissions of a waiting 2xx are absorbed, later ones pass unreported.
+//
+// Races: the report's outcome may come after the deadline of the wait: the 2xx has gone then, and the outcome changes nothing.
+
+import type { policy } from '@tandem/rpc'
+import type { ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import type { EdgeCore } from './core.ts'
+import { toTag, UNKNOWN_AGE } from './describe.ts'
+import { endUnrecordedAnswer } from './unrecorded-answer.ts'
+
+/** A leg per To tag of a 2xx. */
+type LegState = 'waiting' | 'passed'
+
+/** Legs of one call, at most; further ones pass unreported. */
+const MAX_LEGS = 16
+
+export class CallAccount {
+  readonly callRef: string
+  private readonly core: EdgeCore
+  private readonly call: policy.Call
+  private readonly startedMs: number
+  private ringMs = -1
+  private readonly legs = new Map<string, LegState>()
+
+  constructor(core: EdgeCore, callRef: string, call: policy.Call, startedMs: number) {
+    this.core = core
+    this.callRef = callRef
+    this.call = call
+    this.startedMs = startedMs
+  }
+
+  ringing(): void {
+    if (this.ringMs < 0) this.ringMs = this.core.now()
+  }
+
+  /**
+   * @param onPassed called once the first leg's 2xx has gone upstream
+   * @returns true when the 2xx waits (or repeats one that waits): it goes upstream by itself
+   */
+  hold(context: ProxyContext, branch: ProxyBranch, msg: SipMessage, onPassed: () => void): boolean {
+    const tag = toTag(msg)
+    const leg = this.legs.get(tag)
+    if (leg !== undefined) return leg === 'waiting'
+    if (this.legs.size >= MAX_LEGS) return false
+    const isFirst = this.legs.size === 0
+    this.legs.set(tag, 'waiting')
+    this.reportAnswer(context, branch, msg.clone(), tag, isFirst ? onPassed : undefined)
+    return true
+  }
+
+  private reportAnswer(
+    context: ProxyContext,
+    branch: ProxyBranch,
+    answer: SipMessage,
+    tag: string,
+    onPassed: (() => void) | undefined,
+  ): void {
+    const { core } = this
+    const pass = (): void => {
+      if (this.legs.get(tag) !== 'waiting') return
+      clearTimeout(deadline)
+      this.legs.set(tag, 'passed')
+      core.proxy.release(context, answer)
+      core.counts.callsAnswered += 1
+      onPassed?.()
+    }
+    const deadline = setTimeout(() => this.onLate(context, branch, answer, tag, pass), core.config.reportDeadlineMs)
+    const answered = { toTag: tag, status: answer.status, target: branch.uri }
+    const taken = core.reporter.report(this.request(context, { $case: 'answered', value: answered }), pass)
+    if (!taken) this.onLate(context, branch, answer, tag, pass)
+  }
+
+  /** The setting decides: forward unrecorded, marked late, or end it. */
+  private onLate(context: ProxyContext, branch: ProxyBranch, answer: SipMessage, tag: string, pass: () => void): void {
+    if (this.legs.get(tag) !== 'waiting') return
+    const { core } = this
+    core.counts.answersLate += 1
+    core.logger.error({ callRef: this.callRef, setting: core.config.whenReportLate }, 'answer not on record in time')
+    if (core.config.whenReportLate === 'open') return pass()
+    this.legs.set(tag, 'passed')
+    endUnrecordedAnswer(core, context, branch, answer)
+  }
+
+  /** The call ended without an answer. */
+  failed(context: ProxyContext, status: number): void {
+    const value = { status, cause: causeOf(context, status), reason: '' }
+    this.core.reporter.report(this.request(context, { $case: 'failed', value }))
+  }
+
+  private request(context: ProxyContext, event: policy.ReportRequest['event']): policy.ReportRequest {
+    const now = this.core.now()
+    const attempts = context.branches.map((branch) => ({
+      target: branch.uri,
+      status: branch.final,
+      provisionalStatus: branch.provisional,
+    }))
+    const call = {
+      ...this.call,
+      setupAgeMs: Math.round(now - this.startedMs),
+      ringAgeMs: this.ringMs < 0 ? UNKNOWN_AGE : Math.round(now - this.ringMs),
+      attempts,
+    }
+    return { callRef: this.callRef, call, event, ageMs: 0 }
+  }
+}
+
+/** Why a call failed, for its record. */
+function causeOf(context: ProxyContext, status: number): string {
+  if (context.cancelled) return 'cancelled'
+  const rang = context.branches.some((branch) => branch.provisional >= 180)
+  if (status === 408) return 'unanswered'
+  if (status === 480) return rang ? 'unanswered' : 'unreachable'
+  if (context.branches.length === 0 && status < 500) return 'rejected'
+  return status >= 500 && status < 600 ? 'error' : 'rejected'
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// What the handlers of an edge share. Wired once in service.ts; handlers take it as their only dependency.
+
+import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
+import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import type { Edits, KeyRing, RouteOwner, StatefulProxy, TransactionLayer, VerifiedToken } from '@tandem/sip'
+import type { EdgeCounts } from './counts.ts'
+import type { Hops } from './hops.ts'
+import type { Membership } from './membership.ts'
+import type { EdgePeer } from './peers.ts'
+import type { Reporter } from './reporter.ts'
+
+export interface EdgeCore {
+  readonly config: EdgeConfig
+  /** Name and incarnation: a restart is another edge. */
+  readonly edgeId: string
+  readonly edgeHash: number
+  readonly layer: TransactionLayer
+  readonly proxy: StatefulProxy
+  readonly policy: Caller<PolicyMethods, policy.Push>
+  readonly location: Caller<LocationMethods, location.Push>
+  readonly hops: Hops
+  /** The cluster's keys for branches and tokens. */
+  readonly ring: KeyRing
+  readonly routeOwner: RouteOwner<VerifiedToken>
+  readonly membership: Membership
+  readonly reporter: Reporter
+  readonly counts: EdgeCounts
+  readonly logger: Logger
+  /** Scratch, each used within one synchronous stretch only. */
+  readonly edits: Edits
+  readonly out: Buffer
+  /** Monotonic milliseconds. */
+  now(): number
+}
+
+/** Writes what `edits` holds and sends it, outside of any transaction. */
+export function sendEdited(core: EdgeCore, peer: EdgePeer): void {
+  const end = core.edits.encodeInto(core.out, 0)
+  peer.send(core.out, 0, end)
+}

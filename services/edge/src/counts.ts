@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// What an edge counts: plain integers, added up on the hot path and read at scrape. Every message that ends in no response and
+// no forward ends in one of the `dropped…` counts [DESIGN §3.5].
+
+export class EdgeCounts {
+  requests = 0
+  responses = 0
+  /** Dropped: neither answered nor forwarded. */
+  droppedUnreadable = 0
+  droppedAck = 0
+  droppedStrayResponse = 0
+  droppedForgedAck = 0
+  droppedOwnedElsewhere = 0
+  droppedByBug = 0
+  /** Nothing but line ends: no message. */
+  keepAlives = 0
+  /** Answered by the edge itself. */
+  refusedUnreadable = 0
+  refusedForgedToken = 0
+  refusedNoDialog = 0
+  refusedMaxForwards = 0
+  refusedLoop = 0
+  refusedExtension = 0
+  refusedScheme = 0
+  refusedRoute = 0
+  refusedOverload = 0
+  refusedDraining = 0
+  cancelsUnmatched = 0
+  /** Outcomes. */
+  registrations = 0
+  registrationsFailed = 0
+  challenges = 0
+  calls = 0
+  callsAnswered = 0
+  callsFailed = 0
+  acksForwarded = 0
+  inDialog = 0
+  statelessResponses = 0
+  internalHops = 0
+  flowFailures = 0
+  answersLate = 0
+  decideUnknown = 0
+  directoryUnknown = 0
+}
+
+/** One line of help a count, for /metrics; the type makes it complete. */
+export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
+  requests: 'Requests received that could be read.',
+  responses: 'Responses received that could be read.',
+  droppedUnreadable: 'Messages dropped because nothing in them can be answered.',
+  droppedAck: 'ACKs dropped because they belong to nothing.',
+  droppedStrayResponse: 'Responses dropped because they belong to nothing of ours.',
+  droppedForgedAck: 'ACKs dropped because their Route token does not verify.',
+  droppedOwnedElsewhere: 'INVITEs dropped because another edge runs their transaction.',
+  droppedByBug: 'Messages lost to an exception: a bug.',
+  keepAlives: 'Datagrams that only keep a NAT open.',
+  refusedUnreadable: 'Requests answered with an error because they could not be read.',
+  refusedForgedToken: 'Requests answered with 403 because their Route token does not verify.',
+  refusedNoDialog: 'In-dialog requests answered with 481 because they carry no token.',
+  refusedMaxForwards: 'Requests answered with 483.',
+  refusedLoop: 'Requests answered with 482.',
+  refusedExtension: 'Requests answered with 420.',
+  refusedScheme: 'Requests answered with 416.',
+  refusedRoute: 'Initial requests answered with 403 for a Route that is not ours.',
+  refusedOverload: 'Requests answered with 503 because a bound is reached.',
+  refusedDraining: 'Requests answered with 503 because the edge drains.',
+  cancelsUnmatched: 'CANCELs answered with 481.',
+  registrations: 'REGISTERs that ended in 200.',
+  registrationsFailed: 'REGISTERs that location or policy refused or did not answer.',
+  challenges: 'Challenges sent.',
+  calls: 'INVITEs that got a plan.',
+  callsAnswered: 'Initial INVITEs that ended in a 2xx.',
+  callsFailed: 'Initial INVITEs that ended in another final response.',
+  acksForwarded: 'ACKs of 2xx forwarded.',
+  inDialog: 'Other in-dialog requests forwarded.',
+  statelessResponses: 'Responses forwarded without a transaction.',
+  internalHops: 'Requests passed on to a flow of this edge for another edge.',
+  flowFailures: 'Requests for a flow that is gone.',
+  answersLate: 'Answers forwarded although their report was late.',
+  decideUnknown: 'Decisions that policy did not give in time.',
+  directoryUnknown: 'Directory entries that location did not make in time.',
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// One listener as the world sees it: the Via and Record-Route texts that it puts on the wire, made once.
+// Per listener, the Via sent-by, the Record-Route host and the source address of packets are one advertised address.
+
+import type { TransportName } from '@tandem/transport'
+
+export interface FacingPlace {
+  readonly transport: TransportName
+  /** Advertised host, IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  /** Hash of the owner edge's id: the Via parameter `te` (never an address). */
+  readonly edgeHash: number
+  /** The listener between edges. */
+  readonly internal: boolean
+}
+
+export class Facing {
+  readonly transport: TransportName
+  readonly host: string
+  readonly port: number
+  readonly internal: boolean
+  /** "udp:192.0.2.1:5060" */
+  readonly name: string
+  private readonly viaHead: string
+  private readonly viaTail: string
+  private readonly routeTail: string
+
+  constructor(place: FacingPlace) {
+    const host = place.host.includes(':') ? `[${place.host}]` : place.host
+    this.transport = place.transport
+    this.host = place.host
+    this.port = place.port
+    this.internal = place.internal
+    this.name = `${place.transport}:${host}:${place.port}`
+    this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
+    this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
+    const transport = place.transport === 'udp' ? '' : `;transport=${place.transport}`
+    this.routeTail = `@${host}:${place.port}${transport};lr>`
+  }
+
+  /** `Via: …\r\n` */
+  via(branch: string): string {
+    return this.viaHead + branch + this.viaTail
+  }
+
+  /** `<sip:token@host:port;lr>` */
+  route(token: string): string {
+    return `<sip:${token}${this.routeTail}`
+  }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+//
+// Next hops: from a binding, a URI or a side of a token to the peer that bytes are sent to.
+//
+// A contact on a connection is reached through the edge that holds it: this one directly, another one through its internal
+// listener with the flow in a Route. A UDP contact is reached where it says, or where its REGISTER came from when it
+// says an address that is not the one we saw (a NAT between us).
+
+import type { location } from '@tandem/rpc'
+import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
+import type {
+  Endpoint,
+  LocateResult,
+  LocateTarget,
+  ResponseTarget,
+  ServerLocator,
+  TcpTransport,
+  TransportName,
+  UdpListener,
+} from '@tandem/transport'
+import { fromTag } from './describe.ts'
+import { edgeHashOf } from './edge-hash.ts'
+import { Facing } from './facing.ts'
+import type { Membership } from './membership.ts'
+import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import { uriPlace } from './uri-place.ts'
+
+export interface NextHop {
+  readonly peer: EdgePeer
+  /** Request-URI of the branch, '' keeps the one that came. */
+  readonly uri: string
+  /** The listener that the far side sees: another edge's where that one holds the flow. */
+  readonly facing: Facing
+  /** `Route: …\r\n` for the hop between edges, or ''. */
+  readonly route: string
+  /** How in-dialog requests come back to the far side. */
+  readonly side: TokenSide
+  /** For the directory. */
+  readonly flow: location.Flow
+}
+
+export interface HopsOptions {
+  readonly udp: ReadonlyMap<4 | 6, { readonly listener: UdpListener; readonly facing: Facing }>
+  readonly tcp: TcpTransport | undefined
+  readonly tcpFacing: Facing | undefined
+  readonly internalTcp: TcpTransport
+  readonly internalFacing: Facing
+  readonly locator: ServerLocator
+  readonly membership: Membership
+  readonly ring: KeyRing
+  readonly edgeId: string
+  readonly edgeHash: number
+}
+
+/** Facings of other edges kept at once; beyond it the oldest are made anew. */
+const MAX_FACINGS = 1024
+
+export class Hops {
+  private readonly options: HopsOptions
+  private readonly facings = new Map<string, Facing>()
+
+  constructor(options: HopsOptions) {
+    this.options = options
+  }
+
+  /** Calls back with the hop of a binding, or undefined when there is no way to it now. Often at once. */
+  toBinding(binding: location.Binding, request: SipMessage, onHop: (hop: NextHop | undefined) => void): void {
+    const flow = binding.flow
+    if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, binding.uri, request))
+    const place = uriPlace(binding.uri)
+    if (place === undefined) return onHop(undefined)
+    if (flow !== undefined && isBehindNat(place.host, flow.address)) {
+      return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, binding.uri, true))
+    }
+    this.toPlace(place, binding.uri, onHop)
+  }
+
+  /** Calls back with the hop of a URI by RFC 3263, or undefined. At once for a numeric host. */
+  toUri(text: string, keepUri: boolean, onHop: (hop: NextHop | undefined) => void): void {
+    const place = uriPlace(text)
+    if (place === undefined) return onHop(undefined)
+    this.toPlace(place, keepUri ? '' : text, onHop)
+  }
+
+  /** The hop that a side of a token names; undefined when it names none, or its flow is gone. */
+  toSide(side: TokenSide, request: SipMessage): NextHop | undefined {
+    if (side.kind === 'address') {
+      return this.toEndpoint({ transport: 'udp', address: side.address, port: side.port }, '', true)
+    }
+    if (side.kind !== 'flow') return undefined
+    if (side.edgeHash === this.options.edgeHash) return this.toOwnFlow(side.flowId, '')
+    const edge = this.options.membership.find(side.edgeHash)
+    return edge && this.toOtherEdge(edge, side.flowId, 'tcp', '', request)
+  }
+
+  /** Where a response without a transaction goes; undefined when there is no way. @param internal to another edge */
+  toResponseTarget(target: ResponseTarget, internal: boolean): EdgePeer | undefined {
+    const { tcp, tcpFacing, internalTcp, internalFacing, udp } = this.options
+    if (!target.isNumeric) return undefined
+    const port = target.port < 0 ? 5060 : target.port
+    if (target.transport === 'udp') {
+      const via = udp.get(target.host.includes(':') ? 6 : 4)
+      return via && new UdpPeer(via.listener, via.facing, target.host, port)
+    }
+    const connection = (internal ? internalTcp : tcp)?.connect(target.host, port)
+    return connection && streamPeer(connection, internal ? internalFacing : (tcpFacing as Facing))
+  }
+
+  /** How in-dialog requests go back to whom a request came from. */
+  sideOf(peer: EdgePeer, viaHost: string): TokenSide {
+    if (peer instanceof StreamPeer) return { kind: 'flow', edgeHash: this.options.edgeHash, flowId: peer.connection.id }
+    if (viaHost === peer.address) return NO_SIDE
+    return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.port }
+  }
+
+  private toFlow(flow: location.Flow, uri: string, request: SipMessage): NextHop | undefined {
+    if (flow.edgeId === this.options.edgeId) return this.toOwnFlow(flow.flowId, uri) ?? this.toContact(uri)
+    const edge = this.options.membership.find(edgeHashOf(flow.edgeId))
+    return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request)
+  }
+
+  /** The contact's own address, for a phone that listens there though its connection has ended. */
+  private toContact(uri: string): NextHop | undefined {
+    let found: NextHop | undefined
+    this.toUri(uri, false, (hop) => {
+      found = hop
+    })
+    return found
+  }
+
+  private toOwnFlow(flowId: number, uri: string): NextHop | undefined {
+    const connection = this.options.tcp?.find(flowId)
+    if (connection === undefined || !connection.isOpen) return undefined
+    return this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, flowId)
+  }
+
+  private toOtherEdge(
+    edge: location.Edge,
+    flowId: number,
+    transport: string,
+    uri: string,
+    request: SipMessage,
+  ): NextHop | undefined {
+    const { internalTcp, internalFacing, ring } = this.options
+    const connection = internalTcp.connect(edge.internalAddress, edge.internalPort)
+    if (connection === undefined) return undefined
+    const host = edge.internalAddress.includes(':') ? `[${edge.internalAddress}]` : edge.internalAddress
+    const side: TokenSide = { kind: 'flow', edgeHash: edgeHashOf(edge.id), flowId }
+    const callId = request.text(request.callIdStart, request.callIdEnd)
+    const token = encodeToken({ callRef: '', caller: NO_SIDE, callee: side }, ring, callId, fromTag(request))
+    const route = `Route: <sip:${token}@${host}:${edge.internalPort};transport=tcp;lr>\r\n`
+    const peer = streamPeer(connection, internalFacing)
+    return {
+      peer,
+      uri,
+      facing: this.facingOf(edge, transport) ?? internalFacing,
+      route,
+      side,
+      flow: { transport, address: peer.address, port: peer.port, edgeId: edge.id, flowId },
+    }
+  }
+
+  private toPlace(place: LocateTarget, text: string, onHop: (hop: NextHop | undefined) => void): void {
+    const result = this.options.locator.locate(place)
+    const use = (located: LocateResult): void =>
+      onHop(located.found ? this.firstUsable(located.endpoints, text) : undefined)
+    if (result instanceof Promise) void result.then(use)
+    else use(result)
+  }
+
+  private firstUsable(endpoints: readonly Endpoint[], uri: string): NextHop | undefined {
+    for (const endpoint of endpoints) {
+      const hop = this.toEndpoint(endpoint, uri, false)
+      if (hop !== undefined) return hop
+    }
+    return undefined
+  }
+
+  /** @param pinned in-dialog requests go to this very address, whatever the Contact says */
+  private toEndpoint(endpoint: Endpoint, uri: string, pinned: boolean): NextHop | undefined {
+    const { address, port, transport } = endpoint
+    const side: TokenSide = pinned ? { kind: 'address', transport: TRANSPORT.UDP, address, port } : NO_SIDE
+    if (transport === 'udp') {
+      const via = this.options.udp.get(address.includes(':') ? 6 : 4)
+      return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0)
+    }
+    if (transport !== 'tcp' || this.options.tcp === undefined) return undefined
+    const connection = this.options.tcp.connect(address, port)
+    return (
+      connection && this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, connection.id)
+    )
+  }
+
+  private hop(peer: EdgePeer, uri: string, side: TokenSide | undefined, flowId: number): NextHop {
+    const { edgeHash, edgeId } = this.options
+    return {
+      peer,
+      uri,
+      facing: peer.facing,
+      route: '',
+      side: side ?? { kind: 'flow', edgeHash, flowId },
+      flow: {
+        transport: peer.transport,
+        address: peer.address,
+        port: peer.port,
+        edgeId: peer.reliable ? edgeId : '',
+        flowId,
+      },
+    }
+  }
+
+  /** What another edge shows to the far side of its flows of this transport. */
+  private facingOf(edge: location.Edge, transport: string): Facing | undefined {
+    const name = edge.listeners.find((listener) => listener.startsWith(`${transport}:`))
+    if (name === undefined) return undefined
+    const known = this.facings.get(name)
+    if (known !== undefined) return known
+    const colon = name.lastIndexOf(':')
+    const host = name.slice(transport.length + 1, colon).replace(/^\[|\]$/g, '')
+    const place = { transport: transport as TransportName, host, port: Number(name.slice(colon + 1)) }
+    const facing = new Facing({ ...place, edgeHash: edgeHashOf(edge.id), internal: false })
+    if (this.facings.size >= MAX_FACINGS) this.facings.clear()
+    this.facings.set(name, facing)
+    return facing
+  }
+}
+
+/** A contact that names another address than the one its REGISTER came from, or none that can be resolved. */
+function isBehindNat(contactHost: string, sourceAddress: string): boolean {
+  if (contactHost === sourceAddress) return false
+  return contactHost.endsWith('.invalid') || /^[0-9.]+$|:/.test(contactHost)
+}
+
+/** Host of the topmost Via, as the previous hop wrote it. */
+export function viaHost(msg: SipMessage): string {
+  return msg.text(msg.viaHostStart, msg.viaHostEnd)
+}

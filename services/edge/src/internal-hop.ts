@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// The hop between edges [DESIGN §4, "Flows"]: another edge sends a request here because this one holds the flow to the contact.
+// No Decide, no Record-Route, no loop check, no transaction: the request goes down the flow, and the responses find their way
+// by their Vias (RFC 3261 section 16.11). The token in the Route names the flow and proves that an edge of ours wrote it.
+
+import { editForwardedRequest, METHOD, RouteView, type SipMessage, type VerifiedToken } from '@tandem/sip'
+import { branchId } from './branches.ts'
+import { type EdgeCore, sendEdited } from './core.ts'
+import type { NextHop } from './hops.ts'
+import type { EdgePeer } from './peers.ts'
+import { refuseStateless } from './replies.ts'
+
+const view = new RouteView<VerifiedToken>()
+
+/** A request on the internal listener. */
+export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: EdgePeer): void {
+  view.read(msg, core.routeOwner)
+  const side = view.token?.callee
+  if (side?.kind !== 'flow' || msg.maxForwards === 0) {
+    core.counts.refusedForgedToken += 1
+    return refuseStateless(core, msg, peer, 403, '')
+  }
+  const popRoutes = view.popCount
+  const hop = core.hops.toSide(side, msg)
+  if (hop !== undefined) return sendDown(core, msg, peer, hop, popRoutes)
+  core.counts.flowFailures += 1
+  if (msg.method !== METHOD.ACK) refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+}
+
+function sendDown(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {
+  core.counts.internalHops += 1
+  editForwardedRequest(msg, core.edits, {
+    uri: '',
+    via: hop.peer.facing.via(branchId(core, msg, hop, 0)),
+    recordRoute: '',
+    route: '',
+    added: '',
+    popRoutes,
+    sourceAddress: peer.address,
+    sourcePort: peer.port,
+    stream: true,
+  })
+  sendEdited(core, hop.peer)
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+//
+// The sockets of an edge: SIP over UDP and TCP toward the world, SIP over TCP between edges. Each hands its messages to one
+// function, with a way to make the peer they came from.
+
+import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import type { SipMessage } from '@tandem/sip'
+import {
+  type CloseReason,
+  type Connection,
+  createFlowIds,
+  createUdpListener,
+  type StreamSink,
+  TcpTransport,
+  type UdpListener,
+} from '@tandem/transport'
+import { edgeHashOf } from './edge-hash.ts'
+import { Facing } from './facing.ts'
+import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import type { PeerSource } from './receive.ts'
+
+export type OnMessage = (buf: Buffer, start: number, end: number, source: PeerSource) => void
+
+export interface Listeners {
+  readonly edgeId: string
+  readonly edgeHash: number
+  readonly udp: UdpListener | undefined
+  readonly udpFacing: Facing | undefined
+  readonly tcp: TcpTransport | undefined
+  readonly tcpFacing: Facing | undefined
+  readonly internalTcp: TcpTransport
+  readonly internalFacing: Facing
+  onConnectionLost: (peer: StreamPeer, reason: CloseReason) => void
+  /** Toward the world. */
+  facings(): readonly Facing[]
+  allUdp(): readonly UdpListener[]
+  allTcp(): readonly TcpTransport[]
+  close(): Promise<void>
+}
+
+/** Time that closing connections get to flush. */
+const CLOSE_GRACE_MS = 500
+
+/** A restart is another edge: later starts sort behind earlier ones. */
+function newIncarnation(): string {
+  return Date.now().toString(36)
+}
+
+export async function openListeners(config: EdgeConfig, logger: Logger, onMessage: OnMessage): Promise<Listeners> {
+  const edgeId = `${config.id}.${newIncarnation()}`
+  const edgeHash = edgeHashOf(edgeId)
+  const nextFlowId = createFlowIds()
+  const facing = (transport: 'udp' | 'tcp', port: number, internal: boolean): Facing =>
+    new Facing({ transport, host: internal ? config.bindAddress : config.advertisedAddress, port, edgeHash, internal })
+  const opened: (() => Promise<void>)[] = []
+  const listeners = new OpenListeners(edgeId, edgeHash, facing('tcp', config.internalPort, true))
+  const limits = {
+    maxConnections: config.limits.maxConnections,
+    maxConnectionsPerSource: config.limits.maxConnectionsPerAddress,
+    idleMs: config.limits.connectionIdleMs,
+    maxQueuedBytes: config.limits.maxQueuedBytes,
+  }
+  const tcpTransport = (own: Facing, internal: boolean): TcpTransport => {
+    const sink = new TcpSink(own, internal, onMessage, (peer, reason) => listeners.onConnectionLost(peer, reason))
+    return new TcpTransport({
+      sink,
+      limits: internal ? { ...limits, maxConnectionsPerSource: limits.maxConnections } : limits,
+      nextFlowId,
+    })
+  }
+  const place = { address: config.bindAddress, setting: 'edge.basePort (--base-port)', reusePort: config.sharedAddress }
+  try {
+    if (config.listeners.udp) {
+      const own = facing('udp', config.sipPort, false)
+      const source = new UdpSource(own, onMessage)
+      const udp = await createUdpListener({
+        ...place,
+        port: config.sipPort,
+        sink: source,
+        recvBufferBytes: UDP_BUFFER_BYTES,
+        sendBufferBytes: UDP_BUFFER_BYTES,
+        onError: (error) => logger.warn({ err: error }, 'UDP socket error'),
+      })
+      listeners.udp = udp
+      listeners.udpFacing = own
+      opened.push(() => udp.close())
+    }
+    if (config.listeners.tcp) {
+      const own = facing('tcp', config.sipPort, false)
+      listeners.tcp = tcpTransport(own, false)
+      listeners.tcpFacing = own
+      const tcp = listeners.tcp
+      opened.push(() => tcp.close(CLOSE_GRACE_MS))
+      await tcp.listen({ ...place, port: config.sipPort })
+    }
+    listeners.internalTcp = tcpTransport(listeners.internalFacing, true)
+    opened.push(() => listeners.internalTcp.close(CLOSE_GRACE_MS))
+    await listeners.internalTcp.listen({
+      address: config.bindAddress,
+      port: config.internalPort,
+      setting: place.setting,
+    })
+  } catch (error) {
+    await Promise.all(opened.map((close) => close()))
+    throw error
+  }
+  listeners.closers = opened
+  return listeners
+}
+
+/** Room for some ten thousand datagrams; the kernel cuts it to its own limit. */
+const UDP_BUFFER_BYTES = 4 * 1024 * 1024
+
+class OpenListeners implements Listeners {
+  readonly edgeId: string
+  readonly edgeHash: number
+  udp: UdpListener | undefined
+  udpFacing: Facing | undefined
+  tcp: TcpTransport | undefined
+  tcpFacing: Facing | undefined
+  internalTcp!: TcpTransport
+  readonly internalFacing: Facing
+  closers: readonly (() => Promise<void>)[] = []
+  onConnectionLost: Listeners['onConnectionLost'] = () => undefined
+
+  constructor(edgeId: string, edgeHash: number, internalFacing: Facing) {
+    this.edgeId = edgeId
+    this.edgeHash = edgeHash
+    this.internalFacing = internalFacing
+  }
+
+  facings(): readonly Facing[] {
+    return [this.udpFacing, this.tcpFacing].filter((facing) => facing !== undefined)
+  }
+
+  allUdp(): readonly UdpListener[] {
+    return this.udp === undefined ? [] : [this.udp]
+  }
+
+  allTcp(): readonly TcpTransport[] {
+    return this.tcp === undefined ? [this.internalTcp] : [this.tcp, this.internalTcp]
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.closers.map((close) => close()))
+  }
+}
+
+const DEFAULT_SIP_PORT = 5060
+
+/** Datagrams of one socket; itself the source of the message at hand. */
+class UdpSource implements PeerSource {
+  readonly internal = false
+  private readonly facing: Facing
+  private readonly onMessage: OnMessage
+  private listener: UdpListener | undefined
+  private address = ''
+  private port = 0
+
+  constructor(facing: Facing, onMessage: OnMessage) {
+    this.facing = facing
+    this.onMessage = onMessage
+  }
+
+  onDatagram(buf: Buffer, start: number, end: number, address: string, port: number, listener: UdpListener): void {
+    this.listener = listener
+    this.address = address
+    this.port = port
+    this.onMessage(buf, start, end, this)
+  }
+
+  /** [RFC3261-18.2.2] [RFC3581-4] Responses go to the source address, and to the source port where rport asks for it. */
+  peer(msg: SipMessage): EdgePeer {
+    const viaPort = msg.viaPort < 0 ? DEFAULT_SIP_PORT : msg.viaPort
+    const port = msg.viaRportStart >= 0 ? this.port : viaPort
+    return new UdpPeer(this.listener as UdpListener, this.facing, this.address, port)
+  }
+}
+
+/** Messages of all connections of one transport. */
+class TcpSink implements StreamSink, PeerSource {
+  readonly internal: boolean
+  private readonly facing: Facing
+  private readonly onMessageOf: OnMessage
+  private readonly onLost: (peer: StreamPeer, reason: CloseReason) => void
+  private current: Connection | undefined
+
+  constructor(
+    facing: Facing,
+    internal: boolean,
+    onMessage: OnMessage,
+    onLost: (peer: StreamPeer, reason: CloseReason) => void,
+  ) {
+    this.facing = facing
+    this.internal = internal
+    this.onMessageOf = onMessage
+    this.onLost = onLost
+  }
+
+  onMessage(connection: Connection, buf: Buffer, start: number, end: number): void {
+    this.current = connection
+    this.onMessageOf(buf, start, end, this)
+  }
+
+  peer(): EdgePeer {
+    return streamPeer(this.current as Connection, this.facing)
+  }
+
+  onClose(connection: Connection, reason: CloseReason): void {
+    if (connection.context instanceof StreamPeer) this.onLost(connection.context, reason)
+  }
+
+  onFramingError(): void {
+    // Counted by the transport, which closes the connection: nothing in it can be answered any more.
+  }
+}

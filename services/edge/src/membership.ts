@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+//
+// Membership as one edge sees it: its own lease, renewed while it lives, and the list of all edges, pushed by location.
+// Invariant: losing location changes nothing here; the last list stays [DESIGN §3.9: unreachable is not dead].
+
+import type { Caller, LocationMethods, location } from '@tandem/rpc'
+import type { Logger } from '@tandem/service-kit'
+import { edgeHashOf } from './edge-hash.ts'
+import type { Facing } from './facing.ts'
+
+export interface MembershipOptions {
+  readonly location: Caller<LocationMethods, location.Push>
+  readonly self: () => location.Edge
+  readonly facings: () => readonly Facing[]
+  readonly leaseMs: number
+  readonly timeoutMs: number
+  readonly logger: Logger
+}
+
+export class Membership {
+  readonly counts = { leases: 0, leaseFailures: 0, edgeLists: 0 }
+  private readonly options: MembershipOptions
+  private readonly byHash = new Map<number, location.Edge>()
+  private ownAddresses = new Set<string>()
+  private readonly internalAddresses = new Set<string>()
+  private revision = -1n
+  private timer: NodeJS.Timeout | undefined
+  private leased = false
+
+  constructor(options: MembershipOptions) {
+    this.options = options
+    options.location.onPush((push) => {
+      if (push.event?.$case === 'edges') this.adopt(push.event.value)
+    })
+  }
+
+  /** Whether the cluster has known of this edge at least once. */
+  get joined(): boolean {
+    return this.leased
+  }
+
+  get size(): number {
+    return this.byHash.size
+  }
+
+  start(): void {
+    this.refreshAddresses([])
+    this.timer = setInterval(() => void this.renew(), Math.ceil(this.options.leaseMs / 3))
+    this.options.location.onReadyChange((ready) => {
+      if (ready) void this.renew()
+    })
+    void this.renew()
+  }
+
+  /** Gives the lease back, so that the others need not wait for its end. */
+  async leave(): Promise<void> {
+    clearInterval(this.timer)
+    const { location, self, timeoutMs } = this.options
+    await location.invoke('leaveEdge', { edgeId: self().id }, Math.min(timeoutMs, 1000))
+  }
+
+  /** Tells the cluster at once, e.g. of a drain. */
+  async renew(): Promise<void> {
+    const { location, self, leaseMs, timeoutMs, logger } = this.options
+    const result = await location.invoke('leaseEdge', { edge: self(), leaseMs }, timeoutMs)
+    if (result.outcome === 'done') {
+      if (!this.leased) logger.info({ edge: self().id }, 'edge joined the cluster')
+      this.leased = true
+      this.counts.leases += 1
+      if (result.value.edges !== undefined) this.adopt(result.value.edges)
+      return
+    }
+    if (this.counts.leaseFailures === 0)
+      logger.warn({ result }, 'location does not take the lease of this edge; trying again')
+    this.counts.leaseFailures += 1
+  }
+
+  /** The living edge with this hash of its id. */
+  find(edgeHash: number): location.Edge | undefined {
+    return this.byHash.get(edgeHash)
+  }
+
+  /** @param port -1 where a URI has none */
+  isOwnAddress(host: string, port: number): boolean {
+    return this.ownAddresses.has(`${host}:${port < 0 ? 5060 : port}`)
+  }
+
+  /** True for another edge's internal listener. */
+  isInternalAddress(host: string, port: number): boolean {
+    return this.internalAddresses.has(`${host}:${port}`)
+  }
+
+  private adopt(list: location.EdgeList): void {
+    if (list.revision < this.revision) return
+    this.revision = list.revision
+    this.counts.edgeLists += 1
+    this.byHash.clear()
+    for (const edge of list.edges) this.byHash.set(edgeHashOf(edge.id), edge)
+    this.refreshAddresses(list.edges)
+  }
+
+  private refreshAddresses(edges: readonly location.Edge[]): void {
+    const own = new Set<string>()
+    this.internalAddresses.clear()
+    for (const facing of this.options.facings()) own.add(withoutTransport(facing.name))
+    for (const edge of edges) {
+      for (const listener of edge.listeners) own.add(withoutTransport(listener))
+      this.internalAddresses.add(`${edge.internalAddress}:${edge.internalPort}`)
+    }
+    this.ownAddresses = own
+  }
+}
+
+/** "udp:192.0.2.1:5060" → "192.0.2.1:5060" */
+function withoutTransport(listener: string): string {
+  return listener.slice(listener.indexOf(':') + 1)
+}

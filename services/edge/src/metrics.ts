@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// What an edge shows at /metrics: plain integers of its parts, read at scrape.
+
+import type { Metrics } from '@tandem/service-kit'
+import type { TcpTransport, UdpListener } from '@tandem/transport'
+import type { EdgeCore } from './core.ts'
+import { EDGE_COUNT_HELP } from './counts.ts'
+
+export interface MeasuredTransports {
+  readonly udp: readonly UdpListener[]
+  readonly tcp: readonly TcpTransport[]
+}
+
+export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports: () => MeasuredTransports): void {
+  metrics.processMetrics()
+  metrics.counters('tandem_edge', core.counts, EDGE_COUNT_HELP)
+  metrics.labelledCounter('tandem_edge_transaction_events_total', 'Events of the transaction layer.', 'event', () =>
+    Object.entries(core.layer.counts).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  )
+  metrics.labelledCounter('tandem_edge_proxy_events_total', 'Events of the proxy core.', 'event', () =>
+    Object.entries(core.proxy.counts),
+  )
+  metrics.labelledCounter('tandem_edge_reports_total', 'Reports to policy.', 'result', () =>
+    Object.entries(core.reporter.counts),
+  )
+  metrics.gauge('tandem_edge_reports_pending', 'Reports that policy has not taken yet.', () => core.reporter.pending)
+  metrics.gauge('tandem_edge_server_transactions', 'Server transactions alive.', () => core.layer.serverCount)
+  metrics.gauge('tandem_edge_client_transactions', 'Client transactions alive.', () => core.layer.clientCount)
+  metrics.gauge(
+    'tandem_edge_transaction_kept_bytes',
+    'Bytes of messages that transactions keep.',
+    () => core.layer.keptBytes,
+  )
+  metrics.gauge('tandem_edge_members', 'Edges that this one knows of.', () => core.membership.size)
+  metrics.labelledCounter('tandem_edge_rpc_items_total', 'Items sent to a service.', 'service', () => [
+    ['location', core.location.counts.items],
+    ['policy', core.policy.counts.items],
+  ])
+  metrics.labelledCounter('tandem_edge_rpc_unknown_total', 'Items without a result.', 'service', () => [
+    ['location', core.location.counts.unknown],
+    ['policy', core.policy.counts.unknown],
+  ])
+  registerTransportMetrics(metrics, transports)
+}
+
+function registerTransportMetrics(metrics: Metrics, transports: () => MeasuredTransports): void {
+  metrics.labelledCounter('tandem_edge_udp_events_total', 'Datagrams by what became of them.', 'event', () =>
+    sumByName(transports().udp.map((listener) => listener.counters)),
+  )
+  metrics.labelledCounter('tandem_edge_tcp_events_total', 'Connections and messages of TCP.', 'event', () =>
+    sumByName(transports().tcp.map((tcp) => tcp.counters)),
+  )
+  metrics.gauge('tandem_edge_connections', 'TCP connections open.', () =>
+    transports().tcp.reduce((sum, tcp) => sum + tcp.connectionCount, 0),
+  )
+}
+
+function sumByName(all: readonly object[]): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const counters of all) {
+    for (const [name, value] of Object.entries(counters)) sums.set(name, (sums.get(name) ?? 0) + Number(value))
+  }
+  return sums
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+//
+// The far ends that transactions send to. A UDP peer is an address behind one of our sockets; a stream peer is a connection,
+// of which there is one peer object, kept in the connection's context, so that its loss ends what hangs on it.
+
+import type { ClientTransaction, Peer } from '@tandem/sip'
+import type { Connection, TransportName, UdpListener } from '@tandem/transport'
+import type { Facing } from './facing.ts'
+
+export interface EdgePeer extends Peer {
+  readonly transport: TransportName
+  readonly address: string
+  readonly port: number
+  /** Our side of it. */
+  readonly facing: Facing
+  /** False when the bytes were not taken. */
+  send(buf: Buffer, start: number, end: number): boolean
+}
+
+export class UdpPeer implements EdgePeer {
+  readonly reliable = false
+  readonly transport = 'udp'
+  readonly address: string
+  readonly port: number
+  readonly facing: Facing
+  private readonly listener: UdpListener
+
+  constructor(listener: UdpListener, facing: Facing, address: string, port: number) {
+    this.listener = listener
+    this.facing = facing
+    this.address = address
+    this.port = port
+  }
+
+  send(buf: Buffer, start: number, end: number): boolean {
+    this.listener.send(buf, start, end, this.port, this.address)
+    return true
+  }
+}
+
+export class StreamPeer implements EdgePeer {
+  readonly reliable = true
+  readonly connection: Connection
+  readonly facing: Facing
+  /** Client transactions whose request went this way and that have not ended: told when the connection is lost. */
+  readonly clients = new Set<ClientTransaction>()
+
+  constructor(connection: Connection, facing: Facing) {
+    this.connection = connection
+    this.facing = facing
+  }
+
+  get transport(): TransportName {
+    return this.connection.transport
+  }
+
+  get address(): string {
+    return this.connection.remoteAddress
+  }
+
+  get port(): number {
+    return this.connection.remotePort
+  }
+
+  send(buf: Buffer, start: number, end: number): boolean {
+    return this.connection.send(buf, start, end)
+  }
+}
+
+/** The peer object of a connection, made at its first use. */
+export function streamPeer(connection: Connection, facing: Facing): StreamPeer {
+  const known = connection.context
+  if (known instanceof StreamPeer) return known
+  const peer = new StreamPeer(connection, facing)
+  connection.context = peer
+  return peer
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+//
+// The way of a message into the edge [DESIGN §2]: bytes, scan, sanity, transaction match, then one of: internal hop, CANCEL,
+// ACK, in-dialog, initial. Each exit is a response, a forward, or a counted drop.
+//
+// Invariant: nothing here keeps `buf`; what waits for an answer works on a copy (ProxyContext.request).
+
+import {
+  HEADER,
+  isLoop,
+  METHOD,
+  type ProxyContext,
+  parseVia,
+  RouteView,
+  SCAN_ERROR,
+  SCAN_ERRORS,
+  type ServerTransaction,
+  SipMessage,
+  scan,
+  URI_SCHEME,
+  ValueCursor,
+  type VerifiedToken,
+  ViaView,
+} from '@tandem/sip'
+import type { EdgeCore } from './core.ts'
+import { forwardAck, receiveInDialog } from './in-dialog.ts'
+import { receiveInitialRequest } from './initial-request.ts'
+import { receiveInternalRequest } from './internal-hop.ts'
+import type { EdgePeer } from './peers.ts'
+import { refuseStateless, replyStateless, retryAfter } from './replies.ts'
+import { receiveStrayResponse } from './stray-response.ts'
+import { uriPlace } from './uri-place.ts'
+
+/** Makes the peer of a message, only when one is needed. */
+export interface PeerSource {
+  peer(msg: SipMessage): EdgePeer
+  readonly internal: boolean
+}
+
+export class Receiver {
+  private readonly core: EdgeCore
+  private readonly msg = new SipMessage()
+  private readonly view = new RouteView<VerifiedToken>()
+  private readonly cursor = new ValueCursor()
+  private readonly via = new ViaView()
+  /** Set while the edge drains: initial requests get 503. */
+  draining = false
+
+  constructor(core: EdgeCore) {
+    this.core = core
+  }
+
+  /** Takes one message; `buf` is valid during the call only. Never throws on bad input. */
+  receive(buf: Buffer, start: number, end: number, source: PeerSource): void {
+    try {
+      this.dispatch(buf, start, end, source)
+    } catch (error) {
+      // A bug of ours: this message is lost, the next one works.
+      this.core.counts.droppedByBug += 1
+      this.core.logger.error({ err: error }, 'bug: exception while a message was handled')
+    }
+  }
+
+  private dispatch(buf: Buffer, start: number, end: number, source: PeerSource): void {
+    const { msg, core } = this
+    const code = scan(msg, buf, start, end)
+    if (code !== SCAN_ERROR.NONE) return this.refuseUnreadable(code, source)
+    if (!msg.isRequest) return this.receiveResponse()
+    core.counts.requests += 1
+    const key = core.layer.serverKey(msg)
+    const known = core.layer.findServer(msg, key)
+    if (known !== undefined) return core.layer.receiveRequest(known, msg)
+    this.receiveRequest(key, source.peer(msg), source.internal)
+  }
+
+  private refuseUnreadable(code: number, source: PeerSource): void {
+    const { msg, core } = this
+    const error = SCAN_ERRORS[code]
+    if (code === SCAN_ERROR.KEEP_ALIVE) {
+      core.counts.keepAlives += 1
+      return
+    }
+    if (error === undefined || error.status === 0 || !msg.isRequest || !msg.answerable || msg.method === METHOD.ACK) {
+      core.counts.droppedUnreadable += 1
+      return
+    }
+    core.counts.refusedUnreadable += 1
+    const { status, reason } = error
+    replyStateless(core, msg, source.peer(msg), status, reason, 'unreadable')
+  }
+
+  private receiveResponse(): void {
+    const { msg, core } = this
+    core.counts.responses += 1
+    const client = core.layer.findClient(msg)
+    if (client !== undefined) core.layer.receiveResponse(client, msg)
+    else receiveStrayResponse(core, msg)
+  }
+
+  private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {
+    const { msg, core } = this
+    if (internal) return receiveInternalRequest(core, msg, peer)
+    if (msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
+    if (msg.method === METHOD.ACK) return forwardAck(core, msg, peer)
+    if (!this.isSound(peer)) return
+    this.view.read(msg, core.routeOwner)
+    if (msg.toTagStart >= 0) return this.receiveInDialog(key, peer)
+    this.receiveInitial(key, peer)
+  }
+
+  /** [RFC3261-9.2] [RFC3261-16.10] The 200 is ours whatever becomes of the INVITE; a repeated CANCEL gets it again. */
+  private receiveCancel(peer: EdgePeer): void {
+    const { msg, core } = this
+    const invite: ServerTransaction | undefined = core.layer.findInviteOfCancel(msg)
+    if (invite === undefined) {
+      core.counts.cancelsUnmatched += 1
+      return refuseStateless(core, msg, peer, 481, '')
+    }
+    refuseStateless(core, msg, peer, 200, '')
+    core.proxy.cancel(invite.context as ProxyContext)
+  }
+
+  private receiveInDialog(key: string, peer: EdgePeer): void {
+    const { msg, core, view } = this
+    if (view.token !== undefined) return receiveInDialog(core, msg, key, peer, view)
+    if (view.forged) {
+      core.counts.refusedForgedToken += 1
+      return refuseStateless(core, msg, peer, 403, '')
+    }
+    core.counts.refusedNoDialog += 1
+    refuseStateless(core, msg, peer, 481, '')
+  }
+
+  private receiveInitial(key: string, peer: EdgePeer): void {
+    const { msg, core, view } = this
+    if (view.forged || view.token !== undefined) {
+      core.counts.refusedForgedToken += 1
+      return refuseStateless(core, msg, peer, 403, '')
+    }
+    if (this.draining) {
+      core.counts.refusedDraining += 1
+      return refuseStateless(core, msg, peer, 503, '', retryAfter(5))
+    }
+    if (view.nextStart < 0) return receiveInitialRequest(core, msg, key, peer, view.popCount)
+    if (this.routeNamesOurDomain()) return receiveInitialRequest(core, msg, key, peer, view.popCount + 1)
+    core.counts.refusedRoute += 1
+    refuseStateless(core, msg, peer, 403, 'Forbidden: Route of another domain')
+  }
+
+  /** A phone whose outbound proxy is the very domain that it calls; policy says whether that domain is ours. */
+  private routeNamesOurDomain(): boolean {
+    const { msg, view } = this
+    const route = uriPlace(msg.text(view.nextStart, view.nextEnd))
+    const target = msg.text(msg.uriHostStart, msg.uriHostEnd)
+    return route !== undefined && route.host.toLowerCase() === target.toLowerCase()
+  }
+
+  /** [RFC3261-16.3] What must hold before a request is looked at any further; answers what does not. */
+  private isSound(peer: EdgePeer): boolean {
+    const { msg, core } = this
+    if (msg.uriScheme === URI_SCHEME.OTHER) {
+      core.counts.refusedScheme += 1
+      refuseStateless(core, msg, peer, 416, '') // [RFC3261-16.3.2]
+      return false
+    }
+    if (msg.maxForwards === 0) return this.refuseHops(peer)
+    if (this.isLooping()) {
+      core.counts.refusedLoop += 1
+      refuseStateless(core, msg, peer, 482, '') // [RFC3261-16.3.4] [RFC5393-4.2]
+      return false
+    }
+    return this.knowsExtensions(peer)
+  }
+
+  /** [RFC3261-16.3.3] An OPTIONS that ends here is answered as if it were for us. */
+  private refuseHops(peer: EdgePeer): boolean {
+    const { msg, core } = this
+    core.counts.refusedMaxForwards += 1
+    if (msg.method === METHOD.OPTIONS) refuseStateless(core, msg, peer, 200, '')
+    else refuseStateless(core, msg, peer, 483, '')
+    return false
+  }
+
+  /** Looks at the Vias below the topmost one: a request that never left a phone has none. */
+  private isLooping(): boolean {
+    const { msg, core, cursor, via } = this
+    cursor.reset(msg, HEADER.VIA)
+    while (cursor.next()) {
+      if (!parseVia(msg.buf, cursor.start, cursor.end, via) || via.branchStart < 0) continue
+      if (isLoop(core.ring, msg, via.branchStart, via.branchEnd, '')) return true
+    }
+    return false
+  }
+
+  /** [RFC3261-16.3.5] We support no option tag that a proxy must understand. */
+  private knowsExtensions(peer: EdgePeer): boolean {
+    const { msg, core, cursor } = this
+    cursor.reset(msg, HEADER.PROXY_REQUIRE)
+    let unsupported = ''
+    while (cursor.next()) unsupported += (unsupported === '' ? '' : ', ') + msg.text(cursor.start, cursor.end)
+    if (unsupported === '') return true
+    core.counts.refusedExtension += 1
+    refuseStateless(core, msg, peer, 420, '', `Unsupported: ${unsupported}\r\n`)
+    return false
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//
+// One edge: listeners, transaction layer, proxy core and the services behind it, wired together; start, drain, stop.
+// What it does with messages is in receive.ts and behind.
+
+import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
+import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
+import { type Listeners, openListeners } from './listeners.ts'
+import { registerEdgeMetrics } from './metrics.ts'
+import { Receiver } from './receive.ts'
+import { createEdgeCore, type EdgeWiring } from './wiring.ts'
+
+export interface EdgeServiceOptions {
+  readonly config: EdgeConfig
+  readonly location: Caller<LocationMethods, location.Push>
+  readonly policy: Caller<PolicyMethods, policy.Push>
+  readonly logger: Logger
+  readonly metrics?: Metrics
+}
+
+export interface EdgeService {
+  /** Opens the listeners and joins the cluster. Rejects with a sentence when a port is taken. */
+  start(): Promise<void>
+  /** Takes no new calls and waits for those in set-up, at most the configured time. */
+  drain(): Promise<void>
+  stop(): Promise<void>
+  /** Listeners open, services reachable, member of the cluster, not draining. */
+  ready(): boolean
+  /** "udp:192.0.2.1:5060" */
+  addresses(): readonly string[]
+}
+
+/** Resolution of all protocol timers. */
+const TICK_MS = 10
+const DRAIN_POLL_MS = 50
+
+class Edge implements EdgeService {
+  private readonly options: EdgeServiceOptions
+  private wiring: EdgeWiring | undefined
+  private listeners: Listeners | undefined
+  private receiver: Receiver | undefined
+  private ticker: NodeJS.Timeout | undefined
+  private draining = false
+
+  constructor(options: EdgeServiceOptions) {
+    this.options = options
+  }
+
+  async start(): Promise<void> {
+    const { config, logger, metrics } = this.options
+    const listeners = await openListeners(config, logger, (buf, start, end, source) => {
+      this.receiver?.receive(buf, start, end, source)
+    })
+    const wiring = createEdgeCore(this.options, listeners)
+    this.listeners = listeners
+    this.wiring = wiring
+    this.receiver = new Receiver(wiring.core)
+    listeners.onConnectionLost = (peer) => {
+      for (const client of peer.clients) wiring.core.layer.transportError(client)
+    }
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+    if (metrics !== undefined) {
+      registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))
+    }
+    wiring.core.membership.start()
+  }
+
+  ready(): boolean {
+    const { location, policy } = this.options
+    const joined = this.wiring?.core.membership.joined ?? false
+    return joined && !this.draining && location.ready && policy.ready
+  }
+
+  addresses(): readonly string[] {
+    return this.listeners?.facings().map((facing) => facing.name) ?? []
+  }
+
+  async drain(): Promise<void> {
+    this.draining = true
+    if (this.receiver !== undefined) this.receiver.draining = true
+    const wiring = this.wiring
+    if (wiring === undefined) return
+    wiring.setDraining()
+    await wiring.core.membership.renew()
+    while (wiring.core.proxy.inProgress > 0 || wiring.core.reporter.pending > 0) await sleep(DRAIN_POLL_MS)
+  }
+
+  async stop(): Promise<void> {
+    this.draining = true
+    const wiring = this.wiring
+    if (wiring !== undefined) {
+      await wiring.core.membership.leave()
+      const left = await wiring.core.reporter.drain(this.options.config.drainMs)
+      if (left > 0) this.options.logger.error({ left }, 'reports that policy has not taken are lost with this edge')
+      wiring.core.reporter.close()
+    }
+    clearInterval(this.ticker)
+    await this.listeners?.close()
+  }
+
+  private tick(): void {
+    const core = this.wiring?.core
+    if (core === undefined) return
+    const now = core.now()
+    core.layer.tick(now)
+    core.proxy.tick(now)
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+export function createEdgeService(options: EdgeServiceOptions): EdgeService {
+  return new Edge(options)
+}

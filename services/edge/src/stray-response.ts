@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// A response that matches no transaction of this edge [DESIGN §4]. Forwarded without state only when its branch proves that the
+// cluster sent the request: on the hop between edges, or after the transaction is gone. We are no reflector.
+//
+// DEVIATION[RFC6026-7.3]: a response other than a 2xx to INVITE is forwarded after its transaction has ended, because another
+// edge may have run it. An initial 2xx never goes this way, for nothing would have recorded it.
+// Leaves out: relaying to the owner and adoption.
+
+import { encodeForwardedResponse, METHOD, type SipMessage, TRANSPORT_NAMES, ViaView, verifyBranch } from '@tandem/sip'
+import { type ResponseTarget, responseTarget, type TransportName } from '@tandem/transport'
+import type { EdgeCore } from './core.ts'
+import { secondVia } from './second-via.ts'
+
+const via = new ViaView()
+
+export function receiveStrayResponse(core: EdgeCore, msg: SipMessage): void {
+  if (!secondVia(msg, via) || verifyBranch(core.ring, msg, via) === undefined) return drop(core)
+  const isHop = core.membership.isInternalAddress(msg.text(via.hostStart, via.hostEnd), via.port)
+  if (!isHop && msg.method === METHOD.INVITE && msg.status >= 200 && msg.status < 300) return drop(core)
+  const peer = core.hops.toResponseTarget(targetOf(msg), isHop)
+  const end = encodeForwardedResponse(msg, core.out, 0)
+  if (peer === undefined || end < 0) return drop(core)
+  core.counts.statelessResponses += 1
+  peer.send(core.out, 0, end)
+}
+
+function drop(core: EdgeCore): void {
+  core.counts.droppedStrayResponse += 1
+}
+
+/** [RFC3261-18.2.2] [RFC3581-4] */
+function targetOf(msg: SipMessage): ResponseTarget {
+  const received = via.receivedValueStart < 0 ? undefined : msg.text(via.receivedValueStart, via.receivedEnd)
+  const maddr = via.maddrStart < 0 ? undefined : msg.text(via.maddrStart, via.maddrEnd)
+  return responseTarget({
+    transport: (TRANSPORT_NAMES[via.transport] as string).toLowerCase() as TransportName,
+    host: msg.text(via.hostStart, via.hostEnd),
+    port: via.port,
+    maddr,
+    received,
+    rport: via.rportStart < 0 ? -1 : Math.max(0, via.rport),
+  })
+}

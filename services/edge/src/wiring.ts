@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//
+// Makes the EdgeCore that the handlers share out of configuration, listeners and callers.
+
+import type { location } from '@tandem/rpc'
+import {
+  createKeyRing,
+  Edits,
+  LIMITS,
+  StatefulProxy,
+  TransactionLayer,
+  type TransactionUser,
+  type VerifiedToken,
+  verifyToken,
+} from '@tandem/sip'
+import { createNodeResolver, ServerLocator, type TransportName } from '@tandem/transport'
+import type { EdgeCore } from './core.ts'
+import { EdgeCounts } from './counts.ts'
+import { fromTag, toTag } from './describe.ts'
+import { Hops } from './hops.ts'
+import type { Listeners } from './listeners.ts'
+import { Membership } from './membership.ts'
+import type { EdgePeer } from './peers.ts'
+import { Reporter } from './reporter.ts'
+import type { EdgeServiceOptions } from './service.ts'
+
+export interface EdgeWiring {
+  readonly core: EdgeCore
+  /** From now on the lease says that this edge drains. */
+  setDraining(): void
+}
+
+const VERSION = '0.1.0'
+/** What we add to the largest message at most. */
+const ROOM_BYTES = 65_536
+
+export function createEdgeCore(options: EdgeServiceOptions, listeners: Listeners): EdgeWiring {
+  const { config, logger } = options
+  const now = (): number => performance.now()
+  const ring = createKeyRing(config.keyRing)
+  const self = selfOf(options, listeners)
+  const membership = new Membership({
+    location: options.location,
+    self: () => self,
+    facings: () => listeners.facings(),
+    leaseMs: config.leaseMs,
+    timeoutMs: config.rpc.timeoutMs,
+    logger,
+  })
+  const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
+  const { layer, proxy } = createProxy(config, out)
+  const core: EdgeCore = {
+    config,
+    edgeId: listeners.edgeId,
+    edgeHash: listeners.edgeHash,
+    layer,
+    proxy,
+    policy: options.policy,
+    location: options.location,
+    hops: createHops(listeners, membership, ring, now),
+    ring,
+    routeOwner: {
+      verifyToken: (user, msg): VerifiedToken | undefined =>
+        verifyToken(user, ring, msg.text(msg.callIdStart, msg.callIdEnd), fromTag(msg), toTag(msg)),
+      isOwnAddress: (host, port) => membership.isOwnAddress(host, port),
+    },
+    membership,
+    reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
+    counts: new EdgeCounts(),
+    logger,
+    edits: new Edits(),
+    out,
+    now,
+  }
+  return {
+    core,
+    setDraining: () => {
+      self.draining = true
+    },
+  }
+}
+
+/** The layer and the proxy are each other's: the layer is made with a user that the proxy then becomes. */
+function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<EdgeCore, 'layer' | 'proxy'> {
+  const { t1Ms, t2Ms, t4Ms, timerCMs } = config.timers
+  const maxServers = config.limits.maxTransactions
+  let proxy: StatefulProxy | undefined
+  const user: TransactionUser = {
+    onResponse: (tx, msg) => proxy?.onResponse(tx, msg),
+    onClientTimeout: (tx) => proxy?.onClientTimeout(tx),
+    onClientTransportError: (tx) => proxy?.onClientTransportError(tx),
+    onClientTerminated: (tx) => {
+      proxy?.onClientTerminated(tx)
+      if ('clients' in tx.peer) (tx.peer.clients as Set<unknown>).delete(tx)
+    },
+    onAck: (tx, msg) => proxy?.onAck(tx, msg),
+    onServerTransportError: () => proxy?.onServerTransportError(),
+    onServerTerminated: (tx) => proxy?.onServerTerminated(tx),
+  }
+  const layer = new TransactionLayer({
+    io: { send: (buf, start, end, peer) => void (peer as EdgePeer).send(buf, start, end) },
+    user,
+    timers: { t1Ms, t2Ms, t4Ms },
+    limits: { maxServers, maxClients: maxServers },
+  })
+  proxy = new StatefulProxy({ layer, timers: { timerCMs, cancelMs: 64 * t1Ms }, out })
+  return { layer, proxy }
+}
+
+function createHops(listeners: Listeners, membership: Membership, ring: EdgeCore['ring'], now: () => number): Hops {
+  const { udp, udpFacing, tcp } = listeners
+  const transports: TransportName[] = [
+    ...(udp === undefined ? [] : (['udp'] as const)),
+    ...(tcp === undefined ? [] : (['tcp'] as const)),
+  ]
+  return new Hops({
+    udp:
+      udp === undefined || udpFacing === undefined
+        ? new Map()
+        : new Map([[udp.family, { listener: udp, facing: udpFacing }]]),
+    tcp,
+    tcpFacing: listeners.tcpFacing,
+    internalTcp: listeners.internalTcp,
+    internalFacing: listeners.internalFacing,
+    locator: new ServerLocator({ resolver: createNodeResolver(), transports, random: Math.random, now }),
+    membership,
+    ring,
+    edgeId: listeners.edgeId,
+    edgeHash: listeners.edgeHash,
+  })
+}
+
+function selfOf(options: EdgeServiceOptions, listeners: Listeners): location.Edge {
+  const { config } = options
+  return {
+    id: listeners.edgeId,
+    name: config.id,
+    incarnation: listeners.edgeId.slice(config.id.length + 1),
+    internalAddress: listeners.internalFacing.host,
+    internalPort: config.internalPort,
+    listeners: listeners.facings().map((facing) => facing.name),
+    draining: false,
+    version: VERSION,
+  }
+}
