@@ -225,6 +225,7 @@ describe('the store away', () => {
   it('refuses with 503 and Retry-After, logs once, writes nothing, and comes back by itself', async () => {
     const bench = createBench()
     const contacts = [{ uri: 'sip:alice@192.0.2.1' }]
+    await register(bench, {})
     bench.fault = AWAY
     for (let cseq = 1; cseq <= 3; cseq++) {
       expect(await register(bench, { cseq, contacts })).toMatchObject({

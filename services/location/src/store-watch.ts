@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether the store answers, by what it answered last; one log line for each change.
+// Whether the store answers, by what it answered last; one log line for each change. A store that is away from the start
+// is the word of who opened it.
 import type { Logger } from '@tandem/service-kit'
 
 export class StoreWatch {
@@ -17,9 +18,9 @@ export class StoreWatch {
 
   note(isUp: boolean): void {
     const before = this.#state
-    if (isUp === (before === 'up') && before !== 'unknown') return
     this.#state = isUp ? 'up' : 'away'
+    if (this.#state === before || before === 'unknown') return
     if (!isUp) this.#logger.warn({ code: 'store_away' }, 'the store is away: registrations get 503 until it is back')
-    else if (before === 'away') this.#logger.info({}, 'the store is back')
+    else this.#logger.info({}, 'the store is back')
   }
 }
