@@ -38,7 +38,7 @@ function callerCpuUs(): number {
 }
 
 /** Keeps `inFlight` calls going for so long; resolves to how many ended well. */
-function closedLoop(caller: Caller<PolicyMethods>, inFlight: number, ms: number): Promise<number> {
+function closedLoop(caller: Caller<PolicyMethods, unknown>, inFlight: number, ms: number): Promise<number> {
   const end = performance.now() + ms
   let ended = 0
   let open = inFlight
@@ -60,7 +60,7 @@ function setImmediateEvery(run: () => void): void {
   else run()
 }
 
-function steady(caller: Caller<PolicyMethods>, ms: number): Promise<number> {
+function steady(caller: Caller<PolicyMethods, unknown>, ms: number): Promise<number> {
   const began = performance.now()
   let sent = 0
   let ended = 0

@@ -2,7 +2,14 @@
 //
 // A gRPC server: listening, and a stop that lets items in progress end. Order of a stop: every service drains (its streams
 // read nothing more, answer what they have and end), then the listener closes, and after the grace all is cut.
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { type OnBug, warnOfBug } from './caller.ts'
 import { SIZE_OPTIONS } from './channel.ts'
 import type { RpcServerOptions } from './options.ts'
@@ -15,6 +22,11 @@ export interface Drainable {
 
 const DEFAULT_GRACE_MS = 5_000
 
+/** grpc-js writes to stderr what it also returns as errors; one report is enough, unless the operator asks for its own. */
+function quietGrpc(): void {
+  if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
+}
+
 export class RpcServer {
   readonly onBug: OnBug
   readonly #server = new Server({
@@ -26,6 +38,7 @@ export class RpcServer {
   readonly #services: Drainable[] = []
 
   constructor(options: RpcServerOptions) {
+    quietGrpc()
     this.onBug = options.onBug ?? warnOfBug
     this.#credentials = options.credentials ?? ServerCredentials.createInsecure()
   }

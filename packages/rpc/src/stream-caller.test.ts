@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//
+// What the contract can't see: sizes of batches, replicas that come and go, a request that does not fit, back-off.
+import fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import { backoffMs } from './channel.ts'
+import { counter, deferred, located, locateRequest, plainHandlers, turn, whenReady } from './contract-kit.ts'
+import { BeginCallRequest, type LocateResponse, type Push } from './gen/tandem/location/v1/location.ts'
+import type { Result } from './result.ts'
+import { createRpcServer } from './rpc-server.ts'
+import { type LocationHandlers, type ServeOptions, serveLocation } from './serve.ts'
+import { locationService } from './service.ts'
+import { type Addresses, createStreamCaller, headlessAddresses } from './stream-caller.ts'
+
+const LONG_MS = 10_000
+const closers: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+async function serve(handlers: LocationHandlers = plainHandlers(), options: ServeOptions<Push> = {}) {
+  const server = createRpcServer()
+  const served = serveLocation(server, handlers, options)
+  const port = await server.listen('127.0.0.1', 0)
+  closers.push(() => server.close(0))
+  return { server, served, address: `127.0.0.1:${port}` }
+}
+
+function connect(addresses: Addresses, options: Partial<Parameters<typeof createStreamCaller>[2]> = {}) {
+  const caller = createStreamCaller(locationService, addresses, { peer: 'edge-1.a', backoffMaxMs: 50, ...options })
+  closers.push(() => caller.close())
+  return caller
+}
+
+describe('stream caller', () => {
+  it('sends a turn of 640 calls in ten messages', async () => {
+    const { served, address } = await serve()
+    const caller = connect([address])
+    await whenReady(caller)
+    const ended = counter(640)
+    for (let i = 0; i < 640; i++) caller.call('locate', locateRequest('sip:a@x'), LONG_MS, ended.hit)
+    await ended.reached
+    expect(caller.counts.batches).toBe(10)
+    expect(served.counts).toMatchObject({ items: 640, inProgress: 0, streams: 1 })
+    expect(served.counts.batches).toBeLessThanOrEqual(10)
+  })
+
+  it('sends to the replica that has the fewest calls in flight', async () => {
+    const arrived = counter(10)
+    const locate = () => {
+      arrived.hit()
+      return new Promise<Result<LocateResponse>>(() => undefined)
+    }
+    const replicas = [await serve(plainHandlers({ locate })), await serve(plainHandlers({ locate }))]
+    const addresses = replicas.map(({ address }) => address)
+    const caller = connect(addresses, { maxBatchItems: 1, batchWindowMs: 0 })
+    while (replicas.some(({ served }) => served.counts.streams === 0)) await turn()
+    await caller.invoke('leaveEdge', { edgeId: 'x' }, LONG_MS)
+    for (let i = 0; i < 10; i++) caller.call('locate', locateRequest('sip:a@x'), LONG_MS, () => undefined)
+    await arrived.reached
+    expect(replicas.map(({ served }) => served.counts.inProgress)).toEqual([5, 5])
+  })
+
+  it('follows replicas that join and leave, and lets a leaving one answer', async () => {
+    const { promise, resolve } = deferred<Result<LocateResponse>>()
+    const arrived = counter(1)
+    const locate = () => {
+      arrived.hit()
+      return promise
+    }
+    const [first, second] = [await serve(plainHandlers({ locate })), await serve()]
+    let addresses = [first.address]
+    const caller = connect(async () => addresses, { resolveIntervalMs: 5 })
+    const held = caller.invoke('locate', locateRequest('sip:held@x'), LONG_MS)
+    await arrived.reached
+    addresses = [second.address]
+    while (second.served.counts.streams === 0) await turn()
+    expect(await caller.invoke('locate', locateRequest('sip:new@x'), LONG_MS)).toEqual(located('sip:new@x'))
+    resolve(located('sip:held@x'))
+    expect(await held).toEqual(located('sip:held@x'))
+    while (first.served.counts.streams > 0) await turn()
+    addresses = []
+    await turn()
+    expect(caller.ready).toBe(true)
+  })
+
+  it('refuses a request that is too large or malformed, and goes on', async () => {
+    const { address } = await serve()
+    const bugs: string[] = []
+    const caller = connect([address], { onBug: (_error, where) => bugs.push(where) })
+    const large = BeginCallRequest.fromPartial({ invite: Buffer.alloc(3_000_000) })
+    expect(await caller.invoke('beginCall', large, LONG_MS)).toMatchObject({ refusal: { code: 'item_too_large' } })
+    const malformed = BeginCallRequest.fromPartial({ step: -1 })
+    expect(await caller.invoke('beginCall', malformed, LONG_MS)).toMatchObject({ refusal: { code: 'bad_request' } })
+    expect(bugs).toEqual(['request of beginCall'])
+    expect(await caller.invoke('locate', locateRequest('sip:a@x'), LONG_MS)).toEqual(located('sip:a@x'))
+  })
+
+  it('resolves a name to all of its addresses', async () => {
+    const addresses = await headlessAddresses('localhost', 50051)()
+    expect(addresses.length).toBeGreaterThan(0)
+    for (const address of addresses) expect(address).toMatch(/^(127\.0\.0\.1|\[::1\]):50051$/)
+  })
+
+  it('backs off below an exponential step, and never above the maximum', () => {
+    const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+    fc.assert(
+      fc.property(fc.nat(2_000), unit, (attempt, random) => {
+        const ms = backoffMs(attempt, 50, 5_000, () => random)
+        expect(ms).toBeGreaterThanOrEqual(0)
+        expect(ms).toBeLessThanOrEqual(Math.min(5_000, 50 * 2 ** Math.min(attempt, 20)))
+      }),
+    )
+  })
+})
