@@ -1,19 +1,112 @@
 // SPDX-License-Identifier: MIT
+// The store on Redis 6.2 or later: standalone, Sentinel or Cluster, with or without TLS, by one URL. Every operation is one
+// script on one slot. Away at the start or later: operations fail fast, the connection is tried again with jitter, and
+// status tells. Nothing here throws but createRedisStore itself, for a URL that is none.
+
 import type { ConnectionOptions } from 'node:tls'
-import { StoreConfigError } from '../errors.ts'
-import type { Store, StoreSettings } from '../store.ts'
-export type Durability = 'async' | 'replica' | 'fsync'
+import { Cluster } from 'ioredis'
+import type { LocationStore } from '../location-store.ts'
+import type { PolicyStore } from '../policy-store.ts'
+import { DEFAULT_SETTINGS, type Store, type StoreSettings } from '../store.ts'
+import { Batcher, type Durability } from './batcher.ts'
+import { RedisBindings } from './bindings.ts'
+import { RedisCalls, RedisMints } from './calls.ts'
+import { type Client, Connection } from './connection.ts'
+import { RedisDirectory, RedisMembership } from './directory.ts'
+import { RedisRecords } from './records.ts'
+import { Runner } from './runner.ts'
+
+export type { Durability } from './batcher.ts'
+
 export interface RedisStoreOptions {
   /** redis://, rediss://, redis-sentinel://host,host/name, redis-cluster://host,host; `?tls=true` for the latter two. */
   url: string
+  /** What a write waits for: nothing, replicas (WAIT), or the master's append-only file (WAITAOF, Redis 7.2). */
   durability?: Durability
   /** Replicas that must have a write when durability is `replica`. */
   replicas?: number
   /** A batch without an answer after this ends as unknown. */
   timeoutMs?: number
+  /** Operations on their way, at most. */
+  maxInFlight?: number
   tls?: ConnectionOptions
   settings?: Partial<StoreSettings>
 }
+
+/** Throws StoreConfigError for a bad URL. Connects in the background. */
 export function createRedisStore(options: RedisStoreOptions): Store {
-  throw new StoreConfigError(`${options.url.split(':')[0]}: is not built in yet`)
+  const { url, durability = 'async', replicas = 1, timeoutMs = 2_000, maxInFlight = 20_000 } = options
+  const connection = new Connection({ url, tls: options.tls, timeoutMs }, (client) => lacking(client, durability))
+  const batcher = new Batcher(connection, { durability, replicas, timeoutMs, maxInFlight })
+  const runner = new Runner(batcher, { ...DEFAULT_SETTINGS, ...options.settings })
+  const records = new RedisRecords(runner)
+  const calls = new RedisCalls(runner, (shard) => records.wake(shard))
+  return {
+    location: createLocation(runner),
+    policy: createPolicy(new RedisMints(runner, calls), calls, records),
+    get status() {
+      return connection.status
+    },
+    onStatus: (listener) => connection.onStatus(listener),
+    counts: () => ({ ...batcher.counts(), ...calls.counts() }),
+    tick: () => undefined,
+    close: () => connection.close(),
+  }
+}
+
+function createLocation(runner: Runner): LocationStore {
+  const bindings = new RedisBindings(runner)
+  const directory = new RedisDirectory(runner)
+  const members = new RedisMembership(runner)
+  return {
+    register: (update) => bindings.register(update),
+    locate: (aor) => bindings.locate(aor),
+    removeBindings: (aor) => bindings.removeBindings(aor),
+    expire: (shard, limit) => bindings.expire(shard, limit),
+    readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    beginCall: (call) => directory.begin(call),
+    updateCall: (update) => directory.update(update),
+    endCall: (end) => directory.end(end),
+    adoptCall: (adoption) => directory.adopt(adoption),
+    readCall: (transactionKey) => directory.read(transactionKey),
+    listOwned: (owner, limit) => directory.listOwned(owner, limit),
+    leaseEdge: (edge, leaseMs) => members.lease(edge, leaseMs),
+    leaveEdge: (edgeId) => members.leave(edgeId),
+    listEdges: () => members.list(),
+  }
+}
+
+function createPolicy(mints: RedisMints, calls: RedisCalls, records: RedisRecords): PolicyStore {
+  return {
+    mint: (key, proposal, keepMs) => mints.mint(key, proposal, keepMs),
+    releaseMint: (key, keepMs) => mints.release(key, keepMs),
+    useNonce: (id, nc, key, ttlMs) => mints.useNonce(id, nc, key, ttlMs),
+    answered: (ref, report) => calls.answered(ref, report),
+    ended: (ref, report) => calls.ended(ref, report),
+    failed: (ref, report) => calls.failed(ref, report),
+    claimDue: (shard, leaseMs, limit) => calls.claimDue(shard, leaseMs, limit),
+    settleDue: (ref) => calls.settleDue(ref),
+    listLive: (limit) => calls.listLive(limit),
+    readLive: (ref) => calls.readLive(ref),
+    openRecords: (group, consumer) => records.open(group, consumer),
+    recordLag: (group) => records.lag(group),
+    dropGroup: (group) => records.dropGroup(group),
+  }
+}
+
+const OLDEST: Record<Durability, [major: number, minor: number, why: string]> = {
+  async: [6, 2, 'Tandem needs Redis 6.2 or later'],
+  replica: [6, 2, 'Tandem needs Redis 6.2 or later'],
+  fsync: [7, 2, 'durability "fsync" needs Redis 7.2 or later (WAITAOF)'],
+}
+
+/** What the server lacks, if anything. */
+async function lacking(client: Client, durability: Durability): Promise<string | undefined> {
+  const node = client instanceof Cluster ? client.nodes('master')[0] : client
+  const info = (await node?.info('server')) ?? ''
+  const version = /redis_version:(\d+)\.(\d+)\S*/.exec(info)
+  const [major, minor, why] = OLDEST[durability]
+  if (version === null || Number(version[1]) > major) return undefined
+  if (Number(version[1]) === major && Number(version[2]) >= minor) return undefined
+  return `${why}; this server is ${version[0].slice('redis_version:'.length)}`
 }

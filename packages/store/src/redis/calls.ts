@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// Mints, nonce counts and calls on record in Redis: arguments and replies of their scripts. A mint and its call lie on two
+// slots: the mint comes first and decides the reference, opening the call is repeated by any replay and happens once.
+
+import { createHash } from 'node:crypto'
+import { liveCallOf } from '../call-record.ts'
+import { mapStored, notStored, type Stored, stored } from '../result.ts'
+import { shardOf, shardOfReference } from '../shard.ts'
+import type {
+  AnsweredReport,
+  CallDescription,
+  CallState,
+  DueCall,
+  EndedReport,
+  FailedReport,
+  LiveCall,
+  LiveCalls,
+  Minted,
+  MintProposal,
+  ReportOutcome,
+} from '../types.ts'
+import type { Argument, Reply } from './batcher.ts'
+import { callOf, descriptionArgs } from './packed-call.ts'
+import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
+import type { Runner } from './runner.ts'
+import { ANSWERED, CLAIM_DUE, ENDED, FAILED, LIST_LIVE, OPEN_CALL, READ_LIVE, SETTLE_DUE } from './scripts/calls.ts'
+import { MINT, RELEASE_MINT, USE_NONCE } from './scripts/mints.ts'
+import type { Script } from './scripts/script.ts'
+import { tagOf } from './slot.ts'
+
+const NO_SHARD = notStored('invalid', 'the call reference carries no shard')
+
+export class RedisMints {
+  readonly #runner: Runner
+  readonly #calls: RedisCalls
+
+  constructor(runner: Runner, calls: RedisCalls) {
+    this.#runner = runner
+    this.#calls = calls
+  }
+
+  async mint(key: string, proposal: MintProposal, keepMs: number): Promise<Stored<Minted>> {
+    if (shardOfReference(proposal.ref) < 0) return NO_SHARD
+    const tag = tagOf('t', shardOf(key))
+    const args: Argument[] = [proposal.ref, proposal.decision, keepMs]
+    const minted = await this.#runner.run(MINT, tag, [`{${tag}}:mint:${key}`], args, readMint)
+    if (minted.state !== 'stored') return minted
+    const { leftMs, ...value } = minted.value
+    if (proposal.call === undefined) return stored(value)
+    const opened = await this.#calls.open(value.ref, key, proposal.call, proposal.deadlineMs, leftMs)
+    return mapStored(opened, () => value)
+  }
+
+  release(key: string, keepMs: number): Promise<Stored<boolean>> {
+    const tag = tagOf('t', shardOf(key))
+    return this.#runner.run(RELEASE_MINT, tag, [`{${tag}}:mint:${key}`], [keepMs], (reply) => numberOf(reply) === 1)
+  }
+
+  useNonce(id: string, nc: number, transactionKey: string, ttlMs: number): Promise<Stored<'fresh' | 'replay'>> {
+    const tag = tagOf('n', shardOf(id))
+    const user = createHash('sha1').update(transactionKey).digest('base64url').slice(0, 16)
+    return this.#runner.run(USE_NONCE, tag, [`{${tag}}:nonce:${id}`], [nc, user, ttlMs], (reply) =>
+      numberOf(reply) === 1 ? 'fresh' : 'replay',
+    )
+  }
+}
+
+export class RedisCalls {
+  readonly #runner: Runner
+  readonly #onFinished: (shard: number) => void
+  #dropped = 0
+
+  /** `onFinished` hears of each shard that got a record from here. */
+  constructor(runner: Runner, onFinished: (shard: number) => void) {
+    this.#runner = runner
+    this.#onFinished = onFinished
+  }
+
+  open(ref: string, key: string, call: CallDescription, deadlineMs: number, keepMs: number): Promise<Stored<void>> {
+    const args = [...this.#shared(ref), ...descriptionArgs(call), key, deadlineMs, keepMs]
+    const { tag, keys } = keysOf(ref)
+    return this.#runner.run(OPEN_CALL, tag, keys, args, () => undefined)
+  }
+
+  answered(ref: string, report: AnsweredReport): Promise<Stored<ReportOutcome>> {
+    const { ageMs, toTag, status, target } = report
+    return this.#report(ANSWERED, ref, report.call, [ageMs, toTag, status, target])
+  }
+
+  ended(ref: string, report: EndedReport): Promise<Stored<ReportOutcome>> {
+    const { ageMs, fromTag, toTag, by, reason } = report
+    return this.#report(ENDED, ref, report.call, [ageMs, fromTag, toTag, by, reason])
+  }
+
+  failed(ref: string, report: FailedReport): Promise<Stored<ReportOutcome>> {
+    const { ageMs, status, cause, reason } = report
+    return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason])
+  }
+
+  claimDue(shard: number, leaseMs: number, limit: number): Promise<Stored<DueCall[]>> {
+    const tag = tagOf('c', shard)
+    const keys = [`{${tag}}:due`, `{${tag}}:beat`]
+    return this.#runner.run(CLAIM_DUE, tag, keys, [leaseMs, limit, `{${tag}}:call:`], (reply) => {
+      const flat = listOf(reply).map(textOf)
+      const due: DueCall[] = []
+      for (let i = 0; i + 1 < flat.length; i += 2) due.push({ ref: flat[i] ?? '', state: flat[i + 1] as CallState })
+      return due
+    })
+  }
+
+  async settleDue(ref: string): Promise<Stored<{ finished: boolean }>> {
+    if (shardOfReference(ref) < 0) return NO_SHARD
+    const { tag, keys } = keysOf(ref)
+    const result = await this.#runner.run(SETTLE_DUE, tag, keys, this.#shared(ref), (reply) => this.#read(ref, reply))
+    return mapStored(result, ({ step }) => ({ finished: step === 'finished' }))
+  }
+
+  async listLive(limit: number): Promise<Stored<LiveCalls>> {
+    const shards = await this.#runner.everyShard((shard) => {
+      const tag = tagOf('c', shard)
+      return this.#runner.run(LIST_LIVE, tag, [`{${tag}}:due`], [limit, `{${tag}}:call:`], readList)
+    })
+    return mapStored(shards, (lists) => {
+      const calls = lists.flatMap((list) => list.calls).sort((a, b) => Number(b.setupUnixMs - a.setupUnixMs))
+      const total = lists.reduce((sum, list) => sum + list.total, 0)
+      return { calls: calls.slice(0, limit), truncated: total > limit }
+    })
+  }
+
+  readLive(ref: string): Promise<Stored<LiveCall | undefined>> {
+    if (shardOfReference(ref) < 0) return Promise.resolve(NO_SHARD)
+    const { tag, keys } = keysOf(ref)
+    return this.#runner.run(READ_LIVE, tag, keys.slice(0, 1), [], (reply) => {
+      const [now, packed] = listOf(reply)
+      return readLive(ref, bytesOf(packed), numberOf(now))
+    })
+  }
+
+  counts(): Record<string, number> {
+    return { recordsDropped: this.#dropped }
+  }
+
+  async #report(
+    script: Script,
+    ref: string,
+    call: CallDescription,
+    event: readonly Argument[],
+  ): Promise<Stored<ReportOutcome>> {
+    if (shardOfReference(ref) < 0) return NO_SHARD
+    const { tag, keys } = keysOf(ref)
+    const args = [...this.#shared(ref), ...descriptionArgs(call), ...event]
+    const result = await this.#runner.run(script, tag, keys, args, (reply) => this.#read(ref, reply))
+    return mapStored(result, ({ step, state, transactionKey }) => ({
+      result: step === 'finished' ? 'applied' : (step as ReportOutcome['result']),
+      state,
+      transactionKey,
+    }))
+  }
+
+  #read(ref: string, reply: Reply): { step: string; state: CallState; transactionKey: string } {
+    const [step, state, transactionKey, full] = listOf(reply)
+    this.#dropped += numberOf(full)
+    if (textOf(step) === 'finished') this.#onFinished(shardOfReference(ref))
+    return { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
+  }
+
+  #shared(ref: string): Argument[] {
+    const { recordsMaxLen, finishedKeepMs, partialGraceMs, maxCallMs } = this.#runner.settings
+    return [ref, recordsMaxLen, finishedKeepMs, partialGraceMs, maxCallMs]
+  }
+}
+
+function keysOf(ref: string): { tag: string; keys: string[] } {
+  const tag = tagOf('c', shardOfReference(ref))
+  return { tag, keys: [`{${tag}}:call:${ref}`, `{${tag}}:due`, `{${tag}}:cdr`] }
+}
+
+function readMint(reply: Reply): Minted & { leftMs: number } {
+  const [replayed, ref, decision, leftMs] = listOf(reply)
+  return {
+    ref: textOf(ref),
+    decision: bytesOf(decision),
+    replayed: numberOf(replayed) === 1,
+    leftMs: Math.max(0, numberOf(leftMs)),
+  }
+}
+
+function readList(reply: Reply): { total: number; calls: LiveCall[] } {
+  const [now, total, ...flat] = listOf(reply)
+  const calls: LiveCall[] = []
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const call = readLive(textOf(flat[i]), bytesOf(flat[i + 1]), numberOf(now))
+    if (call !== undefined) calls.push(call)
+  }
+  return { total: numberOf(total), calls }
+}
+
+function readLive(ref: string, packed: Buffer, nowMs: number): LiveCall | undefined {
+  if (packed.length === 0) return undefined
+  const call = callOf(ref, packed)
+  return call.state === 'finished' ? undefined : liveCallOf(call, nowMs)
+}

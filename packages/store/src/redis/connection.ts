@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// One connection to Redis, whatever stands behind the URL: standalone, Sentinel or Cluster. Connects by itself, goes on
+// trying with jittered backoff, tells its state. Holds no commands back while it is away: there is no offline queue.
+
+import { EventEmitter } from 'node:events'
+import type { ConnectionOptions } from 'node:tls'
+import { Cluster, Redis } from 'ioredis'
+import type { StoreStatus } from '../store.ts'
+import { slotOfTag } from './slot.ts'
+import { parseStoreUrl, type StoreAddress } from './url.ts'
+
+export interface ConnectionSettings {
+  url: string
+  tls: ConnectionOptions | undefined
+  timeoutMs: number
+}
+
+/** Pipelines share this much of ioredis. */
+export type Client = Redis | Cluster
+
+export class Connection {
+  readonly client: Client
+  readonly isCluster: boolean
+  status: StoreStatus = { state: 'connecting', detail: 'connecting' }
+  readonly #events = new EventEmitter()
+  readonly #check: (client: Client) => Promise<string | undefined>
+  #lastError = ''
+
+  /** `check` looks at a server that answers; text makes the store unusable. */
+  constructor(settings: ConnectionSettings, check: (client: Client) => Promise<string | undefined>) {
+    const address = parseStoreUrl(settings.url)
+    this.#check = check
+    this.isCluster = address.kind === 'cluster'
+    this.client = this.isCluster ? openCluster(address, settings) : openNode(address, settings)
+    this.#watch()
+  }
+
+  onStatus(listener: (status: StoreStatus) => void): () => void {
+    this.#events.on('status', listener)
+    return () => this.#events.off('status', listener)
+  }
+
+  /** Commands of one lane share a connection: the node (in ioredis's words: the group) that serves the tag's slot. */
+  laneOf(tag: string): string {
+    if (!(this.client instanceof Cluster)) return ''
+    return this.client.slots[slotOfTag(tag)]?.join(';') ?? ''
+  }
+
+  /** A node that took commands and does not answer: drop its connection, so that what follows fails fast or finds another. */
+  reset(lane: string): void {
+    if (!(this.client instanceof Cluster)) {
+      if (this.client.status === 'ready') this.client.disconnect(true)
+      return
+    }
+    const [key] = lane.split(';')
+    for (const node of this.client.nodes('all'))
+      if (`${node.options.host}:${node.options.port}` === key) node.disconnect(false)
+  }
+
+  async close(): Promise<void> {
+    this.#tell({ state: 'closed', detail: 'closed' })
+    this.client.disconnect()
+  }
+
+  #watch(): void {
+    this.client.on('ready', () => void this.#ready())
+    this.client.on('error', (error: Error) => {
+      this.#lastError = describeError(error)
+      if (this.status.state === 'connecting') this.#away()
+    })
+    for (const event of ['close', 'reconnecting', 'end']) this.client.on(event, () => this.#away())
+  }
+
+  async #ready(): Promise<void> {
+    const trouble = await this.#check(this.client).catch((error: unknown) => describeError(error))
+    if (this.client.status !== 'ready') return
+    if (trouble === undefined) this.#tell({ state: 'ready', detail: 'connected' })
+    else this.#tell({ state: 'unusable', detail: trouble })
+  }
+
+  #away(): void {
+    if (this.status.state === 'away' && this.status.detail !== '') return
+    this.#tell({ state: 'away', detail: this.#lastError === '' ? 'connection lost' : this.#lastError })
+  }
+
+  #tell(status: StoreStatus): void {
+    if (this.status.state === 'closed') return
+    if (this.status.state === status.state && this.status.detail === status.detail) return
+    this.status = status
+    this.#events.emit('status', status)
+  }
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const nested = (error as { lastNodeError?: unknown }).lastNodeError
+  if (nested instanceof Error) return describeError(nested)
+  const code = (error as { code?: unknown }).code
+  return error.message === '' && typeof code === 'string' ? code : error.message
+}
+
+/** 50 ms doubling to 2 s, each time between half and all of it. */
+export function backoffMs(attempt: number): number {
+  const most = Math.min(50 * 2 ** Math.min(attempt, 6), 2_000)
+  return Math.ceil(most * (0.5 + Math.random() / 2))
+}
+
+function openNode(address: StoreAddress, settings: ConnectionSettings): Redis {
+  const first = address.addresses[0] ?? { host: '127.0.0.1', port: 6379 }
+  const place =
+    address.kind === 'sentinel'
+      ? {
+          sentinels: address.addresses,
+          name: address.masterName,
+          failoverDetector: true,
+          sentinelRetryStrategy: backoffMs,
+          ...(address.sentinelPassword !== '' && { sentinelPassword: address.sentinelPassword }),
+          ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: settings.tls ?? {} }),
+        }
+      : first
+  return new Redis({ ...place, ...sharedOptions(address, settings), db: address.db, retryStrategy: backoffMs })
+}
+
+function sharedOptions(address: StoreAddress, settings: ConnectionSettings) {
+  return {
+    ...(address.username !== '' && { username: address.username }),
+    ...(address.password !== '' && { password: address.password }),
+    ...(address.tls && { tls: settings.tls ?? {} }),
+    protocol: 2 as const,
+    connectTimeout: settings.timeoutMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectionName: 'tandem',
+  }
+}
+
+function openCluster(address: StoreAddress, settings: ConnectionSettings): Cluster {
+  return new Cluster(address.addresses, {
+    enableOfflineQueue: false,
+    clusterRetryStrategy: backoffMs,
+    slotsRefreshTimeout: settings.timeoutMs,
+    slotsRefreshInterval: 5_000,
+    retryDelayOnFailover: 100,
+    retryDelayOnClusterDown: 100,
+    retryDelayOnTryAgain: 50,
+    maxRedirections: 8,
+    redisOptions: sharedOptions(address, settings),
+  })
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// Scripts over one call on record: the rules of memory/call-machine.ts in Redis. The call is one packed map with short
+// names (packed-call.ts has their meaning); finishing appends it to the shard's record stream, takes it off the due work
+// and leaves a stone, all in the same script.
+
+import { MAX_LEGS } from '../../call-record.ts'
+import { script } from './script.ts'
+
+// ARGV 1 ref, 2 recordsMaxLen, 3 finishedKeepMs, 4 partialGraceMs, 5 maxCallMs,
+// 6… description: ci ft fu tu ru st sa sp id ac ua ed at setupAgeMs ringAgeMs ('' where unknown); 21… the event's own.
+const CALL = `
+local ref = ARGV[1]
+local at = now()
+local function loadCall()
+  local packed = redis.call('GET', KEYS[1])
+  return packed and cmsgpack.unpack(packed) or nil
+end
+local function keep(c, dueMs)
+  if dueMs then
+    c.du = dueMs
+    redis.call('ZADD', KEYS[2], int(dueMs), ref)
+  end
+  redis.call('SET', KEYS[1], cmsgpack.pack(c))
+end
+local function eventsOf(c)
+  local events = {}
+  if c.oc ~= 'answered' then events[1] = 'f' end
+  for _, l in ipairs(c.lg) do
+    if l[2] == 1 then events[#events + 1] = 'a:' .. l[1] end
+    if l[3] > 0 then events[#events + 1] = 'e:' .. l[1] end
+  end
+  return events
+end
+local function finish(c, outcome, completeness)
+  c.oc, c.cp, c.s = outcome, completeness, 'finished'
+  local full = redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[2]) and 1 or 0
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'r', cmsgpack.pack(c), 'k', ref)
+  redis.call('ZREM', KEYS[2], ref)
+  local ms = math.max(tonumber(ARGV[3]), (c.ku or 0) - at)
+  redis.call('SET', KEYS[1], cmsgpack.pack({s = 'finished', tk = c.tk or '', ev = eventsOf(c)}), 'PX', int(ms))
+  return {'finished', 'finished', c.tk or '', full}
+end
+local function afterwards(stone, event, other)
+  for _, known in ipairs(stone.ev or {}) do
+    if known == event or known == other then return {'repeated', 'finished', stone.tk, 0} end
+  end
+  return {'ignored', 'finished', stone.tk, 0}
+end
+local NAMES = {'ci', 'ft', 'fu', 'tu', 'ru', 'st', 'sa', 'sp', 'id', 'ac', 'ua', 'ed', 'at'}
+local function describe(c, owner)
+  for i, name in ipairs(NAMES) do
+    local told = ARGV[5 + i]
+    local isEdge = name == 'ed'
+    if told ~= '' and (owner or (not c[name] and not isEdge)) then c[name] = told end
+  end
+  if not c.su and ARGV[19] ~= '' then c.su = at - tonumber(ARGV[19]) end
+  if not c.ri and ARGV[20] ~= '' then c.ri = at - tonumber(ARGV[20]) end
+end
+local function foreign(c)
+  return (c.ci and ARGV[6] ~= '' and c.ci ~= ARGV[6]) or (c.ft and ARGV[7] ~= '' and c.ft ~= ARGV[7])
+end
+local function legOf(c, tag)
+  for _, l in ipairs(c.lg) do if l[1] == tag then return l end end
+  if #c.lg >= ${MAX_LEGS} then return nil end
+  local l = {tag, 0, 0}
+  c.lg[#c.lg + 1] = l
+  return l
+end
+local function over(c)
+  if c.s ~= 'answered' then return false end
+  for _, l in ipairs(c.lg) do if l[3] == 0 then return false end end
+  return true
+end
+local function done(result, c) return {result, c.s, c.tk or '', 0} end
+local function fresh() return {s = 'setup', lg = {}} end
+`
+
+/** KEYS call due cdr; event: key deadlineMs keepMs. */
+export const OPEN_CALL = script(
+  'open-call',
+  'writes',
+  CALL,
+  `
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local c = fresh()
+describe(c, true)
+c.tk, c.ku = ARGV[21], at + tonumber(ARGV[23])
+if not c.su then c.su = at end
+keep(c, at + tonumber(ARGV[22]))
+return 1
+`,
+)
+
+/** KEYS call due cdr; event: ageMs toTag status target. */
+export const ANSWERED = script(
+  'answered',
+  'writes',
+  CALL,
+  `
+local c = loadCall()
+if c and c.s == 'finished' then return afterwards(c, 'a:' .. ARGV[22]) end
+c = c or fresh()
+if foreign(c) then return done('ignored', c) end
+local leg = legOf(c, ARGV[22])
+if not leg then return done('ignored', c) end
+if leg[2] == 1 then return done('repeated', c) end
+describe(c, true)
+leg[2] = 1
+local when = math.max(at - tonumber(ARGV[21]), c.su or 0)
+if c.s == 'setup' then c.s, c.tg, c.fs = 'answered', ARGV[24], tonumber(ARGV[23]) end
+c.an = math.min(c.an or when, when)
+if over(c) then
+  c.en = math.max(c.en or 0, c.an)
+  return finish(c, 'answered', 'complete')
+end
+keep(c, c.an + tonumber(ARGV[5]))
+return done('applied', c)
+`,
+)
+
+/** KEYS call due cdr; event: ageMs fromTag toTag by reason. */
+export const ENDED = script(
+  'ended',
+  'writes',
+  CALL,
+  `
+local fromTag, toTag, by = ARGV[22], ARGV[23], ARGV[24]
+local known = loadCall()
+if known and known.s == 'finished' then return afterwards(known, 'e:' .. fromTag, 'e:' .. toTag) end
+local c = known or fresh()
+if foreign(c) then return done('ignored', c) end
+local caller = c.ft or (ARGV[7] ~= '' and ARGV[7]) or nil
+local tag
+if not caller then tag = by == 'callee' and fromTag or toTag
+elseif fromTag == caller then tag = toTag
+elseif toTag == caller then tag = fromTag end
+local leg = tag and legOf(c, tag)
+if not leg then return done('ignored', c) end
+if leg[3] > 0 then return done('repeated', c) end
+describe(c, false)
+leg[3] = math.max(1, at - tonumber(ARGV[21]), c.an or 0)
+if leg[3] >= (c.en or 0) then c.en, c.by, c.rs, c.ee = leg[3], by, ARGV[25], ARGV[17] end
+if over(c) then return finish(c, 'answered', 'complete') end
+local grace = at + tonumber(ARGV[4])
+if c.s == 'setup' then keep(c, math.min(c.du or grace, grace)) else keep(c) end
+return done('applied', c)
+`,
+)
+
+/** KEYS call due cdr; event: ageMs status cause reason. */
+export const FAILED = script(
+  'failed',
+  'writes',
+  CALL,
+  `
+local c = loadCall()
+if c and c.s == 'finished' then return afterwards(c, 'f') end
+c = c or fresh()
+if foreign(c) or c.s == 'answered' then return done('ignored', c) end
+local isKnown = c.su or ARGV[19] ~= ''
+describe(c, true)
+c.fs, c.rs, c.ee = tonumber(ARGV[22]), ARGV[24], ARGV[17]
+c.en = math.max(at - tonumber(ARGV[21]), c.su or 0)
+return finish(c, ARGV[23], isKnown and 'complete' or 'partial')
+`,
+)
+
+/** KEYS call due cdr; no description. */
+export const SETTLE_DUE = script(
+  'settle-due',
+  'writes',
+  CALL,
+  `
+local c = loadCall()
+if not c then
+  redis.call('ZREM', KEYS[2], ref)
+  return {'ignored', '', '', 0}
+end
+if c.s == 'finished' or (c.du or 0) > at then return done('ignored', c) end
+if c.s == 'answered' then
+  c.en, c.by = at, 'system'
+  return finish(c, 'answered', 'recovered')
+end
+if #c.lg > 0 then return finish(c, 'answered', 'partial') end
+c.en = at
+return finish(c, 'error', 'partial')
+`,
+)
+
+/** KEYS due beat; ARGV leaseMs limit, prefix of the shard's call keys (of the same slot). beat: t last claim, h hold. */
+export const CLAIM_DUE = script(
+  'claim-due',
+  'writes',
+  `
+local at, leaseMs = now(), tonumber(ARGV[1])
+local beat = redis.call('HMGET', KEYS[2], 't', 'h')
+local hold = tonumber(beat[2] or '0')
+if not beat[1] or at - tonumber(beat[1]) > 2 * leaseMs then hold = at + leaseMs end
+redis.call('HSET', KEYS[2], 't', int(at), 'h', int(hold))
+if at < hold then return {} end
+local out = {}
+for _, ref in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
+  local packed = redis.call('GET', ARGV[3] .. ref)
+  if packed then
+    redis.call('ZADD', KEYS[1], int(at + leaseMs), ref)
+    out[#out + 1] = ref
+    out[#out + 1] = cmsgpack.unpack(packed).s
+  else redis.call('ZREM', KEYS[1], ref) end
+end
+return out
+`,
+)
+
+/** KEYS due; ARGV limit, prefix of the shard's call keys. The latest deadline first. */
+export const LIST_LIVE = script(
+  'list-live',
+  'reads',
+  `
+local out = {int(now()), int(redis.call('ZCARD', KEYS[1]))}
+for _, ref in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[1]) - 1)) do
+  local packed = redis.call('GET', ARGV[2] .. ref)
+  if packed then
+    out[#out + 1] = ref
+    out[#out + 1] = packed
+  end
+end
+return out
+`,
+)
+
+/** KEYS call. */
+export const READ_LIVE = script('read-live', 'reads', `return {int(now()), redis.call('GET', KEYS[1]) or ''}`)
