@@ -1,2 +1,4 @@
 // SPDX-License-Identifier: MIT
-export {}
+// For the tests of this package's siblings: the contract that any store has to meet.
+export { runStoreContract } from './contract/contract.ts'
+export { CONTRACT_SETTINGS, type MakeStore, type StoreUnderTest } from './contract/world.ts'

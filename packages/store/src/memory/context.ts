@@ -20,7 +20,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxTransactions: 500_000,
   maxMints: 500_000,
   maxNonces: 500_000,
-  maxCalls: 500_000,
+  maxCalls: 1_000_000,
   maxRecords: 65_536,
 }
 

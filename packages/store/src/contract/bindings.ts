@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// Contract: bindings and their change feed. [RFC3261-10.3]
+import { expect, it } from 'vitest'
+import { SHARDS, shardOf } from '../shard.ts'
+import { contact, update, urisOf, value, type World } from './world.ts'
+
+export function bindingContract(at: () => World): void {
+  it('MUST store a contact and give it back with the seconds left, flow, path and parameters', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const flow = { transport: 'tcp', address: '2001:db8::1', port: 40000, edgeId: 'edge0.1', flowId: 4_294_967_295 }
+    const extras = { flow, path: ['<sip:p1;lr>', '<sip:p2;lr>'], params: ';methods="INVITE, ü"', regId: 2 }
+    const asked = contact('sip:a@192.0.2.1', {
+      ...extras,
+      qMilli: 500,
+      instanceId: '<urn:uuid:1>',
+      uri: 'sip:A@192.0.2.1',
+    })
+    const made = await value(store.location.register(update(aor, 7, [asked])))
+    const { bindings, version } = await value(store.location.locate(aor))
+    expect(made).toEqual({ result: 'ok', bindings, version })
+    expect(version).toBeGreaterThan(0n)
+    const { uriKey: _key, ...shown } = asked
+    expect(bindings).toEqual([{ ...shown, callId: 'call-1', cseq: 7, userAgent: 'phone/1' }])
+  })
+
+  it('MUST answer a query without changing anything', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const made = await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
+    expect(await value(store.location.register(update(aor, 1, [])))).toEqual(made)
+    expect(await value(store.location.locate(name('sip:nobody')))).toMatchObject({ bindings: [] })
+  })
+
+  it('MUST order by q, then latest first', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const contacts = [contact('sip:a@h', { qMilli: 300 }), contact('sip:b@h'), contact('sip:c@h')]
+    await value(store.location.register(update(aor, 1, contacts)))
+    await value(store.location.register(update(aor, 2, [contact('sip:b@h')])))
+    expect(urisOf((await value(store.location.locate(aor))).bindings)).toEqual(['sip:b@h', 'sip:c@h', 'sip:a@h'])
+  })
+
+  it('MUST refuse a lower CSeq of the same Call-ID as a whole, and take any CSeq of another', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 5, [contact('sip:a@h')])))
+    const late = update(aor, 4, [contact('sip:new@h'), contact('sip:a@h', { expiresS: 0 })])
+    expect(await value(store.location.register(late))).toEqual({ result: 'outOfOrder' })
+    const same = update(aor, 5, [contact('sip:a@h', { expiresS: 120 })])
+    expect(await value(store.location.register(same))).toEqual({ result: 'outOfOrder' })
+    expect(urisOf((await value(store.location.locate(aor))).bindings)).toEqual(['sip:a@h'])
+    const other = update(aor, 1, [contact('sip:a@h', { expiresS: 120 })], { callId: 'call-2' })
+    const { bindings } = (await value(store.location.register(other))) as { bindings: { expiresS: number }[] }
+    expect(bindings.map((binding) => binding.expiresS)).toEqual([120])
+  })
+
+  it('MUST take the same update again as the same, also through another edge', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const first = await value(store.location.register(update(aor, 5, [contact('sip:a@h')])))
+    const flow = { transport: 'udp', address: '192.0.2.1', port: 5060, edgeId: 'edge9.1', flowId: 7 }
+    expect(await value(store.location.register(update(aor, 5, [contact('sip:a@h', { flow })])))).toEqual(first)
+  })
+
+  it('MUST remove on expires 0, remember the order for a late copy, and let the phone come back', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h'), contact('sip:b@h')])))
+    const gone = update(aor, 2, [contact('sip:a@h', { expiresS: 0 })])
+    expect(await value(store.location.register(gone))).toMatchObject({ bindings: [{ uri: 'sip:b@h' }] })
+    expect(await value(store.location.register(gone))).toMatchObject({ bindings: [{ uri: 'sip:b@h' }] })
+    const lateCopy = update(aor, 1, [contact('sip:a@h')])
+    expect(await value(store.location.register(lateCopy))).toEqual({ result: 'outOfOrder' })
+    const back = await value(store.location.register(update(aor, 3, [contact('sip:a@h')])))
+    expect(back).toMatchObject({ bindings: [{ uri: 'sip:a@h' }, { uri: 'sip:b@h' }] })
+  })
+
+  it('MUST remove all on *, unless a CSeq is out of order', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
+    await value(store.location.register(update(aor, 9, [contact('sip:b@h')])))
+    const star = { removeAll: true }
+    expect(await value(store.location.register(update(aor, 8, [], star)))).toEqual({ result: 'outOfOrder' })
+    expect((await value(store.location.locate(aor))).bindings).toHaveLength(2)
+    expect(await value(store.location.register(update(aor, 10, [], star)))).toMatchObject({ bindings: [] })
+    expect(await value(store.location.register(update(aor, 10, [], star)))).toMatchObject({ bindings: [] })
+  })
+
+  it('MUST refuse more contacts than allowed as a whole, and never a refresh or removal', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const two = { maxContacts: 2 }
+    const three = [contact('sip:a@h'), contact('sip:b@h'), contact('sip:c@h')]
+    expect(await value(store.location.register(update(aor, 1, three, two)))).toEqual({ result: 'tooMany' })
+    expect((await value(store.location.locate(aor))).bindings).toEqual([])
+    await value(store.location.register(update(aor, 2, three, { maxContacts: 3 })))
+    const refresh = await value(store.location.register(update(aor, 3, [contact('sip:a@h')], two)))
+    expect(refresh).toMatchObject({ result: 'ok' })
+    const swap = [contact('sip:a@h', { expiresS: 0 }), contact('sip:d@h')]
+    expect(await value(store.location.register(update(aor, 4, swap, two)))).toMatchObject({ result: 'ok' })
+    const one = await value(store.location.register(update(aor, 5, [contact('sip:e@h')], two)))
+    expect(one).toEqual({ result: 'tooMany' })
+  })
+
+  it('MUST let the last of equal contacts of one request win', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const twice = [contact('sip:a@h', { qMilli: 1 }), contact('sip:a@h', { qMilli: 2 })]
+    const made = await value(store.location.register(update(aor, 1, twice)))
+    expect(made).toMatchObject({ bindings: [{ uri: 'sip:a@h', qMilli: 2 }] })
+  })
+
+  it('MUST end bindings by store time, tell the feed, and never take a version back', async () => {
+    const world = at()
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const shard = shardOf(aor)
+    const start = await value(store.location.readChanges(shard, undefined, 10))
+    const made = await value(store.location.register(update(aor, 1, [contact('sip:a@h', { expiresS: 1 })])))
+    await value(store.location.register(update(aor, 2, [contact('sip:b@h', { expiresS: 1 })])))
+    await world.advance(1_050)
+    expect((await value(store.location.locate(aor))).bindings).toEqual([])
+    await world.until(async () => !(await value(store.location.expire(shard, 100))).more)
+    const page = await value(store.location.readChanges(shard, start.cursor, 100))
+    const ours = page.changes.filter((change) => change.aor === aor)
+    expect(ours.map((change) => change.kind)).toEqual(['add', 'add', 'expire', 'expire'])
+    expect(page.gap).toBe(false)
+    const after = await value(store.location.locate(aor))
+    expect(after.version).toBeGreaterThanOrEqual(ours.at(-1)?.version ?? 0n)
+    const again = await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
+    if (again.result !== 'ok' || made.result !== 'ok') throw new Error('refused')
+    expect(again.version).toBeGreaterThan(after.version)
+  })
+
+  it('MUST tell add, refresh and remove in order, page by page, and mark a gap', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const shard = shardOf(aor)
+    const start = await value(store.location.readChanges(shard, undefined, 10))
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
+    await value(store.location.register(update(aor, 2, [contact('sip:a@h')])))
+    await value(store.location.register(update(aor, 3, [contact('sip:a@h', { expiresS: 0 })])))
+    const first = await value(store.location.readChanges(shard, start.cursor, 2))
+    const second = await value(store.location.readChanges(shard, first.cursor, 2))
+    const kinds = [...first.changes, ...second.changes].map((change) => change.kind)
+    expect(kinds).toEqual(['add', 'refresh', 'remove'])
+    expect(await value(store.location.readChanges(shard, second.cursor, 2))).toMatchObject({ changes: [], gap: false })
+    for (let cseq = 4; cseq < 504; cseq++) await store.location.register(update(aor, cseq, [contact('sip:a@h')]))
+    expect(await value(store.location.readChanges(shard, first.cursor, 1))).toMatchObject({ gap: true })
+  })
+
+  it('MUST remove all bindings for an administrator', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h'), contact('sip:b@h')])))
+    expect(await value(store.location.removeBindings(aor))).toEqual({ removed: 2 })
+    expect(await value(store.location.removeBindings(aor))).toEqual({ removed: 0 })
+    expect((await value(store.location.locate(aor))).bindings).toEqual([])
+  })
+
+  it('MUST serve many updates of one turn, on all shards', async () => {
+    const { store, name } = open(at)
+    const aors = Array.from({ length: 2 * SHARDS }, () => name('sip:many'))
+    const results = await Promise.all(aors.map((aor) => store.location.register(update(aor, 1, [contact('sip:a@h')]))))
+    expect(results.every((result) => result.state === 'stored')).toBe(true)
+    expect(new Set(aors.map(shardOf)).size).toBeGreaterThan(SHARDS / 2)
+  })
+}
+
+function open(at: () => World) {
+  const world = at()
+  return { store: world.store, name: (kind: string) => world.name(kind) }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The contract of a store: one suite, run on memory, on a Redis server and on a Redis Cluster.
+// Not tested here: durability and failures of the connection (redis/*.test.ts), bounds of memory (memory/*.test.ts).
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bindingContract } from './bindings.ts'
+import { directoryContract, membershipContract } from './directory.ts'
+import { callContract, mintContract } from './policy.ts'
+import { recordContract } from './records.ts'
+import { CONTRACT_SETTINGS, type MakeStore, World } from './world.ts'
+
+export function runStoreContract(name: string, makeStore: MakeStore): void {
+  describe(`store contract: ${name}`, () => {
+    let world: World | undefined
+    const at = () => {
+      if (world === undefined) throw new Error('the store did not start')
+      return world
+    }
+    beforeAll(async () => {
+      world = new World(await makeStore(CONTRACT_SETTINGS))
+    }, 60_000)
+    afterAll(() => world?.close())
+
+    it('MUST be ready and count', () => {
+      expect(at().store.status.state).toBe('ready')
+      expect(Object.values(at().store.counts()).every(Number.isSafeInteger)).toBe(true)
+    })
+    describe('bindings', () => bindingContract(at))
+    describe('directory', () => directoryContract(at))
+    describe('membership', () => membershipContract(at))
+    describe('references and nonces', () => mintContract(at))
+    describe('calls on record', () => callContract(at))
+    describe('finished records', () => recordContract(at))
+  })
+}
