@@ -64,7 +64,7 @@ function scanVersion(msg: SipMessage, buf: Buffer, at: number, end: number): num
     if (versionEnd - msg.start > LIMITS.lineBytes) fail(msg, SCAN_ERROR.LINE_TOO_LONG, msg.start)
     return versionEnd + 2
   }
-  const other = isVersionPrefix(buf, at, end) && !(at + 7 <= end && isVersion2(buf, at))
+  const other = at + 7 <= end && isVersionPrefix(buf, at, end) && !isVersion2(buf, at)
   fail(msg, other ? SCAN_ERROR.BAD_VERSION : SCAN_ERROR.BAD_START_LINE, at)
   return skipLine(msg, buf, at, end)
 }
