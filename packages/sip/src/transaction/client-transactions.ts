@@ -70,7 +70,7 @@ export class ClientTransactions {
     context: unknown,
   ): ClientTransaction | undefined {
     if (!this.#hasRoom()) return undefined
-    const key = clientKey(branch, buf, start, start + buf.subarray(start, end).indexOf(0x20), method)
+    const key = method === METHOD.OTHER ? clientKey(branch, buf, start, buf.indexOf(0x20, start), method) : branch
     const table = method === METHOD.CANCEL ? this.#cancels : this.#byKey
     if (table.has(key)) {
       this.#shared.counts.duplicateClients++

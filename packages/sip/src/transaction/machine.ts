@@ -80,7 +80,6 @@ export const START_SHIFT = 8
 export const STOP_SHIFT = 12
 export const startSlot = (slot: number): number => 1 << (START_SHIFT + slot)
 export const stopSlot = (slot: number): number => 1 << (STOP_SHIFT + slot)
-export const TIMER_ACTIONS = (0xff << START_SHIFT) | ACTION.RESTART | ACTION.RESTART_T2
 
 export type Row = readonly [from: StateName, event: EventName, to: StateName, actions: number, cite: string]
 

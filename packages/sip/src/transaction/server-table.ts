@@ -7,16 +7,20 @@ import type { ServerTransaction } from './server-transaction.ts'
 
 export class ServerTable {
   readonly #byKey = new Map<string, ServerTransaction>()
+  /** The key that was last looked up in vain and not added since: most are added next, and need no second look. */
+  #missed = ''
 
   /** [RFC3261-17.2.3] */
   find(msg: SipMessage, key: string): ServerTransaction | undefined {
     const tx = this.#byKey.get(key)
+    if (tx === undefined) this.#missed = key
     return tx === undefined || tx.legacy === undefined ? tx : findByTag(tx, msg)
   }
 
   /** false: the key is in use. */
   add(tx: ServerTransaction): boolean {
-    const first = this.#byKey.get(tx.key)
+    const first = tx.key === this.#missed ? undefined : this.#byKey.get(tx.key)
+    this.#missed = ''
     if (first !== undefined) {
       if (tx.legacy === undefined || hasTag(first, tx.legacy.requestToTag)) return false
       tx.legacy.next = first
@@ -26,7 +30,11 @@ export class ServerTable {
   }
 
   remove(tx: ServerTransaction): void {
-    const next = tx.legacy?.next
+    if (tx.legacy === undefined) this.#byKey.delete(tx.key)
+    else this.#unchain(tx, tx.legacy.next)
+  }
+
+  #unchain(tx: ServerTransaction, next: ServerTransaction | undefined): void {
     let before = this.#byKey.get(tx.key)
     if (before === tx) {
       if (next === undefined) this.#byKey.delete(tx.key)
