@@ -15,7 +15,7 @@ const STEADY_PER_MS = 2
 
 interface Bench {
   name: string
-  caller: Caller<PolicyMethods>
+  caller: Caller<PolicyMethods, unknown>
   remote: boolean
 }
 
