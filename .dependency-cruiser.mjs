@@ -43,7 +43,8 @@ export default {
     {
       name: 'doors-of-packages',
       severity: 'error',
-      comment: "Nobody imports another package's src but through index.ts, tests and test-kit also through internal.ts.",
+      comment:
+        "Nobody imports another package's src but through index.ts, tests and test-kit also through internal.ts.",
       from: { path: LIBRARY },
       to: { path: '^packages/(?!$1/)[^/]+/src/', pathNot: '^packages/[^/]+/src/(index|internal)\\.ts$' },
     },

@@ -3,7 +3,17 @@
 // Only what needs types (promises), and the purity of the SIP core. Everything else is Biome's.
 import tseslint from 'typescript-eslint'
 
-const IMPURE = ['Date', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'process', 'performance', 'fetch', 'crypto']
+const IMPURE = [
+  'Date',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'process',
+  'performance',
+  'fetch',
+  'crypto',
+]
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', 'packages/rpc/src/gen/**', '.cache/**', '**/*.mjs'] },
@@ -27,7 +37,11 @@ export default tseslint.config(
     ignores: ['**/*.test.ts'],
     rules: {
       'no-restricted-globals': ['error', ...IMPURE],
-      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }, { object: 'globalThis', property: 'process' }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random' },
+        { object: 'globalThis', property: 'process' },
+      ],
     },
   },
 )

@@ -13,7 +13,7 @@ const node = process.execPath
 function checks() {
   const scripts = readdirSync(join(ROOT, 'scripts')).filter((name) => /^check-.*\.mjs$/.test(name))
   return [
-    ['format and lint', [bin('biome'), 'check', '--error-on-warnings', '.']],
+    ['format and lint', [bin('biome'), 'check', '--error-on-warnings', '--max-diagnostics=50', '.']],
     ['type check', [bin('tsc'), '-p', 'tsconfig.check.json']],
     ['promise lint', [bin('eslint'), '--max-warnings=0', '.']],
     [
@@ -22,6 +22,7 @@ function checks() {
     ],
     ['dead code', [bin('knip'), '--no-progress']],
     ['proto lint', [bin('buf'), 'lint']],
+    ['docs drift', [node, '--conditions=@tandem/source', join('scripts', 'generate-docs.mjs'), '--check']],
     ...scripts.map((name) => [name.replace(/\.mjs$/, ''), [node, join('scripts', name)]]),
   ]
 }

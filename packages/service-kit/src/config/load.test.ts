@@ -113,7 +113,7 @@ describe('refusals', () => {
 
   it('lists every bad key at once, each with where it was set', () => {
     const env = { TANDEM_EDGE_COUNT: 'x' }
-    const issues = issuesOf(() => load('cluster: {}\n', { env, flags: { 'edge.basePort': -1 } }))
+    const issues = issuesOf(() => load('logging: {}\n', { env, flags: { 'edge.basePort': -1 } }))
     expect(Object.fromEntries(issues.map(({ path, origin }) => [path, origin]))).toEqual({
       'cluster.secrets': join(folder, 'cluster.yaml'),
       'edge.count': 'TANDEM_EDGE_COUNT',

@@ -155,7 +155,7 @@ export function loadConfig({ file, env = process.env, flags = {}, defaults = {} 
   const origins: Origins = new Map()
   applyEnvironment(tree, env, origins)
   applyFlags(tree, flags, origins)
-  applyDefaults(tree, defaults)
+  applyDefaults(tree, { cluster: {}, ...defaults })
   const parsed = configSchema.safeParse(tree)
   if (!parsed.success) throw new ConfigError(issuesOf(parsed.error, origins, file))
   return freeze(resolveFiles(parsed.data, file))
