@@ -4,7 +4,6 @@
 // where the domain says so. auth-int and the -sess algorithms are not offered and not accepted.
 // An unknown user and a wrong password do the same work and end the same way: another challenge.
 // The nonce count is not judged here: its place is the store, see use-nonce.ts.
-import { timingSafeEqual } from 'node:crypto'
 import {
   type DigestAlgorithm,
   type DomainEntry,
@@ -13,7 +12,7 @@ import {
   type UserEntry,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import { digestResponse, parseAuth } from '@tandem/sip'
+import { digestResponse, parseAuth, sameDigest } from '@tandem/sip'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
 import { splitUri, type UriParts } from './uri-parts.ts'
@@ -82,7 +81,7 @@ function claimOf(value: string, params: ReadonlyMap<string, string>, domain: Dom
     algorithm,
     nonce: params.get('nonce') ?? '',
     uri,
-    response: response.toLowerCase(),
+    response,
     nc: withQop ? (params.get('nc') ?? '') : '',
     cnonce: withQop ? (params.get('cnonce') ?? '') : '',
   }
@@ -99,10 +98,15 @@ function paramsForRealm(
   for (const one of credentials) {
     if (one.proxy !== proxy || found.length >= limit) continue
     const auth = parseAuth(one.value)
-    if (auth === undefined || auth.scheme.toLowerCase() !== 'digest') continue
+    if (auth?.scheme !== 'digest') continue
     if (auth.params.get('realm') === domain.realm) found.push({ value: one.value, params: auth.params })
   }
   return found
+}
+
+/** Whether somebody who was not asked yet offers credentials of this domain. */
+export function offersCredentials(credentials: readonly policy.Credentials[], domain: DomainEntry): boolean {
+  return credentials.some(({ value }) => parseAuth(value)?.params.get('realm') === domain.realm)
 }
 
 /**
@@ -122,12 +126,7 @@ function bothLocal(index: ResourceIndex, a: string, b: string): boolean {
 }
 
 function isRight(claim: DigestClaim, ha1: string, method: string): boolean {
-  const { algorithm, nonce, nc, cnonce, uri } = claim
-  const expected = Buffer.from(
-    digestResponse({ algorithm, ha1, nonce, nc, cnonce, qop: nc === '' ? '' : 'auth', method, uri }),
-  )
-  const given = Buffer.from(claim.response)
-  return given.length === expected.length && timingSafeEqual(given, expected)
+  return sameDigest(digestResponse({ ...claim, ha1, method, qop: claim.nc === '' ? '' : 'auth' }), claim.response)
 }
 
 function judge(

@@ -12,7 +12,7 @@ import {
   type Subscriber,
   type UserEntry,
 } from '@tandem/resources'
-import { digestHa1 } from '@tandem/sip'
+import { ha1 as digestHa1 } from '@tandem/sip'
 
 export interface CredentialEntry {
   readonly user: UserEntry

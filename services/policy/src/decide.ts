@@ -9,7 +9,7 @@
 import { type DomainEntry, findDomain, plan } from '@tandem/resources'
 import { type Done, done, policy, type Result } from '@tandem/rpc'
 import { accountCall } from './account-call.ts'
-import { type Authentication, authenticate } from './authenticate.ts'
+import { type Authentication, authenticate, offersCredentials } from './authenticate.ts'
 import { challenge, offeredAlgorithms } from './challenge.ts'
 import type { PolicyContext } from './context.ts'
 import { decideRegister } from './decide-register.ts'
@@ -71,7 +71,7 @@ function askingDomain({ state, request, from, domain }: Judgement): DomainEntry 
   const own = findDomain(state.index, from.host)
   if (own?.authenticated) return own
   if (domain === undefined || !domain.authenticated) return undefined
-  const stranger = own === undefined && domain.anonymous && request.credentials.length === 0
+  const stranger = own === undefined && domain.anonymous && !offersCredentials(request.credentials, domain)
   return stranger ? undefined : domain
 }
 

@@ -13,7 +13,7 @@ export interface PolicyError {
 }
 
 export const POLICY_ERRORS = {
-  bad_uri: { kind: 'reject', sipStatus: 400, meaning: 'the Request-URI, From or To is no URI that can be read' },
+  bad_uri: { kind: 'reject', sipStatus: 400, meaning: 'the Request-URI is no URI that can be read' },
   unsupported_scheme: { kind: 'reject', sipStatus: 416, meaning: 'the Request-URI is neither sip, sips nor tel' },
   relay_refused: { kind: 'reject', sipStatus: 403, meaning: 'the Request-URI names no domain of this cluster' },
   digest_uri_mismatch: { kind: 'reject', sipStatus: 400, meaning: 'the credentials were made for another Request-URI' },

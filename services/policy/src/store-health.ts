@@ -49,9 +49,13 @@ export class StoreHealth {
     this.#logger.info('the store is back')
   }
 
+  /** A single unknown outcome or a full table is trouble of that item, not a store that is gone. */
   #gone(failure: Failure): void {
-    if (this.#away || (failure.state === 'notStored' && failure.reason === 'invalid')) return
+    if (this.#away || failure.state === 'unknown' || failure.reason === 'invalid' || failure.reason === 'full') return
     this.#away = true
-    this.#logger.warn({ state: failure.state, detail: failure.detail }, 'the store does not answer: items are refused')
+    this.#logger.warn(
+      { reason: failure.reason, detail: failure.detail },
+      'the store does not answer: items are refused',
+    )
   }
 }

@@ -84,6 +84,7 @@ export function addressOf(value: string): string {
     const close = start.indexOf('>', open)
     return close < 0 ? '' : start.slice(open + 1, close).trim()
   }
+  if (afterName > 0) return ''
   // Without brackets, parameters belong to the header field.
   const semicolon = start.indexOf(';')
   return (semicolon < 0 ? start : start.slice(0, semicolon)).trim()
