@@ -46,7 +46,7 @@ export interface PolicyStore {
 }
 
 export interface RecordReader {
-  /** Items not yet given out by this reader: unacknowledged ones of earlier readers first. Empty: none now. */
+  /** From the group's first read on, records wait for it. Items not yet given out by this reader: unacknowledged ones of earlier readers first. Empty: none now. */
   read(limit: number): Eventual<RecordItem[]>
   /** Records acknowledged by every group are removed. Repeats are harmless. */
   acknowledge(ids: readonly string[]): Eventual<void>

@@ -97,16 +97,15 @@ export function callContract(at: () => World): void {
       value(policy.failed(ref, { call, ageMs: 0, status, cause, reason: 'why' }))
     const records = async () => {
       const found: CallRecord[] = []
-      for (let tries = 0; tries < 20; tries++) {
-        const items = await value(reader.read(1_000))
-        if (items.length === 0 && tries > 0) break
-        for (const { record, id } of items) {
+      const read = async () => {
+        for (const { record, id } of await value(reader.read(1_000))) {
           if (record.cdrId === ref) found.push(record)
           expect(id.startsWith(`${shardOfReference(record.cdrId)}/`)).toBe(true)
         }
-        await at().advance(505)
-        if (found.length > 0) break
+        return found.length > 0
       }
+      await at().until(read)
+      await read()
       return found
     }
     return { policy, ref, call, key, answered, ended, failed, records }

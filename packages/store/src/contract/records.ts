@@ -33,6 +33,8 @@ export function recordContract(at: () => World): void {
   it('MUST deliver each record once to each group, until acknowledged', async () => {
     const { policy } = at().store
     const [a, b] = [policy.openRecords(at().name('sink'), 'c'), policy.openRecords(at().name('sink'), 'c')]
+    await value(a.read(1))
+    await value(b.read(1))
     const refs = await finish(20)
     const items = await collect(a, refs)
     expect(new Set(items.map((item) => item.id)).size).toBe(20)
@@ -88,11 +90,12 @@ export function recordContract(at: () => World): void {
   it('MUST keep a record until every group has it, and forget a group on request', async () => {
     const { policy } = at().store
     const [fast, slow] = [at().name('sink'), at().name('sink')]
-    const refs = await finish(4)
     const [reader, other] = [policy.openRecords(fast, 'c'), policy.openRecords(slow, 'c')]
+    await value(other.read(1))
+    const refs = await finish(4)
     const items = await collect(reader, refs)
-    await collect(other, refs)
     await value(reader.acknowledge(items.map((item) => item.id)))
+    await collect(other, refs)
     expect(await collect(policy.openRecords(slow, 'c'), refs)).toHaveLength(4)
     await value(policy.dropGroup(slow))
     expect((await value(policy.recordLag(slow))).pending).toBe(0)

@@ -6,6 +6,7 @@
 // Unknown: sent, and no answer; or written, and the replicas or the disk did not confirm in time.
 // ioredis's own auto-pipelining is not used: it has no place for WAIT, and keeps one pipeline at a time per node.
 
+import { performance } from 'node:perf_hooks'
 import { notStored, type Stored, stored, unknown } from '../result.ts'
 import type { Client, Connection } from './connection.ts'
 import type { Script } from './scripts/script.ts'
@@ -39,11 +40,15 @@ const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const REFUSED = /^(READONLY|MISCONF|OOM|NOREPLICAS|LOADING|MASTERDOWN|BUSY|NOAUTH|NOPERM|WRONGPASS)\b/
 const NOT_SENT = /enableOfflineQueue options is false|same slots allocation group|Cluster is ended/
 const TRIES = 4
+/** Scripts of one pipeline, at most. */
+const BATCH_LIMIT = 512
 
 export class Batcher {
   readonly #connection: Connection
   readonly #settings: BatcherSettings
   readonly #lanes = new Map<string, Pending[]>()
+  /** When each lane last answered; lanes are as many as masters. */
+  readonly #answeredMs = new Map<string, number>()
   #inFlight = 0
   #scripts = 0
   #batches = 0
@@ -98,8 +103,12 @@ export class Batcher {
   }
 
   #flush(name: string): void {
-    const batch = this.#lanes.get(name) ?? []
+    const lane = this.#lanes.get(name) ?? []
     this.#lanes.delete(name)
+    for (let at = 0; at < lane.length; at += BATCH_LIMIT) this.#send(name, lane.slice(at, at + BATCH_LIMIT))
+  }
+
+  #send(name: string, batch: readonly Pending[]): void {
     this.#batches++
     const client = this.#connection.client
     const pipeline = client.pipeline()
@@ -166,16 +175,21 @@ export class Batcher {
     pending.resolve(result)
   }
 
-  /** The outcomes, or why there are none. A lane that is silent is dropped. */
+  /** The outcomes, or why there are none. A lane that answers nothing at all is dropped; one that is slow is not. */
   #bounded(lane: string, running: Promise<Outcome[] | null>): Promise<Outcome[] | Error> {
+    const { timeoutMs } = this.#settings
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        resolve(new Error(`no answer within ${this.#settings.timeoutMs} ms`))
-        this.#connection.reset(lane)
-      }, this.#settings.timeoutMs)
+        resolve(new Error(`no answer within ${timeoutMs} ms`))
+        const answeredMs = this.#answeredMs.get(lane) ?? 0
+        if (performance.now() - answeredMs >= timeoutMs) this.#connection.reset(lane)
+      }, timeoutMs)
       running
         .then(
-          (outcomes) => resolve(outcomes ?? new Error('no answer')),
+          (outcomes) => {
+            this.#answeredMs.set(lane, performance.now())
+            resolve(outcomes ?? new Error('no answer'))
+          },
           (error: unknown) => resolve(error instanceof Error ? error : new Error(String(error))),
         )
         .finally(() => clearTimeout(timer))

@@ -23,13 +23,13 @@ export class Connection {
   readonly isCluster: boolean
   status: StoreStatus = { state: 'connecting', detail: 'connecting' }
   readonly #events = new EventEmitter()
-  readonly #check: (client: Client) => Promise<string | undefined>
+  readonly #prepare: (client: Client) => Promise<string | undefined>
   #lastError = ''
 
-  /** `check` looks at a server that answers; text makes the store unusable. */
-  constructor(settings: ConnectionSettings, check: (client: Client) => Promise<string | undefined>) {
+  /** `prepare` sees a server that answers; text from it makes the store unusable. */
+  constructor(settings: ConnectionSettings, prepare: (client: Client) => Promise<string | undefined>) {
     const address = parseStoreUrl(settings.url)
-    this.#check = check
+    this.#prepare = prepare
     this.isCluster = address.kind === 'cluster'
     this.client = this.isCluster ? openCluster(address, settings) : openNode(address, settings)
     this.#watch()
@@ -72,7 +72,7 @@ export class Connection {
   }
 
   async #ready(): Promise<void> {
-    const trouble = await this.#check(this.client).catch((error: unknown) => describeError(error))
+    const trouble = await this.#prepare(this.client).catch((error: unknown) => describeError(error))
     if (this.client.status !== 'ready') return
     if (trouble === undefined) this.#tell({ state: 'ready', detail: 'connected' })
     else this.#tell({ state: 'unusable', detail: trouble })

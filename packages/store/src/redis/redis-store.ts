@@ -4,7 +4,7 @@
 // status tells. Nothing here throws but createRedisStore itself, for a URL that is none.
 
 import type { ConnectionOptions } from 'node:tls'
-import { Cluster } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import type { LocationStore } from '../location-store.ts'
 import type { PolicyStore } from '../policy-store.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings } from '../store.ts'
@@ -15,6 +15,7 @@ import { type Client, Connection } from './connection.ts'
 import { RedisDirectory, RedisMembership } from './directory.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
+import { SCRIPTS } from './scripts/all.ts'
 
 export type { Durability } from './batcher.ts'
 
@@ -36,7 +37,8 @@ export interface RedisStoreOptions {
 /** Throws StoreConfigError for a bad URL. Connects in the background. */
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { url, durability = 'async', replicas = 1, timeoutMs = 2_000, maxInFlight = 20_000 } = options
-  const connection = new Connection({ url, tls: options.tls, timeoutMs }, (client) => lacking(client, durability))
+  const prepare = (client: Client) => prepareServer(client, durability)
+  const connection = new Connection({ url, tls: options.tls, timeoutMs }, prepare)
   const batcher = new Batcher(connection, { durability, replicas, timeoutMs, maxInFlight })
   const runner = new Runner(batcher, { ...DEFAULT_SETTINGS, ...options.settings })
   const records = new RedisRecords(runner)
@@ -100,11 +102,22 @@ const OLDEST: Record<Durability, [major: number, minor: number, why: string]> = 
   fsync: [7, 2, 'durability "fsync" needs Redis 7.2 or later (WAITAOF)'],
 }
 
-/** What the server lacks, if anything. */
-async function lacking(client: Client, durability: Durability): Promise<string | undefined> {
-  const node = client instanceof Cluster ? client.nodes('master')[0] : client
-  const info = (await node?.info('server')) ?? ''
-  const version = /redis_version:(\d+)\.(\d+)\S*/.exec(info)
+/** Loads the scripts on every master; returns what the server lacks, if anything. */
+async function prepareServer(client: Client, durability: Durability): Promise<string | undefined> {
+  const nodes = client instanceof Cluster ? client.nodes('master') : [client]
+  const [trouble] = await Promise.all([nodes[0] && lacking(nodes[0], durability), ...nodes.map(loadScripts)])
+  return trouble
+}
+
+/** A master that comes later gets a script when it first lacks it (batcher.ts). */
+async function loadScripts(node: Redis): Promise<void> {
+  const pipeline = node.pipeline()
+  for (const { source } of SCRIPTS) pipeline.script('LOAD', source)
+  await pipeline.exec()
+}
+
+async function lacking(node: Redis, durability: Durability): Promise<string | undefined> {
+  const version = /redis_version:(\d+)\.(\d+)\S*/.exec(await node.info('server'))
   const [major, minor, why] = OLDEST[durability]
   if (version === null || Number(version[1]) > major) return undefined
   if (Number(version[1]) === major && Number(version[2]) >= minor) return undefined

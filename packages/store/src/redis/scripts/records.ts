@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Scripts over one shard's stream of finished records: one consumer group per sink, made when there is something to read,
-// from the oldest record kept. A record goes when every group has acknowledged it.
+// Scripts over one shard's stream of finished records: one consumer group per sink, made by its first read (with the stream
+// where there is none yet, so that no record is trimmed before the group sees it), from the oldest record kept.
+// A record goes when every group has acknowledged it.
 
 import { script } from './script.ts'
 
@@ -42,10 +43,9 @@ export const READ_RECORDS = script(
   GROUP,
   `
 local cdr, group, consumer, limit = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-if redis.call('EXISTS', cdr) == 0 then return {''} end
 local hasGroup = false
 for _, g in ipairs(groups(cdr)) do if g.name == group then hasGroup = true end end
-if not hasGroup then redis.call('XGROUP', 'CREATE', cdr, group, '0') end
+if not hasGroup then redis.call('XGROUP', 'CREATE', cdr, group, '0', 'MKSTREAM') end
 local out, given = {''}, 0
 local function give(entries)
   for _, e in ipairs(entries) do

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Every script there is: what is loaded when a server is met.
+
+import * as bindings from './bindings.ts'
+import * as calls from './calls.ts'
+import * as directory from './directory.ts'
+import * as membership from './membership.ts'
+import * as mints from './mints.ts'
+import * as records from './records.ts'
+import type { Script } from './script.ts'
+
+const families = [bindings, calls, directory, membership, mints, records]
+
+export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
+  Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),
+)
