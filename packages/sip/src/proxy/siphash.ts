@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed pseudo-random function of short inputs with 64 bits of output,
 // here with 64-bit words as pairs of 32-bit integers. For the proofs in branches and tokens it costs a fraction of
-// an HMAC through node:crypto (bench/proofs.ts). Not for anything that must resist more than 2^64 online attempts.
+// an HMAC through node:crypto (packages/sip/bench/proofs.ts). Not for anything that must resist more than 2^64 online attempts.
 // Leaves out big-endian machines: words are read in the machine's order.
 import { Buffer } from 'node:buffer'
 

@@ -116,13 +116,18 @@ export class ClientTransactions {
     this.#remove(tx)
   }
 
-  tick(nowMs: number): void {
+  advance(nowMs: number): void {
+    this.#lists.advance(nowMs)
+  }
+
+  /** Transport errors that had to wait, then the timers that are due. */
+  fire(): void {
     const failed = this.#failed
     if (failed.length > 0) {
       this.#failed = []
       for (const tx of failed) this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
     }
-    this.#lists.tick(nowMs)
+    this.#lists.fire()
   }
 
   nextDeadline(): number {

@@ -357,6 +357,18 @@ describe('order and re-entrance', () => {
     expect([bench.layer.clientCount, bench.layer.runningTimers, bench.layer.counts.aborted]).toEqual([0, 0, 1])
   })
 
+  test('what a callback of a late tick begins has its timers from that tick on', () => {
+    const bench = new Bench()
+    bench.respond(bench.server(request(), UDP), 200)
+    bench.recorder.onEvent = (_tx, word) => {
+      if (word === 'server end') bench.client(requestText(), UDP)
+    }
+    bench.recorder.take()
+    bench.layer.tick(START_MS + 100_000)
+    expect(bench.recorder.take()).toEqual(['server end', 'send INVITE'])
+    expect(bench.layer.nextDeadline()).toBe(START_MS + 100_500)
+  })
+
   test('aborting twice, or after the end, does nothing', () => {
     const bench = new Bench()
     const tx = bench.server(request(), UDP)

@@ -147,8 +147,10 @@ export class TransactionLayer {
 
   /** Sets the clock (milliseconds, monotonic) and fires what is due. Call it before each batch of messages. */
   tick(nowMs: number): void {
-    this.#servers.tick(nowMs)
-    this.#clients.tick(nowMs)
+    this.#servers.advance(nowMs)
+    this.#clients.advance(nowMs)
+    this.#servers.fire()
+    this.#clients.fire()
   }
 
   /** When the next timer is due, in the clock's milliseconds; Infinity when none runs. */

@@ -81,9 +81,13 @@ export class TimerLists {
     return this.#next[this.#base + id * TIMER_SLOTS + slot] !== -1
   }
 
-  /** Fires what is due, in the order of the deadlines. */
-  tick(nowMs: number): void {
+  /** Sets the clock. */
+  advance(nowMs: number): void {
     if (nowMs > this.now) this.now = Math.floor(nowMs)
+  }
+
+  /** Fires what is due, in the order of the deadlines. */
+  fire(): void {
     for (let node = this.#earliest(); node >= 0 && this.#left(node) <= 0; node = this.#earliest()) {
       this.#unlink(node)
       const timer = node - this.#base
