@@ -171,7 +171,7 @@ export function runCallerContract(name: string, make: MakeBinding): void {
       const details: string[] = []
       const [overflow, all] = [counter(50), counter(150)]
       for (let i = 0; i < 150; i++) {
-        caller.call('locate', locateRequest('sip:a@x'), 300, (result) => {
+        caller.call('locate', locateRequest('sip:a@x'), 1_000, (result) => {
           if (result.outcome === 'unknown') details.push(result.detail.split(':')[0] ?? '')
           overflow.hit()
           all.hit()

@@ -3,6 +3,7 @@
 // The policy service of examples/custom-policy, as its own process, asked through the caller that an edge uses for it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DecideRequest, ReportRequest } from './gen/tandem/policy/v1/policy.ts'
@@ -46,6 +47,12 @@ const rows = [
 ]
 
 describe('the custom policy example', () => {
+  it('is what docs/rpc.md shows', () => {
+    const page = readFileSync(new URL('../../../docs/rpc.md', import.meta.url), 'utf8')
+    const code = readFileSync(PROGRAM, 'utf8').replace(/^(\/\/.*\n)+/, '')
+    expect(page).toContain(code)
+  })
+
   it.each(rows)('$name', async ({ request, verdict }) => {
     const caller = await start()
     const result = await caller.invoke('decide', DecideRequest.fromPartial(request), LONG_MS)

@@ -66,9 +66,17 @@ describe('a served stream', () => {
 
   it('sends no result to a caller whose time is over, and counts it', async () => {
     const { promise, resolve } = deferred<Result<LocateResponse>>()
-    const { served, address } = await serve({ locate: () => promise })
+    const arrived = counter(1)
+    const locate = () => {
+      arrived.hit()
+      return promise
+    }
+    const { served, address } = await serve({ locate })
     const caller = connect(address)
-    expect(await caller.invoke('locate', locateRequest('sip:a@x'), 40)).toMatchObject({ outcome: 'unknown' })
+    await whenReady(caller)
+    const timedOut = caller.invoke('locate', locateRequest('sip:a@x'), 500)
+    await arrived.reached
+    expect(await timedOut).toMatchObject({ outcome: 'unknown' })
     resolve(located('sip:a@x'))
     await caller.invoke('leaveEdge', { edgeId: 'x' }, LONG_MS)
     expect(served.counts).toMatchObject({ late: 1, inProgress: 0 })
