@@ -58,7 +58,7 @@ class FeedReader implements FeedConsumer {
   #turn(): void {
     if (this.#busy) return
     this.#busy = true
-    this.#work()
+    void this.#work()
       .catch((error: unknown) => {
         this.#onBug(error)
         return false

@@ -29,7 +29,7 @@ function storeReport(context: PolicyContext, report: policy.ReportRequest): Even
  */
 function releaseTransaction(context: PolicyContext, transactionKey: string): void {
   if (transactionKey === '') return
-  whenStored(context.store.releaseMint(transactionKey, context.settings.mintKeepMs), (result) => {
+  void whenStored(context.store.releaseMint(transactionKey, context.settings.mintKeepMs), (result) => {
     context.health.see(result)
   })
 }
