@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// UDP over real sockets on loopback. Not tested here: the native batch addon, kernel buffers that overflow.
-import { afterEach, describe, expect, it } from 'vitest'
+// UDP over real sockets on loopback, where the kernel's buffer never fills: that case is played with the socket's methods replaced.
+// Not tested here: the native batch addon.
+import { Socket } from 'node:dgram'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { UdpListener } from './types.ts'
-import { createUdpListener } from './udp.ts'
+import { createUdpListener, type UdpOptions } from './udp.ts'
 
 interface Seen {
   text: string
@@ -12,10 +14,11 @@ interface Seen {
 
 const opened: UdpListener[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   await Promise.all(opened.splice(0).map((listener) => listener.close()))
 })
 
-async function open(address = '127.0.0.1', seen: Seen[] = [], options: { port?: number; reusePort?: boolean } = {}) {
+async function open(address = '127.0.0.1', seen: Seen[] = [], options: Partial<UdpOptions> = {}) {
   let wake = (): void => {}
   const sink = {
     onDatagram(buf: Buffer, start: number, end: number, from: string, port: number): void {
@@ -108,5 +111,42 @@ describe('createUdpListener', () => {
     const first = await open('127.0.0.1', [], { reusePort: true })
     const second = await open('127.0.0.1', [], { reusePort: true, port: first.listener.port })
     expect(second.listener.port).toBe(first.listener.port)
+  })
+
+  it('keeps the bytes of datagrams that wait for the kernel, up to the bound, and reuses its memory after', async () => {
+    const { listener } = await open('127.0.0.1', [], { maxQueuedBytes: 300_000 })
+    const waiting: Buffer[] = []
+    let isFull = true
+    vi.spyOn(Socket.prototype, 'send').mockImplementation(((slab: Buffer, offset: number, length: number) => {
+      waiting.push(slab.subarray(offset, offset + length))
+    }) as Socket['send'])
+    vi.spyOn(Socket.prototype, 'getSendQueueCount').mockImplementation(() => (isFull ? waiting.length : 0))
+    vi.spyOn(Socket.prototype, 'getSendQueueSize').mockImplementation(() => waiting.length * 60_000)
+    const bytes = Buffer.alloc(60_000)
+    for (let i = 0; i < 100; i++) listener.send(bytes.fill(i), 0, bytes.length, 5060, '127.0.0.1')
+    expect(waiting.every((datagram, i) => datagram.every((byte) => byte === i))).toBe(true)
+    expect(waiting.length).toBeLessThanOrEqual(300_000 / 60_000 + 4)
+    expect(listener.counters).toMatchObject({ sent: waiting.length, dropped: 100 - waiting.length })
+    isFull = false
+    waiting.length = 0
+    for (let i = 0; i < 3; i++) listener.send(bytes, 0, 100, 5060, '127.0.0.1')
+    expect(new Set(waiting.slice(1).map((datagram) => datagram.byteOffset)).size).toBe(1)
+  })
+
+  it('counts and tells what the socket reports', async () => {
+    const errors: Error[] = []
+    const listener = await createUdpListener({
+      address: '127.0.0.1',
+      port: 0,
+      sink: { onDatagram: () => {} },
+      onError: (error) => errors.push(error),
+    })
+    opened.push(listener)
+    vi.spyOn(Socket.prototype, 'send').mockImplementation(() => {
+      throw new Error('EBADF')
+    })
+    listener.send(Buffer.from('x'), 0, 1, 5060, '127.0.0.1')
+    expect(listener.counters).toMatchObject({ errors: 1, sent: 0 })
+    expect(errors).toMatchObject([{ message: 'EBADF' }])
   })
 })

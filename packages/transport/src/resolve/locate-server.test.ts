@@ -266,7 +266,7 @@ describe('the cache', () => {
 
   it('shares one lookup between equal questions under way', async () => {
     const { locator, resolver } = locatorOf({ a: { 'x.test': ['192.0.2.1'] } })
-    await Promise.all(Array.from({ length: 10 }, () => locator.locate({ host: 'X.test', port: 5060 })))
+    await Promise.all(Array.from({ length: 10 }, async () => locator.locate({ host: 'X.test', port: 5060 })))
     expect(resolver.asked).toEqual(['a x.test'])
     expect(locator.counters.joined).toBe(9)
   })
