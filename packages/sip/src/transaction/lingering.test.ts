@@ -47,9 +47,9 @@ const collect = (() => {
   return runInNewContext('gc') as () => void
 })()
 
-/** Twice, with a turn between: buffers are given back behind the collector's back. */
+/** Several times, with turns between: buffers are given back behind the collector's back. */
 const memory = async (): Promise<number> => {
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < 4; i++) {
     collect()
     await new Promise((resolve) => setImmediate(resolve))
   }
