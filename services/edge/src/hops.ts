@@ -119,8 +119,8 @@ export class Hops {
     return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request)
   }
 
-  /** The contact's own address, for a phone that listens there though its connection has ended. */
-  private toContact(uri: string): NextHop | undefined {
+  /** The contact's own address where that is a number, for a phone that listens there though its connection has ended. */
+  toContact(uri: string): NextHop | undefined {
     let found: NextHop | undefined
     this.toUri(uri, false, (hop) => {
       found = hop

@@ -237,10 +237,8 @@ class InitialRequest implements ContextUser {
   onFinal(context: ProxyContext, status: number): void {
     if (!context.isInvite) return
     if (status < 300) this.core.counts.callsAnswered += 1
-    else {
-      this.core.counts.callsFailed += 1
-      this.account?.failed(context, status)
-    }
+    else if (this.plan !== undefined) this.core.counts.callsFailed += 1
+    if (status >= 300) this.account?.failed(context, status)
     this.endDirectory(context, status)
   }
 

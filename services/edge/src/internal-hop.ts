@@ -4,7 +4,7 @@
 // No Decide, no Record-Route, no loop check, no transaction: the request goes down the flow, and the responses find their way
 // by their Vias (RFC 3261 section 16.11). The token in the Route names the flow and proves that an edge of ours wrote it.
 
-import { editForwardedRequest, METHOD, RouteView, type SipMessage, type VerifiedToken } from '@tandem/sip'
+import { editForwardedRequest, RouteView, type SipMessage, type VerifiedToken } from '@tandem/sip'
 import { branchId } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
 import type { NextHop } from './hops.ts'
@@ -22,10 +22,11 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
     return refuseStateless(core, msg, peer, 403, '')
   }
   const popRoutes = view.popCount
-  const hop = core.hops.toSide(side, msg)
-  if (hop !== undefined) return sendDown(core, msg, peer, hop, popRoutes)
+  // A phone that listens at its contact is reached there though its connection has ended (RFC 3261, not RFC 5626).
+  const hop = core.hops.toSide(side, msg) ?? core.hops.toContact(msg.text(msg.uriStart, msg.uriEnd))
+  if (hop?.peer.reliable) return sendDown(core, msg, peer, hop, popRoutes)
   core.counts.flowFailures += 1
-  if (msg.method !== METHOD.ACK) refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+  refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
 }
 
 function sendDown(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {

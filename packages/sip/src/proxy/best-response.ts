@@ -17,6 +17,7 @@ export function rankResponse(status: number): number {
   if (status < 300) return 0
   if (status >= 600) return 1_000 + status // [RFC3261-16.7.6] a 6xx is chosen when there is one
   if (status === 503) return WORST // [RFC3261-16.7.6] avoided where there is another
+  if (status === 430) return WORST - 1 // a flow that failed says nothing of the user
   const klass = Math.floor(status / 100)
   return klass * 10_000 + (ACTIONABLE.has(status) ? 0 : 5_000) + (status === 408 ? 4_000 : status % 100)
 }
@@ -24,7 +25,8 @@ export function rankResponse(status: number): number {
 // [RFC3261-16.7.6] "responses that provide information affecting resubmission of this request"
 const ACTIONABLE: ReadonlySet<number> = new Set([401, 407, 415, 420, 484])
 
-/** The status that goes up for a chosen one: a 503 of one server is not ours to repeat. */
+/** The status that goes up for a chosen one: neither a 503 of one server nor a flow of ours that failed is the caller's concern. */
 export function upstreamStatus(status: number): number {
+  if (status === 430) return 480
   return status === 503 ? 500 : status // [RFC3261-16.7.6]
 }

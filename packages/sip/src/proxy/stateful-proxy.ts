@@ -77,7 +77,7 @@ export interface ContextUser {
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean
   /** All branches have failed. True: the user forks again or calls `finish` later. */
   forkMore(context: ProxyContext, status: number): boolean
-  /** The final response has gone upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. */
+  /** The final response is about to go upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. Before onEnd. */
   onFinal(context: ProxyContext, status: number): void
   /** An ACK for the 2xx that matched the INVITE's transaction (RFC 2543 senders): to be forwarded. */
   onAck(msg: SipMessage): void
@@ -282,8 +282,8 @@ export class StatefulProxy implements TransactionUser {
     if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancelPending(context) // [RFC3261-16.7.10]
     if ((step & STEP.FORWARD) === 0) return
     if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
-    this.forward(context, msg)
     if ((step & STEP.CANCEL_OTHERS) !== 0) context.user.onFinal(context, msg.status)
+    this.forward(context, msg)
   }
 
   private onFailure(branch: ProxyBranch, msg: SipMessage): void {
@@ -354,8 +354,8 @@ export class StatefulProxy implements TransactionUser {
     context.closed = true
     this.letGo(context)
     context.best = undefined
-    this.layer.respond(context.server, status, buf, start, end)
     context.user.onFinal(context, status)
+    this.layer.respond(context.server, status, buf, start, end)
   }
 
   /** The bytes of the request are needed no more. */
@@ -371,8 +371,8 @@ export class StatefulProxy implements TransactionUser {
     context.finalSent = 408
     context.closed = true
     this.letGo(context)
-    this.layer.abort(context.server)
     context.user.onFinal(context, 408)
+    this.layer.abort(context.server)
   }
 }
 
