@@ -43,6 +43,11 @@ export function planBranch(
   return { id: branchId(core, request, hop, attempt), hop, recordRoute }
 }
 
+/** The branch of an in-dialog request: it has one target, and the way that its Routes prescribe can't loop. */
+export function inDialogBranchId(core: EdgeCore, request: SipMessage): string {
+  return encodeBranch(core.ring, request, 0, 0, 0)
+}
+
 /** [RFC3261-16.6.8] The same from every edge for the same attempt. */
 export function branchId(core: EdgeCore, request: SipMessage, hop: NextHop, attempt: number): string {
   const { signing } = core.ring

@@ -14,7 +14,7 @@ import {
   type SipMessage,
   type VerifiedToken,
 } from '@tandem/sip'
-import { branchId, sendBranch } from './branches.ts'
+import { inDialogBranchId, sendBranch } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
 import type { NextHop } from './hops.ts'
@@ -42,7 +42,7 @@ export function receiveInDialog(
     if (hop === undefined) return user.unreachable(context, flowStatus(core, token))
     if (context.closed || context.request === undefined) return core.proxy.finish(context)
     if (context.isInvite) core.proxy.trying(context)
-    const branch = { id: branchId(core, context.request, hop, 0), hop, recordRoute: '' }
+    const branch = { id: inDialogBranchId(core, context.request), hop, recordRoute: '' }
     sendBranch(core, context, branch, peer, NO_EDITS, 0, popRoutes)
   })
 }
@@ -84,7 +84,7 @@ function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, 
   core.counts.acksForwarded += 1
   editForwardedRequest(msg, core.edits, {
     uri: '',
-    via: hop.peer.facing.via(branchId(core, msg, hop, 0)),
+    via: hop.peer.facing.via(inDialogBranchId(core, msg)),
     recordRoute: '',
     route: hop.route,
     added: '',

@@ -6,6 +6,7 @@
 // Invariant: nothing here keeps `buf`; what waits for an answer works on a copy (ProxyContext.request).
 
 import {
+  findHeader,
   HEADER,
   isLoop,
   METHOD,
@@ -181,10 +182,12 @@ export class Receiver {
     return false
   }
 
-  /** Looks at the Vias below the topmost one: a request that never left a phone has none. */
+  /** [RFC5393-4.2.2] Whether a Via of ours says that this very request has been here. */
   private isLooping(): boolean {
     const { msg, core, cursor, via } = this
+    if (isLoop(core.ring, msg, msg.viaBranchStart, msg.viaBranchEnd, '')) return true
     cursor.reset(msg, HEADER.VIA)
+    cursor.next() // the topmost one, which the scan has read
     while (cursor.next()) {
       if (!parseVia(msg.buf, cursor.start, cursor.end, via) || via.branchStart < 0) continue
       if (isLoop(core.ring, msg, via.branchStart, via.branchEnd, '')) return true
@@ -195,10 +198,10 @@ export class Receiver {
   /** [RFC3261-16.3.5] We support no option tag that a proxy must understand. */
   private knowsExtensions(peer: EdgePeer): boolean {
     const { msg, core, cursor } = this
+    if (findHeader(msg, HEADER.PROXY_REQUIRE) < 0) return true
     cursor.reset(msg, HEADER.PROXY_REQUIRE)
     let unsupported = ''
     while (cursor.next()) unsupported += (unsupported === '' ? '' : ', ') + msg.text(cursor.start, cursor.end)
-    if (unsupported === '') return true
     core.counts.refusedExtension += 1
     refuseStateless(core, msg, peer, 420, '', `Unsupported: ${unsupported}\r\n`)
     return false

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Header names as small integers, recognised from bytes in any case and in compact form [RFC3261-7.3.3].
 // The ids below 8 are decoded by scan(); the ids below 32 have a bit in `SipMessage.seen`, so that asking for an absent one is one test.
+import { Buffer } from 'node:buffer'
 
 /** Header numbers as found in the records of `SipMessage.headers`. */
 export const HEADER = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Methods as small integers, recognised from bytes. Names are case-sensitive [RFC3261-7.1]; what is not in the table is OTHER.
+import { Buffer } from 'node:buffer'
 
 /** Method numbers as found in `SipMessage.method`. */
 export const METHOD = {
