@@ -11,8 +11,6 @@ export const LIMITS = {
   headerCount: 256,
   /** Body of one message on a stream. Stops an announced Content-Length from reserving memory. */
   bodyBytes: 1_048_576,
-  /** One datagram: what UDP can carry. */
-  datagramBytes: 65535,
   /** Highest CSeq number, RFC 3261 §8.1.1.5. Stops wrap-around in 32-bit comparisons. */
   cseqMax: 2_147_483_647,
   /** Highest Max-Forwards, RFC 3261 §20.22. Stops loops that a huge hop count keeps alive. */

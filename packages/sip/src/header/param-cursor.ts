@@ -3,7 +3,6 @@
 // An empty parameter (";;") is an error [RFC4475-3.1.2.1]; a missing value behind '=' is an empty value.
 import {
   bytesOf,
-  CLASS,
   DQUOTE,
   EQUAL,
   isWord,
@@ -106,9 +105,4 @@ export function findParam(buf: Uint8Array, start: number, end: number, name: str
     return true
   }
   return false
-}
-
-/** Whether every byte of [start, end) is a token character and there is one. */
-export function isTokenRange(buf: Uint8Array, start: number, end: number): boolean {
-  return start < end && skipClass(buf, start, end, TOKEN) === end && CLASS[buf[start] as number] !== 0
 }
