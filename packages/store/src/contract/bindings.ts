@@ -147,7 +147,7 @@ export function bindingContract(at: () => World): void {
     const kinds = [...first.changes, ...second.changes].map((change) => change.kind)
     expect(kinds).toEqual(['add', 'refresh', 'remove'])
     expect(await value(store.location.readChanges(shard, second.cursor, 2))).toMatchObject({ changes: [], gap: false })
-    for (let cseq = 4; cseq < 504; cseq++) await store.location.register(update(aor, cseq, [contact('sip:a@h')]))
+    for (let cseq = 4; cseq < 504; cseq++) await value(store.location.register(update(aor, cseq, [contact('sip:a@h')])))
     expect(await value(store.location.readChanges(shard, first.cursor, 1))).toMatchObject({ gap: true })
   })
 
@@ -163,7 +163,9 @@ export function bindingContract(at: () => World): void {
   it('MUST serve many updates of one turn, on all shards', async () => {
     const { store, name } = open(at)
     const aors = Array.from({ length: 2 * SHARDS }, () => name('sip:many'))
-    const results = await Promise.all(aors.map((aor) => store.location.register(update(aor, 1, [contact('sip:a@h')]))))
+    const results = await Promise.all(
+      aors.map(async (aor) => store.location.register(update(aor, 1, [contact('sip:a@h')]))),
+    )
     expect(results.every((result) => result.state === 'stored')).toBe(true)
     expect(new Set(aors.map(shardOf)).size).toBeGreaterThan(SHARDS / 2)
   })

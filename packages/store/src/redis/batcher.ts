@@ -31,6 +31,7 @@ interface Pending {
   readonly args: readonly Argument[]
   readonly resolve: (result: Stored<Reply>) => void
   triesLeft: number
+  bringsSource: boolean
 }
 
 type Outcome = [error: Error | null, reply: unknown]
@@ -40,6 +41,8 @@ const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
 const REFUSED = /^(READONLY|MISCONF|OOM|NOREPLICAS|LOADING|MASTERDOWN|BUSY|NOAUTH|NOPERM|WRONGPASS)\b/
 const NOT_SENT = /enableOfflineQueue options is false|same slots allocation group|Cluster is ended/
 const TRIES = 4
+/** Wait before another try of what is elsewhere, times the tries so far. */
+const RETRY_MS = 50
 /** Scripts of one pipeline, at most. */
 const BATCH_LIMIT = 512
 
@@ -68,7 +71,9 @@ export class Batcher {
     }
     this.#inFlight++
     this.#scripts++
-    return new Promise((resolve) => this.#enqueue({ script, tag, keys, args, resolve, triesLeft: TRIES }))
+    return new Promise((resolve) =>
+      this.#enqueue({ script, tag, keys, args, resolve, triesLeft: TRIES, bringsSource: false }),
+    )
   }
 
   counts(): Record<string, number> {
@@ -112,8 +117,10 @@ export class Batcher {
     this.#batches++
     const client = this.#connection.client
     const pipeline = client.pipeline()
-    for (const { script, keys, args } of batch)
-      pipeline.callBuffer('evalsha', script.sha, keys.length, ...keys, ...bytes(args))
+    for (const { script, keys, args, bringsSource } of batch) {
+      const [command, text] = bringsSource ? ['eval', script.source] : ['evalsha', script.sha]
+      pipeline.callBuffer(command, text, keys.length, ...keys, ...bytes(args))
+    }
     const isWriting = batch.some(({ script }) => script.writes)
     const waits = isWriting && this.#settings.durability !== 'async'
     if (waits) this.#addWait(pipeline)
@@ -147,26 +154,26 @@ export class Batcher {
     if (error === null) {
       const isUnsure = waitTrouble !== undefined && pending.script.writes
       this.#settle(pending, isUnsure ? unknown(waitTrouble) : stored(reply as Reply))
-    } else if (error.message.startsWith('NOSCRIPT') || ELSEWHERE.test(error.message)) void this.#again(pending, error)
+    } else if (error.message.startsWith('NOSCRIPT') || ELSEWHERE.test(error.message)) this.#again(pending, error)
     else if (NOT_SENT.test(error.message)) this.#settle(pending, notStored('away', error.message))
     else if (REFUSED.test(error.message)) this.#settle(pending, notStored('refused', error.message))
     else this.#settle(pending, unknown(`${pending.script.name}: ${error.message}`))
   }
 
-  /** Once more, alone, with the source: it loads the script where it is missing and follows redirections. */
-  async #again(pending: Pending, cause: Error): Promise<void> {
-    if (pending.triesLeft-- === 0) {
+  /** Once more: with the source where the script is missing, a little later where the slot is elsewhere. */
+  #again(pending: Pending, cause: Error): void {
+    if (pending.triesLeft === 0) {
       this.#settle(pending, notStored('refused', cause.message))
       return
     }
-    const { script, keys, args, tag } = pending
-    const client = this.#connection.client
-    const waits = script.writes && this.#settings.durability !== 'async'
-    const pipeline = client.pipeline()
-    pipeline.callBuffer('eval', script.source, keys.length, ...keys, ...bytes(args))
-    if (waits) this.#addWait(pipeline)
-    const outcomes = await this.#bounded(this.#connection.laneOf(tag), pipeline.exec() as Promise<Outcome[] | null>)
-    this.#judge(pending, outcomeOf(outcomes, 0), waits ? this.#waitTrouble(outcomes) : undefined)
+    pending.triesLeft--
+    if (cause.message.startsWith('NOSCRIPT')) {
+      pending.bringsSource = true
+      this.#enqueue(pending)
+      return
+    }
+    this.#connection.refresh()
+    setTimeout(() => this.#enqueue(pending), RETRY_MS * (TRIES - pending.triesLeft))
   }
 
   #settle(pending: Pending, result: Stored<Reply>): void {

@@ -46,6 +46,11 @@ export class Connection {
     return this.client.slots[slotOfTag(tag)]?.join(';') ?? ''
   }
 
+  /** A slot is served elsewhere: learn where. Concurrent calls are one. */
+  refresh(): void {
+    if (this.client instanceof Cluster) this.client.refreshSlotsCache()
+  }
+
   /** A node that took commands and does not answer: drop its connection, so that what follows fails fast or finds another. */
   reset(lane: string): void {
     if (!(this.client instanceof Cluster)) {

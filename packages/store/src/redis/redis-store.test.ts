@@ -28,7 +28,7 @@ function stateOf(store: Store, wanted: StoreState, timeoutMs = 10_000): Promise<
   })
 }
 
-const register = (store: Store, aor: string, cseq = 1) =>
+const register = async (store: Store, aor: string, cseq = 1) =>
   store.location.register(update(aor, cseq, [contact('sip:a@192.0.2.1')]))
 
 describe.skipIf(!server.available)('on redis-server', () => {
@@ -65,7 +65,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
     const readers = ['a', 'b'].map((group) => store.policy.openRecords(group, 'c'))
     for (const reader of readers) expect(await value(reader.read(1))).toEqual([])
     const report = { call: description('x'), ageMs: 0, status: 486, cause: 'rejected', reason: '' }
-    await Promise.all(refs.map((ref) => store.policy.failed(ref, report)))
+    await Promise.all(refs.map(async (ref) => store.policy.failed(ref, report)))
     for (const reader of readers) {
       const ids: string[] = []
       for (let tries = 0; tries < 20 && ids.length < 50; tries++) {
@@ -93,7 +93,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
     const store = createRedisStore({ url: redis.url })
     await stateOf(store, 'ready')
     await redis.ask('SCRIPT', 'FLUSH')
-    expect(await value(register(store, 'sip:noscript@h') as Promise<never>)).toMatchObject({ result: 'ok' })
+    expect(await value(register(store, 'sip:noscript@h'))).toMatchObject({ result: 'ok' })
     await store.close()
   })
 
@@ -104,7 +104,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
     const used = async () => Number(/used_memory:(\d+)/.exec(await redis.ask('INFO', 'memory'))?.[1])
     const fill = async (from: number, count: number) => {
       const flow = { transport: 'udp', address: '198.51.100.23', port: 40_213, edgeId: '', flowId: 0 }
-      const all = Array.from({ length: count }, (_, i) => {
+      const all = Array.from({ length: count }, async (_, i) => {
         const user = `1555${String(from + i).padStart(7, '0')}`
         const uri = `sip:${user}@198.51.100.23:40213`
         const instanceId = '<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>'
@@ -178,7 +178,7 @@ describe.skipIf(!server.available)('when the server goes away', () => {
   it('recovers by itself from a crash, with what was acknowledged', async () => {
     const store = createRedisStore({ url: redis.url })
     await stateOf(store, 'ready')
-    await value(register(store, 'sip:crash@h') as Promise<never>)
+    await value(register(store, 'sip:crash@h'))
     await redis.kill()
     await stateOf(store, 'away')
     expect(await register(store, 'sip:crash@h', 2)).toMatchObject({ state: 'notStored', reason: 'away' })
