@@ -3,7 +3,7 @@
 // Wires one edge: callers of location and policy → edge → HTTP. The callers are functions in one process or streams.
 import { createEdgeService } from '@tandem/edge'
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
-import { type EdgeConfig, type Logger, Metrics } from '@tandem/service-kit'
+import { type EdgeConfig, type HttpRoute, type Logger, Metrics } from '@tandem/service-kit'
 import type { Built } from './built.ts'
 import { httpPart } from './http.ts'
 
@@ -14,6 +14,15 @@ export interface EdgeCallers {
 }
 
 type EdgeService = ReturnType<typeof createEdgeService>
+
+/** `POST /drain`: the edge takes no new calls and says that it is not ready; it goes on with those it has. */
+function drainRoute(service: EdgeService, logger: Logger): HttpRoute {
+  return (_url, method) => {
+    if (method !== 'POST') return { status: 405, body: 'POST only\n', contentType: 'text/plain; charset=utf-8' }
+    service.drain().catch((error: unknown) => logger.error({ err: error }, 'drain failed'))
+    return { status: 202, body: '{"draining":true}\n' }
+  }
+}
 
 export function buildEdge(config: EdgeConfig, callers: EdgeCallers, logger: Logger): Built<EdgeService> {
   const metrics = new Metrics({ service: 'edge', edge: config.id, cluster: config.clusterName })
@@ -31,6 +40,7 @@ export function buildEdge(config: EdgeConfig, callers: EdgeCallers, logger: Logg
       setting: 'edge.httpPort',
       metrics,
       ready,
+      routes: { '/drain': drainRoute(service, logger) },
     }),
   ]
   return { service, parts, ready }

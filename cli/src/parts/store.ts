@@ -14,6 +14,8 @@ import {
 import { createMemoryStore, createRedisStore, type Store, StoreConfigError } from '@tandem/store'
 
 const TICK_MS = 1_000
+/** A store that answers within this long after the start is not worth a line. */
+const GRACE_MS = 1_000
 
 export interface OpenStore {
   readonly store: Store
@@ -44,6 +46,7 @@ export function openStore(config: Config['store'], logger: Logger): OpenStore {
   const store = createStore(config)
   const url = redactUrl(config.url)
   let timer: NodeJS.Timeout | undefined
+  let grace: NodeJS.Timeout | undefined
   store.onStatus(({ state, detail }) => {
     if (state === 'ready') logger.info({ store: url }, 'store is ready')
     else if (state !== 'closed') logger.warn({ store: url, state, detail }, 'store is not ready, trying again')
@@ -51,9 +54,15 @@ export function openStore(config: Config['store'], logger: Logger): OpenStore {
   const start = () => {
     timer = setInterval(() => store.tick(), TICK_MS)
     timer.unref()
+    grace = setTimeout(() => {
+      const { state, detail } = store.status
+      if (state === 'connecting') logger.warn({ store: url, state, detail }, 'store does not answer, trying again')
+    }, GRACE_MS)
+    grace.unref()
   }
   const stop = async () => {
     clearInterval(timer)
+    clearTimeout(grace)
     await store.close()
   }
   return { store, part: { name: 'store', start, stop } }
