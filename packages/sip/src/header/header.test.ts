@@ -234,10 +234,10 @@ describe('challenges and credentials [RFC7616-3]', () => {
   })
 
   it('takes linear time on open quotes and backslashes', () => {
-    const before = process.hrtime.bigint()
+    const before = process.cpuUsage()
     for (const unit of ['\\', '"', '\\"', ',', '=', ' ', 'a=b,'])
       parseAuth(`Digest a="${unit.repeat(8000 / unit.length)}`)
-    expect(Number(process.hrtime.bigint() - before) / 1e6).toBeLessThan(500)
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(500)
   })
 
   it('is reached through the message', () => {
