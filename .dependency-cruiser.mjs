@@ -57,8 +57,14 @@ export default {
     {
       name: 'doors-of-services',
       severity: 'error',
-      from: { path: '^(cli|test)/' },
+      from: { path: '^cli/' },
       to: { path: '^services/[^/]+/src/', pathNot: '^services/[^/]+/src/index\\.ts$' },
+    },
+    {
+      name: 'doors-of-services-for-tests',
+      severity: 'error',
+      from: { path: '^test/' },
+      to: { path: '^services/[^/]+/src/', pathNot: '^services/[^/]+/src/(index|internal)\\.ts$' },
     },
     {
       name: 'internal-is-for-tests',

@@ -7,6 +7,8 @@ import { createRandom } from './random.ts'
 
 export const POISON = 0xa5
 const RECEIVE_BYTES = 65_536 + 256
+/** What a socket would take. */
+const MAX_UDP_PAYLOAD = 65_507
 
 export interface MemoryNetworkOptions {
   readonly seed?: number
@@ -55,6 +57,10 @@ export class MemoryEndpoint {
   }
 
   send(buf: Buffer, start: number, end: number, port: number, address: string): void {
+    if (end - start > MAX_UDP_PAYLOAD || port <= 0 || port > 65_535) {
+      this.counters.dropped++
+      return
+    }
     this.counters.sent++
     this.counters.sentBytes += end - start
     this.#network.post(this, Buffer.from(buf.subarray(start, end)), port, address)

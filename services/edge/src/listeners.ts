@@ -149,7 +149,7 @@ class OpenListeners implements Listeners {
 const DEFAULT_SIP_PORT = 5060
 
 /** Datagrams of one socket; itself the source of the message at hand. */
-class UdpSource implements PeerSource {
+export class UdpSource implements PeerSource {
   readonly internal = false
   private readonly facing: Facing
   private readonly onMessage: OnMessage

@@ -13,7 +13,7 @@ import {
   type VerifiedToken,
   verifyToken,
 } from '@tandem/sip'
-import { createNodeResolver, ServerLocator, type TransportName } from '@tandem/transport'
+import { createNodeResolver, type DnsResolver, ServerLocator, type TransportName } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
 import { fromTag, toTag } from './describe.ts'
@@ -30,13 +30,26 @@ export interface EdgeWiring {
   setDraining(): void
 }
 
+/** What an edge takes from the world besides its sockets; replaced where a test plays the world. */
+export interface EdgeEnvironment {
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  readonly resolver: DnsResolver
+  /** [0, 1), for the order of SRV targets. */
+  readonly random: () => number
+}
+
 const VERSION = '0.1.0'
 /** What we add to the largest message at most. */
 const ROOM_BYTES = 65_536
 
-export function createEdgeCore(options: EdgeServiceOptions, listeners: Listeners): EdgeWiring {
+export function createEdgeCore(
+  options: EdgeServiceOptions,
+  listeners: Listeners,
+  environment: EdgeEnvironment = realEnvironment(),
+): EdgeWiring {
   const { config, logger } = options
-  const now = (): number => performance.now()
+  const { now } = environment
   const ring = createKeyRing(config.keyRing)
   const self = selfOf(options, listeners)
   const membership = new Membership({
@@ -57,7 +70,7 @@ export function createEdgeCore(options: EdgeServiceOptions, listeners: Listeners
     proxy,
     policy: options.policy,
     location: options.location,
-    hops: createHops(listeners, membership, ring, now),
+    hops: createHops(listeners, membership, ring, environment),
     ring,
     routeOwner: {
       verifyToken: (user, msg): VerifiedToken | undefined =>
@@ -78,6 +91,10 @@ export function createEdgeCore(options: EdgeServiceOptions, listeners: Listeners
       self.draining = true
     },
   }
+}
+
+function realEnvironment(): EdgeEnvironment {
+  return { now: () => performance.now(), resolver: createNodeResolver(), random: Math.random }
 }
 
 /** The layer and the proxy are each other's: the layer is made with a user that the proxy then becomes. */
@@ -107,7 +124,12 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<Ed
   return { layer, proxy }
 }
 
-function createHops(listeners: Listeners, membership: Membership, ring: EdgeCore['ring'], now: () => number): Hops {
+function createHops(
+  listeners: Listeners,
+  membership: Membership,
+  ring: EdgeCore['ring'],
+  environment: EdgeEnvironment,
+): Hops {
   const { udp, udpFacing, tcp } = listeners
   const transports: TransportName[] = [
     ...(udp === undefined ? [] : (['udp'] as const)),
@@ -122,7 +144,7 @@ function createHops(listeners: Listeners, membership: Membership, ring: EdgeCore
     tcpFacing: listeners.tcpFacing,
     internalTcp: listeners.internalTcp,
     internalFacing: listeners.internalFacing,
-    locator: new ServerLocator({ resolver: createNodeResolver(), transports, random: Math.random, now }),
+    locator: new ServerLocator({ ...environment, transports }),
     membership,
     ring,
     edgeId: listeners.edgeId,

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+//
+// What tests need to run an edge on listeners and a clock of their own. Not for products.
+export type { EdgeCore } from './core.ts'
+export { edgeHashOf } from './edge-hash.ts'
+export { Facing } from './facing.ts'
+export { type Listeners, UdpSource } from './listeners.ts'
+export { Receiver } from './receive.ts'
+export { createEdgeCore, type EdgeEnvironment } from './wiring.ts'
