@@ -29,7 +29,7 @@ RUN node_modules/.bin/tsc -b && npm prune --omit=dev --ignore-scripts
 RUN rm -rf packages/test-kit node_modules/@tandem/test-kit packages/*/src packages/*/bench services/*/src cli/src \
     tsconfig*.json packages/*/tsconfig.json services/*/tsconfig.json cli/tsconfig.json \
   && find packages services cli -path '*/dist/*' \( -name '*.d.ts' -o -name '*.map' -o -name '.tsbuildinfo' \) -delete \
-  && chmod 755 cli/dist/main.js
+  && find . -type d -empty -delete && chmod 755 cli/dist/main.js
 
 FROM ${BASE} AS runtime
 ENV NODE_ENV=production \

@@ -6,13 +6,13 @@ const DEFAULT_PORTS = { edge: 9464, location: 9564, policy: 9565, records: 9566 
 const TIMEOUT_MS = 2_500
 
 /** HTTP port of the service on this machine. */
-export function httpPort(service, env) {
+function httpPort(service, env) {
   const port = Number(env[`TANDEM_${service.toUpperCase()}_HTTP_PORT`] || DEFAULT_PORTS[service])
   return service === 'edge' ? port + Number(env.TANDEM_EDGE_INDEX || 0) : port
 }
 
 /** Undefined when the service is ready, else why it is not. */
-export async function problemOf(service, env) {
+async function problemOf(service, env) {
   if (!Object.hasOwn(DEFAULT_PORTS, service)) return `expected one of ${Object.keys(DEFAULT_PORTS).join(', ')}`
   const url = `http://127.0.0.1:${httpPort(service, env)}/readyz`
   try {
@@ -23,8 +23,6 @@ export async function problemOf(service, env) {
   }
 }
 
-if (import.meta.main) {
-  const problem = await problemOf(process.argv[2] ?? '', process.env)
-  if (problem !== undefined) console.error(problem)
-  process.exitCode = problem === undefined ? 0 : 1
-}
+const problem = await problemOf(process.argv[2] ?? '', process.env)
+if (problem !== undefined) console.error(problem)
+process.exitCode = problem === undefined ? 0 : 1
