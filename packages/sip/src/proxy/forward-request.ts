@@ -103,10 +103,3 @@ function keepFrom(msg: SipMessage, edits: Edits, index: number, start: number): 
   const first = headerValueStart(msg, index)
   if (start > first) edits.remove(first, start)
 }
-
-/** Removes every header of a name's id; for header edits of a plan. */
-export function removeHeaders(msg: SipMessage, edits: Edits, id: number): void {
-  for (let index = findHeader(msg, id); index >= 0; index = findHeader(msg, id, index + 1)) {
-    edits.remove(headerLineStart(msg, index), headerLineEnd(msg, index))
-  }
-}

@@ -3,7 +3,20 @@
 // A response on its way upstream: the topmost Via value goes, every other byte stays (RFC 3261 section 16.7, step 3).
 
 import type { Buffer } from 'node:buffer'
-import { headerLineEnd, headerLineStart, headerValueEnd, type SipMessage } from '../message/index.ts'
+import {
+  findHeader,
+  HEADER,
+  headerLineEnd,
+  headerLineStart,
+  headerValueEnd,
+  type SipMessage,
+} from '../message/index.ts'
+
+/** True where a Via is left below the topmost one: somebody to forward the response to [RFC3261-16.7.3]. */
+export function hasNextVia(msg: SipMessage): boolean {
+  const valueEnd = headerValueEnd(msg, msg.viaIndex)
+  return skipComma(msg.buf, msg.viaEnd, valueEnd) < valueEnd || findHeader(msg, HEADER.VIA, msg.viaIndex + 1) >= 0
+}
 
 /**
  * Writes `msg` without its topmost via-parm.
@@ -15,6 +28,7 @@ export function encodeForwardedResponse(msg: SipMessage, out: Buffer, at: number
   const index = msg.viaIndex
   const valueEnd = headerValueEnd(msg, index)
   const next = skipComma(msg.buf, msg.viaEnd, valueEnd)
+  if (next >= valueEnd && findHeader(msg, HEADER.VIA, index + 1) < 0) return -1
   // The only value of its line: the whole line goes.
   const from = next < valueEnd ? msg.viaStart : headerLineStart(msg, index)
   const to = next < valueEnd ? next : headerLineEnd(msg, index)

@@ -10,7 +10,7 @@
 // fork() refuses; a 2xx may cross a CANCEL: it goes upstream all the same.
 
 import { Buffer } from 'node:buffer'
-import { type Edits, encodeCancel, encodeResponse, METHOD, SipMessage, scan } from '../message/index.ts'
+import { type Edits, encodeResponse, METHOD, type SipMessage } from '../message/index.ts'
 import type {
   ClientTransaction,
   Peer,
@@ -20,93 +20,40 @@ import type {
 } from '../transaction/index.ts'
 import { upstreamStatus } from './best-response.ts'
 import { DeadlineLists } from './deadline-list.ts'
-import { needsReceived } from './forward-request.ts'
-import { encodeForwardedResponse } from './forward-response.ts'
-import { Branch, ResponseContext, STEP } from './response-context.ts'
+import { encodeForwardedResponse, hasNextVia } from './forward-response.ts'
+import { stampOf, tagOf } from './own-response.ts'
+import { type ContextUser, ProxyBranch, ProxyContext, type ProxyTimers, type SourcePeer } from './proxy-context.ts'
+import { STEP } from './response-context.ts'
 
-/** Who a request came from: the address goes into received, the port into rport. */
-export interface SourcePeer extends Peer {
-  readonly address: string
-  readonly port: number
-}
-
-/** One forwarded request: its server transaction, its branches, and what its user makes of it. */
-export class ProxyContext extends ResponseContext<ProxyBranch> {
-  readonly server: ServerTransaction
-  readonly source: SourcePeer
-  readonly method: number
-  /** The request with bytes of its own; undefined once a final response is upstream. */
-  request: SipMessage | undefined
-  /** Best failure so far, as it goes upstream; undefined when it is ours to make. */
-  best: Buffer | undefined
-  /** CANCEL came. */
-  cancelled = false
-  /** Whose request it is. */
-  readonly user: ContextUser
-
-  constructor(server: ServerTransaction, request: SipMessage, source: SourcePeer, user: ContextUser) {
-    super(request.method === METHOD.INVITE)
-    this.server = server
-    this.source = source
-    this.method = request.method
-    this.request = request
-    this.user = user
-  }
-}
-
-export class ProxyBranch extends Branch {
-  readonly context: ProxyContext
-  readonly peer: Peer
-  client: ClientTransaction | undefined
-  /** Ring time of its step, 0 for Timer C alone. */
-  readonly ringMs: number
-
-  constructor(context: ProxyContext, id: string, uri: string, peer: Peer, ringMs: number) {
-    super(id, uri)
-    this.context = context
-    this.peer = peer
-    this.ringMs = ringMs
-  }
-}
-
-/** What a context asks of and tells the one that opened it. */
-export interface ContextUser {
-  /** A provisional response but 100 is about to go upstream. */
-  onProvisional(context: ProxyContext, branch: ProxyBranch, status: number): void
-  /** A 2xx came. True: the user holds it (and its retransmissions) back and calls `release` when it may go. */
-  holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean
-  /** All branches have failed. True: the user forks again or calls `finish` later. */
-  forkMore(context: ProxyContext, status: number): boolean
-  /** The final response is about to go upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. Before onEnd. */
-  onFinal(context: ProxyContext, status: number): void
-  /** An ACK for the 2xx that matched the INVITE's transaction (RFC 2543 senders): to be forwarded. */
-  onAck(msg: SipMessage): void
-  /** The server transaction is gone. */
-  onEnd(context: ProxyContext): void
-}
-
-export interface ProxyTimers {
-  /** [RFC3261-16.6.11] more than three minutes. */
-  readonly timerCMs: number
-  /** [RFC3261-9.1] how long a cancelled branch may stay without a final response: 64*T1. */
-  readonly cancelMs: number
-}
+const DEFAULT_LATE_TRYING_MS = 3_500
+/** [RFC3326-2] Why the other branches of an answered call end. */
+const ANSWERED_ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed elsewhere"\r\n'
 
 export interface StatefulProxyOptions {
   readonly layer: TransactionLayer
   readonly timers: ProxyTimers
   /** Scratch for outgoing messages, at least the largest message and a little more. */
   readonly out: Buffer
+  /** A client transaction has ended, however it did: for whoever keeps lists of them. */
+  readonly onClientGone?: (tx: ClientTransaction) => void
 }
 
 export class StatefulProxy implements TransactionUser {
-  readonly counts = { forked: 0, cancelled: 0, timerC: 0, suppressed408: 0, serverTransportErrors: 0 }
+  readonly counts = {
+    forked: 0,
+    cancelled: 0,
+    timerC: 0,
+    lateTrying: 0,
+    suppressed408: 0,
+    unforwardable: 0,
+    serverTransportErrors: 0,
+  }
   private readonly layer: TransactionLayer
   private readonly timers: ProxyTimers
   private readonly out: Buffer
-  /** Timer C, the ring time or the wait behind a CANCEL of each branch. */
+  private readonly onClientGone: ((tx: ClientTransaction) => void) | undefined
+  /** Timer C, the ring time, the wait behind a CANCEL, or the late 100 of each branch. */
   private readonly deadlines = new DeadlineLists<ProxyBranch>()
-  private readonly sent = new SipMessage()
   private nowMs = 0
   private openCount = 0
 
@@ -114,6 +61,7 @@ export class StatefulProxy implements TransactionUser {
     this.layer = options.layer
     this.timers = options.timers
     this.out = options.out
+    this.onClientGone = options.onClientGone
   }
 
   /**
@@ -163,7 +111,9 @@ export class StatefulProxy implements TransactionUser {
     const end = edits.encodeInto(this.out, 0)
     branch.client = this.layer.createClient(id, context.method, this.out, 0, end, peer, branch)
     if (branch.client === undefined) this.deadlines.arm(branch, 0, this.nowMs)
-    else if (context.isInvite) this.deadlines.arm(branch, ringMs > 0 ? ringMs : this.timers.timerCMs, this.nowMs)
+    else if (!context.isInvite)
+      this.deadlines.arm(branch, this.timers.lateTryingMs ?? DEFAULT_LATE_TRYING_MS, this.nowMs)
+    else this.deadlines.arm(branch, ringMs > 0 ? ringMs : this.timers.timerCMs, this.nowMs)
     return branch
   }
 
@@ -187,8 +137,8 @@ export class StatefulProxy implements TransactionUser {
   }
 
   /** [RFC3261-16.10] CANCEL for this context: the caller has answered it with 200. */
-  cancel(context: ProxyContext): void {
-    if (context.finalSent !== 0 || context.cancelled) return
+  cancel(context: ProxyContext | undefined): void {
+    if (context === undefined || context.finalSent !== 0 || context.cancelled) return
     context.cancelled = true
     context.closed = true
     if (context.pending === 0) return this.respond(context, 487, '')
@@ -197,6 +147,7 @@ export class StatefulProxy implements TransactionUser {
 
   /** A 2xx that was held back never goes upstream; this failure does in its place. */
   withdraw(context: ProxyContext, status: number, reason: string, headers: string): void {
+    if (context.request === undefined) return // another 2xx has gone upstream
     context.finalSent = 0
     this.respond(context, status, reason, headers)
   }
@@ -206,33 +157,47 @@ export class StatefulProxy implements TransactionUser {
     this.forward(context, msg)
   }
 
-  /** Cancels every branch that has no final response. */
-  cancelPending(context: ProxyContext): void {
-    for (const branch of context.branches) if (branch.final === 0) this.cancelBranch(branch)
+  /** Lets the request go without an answer: another edge owns its transaction. */
+  drop(context: ProxyContext): void {
+    context.closed = true
+    this.letGo(context)
+    this.layer.abort(context.server)
+    detach(context)
+  }
+
+  /** Cancels every branch that has no final response. @param reasonHeader a whole line or '' */
+  cancelPending(context: ProxyContext, reasonHeader = ''): void {
+    for (const branch of context.branches) if (branch.final === 0) this.cancelBranch(branch, reasonHeader)
   }
 
   onResponse(tx: ClientTransaction, msg: SipMessage): void {
-    const branch = tx.context as ProxyBranch | undefined
-    if (branch === undefined || tx.method === METHOD.CANCEL) return // answers to our own CANCEL end here
+    const branch = branchOf(tx)
+    if (branch === undefined) return
     if (msg.status < 200) this.onProvisional(branch, msg)
+    else if (!hasNextVia(msg)) this.onUnforwardable(branch)
     else if (msg.status < 300) this.onSuccess(branch, msg)
     else this.onFailure(branch, msg)
   }
 
   onClientTimeout(tx: ClientTransaction): void {
-    if (tx.method !== METHOD.CANCEL) this.onBranchFailure(tx.context as ProxyBranch, 408) // [RFC3261-16.8]
+    const branch = branchOf(tx)
+    if (branch !== undefined) this.onBranchFailure(branch, 408) // [RFC3261-16.8]
   }
 
   onClientTransportError(tx: ClientTransaction): void {
-    if (tx.method !== METHOD.CANCEL) this.onBranchFailure(tx.context as ProxyBranch, 503) // [RFC3261-16.9]
+    const branch = branchOf(tx)
+    if (branch !== undefined) this.onBranchFailure(branch, 503) // [RFC3261-16.9]
   }
 
   onClientTerminated(tx: ClientTransaction): void {
-    if (tx.method !== METHOD.CANCEL) (tx.context as ProxyBranch).client = undefined
+    const branch = branchOf(tx)
+    if (branch !== undefined) branch.client = undefined
+    this.onClientGone?.(tx)
   }
 
   onAck(tx: ServerTransaction, msg: SipMessage): void {
-    ;(tx.context as ProxyContext).user.onAck(msg) // [RFC6026-7.1] an ACK in Accepted belongs to the 2xx
+    const context = tx.context as ProxyContext | undefined
+    context?.user.onAck(msg) // [RFC6026-7.1] an ACK in Accepted belongs to the 2xx
   }
 
   onServerTransportError(): void {
@@ -253,19 +218,39 @@ export class StatefulProxy implements TransactionUser {
   }
 
   private readonly onDeadline = (branch: ProxyBranch): void => {
+    const { client, context } = branch
     if (branch.final !== 0) return
+    if (client === undefined) return this.onBranchFailure(branch, context.cancelled ? 487 : 503)
+    if (!context.isInvite) return this.lateTrying(context)
     this.counts.timerC += 1
     // [RFC3261-16.8] with a provisional response the branch is cancelled, without one it is as a 408
-    if (branch.provisional > 0 && !branch.cancelSent) return this.cancelBranch(branch)
-    const refused = branch.client === undefined
-    if (branch.client !== undefined) this.layer.abort(branch.client)
-    this.onBranchFailure(branch, branch.context.cancelled ? 487 : refused ? 503 : 408)
+    if (branch.provisional > 0 && !branch.cancelSent) {
+      branch.timedOut = true
+      return this.cancelBranch(branch, '')
+    }
+    this.layer.abort(client)
+    branch.client = undefined
+    this.onClientGone?.(client)
+    this.onBranchFailure(branch, context.cancelled ? 487 : 408)
+  }
+
+  /** [RFC4320-4.1] A non-INVITE request gets 100 once Timer E of its sender has reached T2, and not before. */
+  private lateTrying(context: ProxyContext): void {
+    if (context.server.lastStatus !== 0) return
+    this.counts.lateTrying += 1
+    this.trying(context)
+  }
+
+  /** [RFC3261-16.7.3] A response without a Via below ours is for us alone: nobody upstream can take it. */
+  private onUnforwardable(branch: ProxyBranch): void {
+    this.counts.unforwardable += 1
+    this.onBranchFailure(branch, 502)
   }
 
   private onProvisional(branch: ProxyBranch, msg: SipMessage): void {
     const context = branch.context
     const up = context.onProvisional(branch, msg.status)
-    if (branch.cancelWanted && !branch.cancelSent) this.cancelBranch(branch)
+    if (branch.cancelWanted && !branch.cancelSent) this.cancelBranch(branch, '')
     // [RFC3261-16.7.2] Timer C starts anew; a ring time does not
     else if (msg.status > 100 && branch.ringMs === 0 && context.isInvite && !branch.cancelSent) {
       this.deadlines.arm(branch, this.timers.timerCMs, this.nowMs)
@@ -277,23 +262,27 @@ export class StatefulProxy implements TransactionUser {
 
   private onSuccess(branch: ProxyBranch, msg: SipMessage): void {
     const context = branch.context
+    const isFirst = context.finalSent === 0
     const step = context.onFinal(branch, msg.status)
     this.deadlines.disarm(branch)
-    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancelPending(context) // [RFC3261-16.7.10]
+    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancelPending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
     if ((step & STEP.FORWARD) === 0) return
     if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
-    if ((step & STEP.CANCEL_OTHERS) !== 0) context.user.onFinal(context, msg.status)
+    if (isFirst) context.user.onFinal(context, msg.status)
     this.forward(context, msg)
+    if (!context.isInvite) detach(context)
   }
 
   private onFailure(branch: ProxyBranch, msg: SipMessage): void {
     const context = branch.context
+    if (branch.timedOut && msg.status === 487 && !context.cancelled) return this.onBranchFailure(branch, 408)
     const step = this.settle(branch, msg.status)
     const isBest = (step & STEP.KEEP) !== 0
     const exhausted = (step & STEP.EXHAUSTED) !== 0
-    if (!exhausted || this.forksMore(context)) {
-      if (isBest && context.finalSent === 0) this.keep(context, msg)
-    } else if (isBest && msg.status === upstreamStatus(msg.status)) this.forwardFinal(context, msg)
+    // Kept before the user is asked, who may finish at once.
+    if (isBest && (!exhausted || !context.closed)) this.keep(context, msg)
+    if (!exhausted || this.forksMore(context)) return
+    if (isBest && msg.status === upstreamStatus(msg.status)) this.forwardFinal(context, msg)
     else this.finish(context)
   }
 
@@ -303,8 +292,7 @@ export class StatefulProxy implements TransactionUser {
   }
 
   private keep(context: ProxyContext, msg: SipMessage): void {
-    const end = encodeForwardedResponse(msg, this.out, 0)
-    context.best = end < 0 ? undefined : Buffer.from(this.out.subarray(0, end))
+    context.best = Buffer.from(this.out.subarray(0, encodeForwardedResponse(msg, this.out, 0)))
   }
 
   private settle(branch: ProxyBranch, status: number): number {
@@ -323,17 +311,13 @@ export class StatefulProxy implements TransactionUser {
     if (!this.forksMore(context)) this.finish(context)
   }
 
-  private cancelBranch(branch: ProxyBranch): void {
+  private cancelBranch(branch: ProxyBranch, reasonHeader: string): void {
     branch.cancelWanted = true
     if (!branch.context.isInvite || branch.cancelSent || branch.client === undefined) return
     if (branch.provisional === 0) return // [RFC3261-9.1] not before a provisional response
-    const client = branch.client
-    if (client.kept === undefined || scan(this.sent, client.kept, client.keptStart, client.keptEnd) !== 0) return
     branch.cancelSent = true
-    this.counts.cancelled += 1
-    const end = encodeCancel(this.sent, this.out, 0)
-    this.layer.createClient(branch.id, METHOD.CANCEL, this.out, 0, end, branch.peer, branch)
-    this.deadlines.arm(branch, this.timers.cancelMs, this.nowMs)
+    if (this.layer.cancel(branch.client, branch, reasonHeader) !== undefined) this.counts.cancelled += 1
+    this.deadlines.arm(branch, this.timers.cancelMs, this.nowMs) // with a full table too: the branch ends all the same
   }
 
   private forward(context: ProxyContext, msg: SipMessage): void {
@@ -344,22 +328,21 @@ export class StatefulProxy implements TransactionUser {
   }
 
   private forwardFinal(context: ProxyContext, msg: SipMessage): void {
-    const end = encodeForwardedResponse(msg, this.out, 0)
-    if (end < 0) return this.respond(context, 500, '')
-    this.sendFinal(context, msg.status, this.out, 0, end)
+    this.sendFinal(context, msg.status, this.out, 0, encodeForwardedResponse(msg, this.out, 0))
   }
 
   private sendFinal(context: ProxyContext, status: number, buf: Buffer, start: number, end: number): void {
     context.finalSent = status
     context.closed = true
     this.letGo(context)
-    context.best = undefined
     context.user.onFinal(context, status)
     this.layer.respond(context.server, status, buf, start, end)
+    detach(context)
   }
 
   /** The bytes of the request are needed no more. */
   private letGo(context: ProxyContext): void {
+    context.best = undefined
     if (context.request === undefined) return
     context.request = undefined
     this.openCount -= 1
@@ -372,24 +355,23 @@ export class StatefulProxy implements TransactionUser {
     context.closed = true
     this.letGo(context)
     context.user.onFinal(context, 408)
-    this.layer.abort(context.server)
+    this.layer.respond(context.server, 408, this.out, 0, 0) // not sent; repetitions are absorbed
+    detach(context)
   }
 }
 
-/** What a response of ours adds to the top Via [RFC3261-18.2.1] [RFC3581-4]. */
-export function stampOf(msg: SipMessage, source: SourcePeer): { received?: string; rport?: number } {
-  return needsReceived(msg, source.address) ? { received: source.address, rport: source.port } : NO_STAMP
+/** Undefined for what ends here: an answer to our own CANCEL, or to a request that has been answered upstream. */
+function branchOf(tx: ClientTransaction): ProxyBranch | undefined {
+  return tx.method === METHOD.CANCEL ? undefined : (tx.context as ProxyBranch | undefined)
 }
 
-const NO_STAMP = {}
-
-/** A To tag for responses of our own: the same from every edge for the same transaction. */
-export function tagOf(key: string): string {
-  let high = 0x811c9dc5
-  let low = 0x1000193
-  for (let i = 0; i < key.length; i += 1) {
-    high = Math.imul(high ^ key.charCodeAt(i), 0x01000193)
-    low = Math.imul(low + key.charCodeAt(i), 0x85ebca6b) ^ (low >>> 13)
+/**
+ * The lingering transactions let go of a context that has nothing left to do: thousands of them wait for retransmissions
+ * at any time. A branch without a final response keeps it, for a late 2xx goes upstream.
+ */
+function detach(context: ProxyContext): void {
+  context.server.context = undefined
+  for (const branch of context.branches) {
+    if (branch.final !== 0 && branch.client !== undefined) branch.client.context = undefined
   }
-  return (high >>> 0).toString(36) + (low >>> 0).toString(36)
 }

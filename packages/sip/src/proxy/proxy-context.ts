@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//
+// What the stateful proxy keeps of one forwarded request, and what it and the one who opened it tell each other.
+// Races: a lingering transaction holds its context until the proxy detaches it, so nothing large lives here for long:
+// the request goes with the final response, the best failure with it.
+
+import type { Buffer } from 'node:buffer'
+import { METHOD, type SipMessage } from '../message/index.ts'
+import type { ClientTransaction, Peer, ServerTransaction } from '../transaction/index.ts'
+import { Branch, ResponseContext } from './response-context.ts'
+
+/** Who a request came from: the address goes into received, the port into rport. */
+export interface SourcePeer extends Peer {
+  readonly address: string
+  readonly port: number
+}
+
+/** One forwarded request: its server transaction, its branches, and what its user makes of it. */
+export class ProxyContext extends ResponseContext<ProxyBranch> {
+  readonly server: ServerTransaction
+  readonly source: SourcePeer
+  readonly method: number
+  /** The request with bytes of its own; undefined once a final response is upstream. */
+  request: SipMessage | undefined
+  /** Best failure so far, as it goes upstream; undefined when it is ours to make. */
+  best: Buffer | undefined
+  /** CANCEL came. */
+  cancelled = false
+  /** Whose request it is. */
+  readonly user: ContextUser
+
+  constructor(server: ServerTransaction, request: SipMessage, source: SourcePeer, user: ContextUser) {
+    super(request.method === METHOD.INVITE)
+    this.server = server
+    this.source = source
+    this.method = request.method
+    this.request = request
+    this.user = user
+  }
+}
+
+export class ProxyBranch extends Branch {
+  readonly context: ProxyContext
+  readonly peer: Peer
+  client: ClientTransaction | undefined
+  /** Ring time of its step, 0 for Timer C alone. */
+  readonly ringMs: number
+  /** Timer C or the ring time has ended it: the 487 that answers our CANCEL stands for "no answer". */
+  timedOut = false
+
+  constructor(context: ProxyContext, id: string, uri: string, peer: Peer, ringMs: number) {
+    super(id, uri)
+    this.context = context
+    this.peer = peer
+    this.ringMs = ringMs
+  }
+}
+
+/** What a context asks of and tells the one that opened it. */
+export interface ContextUser {
+  /** A provisional response but 100 is about to go upstream. */
+  onProvisional(context: ProxyContext, branch: ProxyBranch, status: number): void
+  /** A 2xx came. True: the user holds it (and its retransmissions) back and calls `release` when it may go. */
+  holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean
+  /** All branches have failed. True: the user forks again or calls `finish` later. */
+  forkMore(context: ProxyContext, status: number): boolean
+  /** The final response is about to go upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. Before onEnd. */
+  onFinal(context: ProxyContext, status: number): void
+  /** An ACK for the 2xx that matched the INVITE's transaction (RFC 2543 senders): to be forwarded. */
+  onAck(msg: SipMessage): void
+  /** The server transaction is gone. */
+  onEnd(context: ProxyContext): void
+}
+
+export interface ProxyTimers {
+  /** [RFC3261-16.6.11] more than three minutes. */
+  readonly timerCMs: number
+  /** [RFC3261-9.1] how long a cancelled branch may stay without a final response: 64*T1. */
+  readonly cancelMs: number
+  /** [RFC4320-4.1] when a non-INVITE request without an answer gets its 100: as Timer E reaches T2, 3.5 s where absent. */
+  readonly lateTryingMs?: number
+}
+
+/** [RFC4320-4.1] The sum of the intervals of Timer E before the one that is T2. */
+export function lateTryingMs(t1Ms: number, t2Ms: number): number {
+  let sum = 0
+  for (let interval = t1Ms; interval < t2Ms; interval *= 2) sum += interval
+  return sum
+}
