@@ -183,7 +183,7 @@ describe('healthcheck.mjs', () => {
   const check = (service: string, env: Record<string, string>) =>
     spawnSync(process.execPath, [`${ROOT}deploy/healthcheck.mjs`, service], { env, encoding: 'utf8' })
 
-  it.each([
+  it.each<[string, Record<string, string>, number]>([
     ['edge', {}, 9464],
     ['edge', { TANDEM_EDGE_INDEX: '1' }, 9465],
     ['records', {}, 9566],

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+//
+// The chart: its schema and defaults against the configuration (always), and with `helm` on the PATH what it renders: the
+// cluster file loads, every TANDEM_* name is a setting, ports and names agree, and each missing decision fails with a
+// sentence. Leaves out a Kubernetes API server: manifests are parsed, not validated by one.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadResources } from '@tandem/resources'
+import { type Config, edgeConfig, loadConfig } from '@tandem/service-kit'
+import { leaves } from '@tandem/service-kit/internal'
+import { afterAll, describe, expect, it } from 'vitest'
+import { parse, parseAllDocuments, stringify } from 'yaml'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const CHART = join(ROOT, 'helm', 'tandem')
+const hasHelm = spawnSync('helm', ['version', '--short']).status === 0
+if (!hasHelm) console.warn('test/deploy/helm.test.ts: rendering is skipped, because there is no `helm` on the PATH')
+
+const folder = mkdtempSync(join(tmpdir(), 'tandem-helm-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+type Values = { readonly [key: string]: unknown }
+interface Container {
+  readonly name: string
+  readonly image: string
+  readonly env?: readonly {
+    name: string
+    value?: string
+    valueFrom?: { secretKeyRef?: { name: string; key: string } }
+  }[]
+  readonly ports: readonly { name: string; containerPort: number; protocol: string }[]
+  readonly resources: { readonly limits?: Readonly<Record<string, string>> }
+  readonly readinessProbe: { readonly httpGet?: { readonly path: string } }
+  readonly livenessProbe: { readonly httpGet?: { readonly path: string } }
+  readonly volumeMounts: readonly { name: string; mountPath: string }[]
+}
+interface PodSpec {
+  readonly containers: readonly [Container]
+  readonly hostNetwork?: boolean
+  readonly terminationGracePeriodSeconds?: number
+  readonly volumes?: readonly { name: string; secret?: { secretName: string } }[]
+}
+interface Manifest {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data?: Readonly<Record<string, string>>
+  readonly stringData?: Readonly<Record<string, string>>
+  readonly spec: {
+    readonly type?: string
+    readonly clusterIP?: string
+    readonly replicas?: number
+    readonly ports?: readonly { targetPort: string; port: number; protocol: string }[]
+    readonly template?: { readonly spec: PodSpec }
+  }
+}
+
+const KEY_RING = [{ id: 1, secret: 'key-for-tests-only-0001' }]
+const DOMAIN = { apiVersion: 'tandem/v1', kind: 'Domain', metadata: { name: 'example.test' }, spec: {} }
+const LOAD_BALANCER: Values = {
+  secrets: { keyRing: KEY_RING },
+  config: {
+    edge: { advertisedAddress: '203.0.113.10' },
+    logging: { level: 'warn' },
+    policy: { challengeOrder: ['MD5'] },
+  },
+  resources: { documents: [DOMAIN, { ...DOMAIN, metadata: { name: 'second.test' } }] },
+}
+const HOST_NETWORK: Values = {
+  secrets: { existingSecret: 'my-keys', existingSecretKey: 'ring' },
+  edge: { exposure: 'hostNetwork', replicas: 3 },
+  config: { edge: { basePort: 6060 }, shutdown: { drainMs: 42_500 } },
+  resources: { existingSecret: 'subscribers' },
+  redis: { bundled: false, external: { existingSecret: 'redis-url' } },
+}
+const EXTERNAL_REDIS: Values = {
+  ...LOAD_BALANCER,
+  redis: { bundled: false, external: { url: 'rediss://r.test:6380' } },
+}
+const SETS: readonly [string, Values][] = [
+  ['loadBalancer with everything bundled', LOAD_BALANCER],
+  ['hostNetwork with Secrets made elsewhere', HOST_NETWORK],
+  ['an external Redis', EXTERNAL_REDIS],
+]
+
+function helm(verb: string[], values: Values) {
+  const file = join(folder, 'values.yaml')
+  writeFileSync(file, stringify(values))
+  return spawnSync('helm', [...verb, CHART, '--kube-version', '1.31.0', '-f', file], { encoding: 'utf8' })
+}
+
+function render(values: Values, release = 'voice'): Manifest[] {
+  const { status, stdout, stderr } = helm(['template', release], values)
+  if (status !== 0) throw new Error(stderr)
+  return parseAllDocuments(stdout)
+    .map((document) => document.toJS() as Manifest | null)
+    .filter((manifest) => manifest !== null)
+}
+
+const failureOf = (values: Values, release = 'voice') => helm(['template', release], values).stderr.replace(/\s+/g, ' ')
+const find = (all: readonly Manifest[], kind: string, name: string) =>
+  all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name)
+const podOf = (manifest: Manifest | undefined) => manifest?.spec.template?.spec as PodSpec
+const workloads = (all: readonly Manifest[]) => all.filter((manifest) => manifest.spec?.template !== undefined)
+
+/** The cluster file as a pod reads it. */
+function clusterFile(all: readonly Manifest[]): Config {
+  const data = find(all, 'ConfigMap', 'voice-tandem-config')?.data ?? {}
+  for (const [name, text] of Object.entries(data)) writeFileSync(join(folder, name), text)
+  return loadConfig({ file: join(folder, 'tandem.yaml'), env: { TANDEM_CLUSTER_SECRETS: JSON.stringify(KEY_RING) } })
+}
+
+describe('values.schema.json', () => {
+  it('is what the generator makes of the configuration', () => {
+    const script = join(ROOT, 'scripts', 'generate-helm-schema.mjs')
+    const { status, stderr } = spawnSync(process.execPath, ['--conditions=@tandem/source', script, '--check'], {
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  it('has for each setting in values.yaml the default of the configuration', () => {
+    const { config } = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as { config: Values }
+    const expected = new Map(leaves().map((leaf) => [leaf.path.join('.'), leaf.default]))
+    const given = Object.entries(config).flatMap(([section, settings]) =>
+      Object.entries(settings as Values).map(([key, value]) => [`${section}.${key}`, value] as const),
+    )
+    expect(given.length).toBeGreaterThan(3)
+    for (const [path, value] of given) expect([path, value]).toEqual([path, expected.get(path)])
+  })
+})
+
+describe.skipIf(!hasHelm)('the rendered chart (skipped without `helm` on the PATH)', () => {
+  it.each(SETS)('lints: %s', (_, values) => {
+    const { status, stdout } = helm(['lint', '--strict'], { ...values, fullnameOverride: 'voice' })
+    expect({ status, stdout }).toMatchObject({ status: 0, stdout: expect.stringContaining('0 chart(s) failed') })
+    expect(stdout).not.toContain('Fail:')
+  })
+
+  it.each(SETS)('every TANDEM_ name is a setting and every pod has the key ring: %s', (_, values) => {
+    const known = new Set(leaves().map((leaf) => leaf.env))
+    const own = workloads(render(values)).filter((manifest) => !manifest.metadata.name.endsWith('-redis'))
+    expect(own.map((manifest) => manifest.metadata.name.replace('voice-tandem-', '')).sort()).toEqual(
+      ['edge', 'location', 'policy', 'records'].sort(),
+    )
+    for (const manifest of own) {
+      const names = podOf(manifest).containers[0].env?.map((variable) => variable.name) ?? []
+      expect(names.filter((name) => !known.has(name))).toEqual([])
+      expect(names).toContain('TANDEM_CLUSTER_SECRETS')
+    }
+  })
+
+  it.each(SETS)('the cluster file loads, and its ports and names are those of pods and Services: %s', (_, values) => {
+    const all = render(values)
+    const config = clusterFile(all)
+    const { sipPort, internalPort, httpPort } = edgeConfig(config, 0)
+    const portsOf = (part: string) =>
+      podOf(workloads(all).find((one) => one.metadata.name === `voice-tandem-${part}`)).containers[0].ports.map(
+        (port) => port.containerPort,
+      )
+    expect(portsOf('edge')).toEqual([sipPort, sipPort, internalPort, httpPort])
+    expect(portsOf('records')).toEqual([config.records.httpPort])
+    for (const part of ['location', 'policy'] as const) {
+      const { grpcPort, address } = config[part]
+      expect(portsOf(part)).toEqual([grpcPort, config[part].httpPort])
+      expect(address).toBe(`voice-tandem-${part}:${grpcPort}`)
+      const service = find(all, 'Service', `voice-tandem-${part}`)
+      expect(service?.spec).toMatchObject({ clusterIP: 'None', ports: [{ port: grpcPort, targetPort: 'grpc' }] })
+    }
+  })
+
+  it.each(SETS)('probes ask /readyz and /healthz, and edges have no CPU limit: %s', (_, values) => {
+    const all = workloads(render(values)).filter((manifest) => !manifest.metadata.name.endsWith('-redis'))
+    for (const manifest of all) {
+      const [container] = podOf(manifest).containers
+      expect(container.readinessProbe.httpGet?.path).toBe('/readyz')
+      expect(container.livenessProbe.httpGet?.path).toBe('/healthz')
+      expect(container.ports.map((port) => port.name)).toContain('http')
+      if (container.name === 'edge') expect(Object.keys(container.resources.limits ?? {})).toEqual(['memory'])
+    }
+  })
+
+  it.each(SETS)('an edge has more time to end than its pause and drain take: %s', (_, values) => {
+    const all = render(values)
+    const grace = podOf(find(all, 'Deployment', 'voice-tandem-edge')).terminationGracePeriodSeconds ?? 0
+    expect(grace).toBeGreaterThanOrEqual(5 + clusterFile(all).shutdown.drainMs / 1_000 + 15)
+  })
+
+  it('passes settings and resources through', async () => {
+    const config = clusterFile(render(LOAD_BALANCER))
+    expect(config.policy.challengeOrder).toEqual(['MD5'])
+    expect(config.edge.advertisedAddress).toBe('203.0.113.10')
+    const loaded = await loadResources(config.resources.files, { baseDir: folder, env: {} })
+    expect(loaded.ok && loaded.set.resources.map((one) => one.metadata.name)).toEqual(['example.test', 'second.test'])
+  })
+
+  it('loadBalancer: one Service with UDP and TCP, and the key ring in a Secret of the chart', () => {
+    const all = render(LOAD_BALANCER)
+    const service = find(all, 'Service', 'voice-tandem-edge')
+    expect(service?.spec).toMatchObject({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' })
+    expect(service?.spec.ports?.map((port) => port.protocol)).toEqual(['UDP', 'TCP'])
+    expect(JSON.parse(find(all, 'Secret', 'voice-tandem-secrets')?.stringData?.keyRing ?? '')).toEqual(KEY_RING)
+    expect(find(all, 'StatefulSet', 'voice-tandem-redis')?.spec.replicas).toBe(1)
+  })
+
+  it('hostNetwork: no Service for edges, and nothing secret is rendered when Secrets are given', () => {
+    const all = render(HOST_NETWORK)
+    const edge = podOf(find(all, 'Deployment', 'voice-tandem-edge'))
+    expect(edge.hostNetwork).toBe(true)
+    expect(find(all, 'Service', 'voice-tandem-edge')).toBeUndefined()
+    expect(all.filter((manifest) => manifest.kind === 'Secret')).toEqual([])
+    const ring = edge.containers[0].env?.find((variable) => variable.name === 'TANDEM_CLUSTER_SECRETS')
+    expect(ring?.valueFrom?.secretKeyRef).toEqual({ name: 'my-keys', key: 'ring' })
+  })
+
+  it('hostNetwork: resources of a Secret are mounted where the cluster file names them, in policy only', () => {
+    const all = render(HOST_NETWORK)
+    const policy = podOf(find(all, 'Deployment', 'voice-tandem-policy'))
+    expect(clusterFile(all).resources.files).toContain('/etc/tandem-resources')
+    expect(policy.volumes?.find((volume) => volume.name === 'resources')?.secret?.secretName).toBe('subscribers')
+    expect(policy.containers[0].volumeMounts.map((mount) => mount.mountPath)).toContain('/etc/tandem-resources')
+    expect(podOf(find(all, 'Deployment', 'voice-tandem-edge')).volumes).toHaveLength(1)
+  })
+
+  it('an external Redis replaces the bundled one', () => {
+    const all = render(EXTERNAL_REDIS)
+    expect(all.filter((manifest) => manifest.metadata.name.endsWith('-redis'))).toEqual([])
+    const env = podOf(find(all, 'Deployment', 'voice-tandem-location')).containers[0].env
+    expect(env).toContainEqual({ name: 'TANDEM_STORE_URL', value: 'rediss://r.test:6380' })
+  })
+
+  const withConfig = (config: Values): Values => ({ ...LOAD_BALANCER, config })
+  it.each<[string, Values, RegExp]>([
+    [
+      'no key ring',
+      { config: { edge: { advertisedAddress: 'x' } } },
+      /No key ring is given: set secrets.existingSecret/,
+    ],
+    ['two key rings', { ...LOAD_BALANCER, secrets: { existingSecret: 'a', keyRing: KEY_RING } }, /not both/],
+    [
+      'a short key',
+      { ...LOAD_BALANCER, secrets: { keyRing: [{ id: 1, secret: 'short' }] } },
+      /secrets.keyRing.0.secret/,
+    ],
+    ['no address', { secrets: { keyRing: KEY_RING } }, /set config.edge.advertisedAddress/],
+    [
+      'an address of nodes',
+      { ...LOAD_BALANCER, edge: { exposure: 'hostNetwork' } },
+      /leave config.edge.advertisedAddress empty/,
+    ],
+    ['no Redis', { ...LOAD_BALANCER, redis: { bundled: false } }, /set redis.external.url/],
+    ['two Redis', { ...LOAD_BALANCER, redis: { external: { url: 'redis://r' } } }, /set redis.bundled to false/],
+    ['an unknown setting', withConfig({ policy: { speed: 1 } }), /config.policy.*speed/],
+    ['a setting that the chart decides', withConfig({ edge: { bindAddress: '::' } }), /config.edge.*bindAddress/],
+    ['a value out of range', withConfig({ shutdown: { drainMs: -1 } }), /config.shutdown.drainMs/],
+    ['a long name', { ...LOAD_BALANCER, fullnameOverride: 'a-name-that-is-too-long' }, /fullnameOverride/],
+  ])('fails with a sentence: %s', (_, values, sentence) => {
+    expect(failureOf(values)).toMatch(sentence)
+  })
+
+  it('fails with a sentence when the release name makes edge ids too long', () => {
+    expect(failureOf(LOAD_BALANCER, 'production-europe')).toMatch(/longer than 18 characters/)
+  })
+})
