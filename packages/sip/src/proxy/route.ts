@@ -65,6 +65,7 @@ export class RouteView<T> {
 
   private isOurs(msg: SipMessage, owner: RouteOwner<T>): boolean {
     const { uri } = this
+    if (uri.hostStart < 0) return false // tel: and what else has no host
     if (uri.userStart >= 0) {
       const token = owner.verifyToken(msg.text(uri.userStart, uri.userEnd), msg)
       if (token !== undefined) {
