@@ -2,6 +2,7 @@
 // SIPp's part in these suites: scenario files of ../sipp by name, with their [keywords] given here, and a Call-ID that is
 // known beforehand, so that the call's record can be found.
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RunningSipp, runSipp, type SippResult, startSipp } from '@tandem/test-kit'
 import { expect } from 'vitest'
@@ -23,6 +24,8 @@ export interface SippRun {
   readonly pauseMs?: number
   readonly keys?: Readonly<Record<string, string | number>>
   readonly timeoutMs?: number
+  /** What the callee refuses with, in place of the 486 of the file: SIPp takes no keyword there. */
+  readonly status?: number
 }
 
 const FOLDER = join(import.meta.dirname, '../sipp')
@@ -35,8 +38,10 @@ function optionsOf(run: SippRun) {
   const keys = Object.entries(run.keys ?? {}).flatMap(([name, value]) => ['-key', name, String(value)])
   const args = ['-cid_str', callId.replace(/-1$/, '-%u'), '-au', user, '-ap', run.password ?? `${user}-secret`]
   args.push('-key', 'user', user, '-d', String(run.pauseMs ?? 300), ...keys)
+  const file = join(FOLDER, `${run.scenario}.xml`)
+  const xml = (status: number): string => readFileSync(file, 'latin1').replace('SIP/2.0 486', `SIP/2.0 ${status}`)
   return {
-    scenario: { file: join(FOLDER, `${run.scenario}.xml`) },
+    scenario: run.status === undefined ? { file } : { xml: xml(run.status) },
     transport: run.transport === 'tcp' ? ('t1' as const) : ('u1' as const),
     timeoutMs: run.timeoutMs ?? 15_000,
     args,
