@@ -8,15 +8,16 @@
 
 import type { location } from '@tandem/rpc'
 import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
-import type {
-  Endpoint,
-  LocateResult,
-  LocateTarget,
-  ResponseTarget,
-  ServerLocator,
-  TcpTransport,
-  TransportName,
-  UdpListener,
+import {
+  type Endpoint,
+  type LocateResult,
+  type LocateTarget,
+  numericHost,
+  type ResponseTarget,
+  type ServerLocator,
+  type TcpTransport,
+  type TransportName,
+  type UdpListener,
 } from '@tandem/transport'
 import { fromTag } from './describe.ts'
 import { edgeHashOf } from './edge-hash.ts'
@@ -55,9 +56,19 @@ export interface HopsOptions {
 /** Facings of other edges kept at once; beyond it the oldest are made anew. */
 const MAX_FACINGS = 1024
 
+/** URIs kept at once. */
+const MAX_PLACES = 20_000
+
+interface Place {
+  readonly target: LocateTarget
+  /** Of a numeric host; a name is looked up each time, the locator has the cache. */
+  readonly endpoints: readonly Endpoint[] | undefined
+}
+
 export class Hops {
   private readonly options: HopsOptions
   private readonly facings = new Map<string, Facing>()
+  private readonly places = new Map<string, Place>()
 
   constructor(options: HopsOptions) {
     this.options = options
@@ -67,9 +78,9 @@ export class Hops {
   toBinding(binding: location.Binding, request: SipMessage, onHop: (hop: NextHop | undefined) => void): void {
     const flow = binding.flow
     if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, binding.uri, request))
-    const place = uriPlace(binding.uri)
+    const place = this.placeOf(binding.uri)
     if (place === undefined) return onHop(undefined)
-    if (flow !== undefined && isBehindNat(place.host, flow.address)) {
+    if (flow !== undefined && isBehindNat(place.target.host, flow.address)) {
       return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, binding.uri, true))
     }
     this.toPlace(place, binding.uri, onHop)
@@ -77,7 +88,7 @@ export class Hops {
 
   /** Calls back with the hop of a URI by RFC 3263, or undefined. At once for a numeric host. */
   toUri(text: string, keepUri: boolean, onHop: (hop: NextHop | undefined) => void): void {
-    const place = uriPlace(text)
+    const place = this.placeOf(text)
     if (place === undefined) return onHop(undefined)
     this.toPlace(place, keepUri ? '' : text, onHop)
   }
@@ -160,12 +171,27 @@ export class Hops {
     }
   }
 
-  private toPlace(place: LocateTarget, text: string, onHop: (hop: NextHop | undefined) => void): void {
-    const result = this.options.locator.locate(place)
+  private toPlace(place: Place, text: string, onHop: (hop: NextHop | undefined) => void): void {
+    if (place.endpoints !== undefined) return onHop(this.firstUsable(place.endpoints, text))
     const use = (located: LocateResult): void =>
       onHop(located.found ? this.firstUsable(located.endpoints, text) : undefined)
+    const result = this.options.locator.locate(place.target)
     if (result instanceof Promise) void result.then(use)
     else use(result)
+  }
+
+  /** What a URI says of where it goes. Kept: the same contacts come again with every request to them. */
+  private placeOf(text: string): Place | undefined {
+    const known = this.places.get(text)
+    if (known !== undefined) return known
+    const target = uriPlace(text)
+    if (target === undefined) return undefined
+    const located = numericHost(target.host) === undefined ? undefined : this.options.locator.locate(target)
+    const isKnown = located !== undefined && !(located instanceof Promise) && located.found
+    const place = { target, endpoints: isKnown ? located.endpoints : undefined }
+    if (this.places.size >= MAX_PLACES) this.places.clear()
+    this.places.set(text, place)
+    return place
   }
 
   private firstUsable(endpoints: readonly Endpoint[], uri: string): NextHop | undefined {

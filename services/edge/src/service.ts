@@ -33,6 +33,8 @@ export interface EdgeService {
 /** Resolution of all protocol timers. */
 const TICK_MS = 10
 const DRAIN_POLL_MS = 50
+/** Copies of messages come from pooled stores; Node's 8 KiB hold a dozen only. */
+const BUFFER_POOL_BYTES = 256 * 1024
 
 class Edge implements EdgeService {
   private readonly options: EdgeServiceOptions
@@ -47,6 +49,7 @@ class Edge implements EdgeService {
   }
 
   async start(): Promise<void> {
+    Buffer.poolSize = Math.max(Buffer.poolSize, BUFFER_POOL_BYTES)
     const { config, logger, metrics } = this.options
     const listeners = await openListeners(config, logger, (buf, start, end, source) => {
       this.receiver?.receive(buf, start, end, source)
@@ -82,7 +85,9 @@ class Edge implements EdgeService {
     if (wiring === undefined) return
     wiring.setDraining()
     await wiring.core.membership.renew()
-    while (wiring.core.proxy.inProgress > 0 || wiring.core.reporter.pending > 0) await sleep(DRAIN_POLL_MS)
+    const { now, proxy, reporter } = wiring.core
+    const deadline = now() + this.options.config.drainMs
+    while ((proxy.inProgress > 0 || reporter.pending > 0) && now() < deadline) await sleep(DRAIN_POLL_MS)
   }
 
   async stop(): Promise<void> {
@@ -102,8 +107,12 @@ class Edge implements EdgeService {
     const core = this.wiring?.core
     if (core === undefined) return
     const now = core.now()
-    core.layer.tick(now)
-    core.proxy.tick(now)
+    try {
+      core.layer.tick(now)
+      core.proxy.tick(now)
+    } catch (error) {
+      this.options.logger.error({ err: error }, 'bug: exception while a timer fired')
+    }
   }
 }
 

@@ -189,13 +189,33 @@ function moved(offset: number, shift: number): number {
 }
 
 function copyHeaders(from: SipMessage, to: SipMessage, shift: number): void {
+  const length = from.headerCount * HEADER_STRIDE
   to.headerCount = from.headerCount
-  to.headers = from.headers.slice(0, from.headerCount * HEADER_STRIDE)
-  if (shift === 0) return
-  for (let k = 0; k < to.headers.length; k++) {
-    if (k % HEADER_STRIDE !== 0) to.headers[k] = (to.headers[k] as number) - shift
+  const headers = recordSlab.take(length)
+  to.headers = headers
+  for (let k = 0; k < length; k++) {
+    const value = from.headers[k] as number
+    headers[k] = k % HEADER_STRIDE === 0 ? value : value - shift
   }
 }
+
+/** Header records of copies share chunks: an Int32Array of its own costs more than all the rest of a copy. */
+class RecordSlab {
+  #chunk = new Int32Array(0)
+  #used = 0
+
+  take(length: number): Int32Array {
+    if (this.#used + length > this.#chunk.length) {
+      this.#chunk = new Int32Array(Math.max(RECORD_CHUNK_INTS, length))
+      this.#used = 0
+    }
+    this.#used += length
+    return this.#chunk.subarray(this.#used - length, this.#used)
+  }
+}
+
+const RECORD_CHUNK_INTS = 16 * 1024
+const recordSlab = new RecordSlab()
 
 /** Index of the first header record with this id at or after `fromIndex`, or -1. */
 export function findHeader(msg: SipMessage, id: number, fromIndex = 0): number {

@@ -67,6 +67,7 @@ export class MemoryDirectory {
     if (entry.finalStatus === 0) {
       entry.finalStatus = end.finalStatus
       entry.plan = NO_BYTES
+      entry.invite = NO_BYTES // nothing is forked any more: what is left to do needs no request
       this.#extend(entry, now + end.keepMs)
     }
     return stored({ held: true })
