@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type ManagedProcess, startProcess, waitUntil } from '@tandem/test-kit'
 
-export const ROOT = resolve(import.meta.dirname, '../../..')
+const ROOT = resolve(import.meta.dirname, '../../..')
 const MAIN = join(ROOT, 'cli/dist/main.js')
 const QUICK_START = join(ROOT, 'examples/quickstart.yaml')
 const START_MS = 30_000
@@ -66,7 +66,7 @@ function canBind(port: number): Promise<boolean> {
 }
 
 /** A base port whose block is free, below the ports that the kernel gives to connections. */
-async function freeBlock(): Promise<number> {
+export async function freeBlock(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = 10_000 + 200 * randomInt(100)
     const free = await Promise.all(LISTENERS.map((offset) => canBind(base + offset)))

@@ -162,7 +162,7 @@ export class Phone {
     return `${lines.join('\r\n')}\r\n\r\n${body}`
   }
 
-  /** Response to a request that came: Vias, Record-Routes, From, To, Call-ID and CSeq of it. */
+  /** Response to where the top Via says: Vias, Record-Routes, From, To, Call-ID and CSeq of the request. */
   reply(request: Message, status: string, headers: readonly string[] = []): void {
     const copied = ['Via', 'Record-Route', 'From'].flatMap((name) =>
       request.all(name).map((value) => `${name}: ${value}`),
@@ -177,7 +177,8 @@ export class Phone {
       ...headers,
       'Content-Length: 0',
     ]
-    this.send(`${lines.join('\r\n')}\r\n\r\n`)
+    const port = /:(\d+)/.exec(request.header('Via').split(';')[0] ?? '')?.[1]
+    this.send(`${lines.join('\r\n')}\r\n\r\n`, Number(port))
   }
 
   /** A request, its challenge where one comes, and its final response. */
