@@ -25,6 +25,7 @@ export class EdgeCounts {
   refusedScheme = 0
   refusedRoute = 0
   refusedOverload = 0
+  refusedRate = 0
   refusedDraining = 0
   cancelsUnmatched = 0
   /** Outcomes. */
@@ -37,6 +38,7 @@ export class EdgeCounts {
   acksForwarded = 0
   inDialog = 0
   statelessResponses = 0
+  relayedResponses = 0
   internalHops = 0
   flowFailures = 0
   answersLate = 0
@@ -64,6 +66,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedScheme: 'Requests answered with 416.',
   refusedRoute: 'Initial requests answered with 403 for a Route that is not ours.',
   refusedOverload: 'Requests answered with 503 because a bound is reached.',
+  refusedRate: 'Requests answered with 503 because their source sends too many.',
   refusedDraining: 'Requests answered with 503 because the edge drains.',
   cancelsUnmatched: 'CANCELs answered with 481.',
   registrations: 'REGISTERs that ended in 200.',
@@ -74,10 +77,11 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   callsFailed: 'Initial INVITEs that ended in another final response.',
   acksForwarded: 'ACKs of 2xx forwarded.',
   inDialog: 'Other in-dialog requests forwarded.',
+  relayedResponses: 'Responses handed to the edge that runs their transaction.',
   statelessResponses: 'Responses forwarded without a transaction.',
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
   flowFailures: 'Requests for a flow that is gone.',
-  answersLate: 'Answers forwarded although their report was late.',
+  answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',
   decideUnknown: 'Decisions that policy did not give in time.',
   directoryUnknown: 'Directory entries that location did not make in time.',
 }

@@ -104,6 +104,14 @@ export class Hops {
     return edge && this.toOtherEdge(edge, side.flowId, 'tcp', '', request)
   }
 
+  /** The internal listener of the living edge with this hash of its id. */
+  toEdge(edgeHash: number): EdgePeer | undefined {
+    const { membership, internalTcp, internalFacing } = this.options
+    const edge = membership.find(edgeHash)
+    const connection = edge && internalTcp.connect(edge.internalAddress, edge.internalPort)
+    return connection && streamPeer(connection, internalFacing)
+  }
+
   /** Where a response without a transaction goes; undefined when there is no way. @param internal to another edge */
   toResponseTarget(target: ResponseTarget, internal: boolean): EdgePeer | undefined {
     const { tcp, tcpFacing, internalTcp, internalFacing, udp } = this.options

@@ -18,6 +18,7 @@ import {
   type ServerTransaction,
   SipMessage,
   scan,
+  tagOf,
   URI_SCHEME,
   ValueCursor,
   type VerifiedToken,
@@ -29,6 +30,7 @@ import { receiveInitialRequest } from './initial-request.ts'
 import { receiveInternalRequest } from './internal-hop.ts'
 import type { EdgePeer } from './peers.ts'
 import { refuseStateless, replyStateless, retryAfter } from './replies.ts'
+import { SourceLimiter } from './source-limiter.ts'
 import { receiveStrayResponse } from './stray-response.ts'
 import { uriPlace } from './uri-place.ts'
 
@@ -44,11 +46,14 @@ export class Receiver {
   private readonly view = new RouteView<VerifiedToken>()
   private readonly cursor = new ValueCursor()
   private readonly via = new ViaView()
+  private readonly sources: SourceLimiter | undefined
   /** Set while the edge drains: initial requests get 503. */
   draining = false
 
   constructor(core: EdgeCore) {
     this.core = core
+    const rate = core.config.limits.maxRequestsPerSource
+    this.sources = rate > 0 ? new SourceLimiter(rate) : undefined
   }
 
   /** Takes one message; `buf` is valid during the call only. Never throws on bad input. */
@@ -66,7 +71,7 @@ export class Receiver {
     const { msg, core } = this
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.refuseUnreadable(code, source)
-    if (!msg.isRequest) return this.receiveResponse()
+    if (!msg.isRequest) return this.receiveResponse(source.internal)
     core.counts.requests += 1
     const key = core.layer.serverKey(msg)
     const known = core.layer.findServer(msg, key)
@@ -90,12 +95,12 @@ export class Receiver {
     replyStateless(core, msg, source.peer(msg), status, reason, 'unreadable')
   }
 
-  private receiveResponse(): void {
+  private receiveResponse(internal: boolean): void {
     const { msg, core } = this
     core.counts.responses += 1
     const client = core.layer.findClient(msg)
     if (client !== undefined) core.layer.receiveResponse(client, msg)
-    else receiveStrayResponse(core, msg)
+    else receiveStrayResponse(core, msg, internal)
   }
 
   private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {
@@ -117,8 +122,8 @@ export class Receiver {
       core.counts.cancelsUnmatched += 1
       return refuseStateless(core, msg, peer, 481, '')
     }
-    refuseStateless(core, msg, peer, 200, '')
-    core.proxy.cancel(invite.context as ProxyContext)
+    replyStateless(core, msg, peer, 200, '', tagOf(invite.key)) // [RFC3261-9.2] the tag of the INVITE's own responses
+    core.proxy.cancel(invite.context as ProxyContext | undefined)
   }
 
   private receiveInDialog(key: string, peer: EdgePeer): void {
@@ -142,10 +147,25 @@ export class Receiver {
       core.counts.refusedDraining += 1
       return refuseStateless(core, msg, peer, 503, '', retryAfter(5))
     }
+    if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
     if (view.nextStart < 0) return receiveInitialRequest(core, msg, key, peer, view.popCount)
     if (this.routeNamesOurDomain()) return receiveInitialRequest(core, msg, key, peer, view.popCount + 1)
     core.counts.refusedRoute += 1
     refuseStateless(core, msg, peer, 403, 'Forbidden: Route of another domain')
+  }
+
+  /** The bounds of what waits for policy and location, and of what one source may send; counts what it refuses. */
+  private hasRoom(peer: EdgePeer): boolean {
+    const { core } = this
+    const { policy, location, counts } = core
+    const waiting = policy.counts.inFlight + policy.counts.queued + location.counts.inFlight + location.counts.queued
+    if (waiting >= core.config.limits.maxPendingRequests) {
+      counts.refusedOverload += 1
+      return false
+    }
+    if (this.sources === undefined || this.sources.allow(peer.address, core.now())) return true
+    counts.refusedRate += 1
+    return false
   }
 
   /** A phone whose outbound proxy is the very domain that it calls; policy says whether that domain is ours. */

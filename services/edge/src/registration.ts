@@ -12,6 +12,7 @@ import {
   type ProxyContext,
   parseContacts,
   parseDeltaSeconds,
+  quote,
   type SipMessage,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
@@ -101,9 +102,13 @@ function isKept(param: Contact['params'][number]): boolean {
   return name !== 'q' && name !== 'expires'
 }
 
+/** Quoted where it is no token: a list of methods, the angle brackets of an instance [RFC3261-25.1]. */
 function paramText(param: Contact['params'][number]): string {
-  return param.value === undefined ? `;${param.name}` : `;${param.name}=${param.value}`
+  if (param.flag) return `;${param.name}`
+  return `;${param.name}=${TOKEN.test(param.value) ? param.value : quote(param.value)}`
 }
+
+const TOKEN = /^[\w.!%*+`'~-]+$/
 
 function flowOf(core: EdgeCore, peer: EdgePeer): location.Flow {
   const { transport, address, port } = peer

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: MIT
 //
-// A response that matches no transaction of this edge [DESIGN §4]. Forwarded without state only when its branch proves that the
-// cluster sent the request: on the hop between edges, or after the transaction is gone. We are no reflector.
+// A response that matches no transaction of this edge [DESIGN §4]. Only when its branch proves that the cluster sent the
+// request it goes anywhere: to the edge that runs the transaction, whose hash our Via carries; without state on the hop
+// between edges, or after the transaction is gone. We are no reflector.
 //
 // DEVIATION[RFC6026-7.3]: a response other than a 2xx to INVITE is forwarded after its transaction has ended, because another
 // edge may have run it. An initial 2xx never goes this way, for nothing would have recorded it.
-// Leaves out: relaying to the owner and adoption.
+// Leaves out: acknowledged relays, and adoption when the owner is gone.
 
-import { encodeForwardedResponse, METHOD, type SipMessage, TRANSPORT_NAMES, ViaView, verifyBranch } from '@tandem/sip'
+import {
+  encodeForwardedResponse,
+  findParam,
+  METHOD,
+  ParamView,
+  type SipMessage,
+  TRANSPORT_NAMES,
+  ViaView,
+  verifyBranch,
+} from '@tandem/sip'
 import { type ResponseTarget, responseTarget, type TransportName } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { secondVia } from './second-via.ts'
 
 const via = new ViaView()
 
-export function receiveStrayResponse(core: EdgeCore, msg: SipMessage): void {
+/** @param internal it came from another edge, which looked for the owner already */
+export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
   if (!secondVia(msg, via) || verifyBranch(core.ring, msg, via) === undefined) return drop(core)
+  if (!internal && relayToOwner(core, msg)) return
   const isHop = core.membership.isInternalAddress(msg.text(via.hostStart, via.hostEnd), via.port)
   if (!isHop && msg.method === METHOD.INVITE && msg.status >= 200 && msg.status < 300) return drop(core)
   const peer = core.hops.toResponseTarget(targetOf(msg), isHop)
@@ -24,6 +36,26 @@ export function receiveStrayResponse(core: EdgeCore, msg: SipMessage): void {
   core.counts.statelessResponses += 1
   peer.send(core.out, 0, end)
 }
+
+/** Hands the response as it came to the edge that sent the request, over the internal listener; it knows its transaction. */
+function relayToOwner(core: EdgeCore, msg: SipMessage): boolean {
+  const owner = ownerOf(msg)
+  if (owner === undefined || owner === core.edgeHash) return false
+  const peer = core.hops.toEdge(owner)
+  if (peer === undefined) return false
+  core.counts.relayedResponses += 1
+  peer.send(msg.buf, msg.start, msg.end)
+  return true
+}
+
+/** The Via parameter `te` of the topmost Via, which is ours. */
+function ownerOf(msg: SipMessage): number | undefined {
+  if (!findParam(msg.buf, msg.viaBranchEnd, msg.viaEnd, 'te', te) || te.start < 0) return undefined
+  const hash = Number.parseInt(msg.text(te.start, te.end), 36)
+  return Number.isSafeInteger(hash) ? hash : undefined
+}
+
+const te = new ParamView()
 
 function drop(core: EdgeCore): void {
   core.counts.droppedStrayResponse += 1
