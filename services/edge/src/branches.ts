@@ -12,6 +12,7 @@ import {
   hashTarget,
   headerLineEnd,
   headerLineStart,
+  headerValue,
   METHOD,
   type ProxyBranch,
   type ProxyContext,
@@ -90,30 +91,47 @@ export function sendBranch(
     via: hop.peer.facing.via(branch.id),
     recordRoute: branch.recordRoute,
     route: hop.route,
-    added: headerEdits.length === 0 ? '' : applyHeaderEdits(core, request, headerEdits),
+    added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits),
     popRoutes,
     sourceAddress: upstream.address,
     sourcePort: upstream.port,
     stream: hop.peer.reliable,
   })
+  if (headerEdits.length > 0) removeHeaders(core, request, headerEdits)
   const sent = core.proxy.fork(context, core.edits, branch.id, hop.uri, hop.peer, ringMs)
   if (sent?.client !== undefined && 'clients' in hop.peer) (hop.peer.clients as Set<unknown>).add(sent.client)
   return sent
 }
 
-/** Removes what the plan removes; returns the lines that it adds. */
-function applyHeaderEdits(core: EdgeCore, request: SipMessage, headerEdits: readonly policy.HeaderEdit[]): string {
+function addedHeaders(headerEdits: readonly policy.HeaderEdit[]): string {
   let added = ''
-  for (const edit of headerEdits) {
-    if (edit.operation === policy.HeaderEdit_Operation.ADD) added += `${edit.name}: ${edit.value}\r\n`
-    else if (edit.operation === policy.HeaderEdit_Operation.REMOVE) {
-      for (let k = findHeaderByName(request, edit.name); k >= 0; k = findHeaderByName(request, edit.name, k + 1)) {
-        core.edits.remove(headerLineStart(request, k), headerLineEnd(request, k))
-      }
-    }
+  for (const { operation, name, value } of headerEdits) {
+    if (operation === policy.HeaderEdit_Operation.ADD) added += `${name}: ${value}\r\n`
   }
   return added
 }
+
+/** Takes out what the plan removes, once a line: every header of a name, or those with exactly the value. */
+function removeHeaders(core: EdgeCore, request: SipMessage, headerEdits: readonly policy.HeaderEdit[]): void {
+  const removed = new Set<number>()
+  for (const { operation, name, value } of headerEdits) {
+    if (operation !== policy.HeaderEdit_Operation.REMOVE || isOurs(name)) continue
+    for (let k = findHeaderByName(request, name); k >= 0; k = findHeaderByName(request, name, k + 1)) {
+      if (removed.has(k) || (value !== '' && headerValue(request, k) !== value)) continue
+      removed.add(k)
+      core.edits.remove(headerLineStart(request, k), headerLineEnd(request, k))
+    }
+  }
+}
+
+/** Headers that forwarding itself edits, or that no request can do without: a plan has no say in them. */
+function isOurs(name: string): boolean {
+  return OURS.has(name.toLowerCase())
+}
+
+const OURS: ReadonlySet<string> = new Set(
+  'via v route record-route max-forwards from f to t call-id i cseq content-length l'.split(' '),
+)
 
 /** The branches as the directory keeps them: those already on the way, and those about to leave. */
 export function branchesOf(context: ProxyContext, planned: readonly PlannedBranch[]): location.Branch[] {

@@ -9,10 +9,11 @@ import type { policy } from '@tandem/rpc'
 import type { ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { toTag, UNKNOWN_AGE } from './describe.ts'
+import { retryAfter } from './replies.ts'
 import { endUnrecordedAnswer } from './unrecorded-answer.ts'
 
-/** A leg per To tag of a 2xx. */
-type LegState = 'waiting' | 'passed'
+/** A leg per To tag of a 2xx. Ended: by us, for want of a record. */
+type LegState = 'waiting' | 'passed' | 'ended'
 
 /** Legs of one call, at most; further ones pass unreported. */
 const MAX_LEGS = 16
@@ -43,7 +44,7 @@ export class CallAccount {
   hold(context: ProxyContext, branch: ProxyBranch, msg: SipMessage, onPassed: () => void): boolean {
     const tag = toTag(msg)
     const leg = this.legs.get(tag)
-    if (leg !== undefined) return leg === 'waiting'
+    if (leg !== undefined) return leg !== 'passed'
     if (this.legs.size >= MAX_LEGS) return false
     const isFirst = this.legs.size === 0
     this.legs.set(tag, 'waiting')
@@ -80,8 +81,15 @@ export class CallAccount {
     core.counts.answersLate += 1
     core.logger.error({ callRef: this.callRef, setting: core.config.whenReportLate }, 'answer not on record in time')
     if (core.config.whenReportLate === 'open') return pass()
-    this.legs.set(tag, 'passed')
-    endUnrecordedAnswer(core, context, branch, answer)
+    this.legs.set(tag, 'ended')
+    endUnrecordedAnswer(core, branch, answer)
+    // 503 goes up once no other leg can answer the call any more.
+    if (![...this.legs.values()].some((leg) => leg !== 'ended')) {
+      core.proxy.withdraw(context, 503, '', retryAfter(5))
+    }
+    // After the failure, which a call that is on record as answered all the same does not take.
+    const ended = { fromTag: this.call.fromTag, toTag: tag, by: 'system', status: 503, reason: 'answer not on record' }
+    core.reporter.report(this.request(context, { $case: 'ended', value: ended }))
   }
 
   /** The call ended without an answer. */

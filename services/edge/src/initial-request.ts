@@ -182,6 +182,7 @@ class InitialRequest implements ContextUser {
       if (!result.value.created && result.value.owner !== core.edgeId) return this.leaveToOwner(context)
       this.inDirectory = true
       this.epoch = result.value.epoch
+      if (context.finalSent !== 0) return this.endDirectory(context, context.finalSent) // CANCEL came in between
       core.proxy.trying(context)
       this.fork(context, step, branches)
     })
@@ -213,9 +214,9 @@ class InitialRequest implements ContextUser {
 
   /** Only the owner of the entry runs the INVITE's client transactions [DESIGN §4]. */
   private leaveToOwner(context: ProxyContext): void {
+    if (context.finalSent !== 0) return
     this.core.counts.droppedOwnedElsewhere += 1
-    context.closed = true
-    this.core.layer.abort(context.server)
+    this.core.proxy.drop(context)
   }
 
   private fork(context: ProxyContext, step: policy.Step, branches: readonly PlannedBranch[]): void {

@@ -17,7 +17,11 @@ const view = new RouteView<VerifiedToken>()
 export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: EdgePeer): void {
   view.read(msg, core.routeOwner)
   const side = view.token?.callee
-  if (side?.kind !== 'flow' || msg.maxForwards === 0) {
+  if (msg.maxForwards === 0) {
+    core.counts.refusedMaxForwards += 1
+    return refuseStateless(core, msg, peer, 483, '') // [RFC3261-16.3.3]
+  }
+  if (side?.kind !== 'flow') {
     core.counts.refusedForgedToken += 1
     return refuseStateless(core, msg, peer, 403, '')
   }

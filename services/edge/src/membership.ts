@@ -26,6 +26,7 @@ export class Membership {
   private revision = -1n
   private timer: NodeJS.Timeout | undefined
   private leased = false
+  private isFailing = false
 
   constructor(options: MembershipOptions) {
     this.options = options
@@ -47,7 +48,9 @@ export class Membership {
     this.refreshAddresses([])
     this.timer = setInterval(() => void this.renew(), Math.ceil(this.options.leaseMs / 3))
     this.options.location.onReadyChange((ready) => {
-      if (ready) void this.renew()
+      if (!ready) return
+      this.revision = -1n // another instance may count from the start
+      void this.renew()
     })
     void this.renew()
   }
@@ -65,13 +68,15 @@ export class Membership {
     const result = await location.invoke('leaseEdge', { edge: self(), leaseMs }, timeoutMs)
     if (result.outcome === 'done') {
       if (!this.leased) logger.info({ edge: self().id }, 'edge joined the cluster')
+      if (this.isFailing && this.leased) logger.info({ edge: self().id }, 'location takes the lease of this edge again')
       this.leased = true
+      this.isFailing = false
       this.counts.leases += 1
       if (result.value.edges !== undefined) this.adopt(result.value.edges)
       return
     }
-    if (this.counts.leaseFailures === 0)
-      logger.warn({ result }, 'location does not take the lease of this edge; trying again')
+    if (!this.isFailing) logger.warn({ result }, 'location does not take the lease of this edge; trying again')
+    this.isFailing = true
     this.counts.leaseFailures += 1
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// An answer that could not be put on record in time, where the setting says closed: the callee gets ACK and BYE from us, the
-// caller 503 (STATE.md, "Answer"). The ACK and the BYE are what the caller would have sent, from our place in the route set.
+// An answer that could not be put on record in time, where the setting says closed: the callee gets ACK and BYE from us; the
+// caller's 503 is the account's to send (STATE.md, "Answer"). The ACK and the BYE are what the caller would have sent, from our place in the route set.
 
 import {
   encodeBranch,
@@ -10,20 +10,13 @@ import {
   headerValue,
   METHOD,
   type ProxyBranch,
-  type ProxyContext,
   type SipMessage,
   ValueCursor,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import type { EdgePeer } from './peers.ts'
-import { retryAfter } from './replies.ts'
 
-export function endUnrecordedAnswer(
-  core: EdgeCore,
-  context: ProxyContext,
-  branch: ProxyBranch,
-  answer: SipMessage,
-): void {
+export function endUnrecordedAnswer(core: EdgeCore, branch: ProxyBranch, answer: SipMessage): void {
   const peer = branch.peer as EdgePeer
   const lines = dialogLines(core, answer)
   const target = contactOf(answer) ?? branch.uri
@@ -33,7 +26,6 @@ export function endUnrecordedAnswer(
   const reason = 'Reason: SIP;cause=503;text="Answer not on record"\r\n'
   const bye = compose('BYE', target, answer.cseq + 1, peer.facing.via(byeBranch), lines, reason)
   core.layer.createClient(byeBranch, METHOD.BYE, bye, 0, bye.length, peer, undefined)
-  core.proxy.withdraw(context, 503, '', retryAfter(5))
 }
 
 function newBranch(core: EdgeCore, answer: SipMessage, attempt: number): string {

@@ -7,6 +7,7 @@ import {
   createKeyRing,
   Edits,
   LIMITS,
+  lateTryingMs,
   StatefulProxy,
   TransactionLayer,
   type TransactionUser,
@@ -20,7 +21,7 @@ import { fromTag, toTag } from './describe.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, StreamPeer } from './peers.ts'
 import { Reporter } from './reporter.ts'
 import type { EdgeServiceOptions } from './service.ts'
 
@@ -106,10 +107,7 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<Ed
     onResponse: (tx, msg) => proxy?.onResponse(tx, msg),
     onClientTimeout: (tx) => proxy?.onClientTimeout(tx),
     onClientTransportError: (tx) => proxy?.onClientTransportError(tx),
-    onClientTerminated: (tx) => {
-      proxy?.onClientTerminated(tx)
-      if ('clients' in tx.peer) (tx.peer.clients as Set<unknown>).delete(tx)
-    },
+    onClientTerminated: (tx) => proxy?.onClientTerminated(tx),
     onAck: (tx, msg) => proxy?.onAck(tx, msg),
     onServerTransportError: () => proxy?.onServerTransportError(),
     onServerTerminated: (tx) => proxy?.onServerTerminated(tx),
@@ -120,7 +118,14 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<Ed
     timers: { t1Ms, t2Ms, t4Ms },
     limits: { maxServers, maxClients: maxServers },
   })
-  proxy = new StatefulProxy({ layer, timers: { timerCMs, cancelMs: 64 * t1Ms }, out })
+  proxy = new StatefulProxy({
+    layer,
+    timers: { timerCMs, cancelMs: 64 * t1Ms, lateTryingMs: lateTryingMs(t1Ms, t2Ms) },
+    out,
+    onClientGone: (tx) => {
+      if (tx.peer instanceof StreamPeer) tx.peer.clients.delete(tx)
+    },
+  })
   return { layer, proxy }
 }
 
