@@ -72,6 +72,16 @@ describe('a cluster in memory', () => {
     expect(cluster.store.counts()).toMatchObject({ recordCount: 1, finishedCallCount: 1, callCount: 0 })
   })
 
+  it('gives the parameters of a Contact back so that they cannot be taken for another Contact', async () => {
+    const { bob } = await open()
+    const params = ';+sip.instance="<urn:uuid:0001>";note="a, <sip:eve@192.0.2.66>";flag'
+    bob.send(
+      bob.request('REGISTER', { uri: 'sip:tandem.test', to: '<sip:bob@tandem.test>', contact: bob.contact + params }),
+    )
+    await cluster.settle()
+    expect(headerValues(bob.last(), 'contact')).toEqual([`${bob.contact};expires=3600${params}`])
+  })
+
   it('has no transaction left once their timers have run', async () => {
     const { alice, bob } = await open()
     await call(alice, bob)

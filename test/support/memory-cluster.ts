@@ -234,7 +234,7 @@ function createEdge(config: EdgeConfig, world: World): MemoryEdge {
   const environment = { now: clock.now, resolver: NO_NAMES, random: () => 0.5 }
   const { core } = createEdgeCore({ config, ...callersOf(config, world), logger }, listeners, environment)
   const receiver = new Receiver(core)
-  return { core, receiver, endpoint, place: `${facing.host}:${facing.port}` }
+  return { core, receiver, endpoint, place: facing.name.slice('udp:'.length) }
 }
 
 function callersOf(config: EdgeConfig, { location, policy, logger }: World) {

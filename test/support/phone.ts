@@ -37,7 +37,8 @@ export class MemoryPhone {
     return `<sip:${this.user}@${this.place}>`
   }
 
-  private get place(): string {
+  /** As in the trace of the network. */
+  get place(): string {
     return this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`
   }
 
