@@ -15,11 +15,11 @@ describe('listenersOf', () => {
     expect(listeners({ edges: 2 })).toEqual([
       'edge-0 sip/udp 5060',
       'edge-0 sip/tcp 5060',
-      'edge-0 internal/udp 5150',
+      'edge-0 internal/tcp 5150',
       'edge-0 http 9464',
       'edge-1 sip/udp 5160',
       'edge-1 sip/tcp 5160',
-      'edge-1 internal/udp 5250',
+      'edge-1 internal/tcp 5250',
       'edge-1 http 9465',
       'location grpc 50051',
       'location http 9564',
@@ -33,7 +33,7 @@ describe('listenersOf', () => {
     expect(listeners({ basePort: 7_000 }).slice(0, 4)).toEqual([
       'edge-0 sip/udp 7000',
       'edge-0 sip/tcp 7000',
-      'edge-0 internal/udp 7090',
+      'edge-0 internal/tcp 7090',
       'edge-0 http 9464',
     ])
   })
