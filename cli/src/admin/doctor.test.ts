@@ -4,7 +4,7 @@
 
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadSettings } from '../settings.ts'
 import { checkAddresses, checkNode, examine, judgeRedis } from './doctor.ts'
 
@@ -52,27 +52,71 @@ describe('checkNode', () => {
 })
 
 describe('checkAddresses', () => {
-  it('tells one address from several', () => {
-    const several = checkAddresses(loadSettings({ edges: 2 }, { makeKeys: true }))
-    expect(several.detail).toMatch(/127\.0\.0\.1:5060, 127\.0\.0\.1:5160/)
-    const one = checkAddresses(loadSettings({ edges: 2, sharedAddress: true }, { makeKeys: true }))
-    expect(one.detail).toMatch(/^one address, 127\.0\.0\.1:5060/)
+  const check = (flags: Parameters<typeof loadSettings>[0]) => checkAddresses(loadSettings(flags, { makeKeys: true }))
+  afterEach(() => vi.unstubAllEnvs())
+
+  it('several edges, each with its own', () => {
+    const { state, detail } = check({ edges: 2 })
+    expect(state).toBe('ok')
+    expect(detail).toMatch(/^each edge has its own address \(127\.0\.0\.1:5060, 127\.0\.0\.1:5160\)/)
+  })
+
+  it.each([2, 1])('--shared-address with %i edges: one address, and what does not work with it', (edges) => {
+    const { state, detail } = check({ edges, sharedAddress: true })
+    expect(state).toBe('warn')
+    expect(detail).toMatch(/^one shared address \(127\.0\.0\.1:5060\).*calls over UDP can stay unanswered/)
+  })
+
+  it('one edge by itself', () => {
+    expect(check({}).detail).toBe('one edge, with its own address (127.0.0.1:5060)')
+    expect(check({ bind: '::1' }).detail).toBe('one edge, with its own address ([::1]:5060)')
+  })
+
+  it('one of several edges behind an address that is not its own: says that both cases are possible', () => {
+    vi.stubEnv('TANDEM_EDGE_ADVERTISED_ADDRESS', '203.0.113.10')
+    const { state, detail } = check({ bind: '192.0.2.7' })
+    expect(state).toBe('warn')
+    expect(detail).toMatch(/binds 192\.0\.2\.7 and advertises 203\.0\.113\.10:5060\. If no other edge .* if others do/)
   })
 })
 
 describe('examine', () => {
+  // No cluster of another run is asked whether it is this one.
+  beforeEach(() => void vi.stubEnv('TANDEM_EDGE_HTTP_PORT', '1'))
+  afterEach(() => vi.unstubAllEnvs())
+
+  it.each([
+    ['single', /^embedded, one store for location and policy/],
+    ['many', /^embedded, one store in location .* and another in policy/],
+  ])('says who holds the embedded store with --processes %s', async (processes, expected) => {
+    const findings = await examine(loadSettings({ store: 'memory', processes, basePort: 30_060 }, { makeKeys: true }))
+    expect(findings.find((finding) => finding.check === 'store')?.detail).toMatch(expected)
+  })
+
+  it('looks for the internal listener where it is: on TCP', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    try {
+      const findings = await examine(loadSettings({ basePort: port - 90 }, { makeKeys: true }))
+      const failed = findings.filter((finding) => finding.state === 'fail').map((finding) => finding.detail)
+      expect(failed).toContainEqual(expect.stringContaining(`internal/tcp 127.0.0.1:${port} is taken`))
+    } finally {
+      server.close()
+    }
+  })
+
   it('names the port that is taken and the setting that moves it; a store that is not there fails', async () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    process.env.TANDEM_RECORDS_HTTP_PORT = String(port)
+    vi.stubEnv('TANDEM_RECORDS_HTTP_PORT', String(port))
     try {
       const findings = await examine(loadSettings({ store: 'redis://127.0.0.1:1' }, { makeKeys: true }))
       const failed = findings.filter((finding) => finding.state === 'fail').map((finding) => finding.detail)
       expect(failed.some((text) => text.includes(`:${port} is taken`) && text.includes('records.httpPort'))).toBe(true)
       expect(failed.some((text) => text.includes("redis://127.0.0.1:1 can't be reached"))).toBe(true)
     } finally {
-      delete process.env.TANDEM_RECORDS_HTTP_PORT
       server.close()
     }
   })

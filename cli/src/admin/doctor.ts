@@ -27,20 +27,31 @@ export function checkNode(version: string): Finding {
   }
 }
 
-/** Which case of DESIGN §4 holds: decides whether a dead edge's transactions can be adopted over UDP. */
+/**
+ * Which case of DESIGN §4, "One address", holds: who gets the response to an edge's request. Of edges that this
+ * configuration does not start (pods, other machines) it can tell only what they would have to advertise.
+ */
 export function checkAddresses(config: Config): Finding {
   const edges = Array.from({ length: config.edge.count }, (_, index) => edgeConfig(config, index))
-  const places = new Set(edges.map((edge) => `${edge.advertisedAddress}:${edge.sipPort}`))
-  if (places.size === 1 && config.edge.sharedAddress) {
-    return {
-      check: 'addresses',
-      state: 'ok',
-      detail: `one address, ${[...places][0]}: any edge may get the response to any edge's request`,
-    }
-  }
-  const detail = `each edge has its own address (${[...places].join(', ')}): responses come to the edge that sent; over UDP no edge takes over a dead one's transactions`
-  return { check: 'addresses', state: 'ok', detail }
+  const places = [...new Set(edges.map((edge) => hostPort(edge.advertisedAddress, edge.sipPort)))]
+  const list = places.join(', ')
+  if (config.edge.sharedAddress || places.length < edges.length) return sharedAddress(list)
+  const alone = "responses come to the edge that sent, and no edge takes over another's transactions"
+  if (edges.length > 1)
+    return { check: 'addresses', state: 'ok', detail: `each edge has its own address (${list}): ${alone}` }
+  const [edge] = edges
+  const isProxied = edge !== undefined && edge.advertisedAddress !== edge.bindAddress && !isWildcard(edge.bindAddress)
+  if (!isProxied) return { check: 'addresses', state: 'ok', detail: `one edge, with its own address (${list})` }
+  const detail = `one edge, which binds ${edge.bindAddress} and advertises ${list}. If no other edge advertises that, ${alone}; if others do, it is one shared address, and calls over UDP can stay unanswered in this version`
+  return { check: 'addresses', state: 'warn', detail }
 }
+
+function sharedAddress(place: string): Finding {
+  const detail = `one shared address (${place}): a response over UDP may come to another edge than the one that sent; handing it over is not part of this version, so calls over UDP can stay unanswered. Registrations, messages and TCP work`
+  return { check: 'addresses', state: 'warn', detail }
+}
+
+const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
 
 /** Findings about a Redis that answered. */
 export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability']): Finding[] {
@@ -89,12 +100,18 @@ export function judgeRedis(facts: RedisFacts, durability: Config['store']['durab
   return findings
 }
 
+/** Between processes nothing is shared: location and policy each hold what is theirs. */
+function embeddedStore(processes: Config['cluster']['processes']): Finding {
+  const detail =
+    processes === 'many'
+      ? "embedded, one store in location (bindings, edges, calls in set-up) and another in policy (calls, unread records, nonces): each ends with its process, and a second policy or location would not see the first one's"
+      : 'embedded, one store for location and policy: bindings, calls and unread records end with the process'
+  return { check: 'store', state: 'warn', detail }
+}
+
 async function checkStore(config: Config): Promise<Finding[]> {
   const { url, durability } = config.store
-  if (url === 'memory')
-    return [
-      { check: 'store', state: 'warn', detail: 'embedded: bindings, calls and unread records end with the process' },
-    ]
+  if (url === 'memory') return [embeddedStore(config.cluster.processes)]
   const shown = redactUrl(url)
   try {
     const facts = await redisFacts(url)
