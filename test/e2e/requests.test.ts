@@ -149,6 +149,13 @@ describe('bindings', () => {
     expect([all.status, contactsOf(all)]).toEqual([200, []])
   })
 
+  it('parameters of a Contact come back as they were, quotes included', async () => {
+    const bob = await open('bob', 0)
+    const params = ';+sip.instance="<urn:uuid:8764be8e-24bc-0031-b4ae-40cb26d65540>";audio;x="a b \\" c"'
+    const reply = await bob.register({ headers: [`Contact: ${bob.contact};expires=600${params}`] })
+    for (const param of params.slice(1).split(/;/)) expect(reply.header('Contact')).toContain(`;${param}`)
+  })
+
   it('an interval that is too brief: 423 with Min-Expires, and nothing is bound', async () => {
     const bob = await open('bob', 0)
     const reply = await bob.register({ headers: [`Contact: ${bob.contact};expires=5`] })
