@@ -60,8 +60,14 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
+/** Everything written so far is out. Logs are written synchronously (logger.ts). */
+const written = (stream: NodeJS.WriteStream): Promise<void> => new Promise((done) => stream.write('', () => done()))
+
 try {
   await createProgram(actions, version()).parseAsync()
 } catch (error) {
   process.exitCode = explain(error)
 }
+await Promise.all([written(process.stdout), written(process.stderr)])
+// What a stop leaves behind, like grpc's connection attempt to an address that is silent, must not hold the process.
+process.exit()
