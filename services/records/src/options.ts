@@ -17,7 +17,11 @@ export interface RecordsTuning {
   readonly retryMaxMs: number
   /** Lines whose keys are remembered exactly; older ones are looked up in the file. */
   readonly recentLines: number
-  /** How long stop() waits for what is queued to be written. */
+  /** stop() first takes what the feeds still bring, until they have brought nothing for this long … */
+  readonly quietMs: number
+  /** … or this long has passed. */
+  readonly lingerMs: number
+  /** How long stop() then waits for what is queued to be written. */
   readonly stopMs: number
 }
 
@@ -28,6 +32,9 @@ export const RECORDS_TUNING: RecordsTuning = {
   retryMinMs: 100,
   retryMaxMs: 5_000,
   recentLines: 65_536,
+  // A few polls of the feed (policy's feedPollMs).
+  quietMs: 150,
+  lingerMs: 750,
   stopMs: 2_000,
 }
 

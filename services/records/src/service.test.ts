@@ -55,6 +55,24 @@ describe('createRecordsService', () => {
     expect(service.ready()).toBe(false)
   })
 
+  it('stop takes what is still on its way from edges that have just stopped', async () => {
+    const acknowledged: string[] = []
+    let deliver: (items: records.FeedItem[]) => void = () => undefined
+    const feed: RecordFeed = {
+      consume(_start, onItems) {
+        deliver = onItems
+        return { acknowledge: (done) => void acknowledged.push(...done), close: () => undefined }
+      },
+    }
+    const service = createRecordsService({ feeds: [feed], config: { file, window: 8 }, logger })
+    await service.start()
+    const stopped = service.stop()
+    setTimeout(() => deliver([{ id: '1/1-0', record: records.CallRecord.fromPartial({ cdrId: 'c' }) }]), 50)
+    await stopped
+    expect(acknowledged).toEqual(['1/1-0'])
+    expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(2)
+  })
+
   it('gives the last lines over HTTP', async () => {
     const { feed, acknowledged } = feedOf(['1/1-0', '1/2-0', '1/3-0'])
     const service = createRecordsService({ feeds: [feed], config: { file, window: 8 }, logger })

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Composes feeds, sink and file. The feeds reconnect by themselves (@tandem/rpc); what is not acknowledged comes again.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
 import type { HttpReply } from '@tandem/service-kit'
-import { createCounts, registerCounts } from './counts.ts'
+import { createCounts, type RecordsCounts, registerCounts } from './counts.ts'
 import { NdjsonFile } from './ndjson-file.ts'
 import { NdjsonSink } from './ndjson-sink.ts'
-import { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions } from './options.ts'
+import { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
 import { MAX_TAIL_LINES, readTail } from './tail.ts'
 
 const DEFAULT_LINES = 20
@@ -40,9 +41,19 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     },
     reopen: () => sink.reopen(),
     stop: async () => {
+      await untilQuiet(counts, tuning)
       await sink.stop(tuning.stopMs)
       for (const consumer of consumers.splice(0)) consumer.close()
     },
+  }
+}
+
+/** The calls that edges ended as they stopped are still on their way, and an embedded store ends with its process. */
+async function untilQuiet(counts: RecordsCounts, { quietMs, lingerMs }: RecordsTuning): Promise<void> {
+  const deadline = performance.now() + lingerMs
+  for (let seen = -1; seen !== counts.received && performance.now() < deadline; ) {
+    seen = counts.received
+    await sleep(quietMs)
   }
 }
 
