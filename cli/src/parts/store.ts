@@ -22,10 +22,10 @@ export interface OpenStore {
   readonly part: Part
 }
 
-function createStore({ url, durability, commandTimeoutMs }: Config['store']): Store {
+function createStore({ url, durability, connectTimeoutMs, commandTimeoutMs }: Config['store']): Store {
   if (url === 'memory') return createMemoryStore({ now: Date.now })
   try {
-    return createRedisStore({ url, durability, timeoutMs: commandTimeoutMs })
+    return createRedisStore({ url, durability, timeoutMs: commandTimeoutMs, connectTimeoutMs })
   } catch (error) {
     if (!(error instanceof StoreConfigError)) throw error
     throw new ConfigError([{ path: 'store.url', origin: 'store', expected: error.message }])

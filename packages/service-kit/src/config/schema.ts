@@ -58,7 +58,9 @@ const store = z.strictObject({
     .enum(['async', 'replica', 'fsync'])
     .default('async')
     .describe('What acknowledged means: written to the master, to a replica too, or synced to disk (Redis ≥ 7.2).'),
-  connectTimeoutMs: durationMs(1).default(2_000).describe('Time for a connection attempt.'),
+  connectTimeoutMs: durationMs(1)
+    .default(2_000)
+    .describe('Time for one connection attempt; then the next, with backoff.'),
   commandTimeoutMs: durationMs(1).default(1_000).describe('Time for a command; after it the outcome is unknown.'),
 })
 
@@ -191,7 +193,6 @@ const policy = z.strictObject({
   setupDeadlineMs: durationMs(10_000)
     .default(600_000)
     .describe('A call that is neither answered nor ended by then gets its record as an error.'),
-  finishedKeepMs: durationMs(1_000).default(60_000).describe('How long a finished call is kept for late reports.'),
 })
 
 const records = z.strictObject({

@@ -13,6 +13,7 @@ export interface ConnectionSettings {
   url: string
   tls: ConnectionOptions | undefined
   timeoutMs: number
+  connectTimeoutMs: number
 }
 
 /** Pipelines share this much of ioredis. */
@@ -132,7 +133,7 @@ function sharedOptions(address: StoreAddress, settings: ConnectionSettings) {
     ...(address.password !== '' && { password: address.password }),
     ...(address.tls && { tls: settings.tls ?? {} }),
     protocol: 2 as const,
-    connectTimeout: settings.timeoutMs,
+    connectTimeout: settings.connectTimeoutMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

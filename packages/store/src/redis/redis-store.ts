@@ -28,6 +28,8 @@ export interface RedisStoreOptions {
   replicas?: number
   /** A batch without an answer after this ends as unknown. */
   timeoutMs?: number
+  /** A connection attempt is given up after this; `timeoutMs` where absent. */
+  connectTimeoutMs?: number
   /** Operations on their way, at most. */
   maxInFlight?: number
   tls?: ConnectionOptions
@@ -38,7 +40,8 @@ export interface RedisStoreOptions {
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { url, durability = 'async', replicas = 1, timeoutMs = 2_000, maxInFlight = 20_000 } = options
   const prepare = (client: Client) => prepareServer(client, durability)
-  const connection = new Connection({ url, tls: options.tls, timeoutMs }, prepare)
+  const { tls, connectTimeoutMs = timeoutMs } = options
+  const connection = new Connection({ url, tls, timeoutMs, connectTimeoutMs }, prepare)
   const batcher = new Batcher(connection, { durability, replicas, timeoutMs, maxInFlight })
   const runner = new Runner(batcher, { ...DEFAULT_SETTINGS, ...options.settings })
   const records = new RedisRecords(runner)
