@@ -165,15 +165,29 @@ async function finish({ alice, bob, callId, invite }: Call): Promise<void> {
 }
 
 describe('stopping', () => {
-  it('waits for a call in set-up, refuses new ones, then ends with status 0 and every record written', async () => {
+  it.for([
+    { status: '200 OK', outcome: '' }, // goes on: its end is for the edges that remain
+    { status: '486 Busy Here', outcome: 'rejected' },
+  ])('waits for a call in set-up ($status), refuses new ones, ends with status 0', async ({ status, outcome }) => {
     const cluster = await start({})
-    const call = await ringing(cluster)
+    const { alice, bob, callId, invite } = await ringing(cluster)
     cluster.process.signal('SIGTERM')
     await waitUntil('edge 0 to drain', async () => (await cluster.http(0, '/readyz')) === 503)
     const late = await withPhone({ user: 'carol', port: cluster.sipPort(0) }, (phone) => phone.ask('OPTIONS'))
     expect([late.status, late.header('Retry-After') !== '']).toEqual([503, true])
     expect(cluster.process.end).toBeUndefined()
+    bob.reply(invite, status, [`Contact: ${bob.contact}`])
+    const final = await alice.final('the final response', callId, '2 INVITE')
+    expect(final.startLine).toBe(`SIP/2.0 ${status}`)
+    expect(await cluster.process.waitForEnd(15_000)).toMatchObject({ code: 0 })
+    if (outcome !== '') expect(cluster.recordsOf(callId)).toMatchObject([{ outcome }])
+  })
+
+  it('a call that ends just before the stop has its record', async () => {
+    const cluster = await start({})
+    const call = await ringing(cluster)
     await finish(call)
+    cluster.process.signal('SIGTERM')
     expect(await cluster.process.waitForEnd(15_000)).toMatchObject({ code: 0 })
     expect(cluster.recordsOf(call.callId)).toMatchObject([{ outcome: 'answered', ended_by: 'caller' }])
   })
@@ -186,6 +200,24 @@ describe('stopping', () => {
     expect(cluster.process.end).toBeUndefined()
     cluster.process.signal('SIGINT')
     expect(await cluster.process.waitForEnd(1_000)).toMatchObject({ code: 130 })
+  })
+})
+
+describe('a call that is up while the store is away', () => {
+  it('goes on, and leaves its one record when the store is back', async (context) => {
+    const program = redisAvailable()
+    if (!program.available) return context.skip(program.reason)
+    const redis = await startRedis()
+    cleanups.push(() => redis.stop())
+    const cluster = await start({ store: redis.url })
+    const call = await ringing(cluster)
+    redis.pause()
+    cleanups.push(() => redis.resume())
+    const hungUp = finish(call)
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    redis.resume()
+    await hungUp
+    expect(await cluster.record(call.callId, 15_000)).toMatchObject({ outcome: 'answered', ended_by: 'caller' })
   })
 })
 

@@ -139,9 +139,8 @@ describe('bindings', () => {
     expect(contactsOf(await second.register())).toHaveLength(2)
     const query = await first.ask('REGISTER')
     expect(query.status).toBe(200)
-    expect(contactsOf(query).sort()).toEqual(
-      [first, second].map((phone) => expect.stringContaining(phone.contact)).sort(),
-    )
+    const bound = contactsOf(query).map((contact) => contact.replace(/;expires.*/, ''))
+    expect(bound.sort()).toEqual([first.contact, second.contact].sort())
     for (const contact of contactsOf(query)) expect(contact).toMatch(/;expires=(59\d|600)\b/)
     const gone = await first.register({ callId, cseq: 5, headers: [`Contact: ${first.contact};expires=0`] })
     expect(contactsOf(gone)).toEqual([expect.stringContaining(second.contact)])
