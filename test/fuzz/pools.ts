@@ -82,11 +82,15 @@ export interface Pool {
   readonly messages: readonly Buffer[]
 }
 
-export function ownPool(): Pool {
+/** What phones send every day, and answers to it. */
+export function usualMessages(): Buffer[] {
   const requests = usualRequests()
   const responses = requests.flatMap((request, k) => [buildResponse(request, 100 + ((k * 37) % 599), { toTag: 'b1' })])
-  const usual = [...requests, ...responses].map((text) => Buffer.from(text, 'latin1'))
-  return { name: 'own', messages: [...readTortureMessages().map(({ bytes }) => bytes), ...usual] }
+  return [...requests, ...responses].map((text) => Buffer.from(text, 'latin1'))
+}
+
+export function ownPool(): Pool {
+  return { name: 'own', messages: [...readTortureMessages().map(({ bytes }) => bytes), ...usualMessages()] }
 }
 
 /** Undefined where the folder is not there. */

@@ -3,12 +3,12 @@
 // node --conditions=@tandem/source test/fuzz/run-edge.ts <first seed> <count>
 // Mutated messages through a whole edge in memory, with a callee that answers some of what reaches it, soundly or not. Prints one line of
 // JSON; ends with 1 where the edge logs an error, takes too long or no longer serves a good message, and says which seeds it was.
-import { buildResponse } from '@tandem/test-kit'
+import { buildResponse, headerValues } from '@tandem/test-kit'
 import { sampleMemory } from '../support/heap.ts'
 import { ACCOUNTED_DOMAIN, createMemoryCluster } from '../support/memory-cluster.ts'
 import { MemoryPhone } from '../support/phone.ts'
 import { mutate } from './mutator.ts'
-import { corporaPool, ownPool } from './pools.ts'
+import { corporaPool, ownPool, usualMessages } from './pools.ts'
 
 export interface EdgeFuzzOutcome {
   readonly sent: number
@@ -19,13 +19,17 @@ export interface EdgeFuzzOutcome {
   readonly heapBytes: readonly [number, number]
   /** What is left when all timers have run: server and client transactions, contexts, kept bytes. */
   readonly left: readonly number[]
+  /** The edge's counts, for what the run has reached. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 const BATCH = 50
 const MOST_BATCH_MS = 5_000
 /** 64*T1, and the time that a server transaction lingers. */
 const ALL_TIMERS_MS = 400_000
-const pool = [...ownPool().messages, ...(corporaPool()?.messages ?? [])]
+/** Mostly what gets far. */
+const usual = usualMessages()
+const pool = [...ownPool().messages, ...(corporaPool()?.messages ?? []), ...usual, ...usual, ...usual, ...usual]
 
 const [firstText = '1', countText = '1000'] = process.argv.slice(2)
 const first = Number(firstText)
@@ -48,15 +52,35 @@ bob.onRequest = (request) => {
   bob.endpoint.send(bytes, 0, bytes.length, server.port, server.address)
 }
 
+/** A mutated ACK and BYE for each call that is answered, on the way that its Record-Route says. */
+alice.onResponse = (response) => {
+  if (!response.startsWith('SIP/2.0 200') || !response.includes('INVITE')) return
+  const [to = '', from = '', callId = ''] = ['to', 'from', 'call-id'].map(
+    (name) => headerValues(response, name)[0] ?? '',
+  )
+  const parts = { uri: 'sip:bob@192.0.2.30:5060', to, from, callId, headers: alice.routesOf(response, true), cseq: 2 }
+  for (const method of ['ACK', 'BYE']) {
+    answers += 1
+    const good = Buffer.from(alice.request(method, parts), 'latin1')
+    const bytes = answers % 3 === 0 ? good : mutate([good], first + answers)
+    alice.endpoint.send(bytes, 0, bytes.length, server.port, server.address)
+  }
+}
+
 function drainInboxes(): void {
   received += alice.inbox.length + bob.inbox.length
   alice.inbox.length = 0
   bob.inbox.length = 0
 }
 
+/** Without this nearly everything would be a retransmission of what came before. */
+function withOwnBranch(bytes: Buffer, seed: number): Buffer {
+  return Buffer.from(bytes.toString('latin1').replace('z9hG4bK', `z9hG4bK${seed}-`), 'latin1')
+}
+
 async function sendBatch(from: number, to: number): Promise<void> {
   for (let seed = from; seed < to; seed++) {
-    const bytes = mutate(pool, seed)
+    const bytes = withOwnBranch(mutate(pool, seed), seed)
     alice.endpoint.send(bytes, 0, bytes.length, server.port, server.address)
   }
   await cluster.settle()
@@ -109,6 +133,14 @@ for (let seed = first; seed < first + count; seed += BATCH) {
 const lateHeap = await heapWhenIdle()
 const { layer, proxy } = cluster.edge.core
 const left = [layer.serverCount, layer.clientCount, proxy.inProgress, layer.keptBytes]
-const outcome: EdgeFuzzOutcome = { sent: count, received, slowestBatchMs, heapBytes: [earlyHeap, lateHeap], left }
+const counts = { ...cluster.edge.core.counts }
+const outcome: EdgeFuzzOutcome = {
+  sent: count,
+  received,
+  slowestBatchMs,
+  heapBytes: [earlyHeap, lateHeap],
+  left,
+  counts,
+}
 await cluster.close()
 console.log(JSON.stringify(outcome))

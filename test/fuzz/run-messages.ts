@@ -58,6 +58,6 @@ async function run(pool: Pool, first: number, count: number): Promise<FuzzOutcom
 }
 
 const [name, first = '1', count = '1000'] = process.argv.slice(2)
-const pool = name === 'own' ? ownPool() : corporaPool()
-if (pool?.name !== name) throw new Error(`no pool is called ${name}, or its folder is not there`)
+const pool = [ownPool(), corporaPool()].find((candidate) => candidate?.name === name)
+if (pool === undefined) throw new Error(`no pool is called ${name}, or its folder is not there`)
 console.log(JSON.stringify(await run(pool, Number(first), Number(count))))

@@ -13,6 +13,7 @@ export class MemoryPhone {
   readonly inbox: string[] = []
   /** Called with each request that comes, after it is in the inbox. */
   onRequest: (text: string) => void = () => undefined
+  onResponse: (text: string) => void = () => undefined
   private readonly server: { readonly address: string; readonly port: number }
   private requestCameFrom: MemoryPhone['server']
   private serial = 0
@@ -27,7 +28,7 @@ export class MemoryPhone {
     this.endpoint = network.endpoint(host, port, (buf, start, end, address, sourcePort) => {
       const text = buf.toString('latin1', start, end)
       this.inbox.push(text)
-      if (text.startsWith('SIP/2.0 ')) return
+      if (text.startsWith('SIP/2.0 ')) return this.onResponse(text)
       this.requestCameFrom = { address, port: sourcePort }
       this.onRequest(text)
     })
