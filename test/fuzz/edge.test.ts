@@ -136,7 +136,7 @@ describe('bad input', () => {
     alice.send(requestOf(MOST_UDP_BYTES, 'INVITE'))
     await cluster.settle()
     await cluster.advance(33_000, 100)
-    expect(alice.inbox.map((answer) => startLine(answer).split(' ')[1])).toEqual(['100', '408'])
+    expect(new Set(alice.inbox.map((answer) => startLine(answer).split(' ')[1]))).toEqual(new Set(['100', '408']))
     expect(cluster.edge.endpoint.counters.dropped).toBeGreaterThan(0)
     await expectNextWorks()
   })
