@@ -22,7 +22,7 @@ function checks() {
     ],
     ['dead code', [bin('knip'), '--no-progress']],
     ['proto lint', [bin('buf'), 'lint']],
-    ['docs drift', [node, '--conditions=@tandem/source', join('scripts', 'generate-docs.mjs'), '--check']],
+    ['docs drift', [node, '--conditions=@tandem/source', join('scripts', 'generate.mjs'), '--check']],
     ...scripts.map((name) => [name.replace(/\.mjs$/, ''), [node, join('scripts', name)]]),
   ]
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { transactionTablesPage } from '@tandem/sip/internal'
 import { expect, test } from 'vitest'
 
-test('the page of the transaction tables has not drifted (scripts/transaction-tables.mjs writes it)', () => {
+test('the page of the transaction tables has not drifted (npm run generate writes it)', () => {
   const page = readFileSync(new URL('../../docs/transaction-tables.md', import.meta.url), 'utf8')
   expect(page).toBe(transactionTablesPage())
 })

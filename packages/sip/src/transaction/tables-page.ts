@@ -32,7 +32,7 @@ const EVENT_WORDS: Partial<Record<EventName, string>> = {
 const INTRO = `# Transaction tables
 
 The four transaction machines of RFC 3261 §17, with the Accepted states and Timers L and M of RFC 6026 and the rules of
-RFC 4320 for non-INVITE transactions. Written by \`scripts/transaction-tables.mjs\` from the tables that the layer
+RFC 4320 for non-INVITE transactions. Written by \`scripts/generate.mjs\` from the tables that the layer
 runs (\`packages/sip/src/transaction/\`); a test fails when this page differs from them.
 
 An event without a row changes nothing: the transaction stays as it is and the layer counts a *stay*. "Core" is the

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // helm/tandem/values.schema.json: the chart's own values (below) and, under `config`, the cluster file's schema without the
-// settings that the chart decides. Writes the file; with `--check` it only says whether it has drifted.
-// Runs from sources: node --conditions=@tandem/source.
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
+// settings that the chart decides. generate.mjs writes it.
 import { configJsonSchema } from '@tandem/service-kit/internal'
-import { ROOT } from './bootstrap.mjs'
-
-const FILE = join(ROOT, 'helm', 'tandem', 'values.schema.json')
 
 /** Settings that templates or images set, or that have no meaning in a pod. Each must exist in the cluster's schema. */
 const DECIDED_BY_CHART = [
@@ -73,7 +65,7 @@ function passedThrough() {
 }
 
 /** The chart's values as JSON Schema (draft 7, which every Helm 3 reads). */
-function helmValuesSchema() {
+export function helmValuesSchema() {
   const keyRing = configJsonSchema().properties.cluster.properties.secrets
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -115,18 +107,3 @@ function helmValuesSchema() {
     }),
   }
 }
-
-/** Whether the file says what the code says, however it is formatted. */
-const hasDrifted = () =>
-  !existsSync(FILE) || !isDeepStrictEqual(JSON.parse(readFileSync(FILE, 'utf8')), helmValuesSchema())
-
-function write() {
-  writeFileSync(FILE, JSON.stringify(helmValuesSchema()))
-  const { status } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['format', '--write', FILE], { stdio: 'inherit' })
-  return status ?? 1
-}
-
-const isCheck = process.argv.includes('--check')
-const drifted = hasDrifted()
-if (drifted && isCheck) console.error('helm/tandem/values.schema.json has drifted: run this script without --check')
-if (drifted) process.exitCode = isCheck ? 1 : write()
