@@ -122,6 +122,22 @@ describe('what is refused without asking: 400', () => {
   })
 })
 
+describe('an extension that must be understood: 420', () => {
+  test('MUST name what is not supported, and bind nothing [RFC3261-10.3.2]', () => {
+    bench = new EdgeBench()
+    const headers = ['Require: path, gruu', 'Require: x', 'Contact: <sip:a@b>']
+    bench.udpIn(requestText({ method: 'REGISTER', headers }))
+    bench.decide(ADMIT)
+    expect(valuesOf(bench.last('420'), 'Unsupported')).toEqual(['path, gruu, x'])
+    expect(bench.location.waiting()).toEqual([])
+    expect(bench.core.counts.refusedExtension).toBe(1)
+  })
+
+  test('an empty Require asks for nothing', () => {
+    expect(registered('Require:', 'Contact: <sip:a@b>').request.contacts).toHaveLength(1)
+  })
+})
+
 describe('what the phone is told', () => {
   test('MUST get 200 with all bindings and what each has left, once they are stored [RFC3261-10.3.8]', () => {
     const item = registered('Contact: <sip:a@192.0.2.20>')

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // REGISTER once policy has admitted it: the bindings go to location, and 200 goes back with all of them once they are stored
-// (RFC 3261 section 10.3, steps 6 to 8). Anything but stored is an error response: never a 200 for what may be lost.
+// (RFC 3261 section 10.3, steps 2 and 6 to 8). Anything but stored is an error response: never a 200 for what may be lost.
+// Step 2 comes here, after the admission, because only policy knows whether the registration is for us or to be forwarded.
 
 import type { location, policy, Result } from '@tandem/rpc'
 import {
@@ -23,6 +24,11 @@ import { retryAfter } from './replies.ts'
 export function finishRegistration(core: EdgeCore, context: ProxyContext, peer: EdgePeer, admit: policy.Admit): void {
   const request = context.request
   if (request === undefined) return
+  const required = valuesOf(request, HEADER.REQUIRE).filter((value) => value !== '')
+  if (required.length > 0) {
+    core.counts.refusedExtension += 1
+    return core.proxy.respond(context, 420, '', `Unsupported: ${required.join(', ')}\r\n`) // [RFC3261-10.3.2] none is
+  }
   const update = updateOf(core, request, peer, admit)
   if (typeof update === 'string') return core.proxy.respond(context, 400, update)
   core.location.call('register', update, core.config.rpc.timeoutMs, (result) => answer(core, context, result))
@@ -61,7 +67,7 @@ function updateOf(
   const headerExpires = parseDeltaSeconds(headerText(request, HEADER.EXPIRES).trim())
   if (list.star && headerExpires !== 0) return 'Bad Request: Contact * needs Expires: 0' // [RFC3261-10.3.6]
   const { aor, minExpiresS, maxExpiresS, defaultExpiresS, maxContacts } = admit
-  const path = pathOf(request)
+  const path = valuesOf(request, HEADER.PATH)
   const flow = flowOf(core, peer)
   return {
     aor,
@@ -116,9 +122,8 @@ function flowOf(core: EdgeCore, peer: EdgePeer): location.Flow {
   return { transport, address, port, edgeId: core.edgeId, flowId: peer.connection.id }
 }
 
-function pathOf(request: SipMessage): string[] {
+function valuesOf(request: SipMessage, id: number): string[] {
   const values: string[] = []
-  for (let k = findHeader(request, HEADER.PATH); k >= 0; k = findHeader(request, HEADER.PATH, k + 1))
-    values.push(headerValue(request, k))
+  for (let k = findHeader(request, id); k >= 0; k = findHeader(request, id, k + 1)) values.push(headerValue(request, k))
   return values
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// RFC 3261 §10.3, steps 6 to 8, of the addresses-of-record of this cluster. Steps 1 to 5 (domain, Require,
-// authentication, authorisation, canonical AoR) are edge's and policy's; Call-ID and CSeq order is judged by the store in
+// RFC 3261 §10.3, steps 6 to 8, of the addresses-of-record of this cluster. Steps 1 and 3 to 5 (domain, authentication,
+// authorisation, canonical AoR) are policy's, step 2 (Require) the edge's; Call-ID and CSeq order is judged by the store in
 // the same step as the write, so that it holds when two edges race.
 // Contacts equal by §19.1.4 whose texts differ in parameters that one of them lacks have different keys in the store:
 // the older one is removed by a second write, right after the first. Between the two the address-of-record has both.
