@@ -5,7 +5,7 @@ import type { location } from '@tandem/rpc'
 import { NO_SIDE, type TokenSide, TRANSPORT } from '@tandem/sip'
 import { afterEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
-import type { NextHop } from './hops.ts'
+import { type NextHop, viaHost } from './hops.ts'
 import { ALICE, bindingOf, EdgeBench, edgeOf, messageOf, requestText, responseTo, valuesOf } from './testing.ts'
 
 const A = 'edge-0.test'
@@ -160,6 +160,13 @@ describe('how requests come back to a caller', () => {
     bench.udpIn(requestText({ via }))
     const context = bench.core.layer.findServer(messageOf(requestText({ via })))?.peer
     expect(bench.core.hops.sideOf(context as never, host)).toEqual(expected)
+  })
+
+  test('an IPv6 Via is compared without its brackets', () => {
+    expect(viaHost(messageOf(requestText({ via: 'Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK-1' })))).toBe(
+      '2001:db8::1',
+    )
+    expect(viaHost(messageOf(requestText()))).toBe(ALICE)
   })
 
   test('over a stream: by its flow', () => {

@@ -51,6 +51,8 @@ export interface HopsOptions {
   readonly ring: KeyRing
   readonly edgeId: string
   readonly edgeHash: number
+  /** Told of an exception out of what waited for DNS. */
+  readonly onBug: (error: unknown) => void
 }
 
 /** Facings of other edges kept at once; beyond it the oldest are made anew. */
@@ -184,7 +186,7 @@ export class Hops {
     const use = (located: LocateResult): void =>
       onHop(located.found ? this.firstUsable(located.endpoints, text) : undefined)
     const result = this.options.locator.locate(place.target)
-    if (result instanceof Promise) void result.then(use)
+    if (result instanceof Promise) result.then(use).catch(this.options.onBug)
     else use(result)
   }
 
@@ -265,7 +267,10 @@ function isBehindNat(contactHost: string, sourceAddress: string): boolean {
   return contactHost.endsWith('.invalid') || /^[0-9.]+$|:/.test(contactHost)
 }
 
-/** Host of the topmost Via, as the previous hop wrote it. */
+/** Host of the topmost Via, as the previous hop wrote it; IPv6 without brackets. */
 export function viaHost(msg: SipMessage): string {
-  return msg.text(msg.viaHostStart, msg.viaHostEnd)
+  const isBracketed = msg.buf[msg.viaHostStart] === OPEN_BRACKET
+  return isBracketed ? msg.text(msg.viaHostStart + 1, msg.viaHostEnd - 1) : msg.text(msg.viaHostStart, msg.viaHostEnd)
 }
+
+const OPEN_BRACKET = 0x5b

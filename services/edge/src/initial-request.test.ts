@@ -191,6 +191,18 @@ describe('where it goes', () => {
     expect(bench.location.waiting()).toEqual(['endCall'])
   })
 
+  test('a step is judged by its own failure, not by a better one of an earlier step', () => {
+    toAor(['sip:a@x', 'sip:b@x', 'sip:c@x'], { retryStatuses: [404, 486] })
+    located(bindingOf(BOB_URI))
+    bench.begin()
+    answer(404)
+    located(bindingOf('sip:b@192.0.2.31'))
+    bench.location.take('updateCall').answer({ held: true })
+    answer(500, '192.0.2.31')
+    expect(bench.take().at(-1)).toBe(`404 → ${UP}`)
+    expect(bench.location.waiting()).toEqual(['endCall'])
+  })
+
   test('the edge that lost the call stops', () => {
     toAor(['sip:a@x', 'sip:b@x'])
     located(bindingOf(BOB_URI))

@@ -7,7 +7,7 @@
 // Races: CANCEL may come at every wait; each continuation looks at `context.closed` first.
 
 import type { policy, Result } from '@tandem/rpc'
-import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import { type ContextUser, type ProxyBranch, type ProxyContext, rankResponse, type SipMessage } from '@tandem/sip'
 import { branchesOf, type PlannedBranch, planBranch, sendBranch } from './branches.ts'
 import { CallAccount } from './call-account.ts'
 import type { EdgeCore } from './core.ts'
@@ -49,6 +49,8 @@ class InitialRequest implements ContextUser {
   private readonly startedMs: number
   private plan: policy.Plan | undefined
   private step = -1
+  /** Position of the step's first branch among all of the request. */
+  private firstBranch = 0
   private account: CallAccount | undefined
   private epoch = 0
   private inDirectory = false
@@ -121,14 +123,24 @@ class InitialRequest implements ContextUser {
     this.account?.failed(context, context.finalSent)
   }
 
-  forkMore(context: ProxyContext, status: number): boolean {
+  forkMore(context: ProxyContext): boolean {
     const plan = this.plan
     const step = plan?.steps[this.step]
     if (plan === undefined || step === undefined || this.step + 1 >= plan.steps.length) return false
     const retries = step.retryStatuses
-    if (retries.length > 0 ? !retries.includes(status) : status >= 600) return false
+    if (retries.length > 0 && !retries.includes(this.stepStatus(context))) return false
     this.nextStep(context)
     return true
+  }
+
+  /** The best failure of the step at hand, whatever earlier ones ended with. */
+  private stepStatus(context: ProxyContext): number {
+    let best = 0
+    for (let k = this.firstBranch; k < context.branches.length; k += 1) {
+      const { final } = context.branches[k] as ProxyBranch
+      if (best === 0 || rankResponse(final) < rankResponse(best)) best = final
+    }
+    return best
   }
 
   private nextStep(context: ProxyContext): void {
@@ -222,6 +234,7 @@ class InitialRequest implements ContextUser {
   private fork(context: ProxyContext, step: policy.Step, branches: readonly PlannedBranch[]): void {
     if (context.closed || context.request === undefined) return this.core.proxy.finish(context)
     const edits = this.plan?.edits ?? []
+    this.firstBranch = context.branches.length
     for (const branch of branches) {
       sendBranch(this.core, context, branch, this.peer, edits, step.ringMs, this.popRoutes)
     }

@@ -109,7 +109,8 @@ describe('the list of edges', () => {
     push(1n, OTHER)
     expect(membership.isInternalAddress('198.51.100.2', 5150)).toBe(true)
     expect(membership.isInternalAddress('198.51.100.2', 5060)).toBe(false)
-    push(2n, SELF)
+    push(2n, SELF, edgeOf('edge-2.a', '2001:db8::2'))
     expect(membership.isInternalAddress('198.51.100.2', 5150)).toBe(false)
+    expect(membership.isInternalAddress('[2001:db8::2]', 5150)).toBe(true) // as a Via has it
   })
 })

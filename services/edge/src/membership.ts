@@ -110,10 +110,15 @@ export class Membership {
     for (const facing of this.options.facings()) own.add(withoutTransport(facing.name))
     for (const edge of edges) {
       for (const listener of edge.listeners) own.add(withoutTransport(listener))
-      this.internalAddresses.add(`${edge.internalAddress}:${edge.internalPort}`)
+      this.internalAddresses.add(`${hostOf(edge.internalAddress)}:${edge.internalPort}`)
     }
     this.ownAddresses = own
   }
+}
+
+/** An address as Via and URIs have it: IPv6 in brackets. */
+function hostOf(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
 }
 
 /** "udp:192.0.2.1:5060" → "192.0.2.1:5060" */

@@ -90,6 +90,13 @@ const ROWS: Row[] = [
     count: 'refusedRoute',
   },
   {
+    name: 'a Route of the called domain that another follows: 403',
+    cite: 'DESIGN-4',
+    text: requestText({ headers: ['Route: <sip:example.test;lr>, <sip:elsewhere.test;lr>'] }),
+    answer: '403',
+    count: 'refusedRoute',
+  },
+  {
     name: 'a Route that has no host: 403',
     cite: 'RFC3261-16.4',
     text: requestText({ headers: ['Route: <tel:+1234>'] }),
@@ -152,6 +159,18 @@ describe('what ends at once', () => {
     expect(bench.policy.waiting()).toEqual(['decide'])
     expect(bench.core.counts.refusedLoop).toBe(0)
   })
+})
+
+describe('an outbound proxy [RFC3261-16.4]', () => {
+  test.each([`<sip:${EDGE_ADDRESS};lr>`, `<sip:${EDGE_ADDRESS}:5060;lr>`, '<sip:Example.test;lr>'])(
+    'a Route %s is popped, and the request is initial',
+    (route) => {
+      bench = new EdgeBench()
+      bench.udpIn(requestText({ method: 'MESSAGE', headers: [`Route: ${route}`] }))
+      bench.plan([['sip:bob@192.0.2.30']])
+      expect(valuesOf(bench.last('MESSAGE'), 'Route')).toEqual([])
+    },
+  )
 })
 
 describe('where answers go', () => {

@@ -173,7 +173,15 @@ export class Receiver {
     const { msg, view } = this
     const route = uriPlace(msg.text(view.nextStart, view.nextEnd))
     const target = msg.text(msg.uriHostStart, msg.uriHostEnd)
-    return route !== undefined && route.host.toLowerCase() === target.toLowerCase()
+    return this.hasRoutes(view.popCount + 1) && route !== undefined && route.host.toLowerCase() === target.toLowerCase()
+  }
+
+  /** Whether these are all the Route values that there are. */
+  private hasRoutes(count: number): boolean {
+    let found = 0
+    this.cursor.reset(this.msg, HEADER.ROUTE)
+    while (this.cursor.next()) found += 1
+    return found === count
   }
 
   /** [RFC3261-16.3] What must hold before a request is looked at any further; answers what does not. */

@@ -3,6 +3,7 @@
 // Makes the EdgeCore that the handlers share out of configuration, listeners and callers.
 
 import type { location } from '@tandem/rpc'
+import type { Logger } from '@tandem/service-kit'
 import {
   createKeyRing,
   Edits,
@@ -71,7 +72,7 @@ export function createEdgeCore(
     proxy,
     policy: options.policy,
     location: options.location,
-    hops: createHops(listeners, membership, ring, environment),
+    hops: createHops(listeners, membership, ring, environment, logger),
     ring,
     routeOwner: {
       verifyToken: (user, msg): VerifiedToken | undefined =>
@@ -134,6 +135,7 @@ function createHops(
   membership: Membership,
   ring: EdgeCore['ring'],
   environment: EdgeEnvironment,
+  logger: Logger,
 ): Hops {
   const { udp, udpFacing, tcp } = listeners
   const transports: TransportName[] = [
@@ -154,6 +156,7 @@ function createHops(
     ring,
     edgeId: listeners.edgeId,
     edgeHash: listeners.edgeHash,
+    onBug: (error) => logger.error({ err: error }, 'bug: exception behind a DNS question'),
   })
 }
 

@@ -77,7 +77,9 @@ function stampSource(msg: SipMessage, edits: Edits, address: string, port: numbe
 
 /** True where the previous hop asked for rport, or its Via names another host than the one it sent from. */
 export function needsReceived(msg: SipMessage, address: string): boolean {
-  return msg.viaRportStart >= 0 || !isText(msg, msg.viaHostStart, msg.viaHostEnd, address)
+  if (msg.viaRportStart >= 0) return true
+  const bracket = msg.buf[msg.viaHostStart] === 0x5b ? 1 : 0
+  return !isText(msg, msg.viaHostStart + bracket, msg.viaHostEnd - bracket, address)
 }
 
 function isText(msg: SipMessage, start: number, end: number, text: string): boolean {

@@ -171,6 +171,8 @@ describe('a forwarded request', () => {
     ['192.0.2.1', 'Via: SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bK-1', true],
     ['192.0.2.1', 'Via: SIP/2.0/UDP 192.0.2.11;branch=z9hG4bK-1', true],
     ['192.0.2.11', 'Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-1', true],
+    ['2001:db8::1', 'Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK-1', false],
+    ['2001:db8::2', 'Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK-1', true],
   ])('from %s with %s: needs received %s [RFC3261-18.2.1]', (address, via, expected) => {
     expect(needsReceived(messageOf(withVia(via)), address)).toBe(expected)
   })
