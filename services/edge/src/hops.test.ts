@@ -266,6 +266,20 @@ describe('the hop between edges', () => {
 })
 
 describe('a response that matches no transaction', () => {
+  test('goes to the edge that sent the request, which knows its transaction [DESIGN-4]', () => {
+    const [a, b] = [edge(A), edge(B, B_ADDRESS)]
+    a.joined([edgeOf(B, B_ADDRESS)])
+    b.joined([edgeOf(A, '198.51.100.1')])
+    a.udpIn(requestText({ method: 'MESSAGE' }))
+    a.plan([['sip:bob@192.0.2.30']])
+    a.take()
+    b.udpIn(responseTo(a.last('MESSAGE'), 200), '192.0.2.30')
+    expect(b.take()).toEqual(['200 → tcp 1001'])
+    expect(b.core.counts.relayedResponses).toBe(1)
+    a.tcpIn(b.last('200'), a.internalTcp.connect(B_ADDRESS, 5150), true)
+    expect(a.take()).toEqual([`200 → udp ${ALICE}:5060`])
+  })
+
   const late = (method: string, status: number): EdgeBench => {
     const bench = edge()
     bench.udpIn(requestText({ method, via: 'Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK-1;rport' }), ALICE, 6_000)
