@@ -44,7 +44,7 @@ export interface HopsOptions {
   readonly udp: ReadonlyMap<4 | 6, { readonly listener: UdpListener; readonly facing: Facing }>
   readonly tcp: TcpTransport | undefined
   readonly tcpFacing: Facing | undefined
-  readonly internalTcp: TcpTransport
+  readonly internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
   readonly locator: ServerLocator
   readonly membership: Membership
@@ -110,7 +110,7 @@ export class Hops {
   toEdge(edgeHash: number): EdgePeer | undefined {
     const { membership, internalTcp, internalFacing } = this.options
     const edge = membership.find(edgeHash)
-    const connection = edge && internalTcp.connect(edge.internalAddress, edge.internalPort)
+    const connection = edge && internalTcp?.connect(edge.internalAddress, edge.internalPort)
     return connection && streamPeer(connection, internalFacing)
   }
 
@@ -163,7 +163,7 @@ export class Hops {
     request: SipMessage,
   ): NextHop | undefined {
     const { internalTcp, internalFacing, ring } = this.options
-    const connection = internalTcp.connect(edge.internalAddress, edge.internalPort)
+    const connection = internalTcp?.connect(edge.internalAddress, edge.internalPort)
     if (connection === undefined) return undefined
     const host = edge.internalAddress.includes(':') ? `[${edge.internalAddress}]` : edge.internalAddress
     const side: TokenSide = { kind: 'flow', edgeHash: edgeHashOf(edge.id), flowId }

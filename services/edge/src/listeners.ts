@@ -28,7 +28,7 @@ export interface Listeners {
   readonly udpFacing: Facing | undefined
   readonly tcp: TcpTransport | undefined
   readonly tcpFacing: Facing | undefined
-  readonly internalTcp: TcpTransport
+  readonly internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
   onConnectionLost: (peer: StreamPeer, reason: CloseReason) => void
   /** Toward the world. */
@@ -93,9 +93,10 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
       opened.push(() => tcp.close(CLOSE_GRACE_MS))
       await tcp.listen({ ...place, port: config.sipPort })
     }
-    listeners.internalTcp = tcpTransport(listeners.internalFacing, true)
-    opened.push(() => listeners.internalTcp.close(CLOSE_GRACE_MS))
-    await listeners.internalTcp.listen({
+    const internalTcp = tcpTransport(listeners.internalFacing, true)
+    listeners.internalTcp = internalTcp
+    opened.push(() => internalTcp.close(CLOSE_GRACE_MS))
+    await internalTcp.listen({
       address: config.bindAddress,
       port: config.internalPort,
       setting: place.setting,
@@ -118,7 +119,7 @@ class OpenListeners implements Listeners {
   udpFacing: Facing | undefined
   tcp: TcpTransport | undefined
   tcpFacing: Facing | undefined
-  internalTcp!: TcpTransport
+  internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
   closers: readonly (() => Promise<void>)[] = []
   onConnectionLost: Listeners['onConnectionLost'] = () => undefined
@@ -138,7 +139,7 @@ class OpenListeners implements Listeners {
   }
 
   allTcp(): readonly TcpTransport[] {
-    return this.tcp === undefined ? [this.internalTcp] : [this.tcp, this.internalTcp]
+    return [this.tcp, this.internalTcp].filter((tcp) => tcp !== undefined)
   }
 
   async close(): Promise<void> {

@@ -8,6 +8,7 @@ import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
 import { type Listeners, openListeners } from './listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
 import { Receiver } from './receive.ts'
+import { warmUp } from './warm-up.ts'
 import { createEdgeCore, type EdgeWiring } from './wiring.ts'
 
 export interface EdgeServiceOptions {
@@ -65,6 +66,7 @@ class Edge implements EdgeService {
     if (metrics !== undefined) {
       registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))
     }
+    await warmUp(config, config.warmUpCalls, logger)
     wiring.core.membership.start()
   }
 

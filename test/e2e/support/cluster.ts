@@ -95,7 +95,12 @@ export class Cluster {
     const args = ['up', '--config', options.config ?? QUICK_START, '--base-port', String(basePort)]
     if (options.processes !== undefined) args.push('--processes', options.processes)
     if (options.store !== undefined) args.push('--store', options.store)
-    const env = { ...Object.fromEntries(ports), TANDEM_RECORDS_FILE: join(folder, 'cdr.ndjson'), ...options.env }
+    const env = {
+      ...Object.fromEntries(ports),
+      TANDEM_EDGE_WARM_UP_CALLS: '0',
+      TANDEM_RECORDS_FILE: join(folder, 'cdr.ndjson'),
+      ...options.env,
+    }
     const child = await startProcess({ command: process.execPath, args: [MAIN, ...args], cwd: ROOT, env })
     return new Cluster(child, basePort, folder)
   }

@@ -138,6 +138,12 @@ const edge = z.strictObject({
         .describe('Initial requests a second from one source address; 0 for no limit.'),
     })
     .prefault({}),
+  warmUpCalls: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(3_000)
+    .describe('Calls that a new process places to itself before it is ready, so that real ones meet compiled code.'),
   leaseMs: durationMs(1_000, 60_000)
     .default(5_000)
     .describe("Length of the edge's membership lease; renewed at a third of it."),
