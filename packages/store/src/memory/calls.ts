@@ -41,6 +41,8 @@ interface Stone extends Timed {
   readonly transactionKey: string
   /** Events that made the record: 'f', 'a:<tag>', 'e:<tag>'. */
   readonly events: readonly string[]
+  /** Remembered at least until then, for late reports. */
+  readonly keepUntilMs: number
 }
 
 interface DueShard {
@@ -80,6 +82,16 @@ export class MemoryCalls {
     describe(held.call, call, 'owner', now)
     if (held.call.setupMs === 0) held.call.setupMs = now
     return stored(undefined)
+  }
+
+  /** The transaction of the call is forgotten sooner than open() was told. */
+  shorten(ref: string, keepUntilMs: number): void {
+    const held = this.#calls.get(ref)
+    if (held !== undefined) held.keepUntilMs = Math.min(held.keepUntilMs, keepUntilMs)
+    const stone = this.#stones.get(ref)
+    if (stone === undefined) return
+    stone.deadlineMs = Math.min(stone.deadlineMs, Math.max(stone.keepUntilMs, keepUntilMs))
+    this.#forget.set(stone)
   }
 
   answered(ref: string, report: AnsweredReport): Stored<ReportOutcome> {
@@ -191,8 +203,9 @@ export class MemoryCalls {
     const events = eventsOf(held.call)
     this.#remove(held)
     this.#records.append(shardOfReference(ref), recordOf(held.call))
-    const deadlineMs = Math.max(now + this.#context.settings.finishedKeepMs, held.keepUntilMs)
-    const stone: Stone = { ref, transactionKey, events, deadlineMs, heapIndex: -1 }
+    const keepUntilMs = now + this.#context.settings.finishedKeepMs
+    const deadlineMs = Math.max(keepUntilMs, held.keepUntilMs)
+    const stone: Stone = { ref, transactionKey, events, keepUntilMs, deadlineMs, heapIndex: -1 }
     this.#stones.set(ref, stone)
     this.#forget.set(stone)
   }

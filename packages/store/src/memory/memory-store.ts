@@ -86,7 +86,7 @@ function createPolicy(context: MemoryContext) {
   const nonces = new MemoryNonces(context)
   const store: PolicyStore = {
     mint: (key, proposal, keepMs) => mintCall(mints, calls, key, proposal, keepMs),
-    releaseMint: (key, keepMs) => mints.release(key, keepMs),
+    releaseMint: (key, keepMs) => releaseMint(mints, calls, key, keepMs),
     useNonce: (id, nc, key, ttlMs) => nonces.use(id, nc, key, ttlMs),
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),
@@ -119,4 +119,12 @@ function mintCall(
   if (minted.state !== 'stored' || proposal.call === undefined) return minted
   const opened = calls.open(minted.value.ref, key, proposal.call, proposal.deadlineMs, mints.deadlineOf(key))
   return opened.state === 'stored' ? minted : opened
+}
+
+/** A finished call is remembered as long as its key could bring it back. */
+function releaseMint(mints: MemoryMints, calls: MemoryCalls, key: string, keepMs: number): Stored<boolean> {
+  const released = mints.release(key, keepMs)
+  const ref = mints.refOf(key)
+  if (ref !== undefined) calls.shorten(ref, mints.deadlineOf(key))
+  return released
 }

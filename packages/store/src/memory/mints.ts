@@ -53,6 +53,11 @@ export class MemoryMints {
     return this.#mints.get(key)?.deadlineMs ?? 0
   }
 
+  /** Reference of a key that is not forgotten. */
+  refOf(key: string): string | undefined {
+    return this.#mints.get(key)?.ref
+  }
+
   release(key: string, keepMs: number): Stored<boolean> {
     const now = this.#context.now()
     const mint = this.#mints.get(key)
