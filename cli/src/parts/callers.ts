@@ -51,7 +51,9 @@ function replicas(target: string): () => Promise<string[]> {
 
 export function streamOptions(rpc: EdgeConfig['rpc'], peer: string, logger: Logger): StreamCallerOptions {
   const { batchWindowMs, maxBatchItems, maxPendingItems } = rpc
-  return { peer, batchWindowMs, maxBatchItems, maxQueueItems: maxPendingItems, onBug: logBugs(logger) }
+  const onUnary = (address: string) =>
+    logger.info({ address }, 'the service there has no stream: asking it by unary calls, each several times as dear')
+  return { peer, batchWindowMs, maxBatchItems, maxQueueItems: maxPendingItems, onBug: logBugs(logger), onUnary }
 }
 
 export function streamCallers(config: EdgeConfig, logger: Logger): EdgeCallers {

@@ -3,9 +3,10 @@
 // One bidirectional stream to one replica, kept up by reconnecting. It is ready from the service's initial metadata on.
 // It sends batches that it is given, matches results by id and knows when `write` wants a pause. When it breaks, everything
 // in flight on it ends as unknown: the replica may have acted, so the caller retries with the same keys.
+// A replica that says UNIMPLEMENTED to the stream, of a service whose methods are all unary too, is asked by those.
 // Race: a result that arrives after its call timed out finds no entry and is dropped.
 import { performance } from 'node:perf_hooks'
-import type { Client, ClientDuplexStream } from '@grpc/grpc-js'
+import { type Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { BatchWriter } from './batch.ts'
 import { backoffMs, createClient, peerMetadata } from './channel.ts'
 import { unknownBy } from './errors.ts'
@@ -14,6 +15,7 @@ import type { CallerLimits, StreamCallerOptions } from './options.ts'
 import type { PendingCall } from './pending-call.ts'
 import type { Result } from './result.ts'
 import type { StreamService, WireItemResult, WireResponse } from './service.ts'
+import { UnaryReplica } from './unary-replica.ts'
 import { fromWireResult } from './wire-copy.ts'
 
 export interface StreamOwner<Push> {
@@ -23,7 +25,8 @@ export interface StreamOwner<Push> {
   onProgress(): void
 }
 
-export type StreamOptions = CallerLimits & Pick<StreamCallerOptions, 'peer' | 'credentials'> & { random: () => number }
+export type StreamOptions = CallerLimits &
+  Pick<StreamCallerOptions, 'peer' | 'credentials' | 'onUnary'> & { random: () => number }
 
 type Wire<Push> = ClientDuplexStream<Buffer, WireResponse<Push>>
 
@@ -41,6 +44,9 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   readonly #owner: StreamOwner<Push>
   #client: Client | undefined
   #stream: Wire<Push> | undefined
+  /** In the place of the stream. */
+  #unary: UnaryReplica<M, U, Push> | undefined
+  #hasToldUnary = false
   #timer: NodeJS.Timeout | undefined
   #congested = false
   #attempt = 0
@@ -64,13 +70,18 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   /** One message. The calls are in flight from here on. */
   send(calls: readonly PendingCall[], bodyBytes: number): void {
     const now = performance.now()
-    const batch = new BatchWriter(bodyBytes, calls.length)
+    const msLeft = (call: PendingCall) => Math.max(1, Math.floor(call.deadlineMs - now))
     for (const call of calls) {
       call.id = this.#takeId()
       call.inFlight = this.inFlight
       this.inFlight.set(call.id, call)
-      batch.append(call.id, Math.max(1, Math.floor(call.deadlineMs - now)), call.request as Uint8Array)
     }
+    if (this.#unary !== undefined) {
+      for (const call of calls) this.#unary.send(call, msLeft(call))
+      return
+    }
+    const batch = new BatchWriter(bodyBytes, calls.length)
+    for (const call of calls) batch.append(call.id, msLeft(call), call.request as Uint8Array)
     this.#congested = this.#stream?.write(batch.finish()) === false
   }
 
@@ -108,7 +119,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     stream.on('metadata', () => this.#opened(stream))
     stream.on('data', (response: WireResponse<Push>) => this.#receive(response))
     stream.on('drain', () => this.#drained(stream))
-    stream.on('error', (error: Error) => this.#lost(stream, error.message))
+    stream.on('error', (error: ServiceError) => this.#failed(stream, error))
     stream.on('end', () => this.#lost(stream, 'ended by the service'))
   }
 
@@ -129,8 +140,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   #receive(response: WireResponse<Push>): void {
     for (const result of response.results) this.#settle(result)
     for (const push of response.pushes) this.#owner.deliverPush(push)
-    if (this.retiring && this.inFlight.size === 0) this.close()
-    this.#owner.onProgress()
+    this.#progressed()
   }
 
   #settle(result: WireItemResult): void {
@@ -138,9 +148,45 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     if (call !== undefined) this.#owner.finish(call, fromWireResult(call.method, result))
   }
 
-  /** The stream is gone; its successor comes after a pause that grows unless the stream had been up for a while. */
-  #lost(stream: Wire<Push>, reason: string): void {
+  #settleUnary(id: number, result: Result<unknown>): void {
+    const call = this.inFlight.get(id)
+    if (call !== undefined) this.#owner.finish(call, result)
+    this.#progressed()
+  }
+
+  #progressed(): void {
+    if (this.retiring && this.inFlight.size === 0) this.close()
+    this.#owner.onProgress()
+  }
+
+  #failed(stream: Wire<Push>, error: ServiceError): void {
     if (stream !== this.#stream || this.#closed) return
+    const client = this.#client
+    if (client === undefined || error.code !== status.UNIMPLEMENTED || !this.#service.isWholeAsUnary)
+      this.#lost(stream, error.message)
+    else this.#goUnary(client)
+  }
+
+  #goUnary(client: Client): void {
+    clearTimeout(this.#timer)
+    this.#stream = undefined
+    this.#endInFlight('it has no stream')
+    const unary: UnaryReplica<M, U, Push> = new UnaryReplica(this.#service, client, this.#options.peer, {
+      onResult: (id, result) => this.#settleUnary(id, result),
+      onLost: (reason) => this.#lost(unary, reason),
+    })
+    this.#unary = unary
+    this.ready = true
+    this.#congested = false
+    this.#readySinceMs = performance.now()
+    if (!this.#hasToldUnary) this.#options.onUnary?.(this.address)
+    this.#hasToldUnary = true
+    this.#owner.onProgress()
+  }
+
+  /** The stream is gone; its successor comes after a pause that grows unless the stream had been up for a while. */
+  #lost(link: Wire<Push> | UnaryReplica<M, U, Push>, reason: string): void {
+    if ((link !== this.#stream && link !== this.#unary) || this.#closed) return
     clearTimeout(this.#timer)
     const stable = this.ready && performance.now() - this.#readySinceMs > STABLE_AFTER_MS
     this.#attempt = stable ? 0 : this.#attempt + 1
@@ -156,12 +202,18 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   #drop(reason: string): void {
     const stream = this.#stream
     this.#stream = undefined
+    this.#unary?.close()
+    this.#unary = undefined
     this.ready = false
     this.#congested = false
     stream?.cancel()
     this.#client?.close()
+    this.#endInFlight(reason)
+    this.#owner.onProgress()
+  }
+
+  #endInFlight(reason: string): void {
     const result = unknownBy('stream_broken', `the stream to ${this.address} broke: ${reason}`)
     for (const call of [...this.inFlight.values()]) this.#owner.finish(call, result)
-    this.#owner.onProgress()
   }
 }

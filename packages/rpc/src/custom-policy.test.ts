@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The policy service of examples/custom-policy, as its own process, asked through the caller that an edge uses for it.
+// The policy service of examples/custom-policy, as its own process, asked by unary calls and through the caller of an edge,
+// which finds that it has no stream.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DecideRequest, ReportRequest } from './gen/tandem/policy/v1/policy.ts'
-import { policyService } from './service.ts'
+import { locationService, policyService } from './service.ts'
+import { createStreamCaller } from './stream-caller.ts'
 import { createUnaryCaller } from './unary-caller.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../../examples/custom-policy/policy.mjs', import.meta.url))
@@ -18,14 +20,29 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
 
-async function start() {
-  const program = spawn(process.execPath, [PROGRAM], { env: { ...process.env, LISTEN: '127.0.0.1:0' } })
+async function startProgram(listen = '127.0.0.1:0') {
+  const program = spawn(process.execPath, [PROGRAM], { env: { ...process.env, LISTEN: listen } })
   closers.push(() => void program.kill())
   const [line] = await once(program.stdout, 'data')
   const [, port] = String(line).match(/port (\d+)/) ?? []
-  const caller = createUnaryCaller(policyService, `127.0.0.1:${port}`, { peer: 'edge-1.a' })
+  return { program, address: `127.0.0.1:${port}` }
+}
+
+async function start() {
+  const { address } = await startProgram()
+  const caller = createUnaryCaller(policyService, address, { peer: 'edge-1.a' })
   closers.push(() => caller.close())
   return caller
+}
+
+/** As an edge asks it. */
+async function startForEdge() {
+  const { program, address } = await startProgram()
+  const onUnary = vi.fn()
+  const caller = createStreamCaller(policyService, [address], { peer: 'edge-1.a', backoffMaxMs: 50, onUnary })
+  closers.push(() => caller.close())
+  await vi.waitFor(() => expect(caller.ready).toBe(true), LONG_MS)
+  return { caller, program, address, onUnary }
 }
 
 const rows = [
@@ -59,5 +76,54 @@ describe('the custom policy example', () => {
     expect(result).toMatchObject({ outcome: 'done', value: { verdict } })
     const report = await caller.invoke('report', ReportRequest.fromPartial({}), LONG_MS)
     expect(report).toEqual({ outcome: 'done', value: { paidMs: undefined } })
+  })
+})
+
+describe('an edge whose policy service has only the unary methods', () => {
+  it.each(rows)('$name', async ({ request, verdict }) => {
+    const { caller, address, onUnary } = await startForEdge()
+    const decisions = Array.from({ length: 100 }, () =>
+      caller.invoke('decide', DecideRequest.fromPartial(request), LONG_MS),
+    )
+    for (const decision of await Promise.all(decisions))
+      expect(decision).toMatchObject({ outcome: 'done', value: { verdict } })
+    const report = await caller.invoke('report', ReportRequest.fromPartial({}), LONG_MS)
+    expect(report).toEqual({ outcome: 'done', value: { paidMs: undefined } })
+    expect(onUnary.mock.calls).toEqual([[address]])
+    expect(caller.counts).toMatchObject({ inFlight: 0, queued: 0, unknown: 0, refused: 0 })
+  })
+
+  it('is not ready while that is away, and asks it again when it is back, without saying so again', async () => {
+    const { caller, program, address, onUnary } = await startForEdge()
+    program.kill('SIGKILL')
+    await vi.waitFor(() => expect(caller.ready).toBe(false), LONG_MS)
+    const lost = caller.invoke('decide', DecideRequest.fromPartial({}), 50)
+    expect(await lost).toMatchObject({ outcome: 'unknown' })
+    await startProgram(address)
+    await vi.waitFor(() => expect(caller.ready).toBe(true), LONG_MS)
+    const { request, verdict } = rows[1] as (typeof rows)[number]
+    const answer = await caller.invoke('decide', DecideRequest.fromPartial(request), LONG_MS)
+    expect(answer).toMatchObject({ outcome: 'done', value: { verdict } })
+    expect(onUnary).toHaveBeenCalledTimes(1)
+  })
+
+  it('what is under way when that dies is unknown', async () => {
+    const { caller, program } = await startForEdge()
+    program.kill('SIGSTOP')
+    const asked = caller.invoke('decide', DecideRequest.fromPartial({}), LONG_MS)
+    await vi.waitFor(() => expect(caller.counts.inFlight).toBe(1))
+    program.kill('SIGKILL')
+    expect(await asked).toMatchObject({ outcome: 'unknown' })
+    expect(caller.counts.inFlight).toBe(0)
+  })
+
+  it('a service that needs its stream is never ready without it', async () => {
+    const { address } = await startProgram()
+    const onUnary = vi.fn()
+    const caller = createStreamCaller(locationService, [address], { peer: 'edge-1.a', backoffMaxMs: 20, onUnary })
+    closers.push(() => caller.close())
+    const answer = caller.invoke('locate', { aor: 'sip:a@b' }, 300)
+    expect(await answer).toMatchObject({ outcome: 'unknown' })
+    expect({ ready: caller.ready, told: onUnary.mock.calls.length }).toEqual({ ready: false, told: 0 })
   })
 })

@@ -40,6 +40,8 @@ export interface StreamCallerOptions extends Partial<CallerLimits> {
   /** Uniform in [0, 1): spreads reconnects. */
   random?: () => number
   onBug?: OnBug
+  /** Told once for each replica that has no stream, and is asked by unary calls instead. */
+  onUnary?: (address: string) => void
 }
 
 export interface RpcServerOptions {

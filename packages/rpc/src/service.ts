@@ -66,6 +66,8 @@ export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
   readonly request: Codec<WireRequest>
   readonly response: Codec<WireResponse<Push>>
   readonly push: Codec<Push>
+  /** Every method of the stream is there as a unary one too: a replica without the stream can be asked by those. */
+  readonly isWholeAsUnary: boolean
   /** The generated service definition, by method name. */
   readonly definition: { readonly [name: string]: UnaryDefinition }
   readonly types?: { methods: M; unary: U }
@@ -79,6 +81,7 @@ export const locationService: StreamService<LocationMethods, LocationUnaryMethod
   request: location.StreamRequest,
   response: location.StreamResponse,
   push: location.Push,
+  isWholeAsUnary: false,
   definition: location.LocationServiceService,
 }
 
@@ -90,5 +93,6 @@ export const policyService: StreamService<PolicyMethods, PolicyUnaryMethods, pol
   request: policy.StreamRequest,
   response: policy.StreamResponse,
   push: policy.Push,
+  isWholeAsUnary: true,
   definition: policy.PolicyServiceService,
 }

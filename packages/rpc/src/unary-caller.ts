@@ -108,7 +108,8 @@ class UnaryCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCa
   }
 }
 
-function resultOfError(error: ServiceError): Result<never> {
+/** What a failed unary call says. */
+export function resultOfError(error: ServiceError): Result<never> {
   const [trailer] = error.metadata.get(REFUSAL_KEY)
   if (trailer instanceof Buffer) return { outcome: 'refused', refusal: Refusal.decode(trailer) }
   if (error.code === status.UNIMPLEMENTED) return refusedBy('unknown_method', error.details)
