@@ -1,73 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 //
-// The `tandem` command. Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { ConfigError, KitError } from '@tandem/service-kit'
-import { CommanderError } from 'commander'
-import { calls } from './admin/calls.ts'
-import { cdr } from './admin/cdr.ts'
-import { doctor } from './admin/doctor.ts'
-import { locate } from './admin/locate.ts'
-import { CommandFailed } from './admin/targets.ts'
-import { type Actions, createProgram } from './program.ts'
-import { loadSettings } from './settings.ts'
-import { run, up } from './up/up.ts'
+// The entry of the `tandem` command. A process that serves first gives itself the engine that suits a server, before it loads
+// anything else; then command.ts does the work.
+import { tuneEngine } from './engine.ts'
 
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
-}
-const complain = (text: string): void => {
-  process.stderr.write(`tandem: ${text}\n`)
-}
-const settings = (flags: { config?: string }) => loadSettings(flags, { makeKeys: true })
-
-const actions: Actions = {
-  async up(flags) {
-    process.exitCode = await up(flags, { print, main: fileURLToPath(import.meta.url) })
-  },
-  async run(service, flags) {
-    process.exitCode = await run(service, flags)
-  },
-  async doctor(flags) {
-    const { text, healthy } = await doctor(loadSettings(flags, { makeKeys: true }), flags.output)
-    print(text)
-    process.exitCode = healthy ? 0 : 1
-  },
-  async locate(aor, flags) {
-    print(await locate(settings(flags), aor, flags.output))
-  },
-  async calls(flags) {
-    print(await calls(settings(flags), flags.limit, flags.output))
-  },
-  async cdr(flags) {
-    print(await cdr(settings(flags), flags.limit, flags.output))
-  },
-}
-
-/** Says what went wrong and returns the exit status. */
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof ConfigError) complain(`bad configuration:\n${error.message.replace(/^/gm, '  ')}`)
-  else if (error instanceof KitError || error instanceof CommandFailed) complain(error.message)
-  else complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  return error instanceof KitError ? error.exitCode : 1
-}
-
-function version(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
-
-/** Everything written so far is out. Logs are written synchronously (logger.ts). */
-const written = (stream: NodeJS.WriteStream): Promise<void> => new Promise((done) => stream.write('', () => done()))
-
-try {
-  await createProgram(actions, version()).parseAsync()
-} catch (error) {
-  process.exitCode = explain(error)
-}
-await Promise.all([written(process.stdout), written(process.stderr)])
-// What a stop leaves behind, like grpc's connection attempt to an address that is silent, must not hold the process.
-process.exit()
+const [verb] = process.argv.slice(2)
+if (verb === 'up' || verb === 'run') tuneEngine()
+await import('./command.ts')

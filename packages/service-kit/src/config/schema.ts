@@ -142,7 +142,7 @@ const edge = z.strictObject({
     .int()
     .min(0)
     .max(100_000)
-    .default(3_000)
+    .default(2_000)
     .describe('Calls that a new process places to itself before it is ready, so that real ones meet compiled code.'),
   leaseMs: durationMs(1_000, 60_000)
     .default(5_000)
