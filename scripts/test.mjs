@@ -5,38 +5,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureBuilt, ensureInstalled, ensureNode, isOnPath, ROOT, runQuietly, say } from './bootstrap.mjs'
+import { ensureBuilt, ensureInstalled, ensureNode, ROOT } from './bootstrap.mjs'
+import { ensurePrograms } from './programs.mjs'
 
-/** Program on the PATH → Debian package that brings it. */
-const PROGRAMS = { 'redis-server': 'redis-server', sipp: 'sip-tester' }
 const SUMMARY = join(ROOT, '.cache', 'test-summary.json')
-const MINUTE = 60_000
-
-const canApt = () => process.getuid?.() === 0 && isOnPath('apt-get')
-
-function aptInstall(packages) {
-  // The package must not start a server of its own on the port that tests or people use.
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-  const install = () =>
-    runQuietly('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
-      env,
-      timeoutMs: 5 * MINUTE,
-    })
-  say(`tandem: installing ${packages.join(', ')} for the tests …`)
-  if (runQuietly('apt-get', ['update', '-qq'], { env, timeoutMs: 3 * MINUTE }) !== 0)
-    say('tandem: apt-get update failed; trying with the lists at hand')
-  return install() === 0
-}
-
-function ensurePrograms() {
-  const missing = Object.keys(PROGRAMS).filter((program) => !isOnPath(program))
-  if (missing.length === 0) return
-  const packages = missing.map((program) => PROGRAMS[program])
-  if (canApt() && aptInstall(packages)) return
-  say(
-    `tandem: not installed: ${missing.join(', ')}. The suites that need them are skipped; install them with: apt-get install ${packages.join(' ')}`,
-  )
-}
 
 function readSummary() {
   if (!existsSync(SUMMARY)) return { passed: 0, failed: 0, skipped: [] }
