@@ -10,6 +10,7 @@ import {
   findHeaderByName,
   hashLoop,
   hashTarget,
+  hasMagicCookie,
   headerLineEnd,
   headerLineStart,
   headerValue,
@@ -47,6 +48,19 @@ export function planBranch(
 /** The branch of an in-dialog request: it has one target, and the way that its Routes prescribe can't loop. */
 export function inDialogBranchId(core: EdgeCore, request: SipMessage): string {
   return encodeBranch(core.ring, request, 0, 0, 0)
+}
+
+/** A sender's own branch is shorter than this; a longer one is hashed. */
+const MAX_TAKEN_BRANCH = 64
+
+/**
+ * The branch of an ACK for a 2xx, which no response will ever carry back: made from that of the hop before, which is unique
+ * already [RFC3261-16.11].
+ */
+export function ackBranchId(core: EdgeCore, ack: SipMessage): string {
+  const start = ack.viaBranchStart
+  const isTaken = hasMagicCookie(ack) && ack.viaBranchEnd - start <= MAX_TAKEN_BRANCH
+  return isTaken ? `${ack.text(start, ack.viaBranchEnd)}.t` : inDialogBranchId(core, ack)
 }
 
 /** [RFC3261-16.6.8] The same from every edge for the same attempt. */

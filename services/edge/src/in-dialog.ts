@@ -14,7 +14,7 @@ import {
   type SipMessage,
   type VerifiedToken,
 } from '@tandem/sip'
-import { inDialogBranchId, sendBranch } from './branches.ts'
+import { ackBranchId, inDialogBranchId, sendBranch } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
 import type { NextHop } from './hops.ts'
@@ -84,7 +84,7 @@ function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, 
   core.counts.acksForwarded += 1
   editForwardedRequest(msg, core.edits, {
     uri: '',
-    via: hop.peer.facing.via(inDialogBranchId(core, msg)),
+    via: hop.peer.facing.via(ackBranchId(core, msg)),
     recordRoute: '',
     route: hop.route,
     added: '',

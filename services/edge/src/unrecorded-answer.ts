@@ -51,8 +51,9 @@ function routesBehindUs(core: EdgeCore, answer: SipMessage): string[] {
   const behind: string[] = []
   while (cursor.next()) {
     const value = answer.text(cursor.start, cursor.end)
-    const user = /sips?:([^@>;]+)@/i.exec(value)?.[1]
-    if (user !== undefined && core.routeOwner.verifyToken(user, answer) !== undefined) break
+    const user = /sips?:([^@>;]+)@/i.exec(value)
+    const at = user === null ? -1 : cursor.start + value.indexOf('@') - (user[1] as string).length
+    if (user !== null && core.routeOwner.verifyToken(answer, at, at + (user[1] as string).length) !== undefined) break
     behind.unshift(value)
   }
   return behind

@@ -13,12 +13,11 @@ import {
   TransactionLayer,
   type TransactionUser,
   type VerifiedToken,
-  verifyToken,
+  verifyTokenIn,
 } from '@tandem/sip'
 import { createNodeResolver, type DnsResolver, ServerLocator, type TransportName } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
-import { fromTag, toTag } from './describe.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
@@ -75,8 +74,7 @@ export function createEdgeCore(
     hops: createHops(listeners, membership, ring, environment, logger),
     ring,
     routeOwner: {
-      verifyToken: (user, msg): VerifiedToken | undefined =>
-        verifyToken(user, ring, msg.text(msg.callIdStart, msg.callIdEnd), fromTag(msg), toTag(msg)),
+      verifyToken: (msg, start, end): VerifiedToken | undefined => verifyTokenIn(msg, start, end, ring),
       isOwnAddress: (host, port) => membership.isOwnAddress(host, port),
     },
     membership,

@@ -2,6 +2,7 @@
 // Record-Route tokens: every field comes back, no other dialog and no other key accepts them, and they stay short.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { SipMessage, scan } from '../message/index.ts'
 import { createKeyRing } from './key-ring.ts'
 import {
   encodeToken,
@@ -10,6 +11,7 @@ import {
   type TokenFields,
   type TokenSide,
   verifyToken,
+  verifyTokenIn,
 } from './record-route-token.ts'
 
 const OLD = { id: 1, secret: 'old-secret-of-16-bytes' }
@@ -43,6 +45,26 @@ describe('Record-Route token', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  test('the bytes of a message say the same as texts, from either side', () => {
+    const token = encodeToken(FIELDS, RING, CALL_ID, 'initiator')
+    for (const [from, to, isInitiatorA] of [
+      ['initiator', 'other', true],
+      ['other', 'initiator', false],
+      ['other', 'another', undefined],
+    ] as const) {
+      const bytes = Buffer.from(
+        `BYE sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nRoute: <sip:${token}@192.0.2.9;lr>\r\n` +
+          `From: <sip:a@x>;tag=${from}\r\nTo: <sip:b@x>;tag=${to}\r\nCall-ID: ${CALL_ID}\r\nCSeq: 2 BYE\r\n\r\n`,
+      )
+      const msg = new SipMessage()
+      expect(scan(msg, bytes, 0, bytes.length)).toBe(0)
+      const at = bytes.indexOf(token)
+      const expected = isInitiatorA === undefined ? undefined : { ...FIELDS, keyId: 1, isInitiatorA }
+      expect(verifyTokenIn(msg, at, at + token.length, RING)).toEqual(expected)
+      expect(verifyTokenIn(msg, at, at + token.length - 1, RING)).toBeUndefined()
+    }
   })
 
   test.each([

@@ -5,6 +5,7 @@
 // and then the call reference as it is. The proof is SipHash over all of it, the Call-ID and the initiator's tag.
 // Free of direction: the tag that proves it tells which way a request goes.
 import { Buffer } from 'node:buffer'
+import type { SipMessage } from '../message/index.ts'
 import { decodeBase64Url, encodeBase64Url, isBase64Url } from './base64url.ts'
 import { formatIpv6, parseIpv4, parseIpv6 } from './ip-address.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
@@ -80,14 +81,34 @@ export const verifyToken = (
   tagA: string,
   tagB: string,
 ): VerifiedToken | undefined => {
-  const length = decodeRaw(token)
-  if (length < 0) return undefined
-  const key = ring.byId[raw[0] as number]
+  if (token.length > MAX_TOKEN_TEXT) return undefined
+  const length = decodeRaw(text, 0, text.latin1Write(token, 0))
+  const key = length < 0 ? undefined : ring.byId[raw[0] as number]
   if (key === undefined) return undefined
   const callRef = token.slice(token.length - (raw[2] as number))
   const end = length - PROOF_BYTES
   const isInitiatorA = isProven(key, end, callRef, callId, tagA)
   if (!isInitiatorA && !isProven(key, end, callRef, callId, tagB)) return undefined
+  return readToken(key, callRef, isInitiatorA)
+}
+
+/** `verifyToken` over the bytes of a message, for the token at [start, end) of `msg.buf`: side A is the From tag's. */
+export const verifyTokenIn = (
+  msg: SipMessage,
+  start: number,
+  end: number,
+  ring: KeyRing,
+): VerifiedToken | undefined => {
+  const length = decodeRaw(msg.buf, start, end)
+  const key = length < 0 ? undefined : ring.byId[raw[0] as number]
+  if (key === undefined) return undefined
+  const refStart = end - (raw[2] as number)
+  const isInitiatorA = isProvenIn(key, length, msg, refStart, end, msg.fromTagStart, msg.fromTagEnd)
+  if (!isInitiatorA && !isProvenIn(key, length, msg, refStart, end, msg.toTagStart, msg.toTagEnd)) return undefined
+  return readToken(key, refStart === end ? '' : msg.text(refStart, end), isInitiatorA)
+}
+
+const readToken = (key: RingKey, callRef: string, isInitiatorA: boolean): VerifiedToken => {
   const kinds = raw[1] as number
   const middle = HEAD_BYTES + sideBytes(kinds >>> 4)
   return {
@@ -100,7 +121,8 @@ export const verifyToken = (
 }
 
 /** Whether the text has the form of a token, whoever made it: tells a forged token from a phone's user part. */
-export const looksLikeToken = (token: string): boolean => decodeRaw(token) >= 0
+export const looksLikeToken = (token: string): boolean =>
+  token.length <= MAX_TOKEN_TEXT && decodeRaw(text, 0, text.latin1Write(token, 0)) >= 0
 
 const kindOf = (side: TokenSide): number =>
   side.kind === 'address' ? (side.address.includes(':') ? KIND.ipv6 : KIND.ipv4) : KIND[side.kind]
@@ -169,16 +191,15 @@ const readSide = (kind: number, at: number): TokenSide => {
 const readAddress = (kind: number, at: number): string =>
   kind === KIND.ipv6 ? formatIpv6(raw, at) : `${raw[at]}.${raw[at + 1]}.${raw[at + 2]}.${raw[at + 3]}`
 
-/** Decodes the part before the call reference into `raw`; its length, or -1 when the text has not a token's form. */
-const decodeRaw = (token: string): number => {
-  if (token.length > MAX_TOKEN_TEXT || token.length < 4) return -1
-  text.latin1Write(token, 0)
-  for (let i = 0; i < token.length; i++) if (!isBase64Url(token.charCodeAt(i))) return -1
-  if (decodeBase64Url(text, 0, 4, raw) !== HEAD_BYTES) return -1
+/** Decodes the part of [start, end) before the call reference into `raw`; its length, or -1 when it has not a token's form. */
+const decodeRaw = (from: Uint8Array, start: number, end: number): number => {
+  if (end - start > MAX_TOKEN_TEXT || end - start < 4) return -1
+  for (let i = start; i < end; i++) if (!isBase64Url(from[i] as number)) return -1
+  if (decodeBase64Url(from, start, start + 4, raw) !== HEAD_BYTES) return -1
   const callRefLength = raw[2] as number
   const length = HEAD_BYTES + sideBytes((raw[1] as number) >>> 4) + sideBytes((raw[1] as number) & 15) + PROOF_BYTES
   if (callRefLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
-  return decodeBase64Url(text, 0, token.length - callRefLength, raw) === length ? length : -1
+  return decodeBase64Url(from, start, end - callRefLength, raw) === length ? length : -1
 }
 
 const prove = (key: RingKey, end: number, callRef: string, callId: string, tag: string): void => {
@@ -192,5 +213,24 @@ const prove = (key: RingKey, end: number, callRef: string, callId: string, tag: 
 
 const isProven = (key: RingKey, end: number, callRef: string, callId: string, tag: string): boolean => {
   prove(key, end, callRef, callId, tag)
+  return raw.readInt32LE(end) === hash.lo && raw.readInt32LE(end + 4) === hash.hi
+}
+
+const isProvenIn = (
+  key: RingKey,
+  length: number,
+  msg: SipMessage,
+  refStart: number,
+  refEnd: number,
+  tagStart: number,
+  tagEnd: number,
+): boolean => {
+  const end = length - PROOF_BYTES
+  input.reset()
+  input.field(raw, 0, end)
+  input.field(msg.buf, refStart, refEnd)
+  input.field(msg.buf, msg.callIdStart, msg.callIdEnd)
+  input.field(msg.buf, tagStart, tagEnd)
+  sipHash(input, key.token, hash)
   return raw.readInt32LE(end) === hash.lo && raw.readInt32LE(end + 4) === hash.hi
 }

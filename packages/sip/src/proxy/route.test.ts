@@ -6,7 +6,10 @@ import { type RouteOwner, RouteView } from './route.ts'
 import { messageOf, requestText } from './testing.ts'
 
 const OWNER: RouteOwner<string> = {
-  verifyToken: (user) => (user.startsWith('good') ? user : undefined),
+  verifyToken: (msg, start, end) => {
+    const user = msg.text(start, end)
+    return user.startsWith('good') ? user : undefined
+  },
   isOwnAddress: (host, port) => (host === 'edge.test' || host === '[2001:db8::1]') && (port === -1 || port === 5060),
 }
 

@@ -12,8 +12,8 @@ import { parseUriView, UriView } from '../uri/index.ts'
 
 /** Tells whose a Route value is; T is what a valid token says. */
 export interface RouteOwner<T> {
-  /** What the user part of a Route says when it is a token of ours for this dialog. */
-  verifyToken(user: string, msg: SipMessage): T | undefined
+  /** What the user part [start, end) of a Route says when it is a token of ours for this dialog. */
+  verifyToken(msg: SipMessage, start: number, end: number): T | undefined
   /** True for an address that the cluster's edges advertise; port -1 where the URI has none. */
   isOwnAddress(host: string, port: number): boolean
 }
@@ -67,7 +67,7 @@ export class RouteView<T> {
     const { uri } = this
     if (uri.hostStart < 0) return false // tel: and what else has no host
     if (uri.userStart >= 0) {
-      const token = owner.verifyToken(msg.text(uri.userStart, uri.userEnd), msg)
+      const token = owner.verifyToken(msg, uri.userStart, uri.userEnd)
       if (token !== undefined) {
         this.token ??= token
         return true
