@@ -3,21 +3,12 @@
 // One edge: listeners, transaction layer, proxy core and the services behind it, wired together; start, drain, stop.
 // What it does with messages is in receive.ts and behind.
 
-import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
-import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
 import { type Listeners, openListeners } from './listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
+import type { EdgeServiceOptions } from './options.ts'
 import { Receiver } from './receive.ts'
 import { warmUp } from './warm-up.ts'
 import { createEdgeCore, type EdgeWiring } from './wiring.ts'
-
-export interface EdgeServiceOptions {
-  readonly config: EdgeConfig
-  readonly location: Caller<LocationMethods, location.Push>
-  readonly policy: Caller<PolicyMethods, policy.Push>
-  readonly logger: Logger
-  readonly metrics?: Metrics
-}
 
 export interface EdgeService {
   /** Opens the listeners and joins the cluster. Rejects with a sentence when a port is taken. */

@@ -21,9 +21,9 @@ import { EdgeCounts } from './counts.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
+import type { EdgeServiceOptions } from './options.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
 import { Reporter } from './reporter.ts'
-import type { EdgeServiceOptions } from './service.ts'
 
 export interface EdgeWiring {
   readonly core: EdgeCore
