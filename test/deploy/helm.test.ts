@@ -124,7 +124,7 @@ describe('values.schema.json', () => {
   })
 })
 
-describe.skipIf(!hasHelm)('the rendered chart (skipped without `helm` on the PATH)', () => {
+describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () => {
   it.each(SETS)('lints: %s', (_, values) => {
     const { status, stdout } = helm(['lint', '--strict'], { ...values, fullnameOverride: 'voice' })
     expect({ status, stdout }).toMatchObject({ status: 0, stdout: expect.stringContaining('0 chart(s) failed') })
