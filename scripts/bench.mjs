@@ -48,6 +48,9 @@ function measure(args) {
 const firstLine = (command, ...args) =>
   (spawnSync(command, args, { encoding: 'utf8', cwd: ROOT }).stdout ?? '').split('\n')[0].trim()
 
+/** Which of the two ran; the paths of a machine stay on it. */
+const nameOf = (command) => (command.startsWith('kamailio') ? 'kamailio' : 'node cli/dist/main.js up')
+
 function describeRun(flags, lines) {
   const summary = lines.at(-1)
   return {
@@ -57,7 +60,7 @@ function describeRun(flags, lines) {
     machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}`,
     kamailio: isOnPath('kamailio') ? firstLine('kamailio', '-v') : 'not installed',
     flags: flags.join(' '),
-    rounds: lines.slice(0, -1),
+    rounds: lines.slice(0, -1).map((round) => ({ ...round, command: nameOf(round.command) })),
     ...summary,
   }
 }
