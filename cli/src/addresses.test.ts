@@ -58,4 +58,8 @@ describe('aorOf', () => {
   ])('%s → %s', (text, aor) => {
     expect(aorOf(text)).toBe(aor)
   })
+
+  it.each(['bob', 'sip:bob', ''])('%s has no domain: says what was expected', (text) => {
+    expect(() => aorOf(text)).toThrow(`${text} is no address-of-record: expected user@domain.`)
+  })
 })

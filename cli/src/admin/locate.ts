@@ -8,10 +8,11 @@ import { CommandFailed, callLocation } from './targets.ts'
 
 const COLUMNS = ['contact', 'expires', 'q', 'via', 'edge', 'agent']
 
-/** `Bob@Example.TEST` → `sip:Bob@example.test`: the scheme filled in, the host in lower case (RFC 3261 §10.3 step 5). */
+/** `Bob@Example.TEST` → `sip:Bob@example.test`: the scheme filled in, the host in lower case (RFC 3261 §10.3 step 5). Fails without a domain. */
 export function aorOf(text: string): string {
   const withScheme = /^(sips?|tel):/i.test(text) ? text : `sip:${text}`
   const at = withScheme.lastIndexOf('@')
+  if (at < 0) throw new CommandFailed(`${text} is no address-of-record: expected user@domain.`)
   const colon = withScheme.indexOf(':')
   return (
     withScheme.slice(0, colon).toLowerCase() + withScheme.slice(colon, at + 1) + withScheme.slice(at + 1).toLowerCase()
