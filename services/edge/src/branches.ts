@@ -22,7 +22,7 @@ import {
 import type { EdgeCore } from './core.ts'
 import { fromTag } from './describe.ts'
 import { type NextHop, viaHost } from './hops.ts'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, StreamPeer } from './peers.ts'
 
 export interface PlannedBranch {
   readonly id: string
@@ -113,7 +113,7 @@ export function sendBranch(
   })
   if (headerEdits.length > 0) removeHeaders(core, request, headerEdits)
   const sent = core.proxy.fork(context, core.edits, branch.id, hop.uri, hop.peer, ringMs)
-  if (sent?.client !== undefined && 'clients' in hop.peer) (hop.peer.clients as Set<unknown>).add(sent.client)
+  if (sent?.client !== undefined && hop.peer instanceof StreamPeer) hop.peer.clients.add(sent.client)
   return sent
 }
 

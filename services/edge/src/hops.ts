@@ -55,7 +55,7 @@ export interface HopsOptions {
   readonly onBug: (error: unknown) => void
 }
 
-/** Facings of other edges kept at once; beyond it the oldest are made anew. */
+/** Facings of other edges kept at once; beyond it all are made anew. */
 const MAX_FACINGS = 1024
 
 /** URIs kept at once. */

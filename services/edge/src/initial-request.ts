@@ -14,7 +14,7 @@ import type { EdgeCore } from './core.ts'
 import { describeCall, describeRequest } from './describe.ts'
 import type { NextHop } from './hops.ts'
 import { forwardAck } from './in-dialog.ts'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, flowOf } from './peers.ts'
 import { finishRegistration } from './registration.ts'
 import { refuseStateless, retryAfter } from './replies.ts'
 
@@ -176,13 +176,7 @@ class InitialRequest implements ContextUser {
       transactionKey: context.server.key,
       owner: core.edgeId,
       invite: request.buf,
-      upstream: {
-        transport: this.peer.transport,
-        address: this.peer.address,
-        port: this.peer.port,
-        edgeId: '',
-        flowId: 0,
-      },
+      upstream: flowOf(this.peer, core.edgeId),
       plan: NO_BYTES,
       step: this.step,
       branches: branchesOf(context, branches),

@@ -75,7 +75,10 @@ export class Membership {
       if (result.value.edges !== undefined) this.adopt(result.value.edges)
       return
     }
-    if (!this.isFailing) logger.warn({ result }, 'location does not take the lease of this edge; trying again')
+    // That its store is away, location's side says itself.
+    const isStoreAway = result.outcome === 'refused' && result.refusal.code === 'store_away'
+    const level = isStoreAway ? 'info' : 'warn'
+    if (!this.isFailing) logger[level]({ result }, 'location does not take the lease of this edge; trying again')
     this.isFailing = true
     this.counts.leaseFailures += 1
   }

@@ -3,6 +3,7 @@
 // The far ends that transactions send to. A UDP peer is an address behind one of our sockets; a stream peer is a connection,
 // of which there is one peer object, kept in the connection's context, so that its loss ends what hangs on it.
 
+import type { location } from '@tandem/rpc'
 import type { ClientTransaction, Peer } from '@tandem/sip'
 import type { Connection, TransportName, UdpListener } from '@tandem/transport'
 import type { Facing } from './facing.ts'
@@ -74,4 +75,11 @@ export function streamPeer(connection: Connection, facing: Facing): StreamPeer {
   const peer = new StreamPeer(connection, facing)
   connection.context = peer
   return peer
+}
+
+/** The way back to a peer, as location keeps it: a connection is this edge's, a UDP address is any edge's. */
+export function flowOf(peer: EdgePeer, edgeId: string): location.Flow {
+  const { transport, address, port } = peer
+  if (!(peer instanceof StreamPeer)) return { transport, address, port, edgeId: '', flowId: 0 }
+  return { transport, address, port, edgeId, flowId: peer.connection.id }
 }

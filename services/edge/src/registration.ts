@@ -18,7 +18,7 @@ import {
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { headerText } from './describe.ts'
-import { type EdgePeer, StreamPeer } from './peers.ts'
+import { type EdgePeer, flowOf } from './peers.ts'
 import { retryAfter } from './replies.ts'
 
 export function finishRegistration(core: EdgeCore, context: ProxyContext, peer: EdgePeer, admit: policy.Admit): void {
@@ -68,7 +68,7 @@ function updateOf(
   if (list.star && headerExpires !== 0) return 'Bad Request: Contact * needs Expires: 0' // [RFC3261-10.3.6]
   const { aor, minExpiresS, maxExpiresS, defaultExpiresS, maxContacts } = admit
   const path = valuesOf(request, HEADER.PATH)
-  const flow = flowOf(core, peer)
+  const flow = flowOf(peer, core.edgeId)
   return {
     aor,
     callId: request.text(request.callIdStart, request.callIdEnd),
@@ -115,12 +115,6 @@ function paramText(param: Contact['params'][number]): string {
 }
 
 const TOKEN = /^[\w.!%*+`'~-]+$/
-
-function flowOf(core: EdgeCore, peer: EdgePeer): location.Flow {
-  const { transport, address, port } = peer
-  if (!(peer instanceof StreamPeer)) return { transport, address, port, edgeId: '', flowId: 0 }
-  return { transport, address, port, edgeId: core.edgeId, flowId: peer.connection.id }
-}
 
 function valuesOf(request: SipMessage, id: number): string[] {
   const values: string[] = []

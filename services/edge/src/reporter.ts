@@ -6,6 +6,7 @@
 
 import type { Caller, PolicyMethods, policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
+import { UNKNOWN_AGE } from './describe.ts'
 
 export interface ReporterOptions {
   readonly policy: Caller<PolicyMethods, policy.Push>
@@ -119,8 +120,6 @@ export class Reporter {
     this.waiting.add(timer)
   }
 }
-
-const UNKNOWN_AGE = 0xffffffff
 
 /** The same report, `elapsedMs` later: every age in it has grown. */
 function aged(request: policy.ReportRequest, elapsedMs: number): policy.ReportRequest {

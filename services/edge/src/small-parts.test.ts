@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The parts of an edge that need no edge around them: texts of a listener, limits of a source, hashes of edges.
+import type { Connection, UdpListener } from '@tandem/transport'
 import { describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
+import { flowOf, StreamPeer, UdpPeer } from './peers.ts'
 import { SourceLimiter } from './source-limiter.ts'
 import { uriPlace } from './uri-place.ts'
 
@@ -16,6 +18,18 @@ describe('a listener as the world sees it', () => {
     expect(facing.name).toBe(name)
     expect(facing.via('z9hG4bKx')).toBe(`Via: SIP/2.0/${via};branch=z9hG4bKx;te=z\r\n`)
     expect(facing.route('token')).toBe(`<sip:token@${route};lr>`)
+  })
+})
+
+describe('the way back to a peer', () => {
+  test('UDP: its address, through any edge; a connection: this edge and the connection [RFC5626-5.1]', () => {
+    const facing = new Facing({ transport: 'udp', host: '192.0.2.1', port: 5060, edgeHash: 1, internal: false })
+    const udp = new UdpPeer({} as UdpListener, facing, '198.51.100.7', 5062)
+    const place = { address: '198.51.100.7', port: 5062 }
+    expect(flowOf(udp, 'edge-0.a')).toEqual({ ...place, transport: 'udp', edgeId: '', flowId: 0 })
+    const connection = { id: 9, transport: 'tcp', remoteAddress: place.address, remotePort: place.port } as Connection
+    const expected = { ...place, transport: 'tcp', edgeId: 'edge-0.a', flowId: 9 }
+    expect(flowOf(new StreamPeer(connection, facing), 'edge-0.a')).toEqual(expected)
   })
 })
 

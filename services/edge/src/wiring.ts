@@ -2,6 +2,7 @@
 //
 // Makes the EdgeCore that the handlers share out of configuration, listeners and callers.
 
+import { isIPv6 } from 'node:net'
 import type { location } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import {
@@ -149,7 +150,12 @@ function createHops(
     tcpFacing: listeners.tcpFacing,
     internalTcp: listeners.internalTcp,
     internalFacing: listeners.internalFacing,
-    locator: new ServerLocator({ ...environment, transports }),
+    // A name is asked for in the family that our sockets can send to.
+    locator: new ServerLocator({
+      ...environment,
+      transports,
+      families: [isIPv6(listeners.internalFacing.host) ? 6 : 4],
+    }),
     membership,
     ring,
     edgeId: listeners.edgeId,

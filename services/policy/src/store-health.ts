@@ -12,6 +12,8 @@ export type Failure = Exclude<Stored<unknown>, { state: 'stored' }>
 
 export class StoreHealth {
   #away = false
+  /** It has answered since the start: before that, whoever opened the store says that it is away. */
+  #hasAnswered = false
   readonly #logger: Pick<Logger, 'info' | 'warn'>
   readonly #counts: PolicyCounts
   readonly #retryAfterS: number
@@ -28,8 +30,11 @@ export class StoreHealth {
 
   /** Takes note of how an operation ended, and says whether it was stored. */
   see<T>(result: Stored<T>): result is Extract<Stored<T>, { state: 'stored' }> {
-    if (result.state === 'stored') this.#back()
-    else this.#gone(result)
+    if (result.state !== 'stored') this.#gone(result)
+    else {
+      this.#hasAnswered = true
+      this.#back()
+    }
     return result.state === 'stored'
   }
 
@@ -53,7 +58,8 @@ export class StoreHealth {
   #gone(failure: Failure): void {
     if (this.#away || failure.state === 'unknown' || failure.reason === 'invalid' || failure.reason === 'full') return
     this.#away = true
-    this.#logger.warn(
+    const level = this.#hasAnswered ? 'warn' : 'info'
+    this.#logger[level](
       { reason: failure.reason, detail: failure.detail },
       'the store does not answer: items are refused',
     )
