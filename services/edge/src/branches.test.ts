@@ -3,7 +3,7 @@
 // Does not test: how edits are applied (packages/sip).
 import { policy } from '@tandem/rpc'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ALICE, bindingOf, EDGE_ADDRESS, EdgeBench, requestText, valuesOf } from './testing.ts'
+import { ALICE, bindingOf, EDGE_ADDRESS, EdgeBench, requestText, stepOf, targetOf, valuesOf } from './testing.ts'
 
 let bench: EdgeBench
 afterEach(() => bench.close())
@@ -71,7 +71,7 @@ describe('bytes that an INVITE grows by', () => {
     const text = requestText({ via, uri: BOB_URI })
     bench.udpIn(text, '192.0.2.200', 45_678)
     const where = aor ? ({ $case: 'aor', value: 'bob' } as const) : ({ $case: 'uri', value: BOB_URI } as const)
-    const steps = [{ targets: [{ where }], ringMs: 0, retryStatuses: [] }]
+    const steps = [stepOf({ targets: [targetOf(where)] })]
     bench.plan([], { steps, accounting: true }, REFERENCE)
     if (aor) {
       const bindings = [bindingOf('sip:bob@10.0.0.200:5060', { address: '203.0.113.200', port: 45_678 })]

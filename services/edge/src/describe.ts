@@ -21,8 +21,14 @@ export function describeRequest(msg: SipMessage, key: string, peer: EdgePeer, ed
     source: sourceOf(peer),
     credentials: credentialsOf(msg),
     userAgent: headerText(msg, HEADER.USER_AGENT),
+    assertedIdentities: NO_TEXTS,
+    preferredIdentities: NO_TEXTS,
+    privacy: '',
+    event: '',
   }
 }
+
+const NO_TEXTS: string[] = []
 
 /** The call of an initial INVITE, for its records. Ages are filled in by the report. */
 export function describeCall(

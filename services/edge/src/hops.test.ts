@@ -6,7 +6,18 @@ import { NO_SIDE, type TokenSide, TRANSPORT } from '@tandem/sip'
 import { afterEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
 import { type NextHop, viaHost } from './hops.ts'
-import { ALICE, bindingOf, EdgeBench, edgeOf, messageOf, requestText, responseTo, valuesOf } from './testing.ts'
+import {
+  ALICE,
+  bindingOf,
+  EdgeBench,
+  edgeOf,
+  messageOf,
+  requestText,
+  responseTo,
+  stepOf,
+  targetOf,
+  valuesOf,
+} from './testing.ts'
 
 const A = 'edge-0.test'
 const B = 'edge-1.test'
@@ -184,7 +195,7 @@ describe('the hop between edges', () => {
     b.joined([edgeOf(A, '198.51.100.1')])
     const phone = b.tcp.connect('192.0.2.30', 40_000)
     a.udpIn(requestText())
-    const steps = [{ targets: [{ where: { $case: 'aor' as const, value: 'b' } }], ringMs: 0, retryStatuses: [] }]
+    const steps = [stepOf({ targets: [targetOf({ $case: 'aor', value: 'b' })] })]
     a.plan([], { steps })
     const binding = bindingOf('sip:bob@192.0.2.30:9;transport=tls', { transport: 'tcp', edgeId: B, flowId: phone.id })
     a.location.take('locate').answer({ bindings: [binding], version: 1n })

@@ -3,7 +3,7 @@
 // Does not test: the accounting of a call (call-account.test.ts), the proxy's own rules (packages/sip/src/proxy).
 import { type location, type policy, refused, unknown } from '@tandem/rpc'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ALICE, BOB, bindingOf, EdgeBench, requestText, responseTo, valuesOf } from './testing.ts'
+import { ALICE, BOB, bindingOf, EdgeBench, requestText, responseTo, stepOf, targetOf, valuesOf } from './testing.ts'
 
 let bench: EdgeBench
 afterEach(() => bench.close())
@@ -127,12 +127,7 @@ describe('an INVITE', () => {
 describe('where it goes', () => {
   const toAor = (aors: string[], extra: Partial<policy.Step> = {}): void => {
     invited()
-    const steps = aors.map((value) => ({
-      targets: [{ where: { $case: 'aor' as const, value } }],
-      ringMs: 0,
-      retryStatuses: [],
-      ...extra,
-    }))
+    const steps = aors.map((value) => stepOf({ targets: [targetOf({ $case: 'aor', value })], ...extra }))
     bench.plan([], { steps })
   }
   const located = (...bindings: location.Binding[]): void => {
@@ -232,7 +227,7 @@ describe('CANCEL [RFC3261-16.10]', () => {
 
   test('while location is asked where', () => {
     invited()
-    const steps = [{ targets: [{ where: { $case: 'aor' as const, value: 'b' } }], ringMs: 0, retryStatuses: [] }]
+    const steps = [stepOf({ targets: [targetOf({ $case: 'aor', value: 'b' })] })]
     bench.plan([], { steps })
     bench.udpIn(CANCEL)
     bench.take()

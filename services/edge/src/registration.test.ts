@@ -10,7 +10,15 @@ afterEach(() => bench.close())
 
 const ADMIT = {
   $case: 'admit',
-  value: { aor: 'sip:alice@example.test', minExpiresS: 60, maxExpiresS: 7200, defaultExpiresS: 3600, maxContacts: 10 },
+  value: {
+    aor: 'sip:alice@example.test',
+    minExpiresS: 60,
+    maxExpiresS: 7200,
+    defaultExpiresS: 3600,
+    maxContacts: 10,
+    replaceOldest: false,
+    serviceRoute: false,
+  },
 } as const
 
 const registered = (...headers: string[]) => {

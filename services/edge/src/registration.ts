@@ -79,6 +79,7 @@ function updateOf(
     maxExpiresS,
     defaultExpiresS,
     maxContacts,
+    replaceOldest: admit.replaceOldest,
     userAgent: headerText(request, HEADER.USER_AGENT),
   }
 }

@@ -245,14 +245,15 @@ export class EdgeBench {
   plan(steps: readonly (readonly string[])[], extra: Partial<policy.Plan> = {}, callRef = ''): void {
     const value = {
       steps: steps.map((uris) => ({
-        targets: uris.map((uri) => ({ where: { $case: 'uri' as const, value: uri } })),
-        ringMs: 0,
-        retryStatuses: [],
+        ...stepOf({}),
+        targets: uris.map((uri) => targetOf({ $case: 'uri', value: uri })),
       })),
       edits: [],
       maxDurationS: 0,
       accounting: callRef !== '',
       stateless: false,
+      maxRecursions: 0,
+      sourceTrusted: false,
       ...extra,
     }
     this.decide({ $case: 'plan', value }, callRef)
@@ -394,4 +395,25 @@ export function messageOf(text: string): SipMessage {
   const error = scan(msg, buf, 0, buf.length)
   if (error !== 0) throw new Error(`test message does not scan: ${error}`)
   return msg
+}
+
+/** A target of a plan with nothing special about it. */
+export function targetOf(
+  where: NonNullable<policy.Target['where']>,
+  extra: Partial<policy.Target> = {},
+): policy.Target {
+  return {
+    where,
+    instanceId: '',
+    registrationHash: 0,
+    trusted: false,
+    retarget: undefined,
+    qMilli: 0,
+    ...extra,
+  }
+}
+
+/** A step of a plan: all at once, until Timer C, every failure but 6xx goes on. */
+export function stepOf(step: Partial<policy.Step>): policy.Step {
+  return { targets: [], ringMs: 0, retryStatuses: [], forking: 0, ...step }
 }

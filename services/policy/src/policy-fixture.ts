@@ -136,6 +136,10 @@ export function request(parts: Partial<policy.DecideRequest> = {}): policy.Decid
     source: { transport: 'udp', address: '192.0.2.1', port: 5062 },
     credentials: [],
     userAgent: 'phone/1',
+    assertedIdentities: [],
+    preferredIdentities: [],
+    privacy: '',
+    event: '',
     ...parts,
   }
 }
@@ -160,7 +164,8 @@ export const listOf = (node: PolicyService, limit = 0) => node.handlers.listCall
 /** The case of a verdict with its status: `challenge 407`, `plan`, `reject 404 unknown_user`. */
 export function outcomeOf({ verdict }: policy.DecideResponse): string {
   if (verdict === undefined) return 'nothing'
-  if (verdict.$case === 'plan' || verdict.$case === 'admit') return verdict.$case
+  if (verdict.$case === 'plan' || verdict.$case === 'admit' || verdict.$case === 'watchRegistrations')
+    return verdict.$case
   const code = verdict.$case === 'reject' ? ` ${verdict.value.code}` : ''
   return `${verdict.$case} ${verdict.value.status}${code}`
 }

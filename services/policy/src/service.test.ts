@@ -52,6 +52,10 @@ const anyRequest: fc.Arbitrary<policy.DecideRequest> = fc.record({
   source: fc.option(fc.record({ transport: noise, address: noise, port: fc.nat(65_535) }), { nil: undefined }),
   credentials,
   userAgent: noise,
+  assertedIdentities: fc.array(noise, { maxLength: 3 }),
+  preferredIdentities: fc.array(noise, { maxLength: 3 }),
+  privacy: noise,
+  event: noise,
 })
 
 describe('whatever comes in', () => {

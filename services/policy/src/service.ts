@@ -36,6 +36,7 @@ function createContext(options: PolicyServiceOptions, counts: PolicyCounts): Pol
 const CASE_COUNTS = {
   plan: 'plans',
   admit: 'admits',
+  watchRegistrations: 'admits',
   answer: 'answers',
   challenge: 'challenges',
   reject: 'rejects',

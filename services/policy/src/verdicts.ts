@@ -2,7 +2,7 @@
 //
 // Verdicts as values. What does not depend on the request is built once and frozen: nobody changes a verdict.
 import type { PlanStep, PlanVerdict, UserEntry } from '@tandem/resources'
-import type { policy } from '@tandem/rpc'
+import { policy } from '@tandem/rpc'
 import { POLICY_ERRORS, type PolicyErrorCode } from './errors.ts'
 
 /** Who speaks, and who answers for the call; both '' for nobody. */
@@ -26,9 +26,17 @@ export function reject(code: PolicyErrorCode, caller: Caller = NOBODY): policy.D
 }
 
 const toStep = ({ targets, ringMs, retryStatuses }: PlanStep): policy.Step => ({
-  targets: targets.map(({ aor }) => ({ where: { $case: 'aor', value: aor } })),
+  targets: targets.map(({ aor }) => ({
+    where: { $case: 'aor', value: aor },
+    instanceId: '',
+    registrationHash: 0,
+    trusted: false,
+    retarget: undefined,
+    qMilli: 0,
+  })),
   ringMs,
   retryStatuses: [...retryStatuses],
+  forking: policy.Step_Forking.UNSPECIFIED,
 })
 
 /** `verdict` of the planner as an answer to an edge. */
@@ -43,14 +51,30 @@ export function toResponse(
     return withCaller({ $case: 'reject', value: { status, reason: '', retryAfterS: 0, code } }, caller)
   }
   const steps = verdict.steps.map(toStep)
-  const plan = { steps, edits: more.edits, maxDurationS: 0, accounting: more.accounting, stateless: false }
+  const plan = {
+    steps,
+    edits: more.edits,
+    maxDurationS: 0,
+    accounting: more.accounting,
+    stateless: false,
+    maxRecursions: 0,
+    sourceTrusted: false,
+  }
   return withCaller({ $case: 'plan', value: plan }, caller)
 }
 
 /** REGISTER may go on, for the address-of-record of `user`. */
 export function admit(user: UserEntry, caller: Caller): policy.DecideResponse {
   const { minExpiresS, maxExpiresS, defaultExpiresS } = user.domain
-  const value = { aor: user.aor, minExpiresS, maxExpiresS, defaultExpiresS, maxContacts: user.maxContacts }
+  const value = {
+    aor: user.aor,
+    minExpiresS,
+    maxExpiresS,
+    defaultExpiresS,
+    maxContacts: user.maxContacts,
+    replaceOldest: false,
+    serviceRoute: false,
+  }
   return withCaller({ $case: 'admit', value }, caller)
 }
 

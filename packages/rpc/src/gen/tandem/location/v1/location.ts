@@ -109,6 +109,8 @@ export interface RegisterRequest {
   defaultExpiresS: number;
   maxContacts: number;
   userAgent: string;
+  /** One contact too many takes the place of the one that was refreshed longest ago; else the request is refused. */
+  replaceOldest: boolean;
 }
 
 export interface ContactUpdate {
@@ -160,6 +162,8 @@ export interface Binding {
   path: string[];
   params: string;
   userAgent: string;
+  /** Configured, not registered: it never expires. Absent: registered. */
+  isStatic?: boolean | undefined;
 }
 
 export interface RegisterResponse {
@@ -974,6 +978,7 @@ function createBaseRegisterRequest(): RegisterRequest {
     defaultExpiresS: 0,
     maxContacts: 0,
     userAgent: "",
+    replaceOldest: false,
   };
 }
 
@@ -1008,6 +1013,9 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
     }
     if (message.userAgent !== "") {
       writer.uint32(82).string(message.userAgent);
+    }
+    if (message.replaceOldest !== false) {
+      writer.uint32(88).bool(message.replaceOldest);
     }
     return writer;
   },
@@ -1105,6 +1113,14 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
             message.userAgent = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.replaceOldest = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1132,6 +1148,7 @@ export const RegisterRequest: MessageFns<RegisterRequest> = {
     message.defaultExpiresS = object.defaultExpiresS ?? 0;
     message.maxContacts = object.maxContacts ?? 0;
     message.userAgent = object.userAgent ?? "";
+    message.replaceOldest = object.replaceOldest ?? false;
     return message;
   },
 };
@@ -1400,6 +1417,7 @@ function createBaseBinding(): Binding {
     path: [],
     params: "",
     userAgent: "",
+    isStatic: undefined,
   };
 }
 
@@ -1437,6 +1455,9 @@ export const Binding: MessageFns<Binding> = {
     }
     if (message.userAgent !== "") {
       writer.uint32(90).string(message.userAgent);
+    }
+    if (message.isStatic !== undefined) {
+      writer.uint32(96).bool(message.isStatic);
     }
     return writer;
   },
@@ -1542,6 +1563,14 @@ export const Binding: MessageFns<Binding> = {
             message.userAgent = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.isStatic = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1570,6 +1599,7 @@ export const Binding: MessageFns<Binding> = {
     message.path = object.path?.map((e) => e) || [];
     message.params = object.params ?? "";
     message.userAgent = object.userAgent ?? "";
+    message.isStatic = object.isStatic ?? undefined;
     return message;
   },
 };

@@ -99,6 +99,13 @@ export interface DecideRequest {
   source: Source | undefined;
   credentials: Credentials[];
   userAgent: string;
+  /** Values of P-Asserted-Identity and P-Preferred-Identity as they came, RFC 3325. */
+  assertedIdentities: string[];
+  preferredIdentities: string[];
+  /** Value of Privacy, RFC 3323; "" for none. */
+  privacy: string;
+  /** Event package of SUBSCRIBE, NOTIFY or PUBLISH, lower case, without parameters. */
+  event: string;
 }
 
 export interface Source {
@@ -126,6 +133,9 @@ export interface DecideResponse {
     | //
     /** The request is for the cluster itself (OPTIONS of a domain). */
     { $case: "answer"; value: Answer }
+    | //
+    /** The cluster is the notifier: a subscription to the registrations of an AoR, RFC 3680. */
+    { $case: "watchRegistrations"; value: WatchRegistrations }
     | undefined;
   /** Reference of the call; "" for everything that leaves no record. */
   callRef: string;
@@ -154,6 +164,16 @@ export interface Redirect {
   status: number;
   /** Contact values, most wanted first. */
   contacts: string[];
+  /** Canonical AoR whose bindings follow the contacts, by q; "" for none. */
+  aor: string;
+}
+
+export interface WatchRegistrations {
+  /** Canonical AoR. */
+  aor: string;
+  minExpiresS: number;
+  maxExpiresS: number;
+  defaultExpiresS: number;
 }
 
 export interface Admit {
@@ -162,6 +182,10 @@ export interface Admit {
   maxExpiresS: number;
   defaultExpiresS: number;
   maxContacts: number;
+  /** One contact too many takes the place of the one that was refreshed longest ago; else it is refused. */
+  replaceOldest: boolean;
+  /** The 200 carries a Service-Route that names the edge, RFC 3608. */
+  serviceRoute: boolean;
 }
 
 export interface Answer {
@@ -176,16 +200,38 @@ export interface Plan {
   maxDurationS: number;
   /** Answer, end and failure are reported, and the first 2xx waits for its report. */
   accounting: boolean;
+  /** RFC 3261 section 16.11: one target, no transaction. Never with accounting. */
   stateless: boolean;
+  /** 3xx responses that are followed for one request, RFC 3261 section 16.5; 0: they go upstream. */
+  maxRecursions: number;
+  /** Who sends the request is within the trust domain, RFC 3325: its identity headers are believed. */
+  sourceTrusted: boolean;
 }
 
 export interface Step {
-  /** Rung in parallel. */
   targets: Target[];
-  /** Ring time of the step; 0 leaves Timer C. */
+  /** Ring time of each group of targets that ring at once; 0 leaves Timer C. */
   ringMs: number;
   /** Final statuses after which the next step is tried; empty for all failures but 6xx. */
   retryStatuses: number[];
+  forking: Step_Forking;
+}
+
+export const Step_Forking = {
+  /** UNSPECIFIED - All at once. */
+  UNSPECIFIED: 0,
+  /** BY_Q - Equal q at once, highest q first: RFC 3261 section 16.6. */
+  BY_Q: 1,
+  /** SERIAL - One after another, highest q first. */
+  SERIAL: 2,
+} as const;
+
+export type Step_Forking = typeof Step_Forking[keyof typeof Step_Forking];
+
+export namespace Step_Forking {
+  export type UNSPECIFIED = typeof Step_Forking.UNSPECIFIED;
+  export type BY_Q = typeof Step_Forking.BY_Q;
+  export type SERIAL = typeof Step_Forking.SERIAL;
 }
 
 export interface Target {
@@ -197,6 +243,26 @@ export interface Target {
     /** A SIP URI, resolved by RFC 3263. */
     { $case: "uri"; value: string }
     | undefined;
+  /** Only bindings of this +sip.instance (a GRUU, RFC 5627); "" for all. */
+  instanceId: string;
+  /** Only bindings of the registration whose Call-ID has this hash (a temporary GRUU); 0 for all. */
+  registrationHash: number;
+  /** The next hop is within the trust domain, RFC 3325. */
+  trusted: boolean;
+  /** The target is another user than the one who was called. */
+  retarget:
+    | Retarget
+    | undefined;
+  /** 0 to 1000, for the order of URIs among bindings; 0 means 1000. */
+  qMilli: number;
+}
+
+/** Why a request goes to somebody else: for Diversion (RFC 5806) and History-Info (RFC 7044). */
+export interface Retarget {
+  /** The URI that was called. */
+  from: string;
+  /** Reason of Diversion: "unconditional", "user-busy", "no-answer", "deflection", "follow-me", ... */
+  reason: string;
 }
 
 export interface HeaderEdit {
@@ -880,6 +946,10 @@ function createBaseDecideRequest(): DecideRequest {
     source: undefined,
     credentials: [],
     userAgent: "",
+    assertedIdentities: [],
+    preferredIdentities: [],
+    privacy: "",
+    event: "",
   };
 }
 
@@ -920,6 +990,18 @@ export const DecideRequest: MessageFns<DecideRequest> = {
     }
     if (message.userAgent !== "") {
       writer.uint32(98).string(message.userAgent);
+    }
+    for (const v of message.assertedIdentities) {
+      writer.uint32(106).string(v!);
+    }
+    for (const v of message.preferredIdentities) {
+      writer.uint32(114).string(v!);
+    }
+    if (message.privacy !== "") {
+      writer.uint32(122).string(message.privacy);
+    }
+    if (message.event !== "") {
+      writer.uint32(130).string(message.event);
     }
     return writer;
   },
@@ -1033,6 +1115,38 @@ export const DecideRequest: MessageFns<DecideRequest> = {
             message.userAgent = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.assertedIdentities.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.preferredIdentities.push(reader.string());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.privacy = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1064,6 +1178,10 @@ export const DecideRequest: MessageFns<DecideRequest> = {
       : undefined;
     message.credentials = object.credentials?.map((e) => Credentials.fromPartial(e)) || [];
     message.userAgent = object.userAgent ?? "";
+    message.assertedIdentities = object.assertedIdentities?.map((e) => e) || [];
+    message.preferredIdentities = object.preferredIdentities?.map((e) => e) || [];
+    message.privacy = object.privacy ?? "";
+    message.event = object.event ?? "";
     return message;
   },
 };
@@ -1239,6 +1357,9 @@ export const DecideResponse: MessageFns<DecideResponse> = {
       case "answer":
         Answer.encode(message.verdict.value, writer.uint32(50).fork()).join();
         break;
+      case "watchRegistrations":
+        WatchRegistrations.encode(message.verdict.value, writer.uint32(58).fork()).join();
+        break;
     }
     if (message.callRef !== "") {
       writer.uint32(82).string(message.callRef);
@@ -1311,6 +1432,17 @@ export const DecideResponse: MessageFns<DecideResponse> = {
             }
 
             message.verdict = { $case: "answer", value: Answer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.verdict = {
+              $case: "watchRegistrations",
+              value: WatchRegistrations.decode(reader, reader.uint32()),
+            };
             continue;
           }
           case 10: {
@@ -1388,6 +1520,15 @@ export const DecideResponse: MessageFns<DecideResponse> = {
       case "answer": {
         if (object.verdict?.value !== undefined && object.verdict?.value !== null) {
           message.verdict = { $case: "answer", value: Answer.fromPartial(object.verdict.value) };
+        }
+        break;
+      }
+      case "watchRegistrations": {
+        if (object.verdict?.value !== undefined && object.verdict?.value !== null) {
+          message.verdict = {
+            $case: "watchRegistrations",
+            value: WatchRegistrations.fromPartial(object.verdict.value),
+          };
         }
         break;
       }
@@ -1558,7 +1699,7 @@ export const Reject: MessageFns<Reject> = {
 };
 
 function createBaseRedirect(): Redirect {
-  return { status: 0, contacts: [] };
+  return { status: 0, contacts: [], aor: "" };
 }
 
 export const Redirect: MessageFns<Redirect> = {
@@ -1568,6 +1709,9 @@ export const Redirect: MessageFns<Redirect> = {
     }
     for (const v of message.contacts) {
       writer.uint32(18).string(v!);
+    }
+    if (message.aor !== "") {
+      writer.uint32(26).string(message.aor);
     }
     return writer;
   },
@@ -1601,6 +1745,14 @@ export const Redirect: MessageFns<Redirect> = {
             message.contacts.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1620,12 +1772,112 @@ export const Redirect: MessageFns<Redirect> = {
     const message = createBaseRedirect();
     message.status = object.status ?? 0;
     message.contacts = object.contacts?.map((e) => e) || [];
+    message.aor = object.aor ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRegistrations(): WatchRegistrations {
+  return { aor: "", minExpiresS: 0, maxExpiresS: 0, defaultExpiresS: 0 };
+}
+
+export const WatchRegistrations: MessageFns<WatchRegistrations> = {
+  encode(message: WatchRegistrations, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.minExpiresS !== 0) {
+      writer.uint32(16).uint32(message.minExpiresS);
+    }
+    if (message.maxExpiresS !== 0) {
+      writer.uint32(24).uint32(message.maxExpiresS);
+    }
+    if (message.defaultExpiresS !== 0) {
+      writer.uint32(32).uint32(message.defaultExpiresS);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRegistrations {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRegistrations();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minExpiresS = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxExpiresS = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.defaultExpiresS = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRegistrations>): WatchRegistrations {
+    return WatchRegistrations.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRegistrations>): WatchRegistrations {
+    const message = createBaseWatchRegistrations();
+    message.aor = object.aor ?? "";
+    message.minExpiresS = object.minExpiresS ?? 0;
+    message.maxExpiresS = object.maxExpiresS ?? 0;
+    message.defaultExpiresS = object.defaultExpiresS ?? 0;
     return message;
   },
 };
 
 function createBaseAdmit(): Admit {
-  return { aor: "", minExpiresS: 0, maxExpiresS: 0, defaultExpiresS: 0, maxContacts: 0 };
+  return {
+    aor: "",
+    minExpiresS: 0,
+    maxExpiresS: 0,
+    defaultExpiresS: 0,
+    maxContacts: 0,
+    replaceOldest: false,
+    serviceRoute: false,
+  };
 }
 
 export const Admit: MessageFns<Admit> = {
@@ -1644,6 +1896,12 @@ export const Admit: MessageFns<Admit> = {
     }
     if (message.maxContacts !== 0) {
       writer.uint32(40).uint32(message.maxContacts);
+    }
+    if (message.replaceOldest !== false) {
+      writer.uint32(48).bool(message.replaceOldest);
+    }
+    if (message.serviceRoute !== false) {
+      writer.uint32(56).bool(message.serviceRoute);
     }
     return writer;
   },
@@ -1701,6 +1959,22 @@ export const Admit: MessageFns<Admit> = {
             message.maxContacts = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.replaceOldest = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.serviceRoute = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1723,6 +1997,8 @@ export const Admit: MessageFns<Admit> = {
     message.maxExpiresS = object.maxExpiresS ?? 0;
     message.defaultExpiresS = object.defaultExpiresS ?? 0;
     message.maxContacts = object.maxContacts ?? 0;
+    message.replaceOldest = object.replaceOldest ?? false;
+    message.serviceRoute = object.serviceRoute ?? false;
     return message;
   },
 };
@@ -1783,7 +2059,15 @@ export const Answer: MessageFns<Answer> = {
 };
 
 function createBasePlan(): Plan {
-  return { steps: [], edits: [], maxDurationS: 0, accounting: false, stateless: false };
+  return {
+    steps: [],
+    edits: [],
+    maxDurationS: 0,
+    accounting: false,
+    stateless: false,
+    maxRecursions: 0,
+    sourceTrusted: false,
+  };
 }
 
 export const Plan: MessageFns<Plan> = {
@@ -1802,6 +2086,12 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.stateless !== false) {
       writer.uint32(40).bool(message.stateless);
+    }
+    if (message.maxRecursions !== 0) {
+      writer.uint32(48).uint32(message.maxRecursions);
+    }
+    if (message.sourceTrusted !== false) {
+      writer.uint32(56).bool(message.sourceTrusted);
     }
     return writer;
   },
@@ -1859,6 +2149,22 @@ export const Plan: MessageFns<Plan> = {
             message.stateless = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxRecursions = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.sourceTrusted = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1881,12 +2187,14 @@ export const Plan: MessageFns<Plan> = {
     message.maxDurationS = object.maxDurationS ?? 0;
     message.accounting = object.accounting ?? false;
     message.stateless = object.stateless ?? false;
+    message.maxRecursions = object.maxRecursions ?? 0;
+    message.sourceTrusted = object.sourceTrusted ?? false;
     return message;
   },
 };
 
 function createBaseStep(): Step {
-  return { targets: [], ringMs: 0, retryStatuses: [] };
+  return { targets: [], ringMs: 0, retryStatuses: [], forking: 0 };
 }
 
 export const Step: MessageFns<Step> = {
@@ -1903,6 +2211,9 @@ export const Step: MessageFns<Step> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.forking !== 0) {
+      writer.uint32(32).int32(message.forking);
     }
     return writer;
   },
@@ -1954,6 +2265,14 @@ export const Step: MessageFns<Step> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.forking = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1974,12 +2293,13 @@ export const Step: MessageFns<Step> = {
     message.targets = object.targets?.map((e) => Target.fromPartial(e)) || [];
     message.ringMs = object.ringMs ?? 0;
     message.retryStatuses = object.retryStatuses?.map((e) => e) || [];
+    message.forking = object.forking ?? 0;
     return message;
   },
 };
 
 function createBaseTarget(): Target {
-  return { where: undefined };
+  return { where: undefined, instanceId: "", registrationHash: 0, trusted: false, retarget: undefined, qMilli: 0 };
 }
 
 export const Target: MessageFns<Target> = {
@@ -1991,6 +2311,21 @@ export const Target: MessageFns<Target> = {
       case "uri":
         writer.uint32(18).string(message.where.value);
         break;
+    }
+    if (message.instanceId !== "") {
+      writer.uint32(26).string(message.instanceId);
+    }
+    if (message.registrationHash !== 0) {
+      writer.uint32(32).uint32(message.registrationHash);
+    }
+    if (message.trusted !== false) {
+      writer.uint32(40).bool(message.trusted);
+    }
+    if (message.retarget !== undefined) {
+      Retarget.encode(message.retarget, writer.uint32(50).fork()).join();
+    }
+    if (message.qMilli !== 0) {
+      writer.uint32(56).uint32(message.qMilli);
     }
     return writer;
   },
@@ -2024,6 +2359,46 @@ export const Target: MessageFns<Target> = {
             message.where = { $case: "uri", value: reader.string() };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.registrationHash = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.trusted = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.retarget = Retarget.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.qMilli = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2055,6 +2430,80 @@ export const Target: MessageFns<Target> = {
         break;
       }
     }
+    message.instanceId = object.instanceId ?? "";
+    message.registrationHash = object.registrationHash ?? 0;
+    message.trusted = object.trusted ?? false;
+    message.retarget = (object.retarget !== undefined && object.retarget !== null)
+      ? Retarget.fromPartial(object.retarget)
+      : undefined;
+    message.qMilli = object.qMilli ?? 0;
+    return message;
+  },
+};
+
+function createBaseRetarget(): Retarget {
+  return { from: "", reason: "" };
+}
+
+export const Retarget: MessageFns<Retarget> = {
+  encode(message: Retarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Retarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Retarget>): Retarget {
+    return Retarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Retarget>): Retarget {
+    const message = createBaseRetarget();
+    message.from = object.from ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
