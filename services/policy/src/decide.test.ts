@@ -113,6 +113,8 @@ describe('REGISTER', () => {
         maxExpiresS: 7_200,
         defaultExpiresS: 3_600,
         maxContacts: 10,
+        replaceOldest: false,
+        serviceRoute: false,
       },
     })
   })
