@@ -8,7 +8,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { configurationPage } from '@tandem/service-kit/internal'
 import { transactionTablesPage } from '@tandem/sip/internal'
 import { ROOT, runQuietly } from './bootstrap.mjs'
+import { STRICT } from './conformance/join.mjs'
+import { conformance, renderPage } from './conformance/page.mjs'
 import { helmValuesSchema } from './helm-schema.mjs'
+
+const isCheck = process.argv.includes('--check')
 
 const page = (text) => ({ text, isSame: (found) => found === text })
 /** JSON is compared by content: the formatter decides how it is broken into lines. */
@@ -17,7 +21,10 @@ const json = (value) => ({
   isSame: (found) => isDeepStrictEqual(JSON.parse(found), value),
 })
 
+const conformancePage = renderPage(conformance())
+
 const FILES = {
+  'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
   'docs/configuration.md': page(configurationPage()),
   'docs/transaction-tables.md': page(transactionTablesPage()),
   'helm/tandem/values.schema.json': json(helmValuesSchema()),
@@ -35,7 +42,6 @@ function write(name, { text }) {
 }
 
 const drifted = Object.entries(FILES).filter(hasDrifted)
-const isCheck = process.argv.includes('--check')
 if (isCheck) for (const [name] of drifted) console.error(`${name} is not what the code says: run npm run generate`)
 const failures = isCheck ? drifted.length : drifted.filter(([name, file]) => write(name, file) !== 0).length
 process.exitCode = failures > 0 ? 1 : 0

@@ -18,7 +18,7 @@ it('nothing has drifted', () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
 })
 
-it.each(['docs/configuration.md', 'docs/transaction-tables.md', 'helm/tandem/values.schema.json'])(
+it.each(['CONFORMANCE.md', 'docs/configuration.md', 'docs/transaction-tables.md', 'helm/tandem/values.schema.json'])(
   '%s is written by it',
   (file) => {
     expect(readFileSync(resolve(ROOT, 'scripts/generate.mjs'), 'utf8')).toContain(`'${file}'`)

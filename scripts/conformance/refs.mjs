@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// Which code and which tests name a clause. Code: any id in the sources of packages, services and cli; `DEVIATION[…]` is
+// kept apart. Tests: ids in titles of test, it, describe and suite (their `.each` too), and in what tables put into
+// titles: the values of `cite`, `name` and `title`, and the first cell of a row. Comments and skipped tests do not count.
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ts from 'typescript'
+import { CLAUSE_ID } from './register.mjs'
+
+const SOURCES = ['packages/*/src/**/*.ts', 'services/*/src/**/*.ts', 'cli/src/**/*.ts']
+const TESTS = ['{packages,services}/*/src/**/*.test.ts', 'cli/src/**/*.test.ts', 'test/**/*.test.ts']
+const SCENARIOS = ['test/e2e/sipp/*.xml']
+const TITLED = new Set(['test', 'it', 'describe', 'suite'])
+const LABELS = ['cite', 'name', 'title']
+
+export const idsIn = (text) => [...text.matchAll(CLAUSE_ID)].map(([id]) => id)
+
+/** A title as the page shows it: without its ids and the brackets that they leave. */
+export const withoutIds = (title) =>
+  title
+    .replace(/\(?\[(?:RFC\d{3,4}-[\d.]+[a-z]?[,; ]*)+\]\)?/g, ' ')
+    .replace(CLAUSE_ID, ' ')
+    .replace(/\s+/g, ' ')
+    .replace(/^[\s:,–-]+|[\s:,–-]+$/g, '')
+
+/** Ids in a source: `[{ id, isDeviation }]`, each once. */
+export function codeRefs(text) {
+  const deviations = new Set([...text.matchAll(/DEVIATION\[([^\]]+)\]/g)].flatMap(([, ids]) => idsIn(ids)))
+  return [...new Set(idsIn(text))].map((id) => ({ id, isDeviation: deviations.has(id) }))
+}
+
+/** The names in `describe.skip`, `test.each(rows)`, `it.skipIf(x)`: outermost call first. */
+function wordsOf(callee) {
+  if (ts.isIdentifier(callee)) return [callee.text]
+  if (ts.isPropertyAccessExpression(callee)) return [...wordsOf(callee.expression), callee.name.text]
+  if (ts.isCallExpression(callee)) return wordsOf(callee.expression)
+  if (ts.isTaggedTemplateExpression(callee)) return wordsOf(callee.tag)
+  return []
+}
+
+const isText = (node) => ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)
+const textOf = (node) =>
+  ts.isStringLiteralLike(node)
+    ? node.text
+    : [node.head.text, ...node.templateSpans.flatMap((span) => ['…', span.literal.text])].join('')
+
+/** What a row of a table calls itself: its label without ids, else its `name`, `title` or `text`. */
+function labelOf(literal, object) {
+  const own = withoutIds(textOf(literal))
+  if (own !== '') return own
+  for (const key of ['name', 'title', 'must', 'text']) {
+    const found = object.properties.find((property) => property.name?.getText() === key)
+    if (found?.initializer && isText(found.initializer)) return withoutIds(textOf(found.initializer))
+  }
+  return ''
+}
+
+function titleAt(node) {
+  const { parent } = node
+  if (ts.isCallExpression(parent) && parent.arguments[0] === node) {
+    const words = wordsOf(parent.expression)
+    return TITLED.has(words[0]) ? withoutIds(textOf(node)) : undefined
+  }
+  if (ts.isPropertyAssignment(parent) && parent.initializer === node && LABELS.includes(parent.name.getText())) {
+    return labelOf(node, parent.parent)
+  }
+  if (ts.isArrayLiteralExpression(parent) && parent.elements[0] === node) return withoutIds(textOf(node))
+  return undefined
+}
+
+const isSkipped = (node) =>
+  ts.isCallExpression(node) &&
+  TITLED.has(wordsOf(node.expression)[0]) &&
+  wordsOf(node.expression).some((word) => word === 'skip' || word === 'todo')
+
+/** Ids in the titles of a test file: `[{ id, title }]`. */
+export function testRefs(text, name = 'x.test.ts') {
+  const found = []
+  const visit = (node) => {
+    if (isSkipped(node)) return
+    if (isText(node)) {
+      const ids = idsIn(textOf(node))
+      const title = ids.length > 0 ? titleAt(node) : undefined
+      if (title !== undefined) found.push(...ids.map((id) => ({ id, title })))
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true))
+  return found
+}
+
+const scenarioRefs = (text) =>
+  [...text.matchAll(/<scenario name="([^"]*)"/g)].flatMap(([, title]) =>
+    idsIn(title).map((id) => ({ id, title: withoutIds(title) })),
+  )
+
+function collect(root, patterns, refsOf, leaveOut = () => false) {
+  const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).filter((file) => !leaveOut(file))
+  return files
+    .sort()
+    .flatMap((file) => refsOf(readFileSync(join(root, file), 'utf8'), file).map((ref) => ({ file, ...ref })))
+}
+
+/** @returns {{ code: { file: string, id: string, isDeviation: boolean }[], tests: { file: string, id: string, title: string }[] }} */
+export const readRefs = (root) => ({
+  code: collect(root, SOURCES, codeRefs, (file) => /\.test\.ts$|\/gen\//.test(file)),
+  tests: [...collect(root, TESTS, testRefs), ...collect(root, SCENARIOS, scenarioRefs)],
+})
