@@ -2,7 +2,10 @@
 //
 // Domain: the names that the cluster answers for, and how it treats who speaks in them.
 import { z } from 'zod'
+import { addressRange } from './addresses.ts'
 import { API_VERSION, hostName, labels } from './envelope.ts'
+import { hostOrWildcard, relayPattern } from './hosts.ts'
+import { phoneContext } from './phone-number.ts'
 
 export const digestAlgorithm = z.enum(['MD5', 'SHA-256'])
 export type DigestAlgorithm = z.infer<typeof digestAlgorithm>
@@ -23,10 +26,30 @@ const registration = z
     defaultExpiresMs: z.int().min(1_000).max(604_800_000).optional(),
     /** Contacts of one address-of-record, unless its Subscriber says otherwise. */
     maxContacts: z.int().min(1).max(100).optional(),
+    /** One contact too many: refused with 403, or it takes the place of the one that was refreshed longest ago. */
+    atMaxContacts: z.enum(['reject', 'replaceOldest']).default('reject'),
+    /** The 200 names the edge as the way out. [RFC3608-5] */
+    serviceRoute: z.boolean().default(false),
   })
   .refine(({ minExpiresMs: min = 0, maxExpiresMs: max = Infinity }) => min <= max, {
     error: 'expected minExpiresMs <= maxExpiresMs',
   })
+
+/** Stateless: no transaction, no retransmission, one target. [RFC3261-16.11] */
+const forwarding = z.enum(['stateful', 'stateless']).default('stateful')
+
+const relay = z.strictObject({
+  /** Hosts of foreign Request-URIs to which authenticated users of this domain may send. Empty: none. [RFC3261-16.5] */
+  allow: z.array(relayPattern).max(256).default([]),
+  forwarding,
+})
+
+const trust = z.strictObject({
+  /** Who sends from here is believed to have authenticated its users. [RFC3325-5] */
+  sources: z.array(addressRange).max(256).default([]),
+  /** The phones of this domain are within the trust domain: they are told even what callers keep private. */
+  phones: z.boolean().default(false),
+})
 
 export const domainSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
@@ -34,8 +57,8 @@ export const domainSchema = z.strictObject({
   metadata: z.strictObject({ name: hostName, labels }),
   spec: z
     .strictObject({
-      /** Further names; addresses-of-record are always written with `metadata.name`. */
-      aliases: z.array(hostName).default([]),
+      /** Further names, `*.name` for all below one; addresses-of-record are always written with `metadata.name`. */
+      aliases: z.array(hostOrWildcard).max(256).default([]),
       /** The cluster's own addresses count as aliases; one domain only. */
       alsoBindAddress: z.boolean().default(false),
       /** Realm of digest challenges; the domain's name unless set. */
@@ -58,7 +81,22 @@ export const domainSchema = z.strictObject({
       /** Callers of no local domain may call this domain's users without credentials, and users may hide their name. */
       anonymous: z.enum(['allow', 'refuse']).default('refuse'),
       /** Unset keys: the settings of the location service. */
-      registration: registration.default({}),
+      registration: registration.prefault({}),
+      /** `redirect`: every user is answered with where he is, and nothing is forwarded. [RFC3261-8.3] */
+      routing: z.enum(['proxy', 'redirect']).default('proxy'),
+      /** How the contacts of one user ring: all at once, in groups of equal q, or one by one. [RFC3261-16.6] */
+      forking: z.enum(['parallel', 'q', 'serial']).default('parallel'),
+      /** How long each group of contacts that ring at once rings; unset leaves the proxy's Timer C. */
+      ringMs: z.int().min(1_000).max(180_000).optional(),
+      /** 3xx of a phone: goes to the caller, or is followed. [RFC3261-16.5] */
+      redirects: z.enum(['pass', 'recurse']).default('pass'),
+      /** 3xx responses that are followed for one request. */
+      maxRecursions: z.int().min(1).max(20).default(5),
+      forwarding,
+      relay: relay.prefault({}),
+      trust: trust.prefault({}),
+      /** Further contexts in which this domain's local numbers are valid: `+49-30` or a name. [RFC3966-5.1.5] */
+      phoneContexts: z.array(phoneContext).max(64).default([]),
     })
     .prefault({}),
 })

@@ -6,8 +6,10 @@ export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
 export type { HuntGroup } from './hunt-group.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
+export { canonicalNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
 export { type PlanRequest, plan } from './plan.ts'
 export type { PlanReason, PlanStep, PlanTarget, PlanVerdict } from './plan-verdict.ts'
+export type { Redirect } from './redirect.ts'
 export { KINDS, type Kind, type Resource, resourceKey, resourceSchemas } from './resource.ts'
 export {
   type DomainEntry,
@@ -20,5 +22,6 @@ export {
 export { revisionOf } from './revision.ts'
 export { Secret } from './secret.ts'
 export type { SecretTable } from './secrets.ts'
+export { type StaticBinding, staticBindings } from './static-bindings.ts'
 export type { Subscriber } from './subscriber.ts'
 export type { Trunk } from './trunk.ts'

@@ -9,7 +9,7 @@ import type { ResourceSet } from './load.ts'
 import type { PlanStep, PlanVerdict } from './plan-verdict.ts'
 import type { Resource } from './resource.ts'
 import { resourceKey } from './resource.ts'
-import type { Subscriber } from './subscriber.ts'
+import { aorOf, type Subscriber } from './subscriber.ts'
 
 export interface DomainEntry {
   readonly name: string
@@ -116,9 +116,6 @@ function planVerdict(steps: readonly PlanStep[], resource: Resource, text: strin
 
 const step = (aors: readonly string[], ringMs: number): PlanStep =>
   Object.freeze({ targets: Object.freeze(aors.map((aor) => Object.freeze({ aor }))), ringMs, retryStatuses: [] })
-
-const aorOf = (subscriber: Subscriber): string =>
-  `sip:${subscriber.spec.usernames?.[0] ?? subscriber.metadata.name}@${subscriber.metadata.domain}`
 
 function addSubscriber(resource: Subscriber, domain: DomainEntry, users: MutableUsers): void {
   const aor = aorOf(resource)

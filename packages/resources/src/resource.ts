@@ -5,10 +5,11 @@ import type { z } from 'zod'
 import { type Account, accountSchema } from './account.ts'
 import { type Domain, domainSchema } from './domain.ts'
 import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
+import { type Redirect, redirectSchema } from './redirect.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
 
-export type Resource = Domain | Subscriber | Account | HuntGroup | Trunk
+export type Resource = Domain | Subscriber | Account | HuntGroup | Redirect | Trunk
 export type Kind = Resource['kind']
 
 export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
@@ -16,6 +17,7 @@ export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource
   Subscriber: subscriberSchema,
   Account: accountSchema,
   HuntGroup: huntGroupSchema,
+  Redirect: redirectSchema,
   Trunk: trunkSchema,
 }
 

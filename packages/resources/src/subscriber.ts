@@ -2,6 +2,7 @@
 //
 // Subscriber: a user of a domain, who registers phones, calls and is called.
 import { z } from 'zod'
+import { staticContact } from './contact.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
 import { secretSource } from './secret.ts'
 
@@ -40,7 +41,18 @@ export const subscriberSchema = z.strictObject({
       /** Name of an Account; written into the records of calls. */
       account: resourceName.optional(),
       maxContacts: z.int().min(1).max(100).optional(),
+      /** Where this subscriber always is, besides what it registers; such a one needs no credentials. */
+      contacts: z
+        .array(staticContact)
+        .max(16)
+        .refine((list) => new Set(list.map(({ uri }) => uri)).size === list.length, 'expected each contact once')
+        .optional(),
     })
     .prefault({}),
 })
 export type Subscriber = z.infer<typeof subscriberSchema>
+
+/** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
+export function aorOf({ metadata, spec }: Subscriber): string {
+  return `sip:${spec.usernames?.[0] ?? metadata.name}@${metadata.domain}`
+}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Trunk: a carrier or PBX reached by address. Validated and listed; no plan names a trunk yet, so a number that matches
-// no user of the domain gets 404 and no call leaves the cluster through it.
+// Trunk: a carrier or PBX reached by address. No plan chooses a trunk by number yet; it says whom to trust: what comes from
+// a trusted trunk is believed, and what is relayed to its hosts may carry identities that are private. [RFC3325-5]
 import { z } from 'zod'
+import { addressRange } from './addresses.ts'
 import { API_VERSION, clusterMetadata, hostName } from './envelope.ts'
 
 const trunkHost = z.strictObject({
@@ -16,6 +17,12 @@ export const trunkSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('Trunk'),
   metadata: clusterMetadata,
-  spec: z.strictObject({ hosts: z.array(trunkHost).min(1).max(32) }),
+  spec: z.strictObject({
+    hosts: z.array(trunkHost).min(1).max(32),
+    /** Within the trust domain, in both directions. */
+    trusted: z.boolean().default(false),
+    /** Where its requests come from, besides those of `hosts` that are addresses. */
+    sources: z.array(addressRange).max(256).default([]),
+  }),
 })
 export type Trunk = z.infer<typeof trunkSchema>
