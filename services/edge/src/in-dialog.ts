@@ -141,6 +141,14 @@ class InDialogRequest implements ContextUser {
     return false
   }
 
+  failOver(): boolean {
+    return false
+  }
+
+  recurse(): undefined {
+    return undefined
+  }
+
   forkMore(): boolean {
     return false
   }

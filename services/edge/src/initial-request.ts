@@ -123,6 +123,14 @@ class InitialRequest implements ContextUser {
     this.account?.failed(context, context.finalSent)
   }
 
+  failOver(): boolean {
+    return false
+  }
+
+  recurse(): undefined {
+    return undefined
+  }
+
   forkMore(context: ProxyContext): boolean {
     const plan = this.plan
     const step = plan?.steps[this.step]

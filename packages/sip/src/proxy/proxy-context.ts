@@ -62,6 +62,16 @@ export interface ContextUser {
   onProvisional(context: ProxyContext, branch: ProxyBranch, status: number): void
   /** A 2xx came. True: the user holds it (and its retransmissions) back and calls `release` when it may go. */
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean
+  /**
+   * A branch ended in a transport error or without any response (status 503 and 408, no message), or in 430 or 503.
+   * True: the user has forked another in its place, or will, or calls `finish` later; this one counts for nothing.
+   */
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean
+  /**
+   * A 3xx came. Undefined: it counts as it is. Else the user goes on to Contacts of it (or has tried them all), and these
+   * lines (`Contact: …\r\n`) are those that are left of them; '' when none is: then the response counts for nothing.
+   */
+  recurse(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): string | undefined
   /** All branches have failed. True: the user forks again or calls `finish` later. */
   forkMore(context: ProxyContext, status: number): boolean
   /** The final response is about to go upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. Before onEnd. */

@@ -107,6 +107,8 @@ export class Script implements ContextUser {
   holds = false
   readonly held: { branch: ProxyBranch; answer: SipMessage }[] = []
   onForkMore: (context: ProxyContext) => void = () => undefined
+  onFailOver: ContextUser['failOver'] = () => false
+  onRedirect: ContextUser['recurse'] = () => undefined
   private step = 0
   private readonly bench: ProxyBench
 
@@ -131,6 +133,14 @@ export class Script implements ContextUser {
   holdSuccess(_context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean {
     if (this.holds) this.held.push({ branch, answer: msg.clone() })
     return this.holds
+  }
+
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
+    return this.onFailOver(context, branch, status)
+  }
+
+  recurse(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): string | undefined {
+    return this.onRedirect(context, branch, msg)
   }
 
   forkMore(context: ProxyContext, status: number): boolean {
