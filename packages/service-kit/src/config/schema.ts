@@ -147,6 +147,22 @@ const edge = z.strictObject({
   leaseMs: durationMs(1_000, 60_000)
     .default(5_000)
     .describe("Length of the edge's membership lease; renewed at a third of it."),
+  identityToUntrusted: z
+    .enum(['keep', 'remove'])
+    .default('keep')
+    .describe(
+      'P-Asserted-Identity toward targets outside the trust domain when the caller asks for no privacy (RFC 3325 §7).',
+    ),
+  historyInfo: z
+    .enum(['onRequest', 'always', 'off'])
+    .default('onRequest')
+    .describe(
+      'History-Info (RFC 7044) is written when the caller asks for it or the request has it, always, or never (it passes untouched).',
+    ),
+  diversion: z
+    .enum(['onRetarget', 'off'])
+    .default('onRetarget')
+    .describe('Diversion (RFC 5806) is added when a call goes to another user than the one called, or never.'),
   reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer waits to be on record.'),
   whenReportLate: z
     .enum(['open', 'closed'])

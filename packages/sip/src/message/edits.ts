@@ -46,8 +46,12 @@ export class Edits {
     this.replace(at, at, piece)
   }
 
+  /** Removals that follow one another are one: a Route set of a hundred lines takes one place. */
   remove(start: number, end: number): void {
-    this.replace(start, end, '')
+    const last = this.#count - 1
+    if (last < 0 || this.#ends[last] !== start || this.#pieces[last] !== '') return this.replace(start, end, '')
+    this.#ends[last] = end
+    this.#growth -= end - start
   }
 
   /** Keeps the list sorted; edits mostly come in ascending order, so that this is an append. */
@@ -70,6 +74,16 @@ export class Edits {
   #isBehind(k: number, start: number, end: number): boolean {
     const other = this.#starts[k] as number
     return other > start || (other === start && (this.#ends[k] as number) > end)
+  }
+
+  /** Whether an edit so far removes or replaces any byte of [start, end). */
+  touches(start: number, end: number): boolean {
+    for (let k = 0; k < this.#count; k++) {
+      const from = this.#starts[k] as number
+      const to = this.#ends[k] as number
+      if (from < end && to > start && to > from) return true
+    }
+    return false
   }
 
   /** Bytes that encodeInto() will write. */

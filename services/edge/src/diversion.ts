@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Diversion (RFC 5806) when a call goes to another user: `<sip:who-was-called>;reason=user-busy;counter=1`, ahead of those of earlier
+// diversions. Left out: `privacy` and `screen` of the diverting user, whom we know nothing of.
+
+import type { policy } from '@tandem/rpc'
+import { type Edits, findHeader, HEADER, headerLineStart, type SipMessage } from '@tandem/sip'
+
+/** @param request the source of `edits` */
+export function addDiversion(request: SipMessage, edits: Edits, { from, reason }: policy.Retarget): void {
+  if (from === '') return
+  const first = findHeader(request, HEADER.DIVERSION)
+  edits.insert(headerLineStart(request, Math.max(first, 0)), diversionLine(from, reason))
+}
+
+function diversionLine(from: string, reason: string): string {
+  return `Diversion: <${from}>;reason=${reason === '' ? 'unknown' : reason};counter=1\r\n`
+}
