@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The cluster's secrets for branches and Record-Route tokens. Every edge has the same ring; the first key signs, all
+// The cluster's secrets for branches, Record-Route tokens and temporary GRUUs. Every edge has the same ring; the first key signs, all
 // of them verify, so that a key can be replaced while calls go on: add the new one last, then move it to the front,
 // then take the old one out once no dialog of its time is left.
 import { Buffer } from 'node:buffer'
@@ -20,6 +20,9 @@ export interface RingKey {
   readonly target: SipKey
   readonly loop: SipKey
   readonly token: SipKey
+  /** 32 bytes each: what encrypts a temporary GRUU, and what proves it. */
+  readonly gruuSeal: Buffer
+  readonly gruuProof: Buffer
 }
 
 export interface KeyRing {
@@ -46,6 +49,15 @@ const deriveKey = (id: number, secret: Buffer): RingKey => {
   if (secret.length < MIN_SECRET_BYTES) {
     throw new RangeError(`key id ${id}: expected a secret of at least ${MIN_SECRET_BYTES} bytes, got ${secret.length}`)
   }
-  const derive = (purpose: string): SipKey => sipKey(createHmac('sha256', secret).update(`tandem ${purpose}`).digest())
-  return { id, branch: derive('branch'), target: derive('target'), loop: derive('loop'), token: derive('token') }
+  const bytes = (purpose: string): Buffer => createHmac('sha256', secret).update(`tandem ${purpose}`).digest()
+  const derive = (purpose: string): SipKey => sipKey(bytes(purpose))
+  return {
+    id,
+    branch: derive('branch'),
+    target: derive('target'),
+    loop: derive('loop'),
+    token: derive('token'),
+    gruuSeal: bytes('gruu seal'),
+    gruuProof: bytes('gruu proof'),
+  }
 }
