@@ -68,6 +68,8 @@ export function plainHandlers(replace: Replace = {}): LocationHandlers {
     endCall: () => done({ held: true }),
     leaseEdge: () => done({ edges }),
     leaveEdge: () => done({}),
+    subscribe: () => done({ notification: undefined }),
+    notifyDone: () => done({}),
     listEdges: () => done({ edges }),
     ...replace,
   }

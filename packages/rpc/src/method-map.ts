@@ -38,7 +38,7 @@ export type UnaryMethodsOf<S> = {
     : never
 }
 
-/** register, locate, beginCall, updateCall, endCall, leaseEdge, leaveEdge */
+/** register, locate, beginCall, updateCall, endCall, leaseEdge, leaveEdge, subscribe, notifyDone */
 export type LocationMethods = MethodsOf<
   NonNullable<location.Item['request']>,
   NonNullable<location.ItemResult['response']>

@@ -105,6 +105,8 @@ function cannedCallers(contact: string) {
     endCall: () => held,
     leaseEdge: () => done({ edges: undefined }),
     leaveEdge: () => done({}),
+    subscribe: () => done({ notification: undefined }),
+    notifyDone: () => done({}),
   }
   const policyHandlers: Handlers<PolicyMethods> = {
     decide: () => done(decision),

@@ -5,8 +5,9 @@
 import { type location, PushHub } from '@tandem/rpc'
 import { createBeginCall } from './begin-call.ts'
 import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
-import type { Deps } from './deps.ts'
+import { type Deps, refuse } from './deps.ts'
 import { createEndCall } from './end-call.ts'
+import { refusal } from './errors.ts'
 import { ExpirySweep } from './expiry-sweep.ts'
 import { createLeaseEdge } from './lease-edge.ts'
 import { createLeaveEdge } from './leave-edge.ts'
@@ -61,6 +62,8 @@ function createHandlers(deps: Deps): Pick<LocationService, 'handlers' | 'unary'>
       endCall: createEndCall(deps),
       leaseEdge: createLeaseEdge(deps),
       leaveEdge: createLeaveEdge(deps),
+      subscribe: () => refuse(deps, refusal('store_refused')),
+      notifyDone: () => refuse(deps, refusal('store_refused')),
     },
     unary: { locate, listEdges: createListEdges(deps) },
   }

@@ -49,6 +49,8 @@ export interface Item {
     | { $case: "endCall"; value: EndCallRequest }
     | { $case: "leaseEdge"; value: LeaseEdgeRequest }
     | { $case: "leaveEdge"; value: LeaveEdgeRequest }
+    | { $case: "subscribe"; value: SubscribeRequest }
+    | { $case: "notifyDone"; value: NotifyDoneRequest }
     | undefined;
 }
 
@@ -70,6 +72,8 @@ export interface ItemResult {
     | { $case: "endCall"; value: EndCallResponse }
     | { $case: "leaseEdge"; value: LeaseEdgeResponse }
     | { $case: "leaveEdge"; value: LeaveEdgeResponse }
+    | { $case: "subscribe"; value: SubscribeResponse }
+    | { $case: "notifyDone"; value: NotifyDoneResponse }
     | undefined;
 }
 
@@ -91,6 +95,9 @@ export interface Push {
     | //
     /** All edges, whenever one joins, leaves or drains. */
     { $case: "edges"; value: EdgeList }
+    | //
+    /** One edge: send this NOTIFY and tell its outcome by NotifyDone. */
+    { $case: "notify"; value: Notification }
     | undefined;
 }
 
@@ -163,7 +170,11 @@ export interface Binding {
   params: string;
   userAgent: string;
   /** Configured, not registered: it never expires. Absent: registered. */
-  isStatic?: boolean | undefined;
+  isStatic?:
+    | boolean
+    | undefined;
+  /** Names the registration of the instance, RFC 5627 section 5.1: what its temporary GRUUs must carry. Absent without an instance. */
+  registrationHash?: number | undefined;
 }
 
 export interface RegisterResponse {
@@ -288,6 +299,121 @@ export interface EdgeList {
   edges: Edge[];
 }
 
+/**
+ * A SUBSCRIBE to the registrations of an AoR (RFC 3680), admitted by policy: creates, refreshes or ends a subscription.
+ * The same dialog with the same CSeq again changes nothing and answers the same.
+ */
+export interface SubscribeRequest {
+  /** Canonical AoR. */
+  aor: string;
+  /** The dialog as the notifier has it: its own tag is local, the watcher's remote. */
+  callId: string;
+  localTag: string;
+  remoteTag: string;
+  /** The id parameter of Event; "" for none. */
+  eventId: string;
+  /** CSeq of the SUBSCRIBE. */
+  remoteCseq: number;
+  /** No To tag in the SUBSCRIBE: creates. Else an unknown dialog is refused. */
+  initial: boolean;
+  /** Within the bounds of the domain; 0 ends the subscription, or fetches the state without one. */
+  expiresS: number;
+  /** The watcher's Contact URI: Request-URI of NOTIFYs. */
+  remoteTarget: string;
+  /** Route set, RFC 3261 section 12.1.1, each value with its brackets. */
+  routes: string[];
+  /** URIs of To and From, without tags. */
+  localUri: string;
+  remoteUri: string;
+  /** Our Contact URI. */
+  contact: string;
+  /** Where the SUBSCRIBE came from. */
+  flow:
+    | Flow
+    | undefined;
+  /** The edge that took it, with its incarnation: it sends the NOTIFYs while it lives. */
+  edgeId: string;
+}
+
+export interface SubscribeResponse {
+  /** What the edge sends at once, after its 200; ended by NotifyDone. */
+  notification: Notification | undefined;
+}
+
+/** One NOTIFY: everything that any edge needs to send it. */
+export interface Notification {
+  aor: string;
+  callId: string;
+  localTag: string;
+  remoteTag: string;
+  eventId: string;
+  cseq: number;
+  remoteTarget: string;
+  routes: string[];
+  localUri: string;
+  remoteUri: string;
+  contact: string;
+  flow:
+    | Flow
+    | undefined;
+  /** Seconds that the subscription has left. */
+  expiresS: number;
+  /** Reason of "terminated", e.g. "timeout"; "" while the subscription is active. */
+  reason: string;
+  /** Of the document, RFC 3680 section 5.1. */
+  version: number;
+  /** All contacts; else those that changed. */
+  full: boolean;
+  registrationId: string;
+  /** "init" | "active" | "terminated" */
+  registrationState: string;
+  contacts: WatchedContact[];
+}
+
+export interface WatchedContact {
+  /** Stable for a binding. */
+  id: string;
+  uri: string;
+  active: boolean;
+  /** "registered" | "created" | "refreshed" | "shortened" | "expired" | "deactivated" | "probation" | "unregistered" | "rejected" */
+  event: string;
+  /** Seconds since it was first bound; absent where nobody watched then. */
+  durationS?:
+    | number
+    | undefined;
+  /** Seconds left; absent when it is gone, or never expires. */
+  expiresS?: number | undefined;
+  qMilli: number;
+  callId: string;
+  cseq: number;
+  displayName: string;
+  /** Other contact parameters as written, e.g. ";methods=\"INVITE\"". */
+  params: string;
+  instanceId: string;
+  /** RFC 5628; "" for none. */
+  pubGruu: string;
+  tempGruu: string;
+  /** CSeq of the REGISTER that made the oldest temporary GRUU which is still valid. */
+  tempGruuFirstCseq: number;
+}
+
+/** How the NOTIFY with this CSeq of this dialog ended. */
+export interface NotifyDoneRequest {
+  aor: string;
+  callId: string;
+  localTag: string;
+  remoteTag: string;
+  eventId: string;
+  cseq: number;
+  /** Final status; 408 without a response, 503 when it could not be sent, 430 when its flow is gone. */
+  status: number;
+  /** Retry-After of the response; 0 for none. */
+  retryAfterS: number;
+}
+
+export interface NotifyDoneResponse {
+}
+
 export interface ListEdgesRequest {
 }
 
@@ -384,6 +510,12 @@ export const Item: MessageFns<Item> = {
       case "leaveEdge":
         LeaveEdgeRequest.encode(message.request.value, writer.uint32(130).fork()).join();
         break;
+      case "subscribe":
+        SubscribeRequest.encode(message.request.value, writer.uint32(138).fork()).join();
+        break;
+      case "notifyDone":
+        NotifyDoneRequest.encode(message.request.value, writer.uint32(146).fork()).join();
+        break;
     }
     return writer;
   },
@@ -473,6 +605,22 @@ export const Item: MessageFns<Item> = {
             message.request = { $case: "leaveEdge", value: LeaveEdgeRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.request = { $case: "subscribe", value: SubscribeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.request = { $case: "notifyDone", value: NotifyDoneRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -532,6 +680,18 @@ export const Item: MessageFns<Item> = {
       case "leaveEdge": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "leaveEdge", value: LeaveEdgeRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "subscribe": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "subscribe", value: SubscribeRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "notifyDone": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "notifyDone", value: NotifyDoneRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -641,6 +801,12 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "leaveEdge":
         LeaveEdgeResponse.encode(message.response.value, writer.uint32(130).fork()).join();
         break;
+      case "subscribe":
+        SubscribeResponse.encode(message.response.value, writer.uint32(138).fork()).join();
+        break;
+      case "notifyDone":
+        NotifyDoneResponse.encode(message.response.value, writer.uint32(146).fork()).join();
+        break;
     }
     return writer;
   },
@@ -730,6 +896,22 @@ export const ItemResult: MessageFns<ItemResult> = {
             message.response = { $case: "leaveEdge", value: LeaveEdgeResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.response = { $case: "subscribe", value: SubscribeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.response = { $case: "notifyDone", value: NotifyDoneResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -791,6 +973,18 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "leaveEdge": {
         if (object.response?.value !== undefined && object.response?.value !== null) {
           message.response = { $case: "leaveEdge", value: LeaveEdgeResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "subscribe": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "subscribe", value: SubscribeResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "notifyDone": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "notifyDone", value: NotifyDoneResponse.fromPartial(object.response.value) };
         }
         break;
       }
@@ -912,6 +1106,9 @@ export const Push: MessageFns<Push> = {
       case "edges":
         EdgeList.encode(message.event.value, writer.uint32(10).fork()).join();
         break;
+      case "notify":
+        Notification.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -937,6 +1134,14 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "edges", value: EdgeList.decode(reader, reader.uint32()) };
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "notify", value: Notification.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -958,6 +1163,12 @@ export const Push: MessageFns<Push> = {
       case "edges": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "edges", value: EdgeList.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "notify": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "notify", value: Notification.fromPartial(object.event.value) };
         }
         break;
       }
@@ -1418,6 +1629,7 @@ function createBaseBinding(): Binding {
     params: "",
     userAgent: "",
     isStatic: undefined,
+    registrationHash: undefined,
   };
 }
 
@@ -1458,6 +1670,9 @@ export const Binding: MessageFns<Binding> = {
     }
     if (message.isStatic !== undefined) {
       writer.uint32(96).bool(message.isStatic);
+    }
+    if (message.registrationHash !== undefined) {
+      writer.uint32(104).uint32(message.registrationHash);
     }
     return writer;
   },
@@ -1571,6 +1786,14 @@ export const Binding: MessageFns<Binding> = {
             message.isStatic = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.registrationHash = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1600,6 +1823,7 @@ export const Binding: MessageFns<Binding> = {
     message.params = object.params ?? "";
     message.userAgent = object.userAgent ?? "";
     message.isStatic = object.isStatic ?? undefined;
+    message.registrationHash = object.registrationHash ?? undefined;
     return message;
   },
 };
@@ -2898,6 +3122,1014 @@ export const EdgeList: MessageFns<EdgeList> = {
     const message = createBaseEdgeList();
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.edges = object.edges?.map((e) => Edge.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSubscribeRequest(): SubscribeRequest {
+  return {
+    aor: "",
+    callId: "",
+    localTag: "",
+    remoteTag: "",
+    eventId: "",
+    remoteCseq: 0,
+    initial: false,
+    expiresS: 0,
+    remoteTarget: "",
+    routes: [],
+    localUri: "",
+    remoteUri: "",
+    contact: "",
+    flow: undefined,
+    edgeId: "",
+  };
+}
+
+export const SubscribeRequest: MessageFns<SubscribeRequest> = {
+  encode(message: SubscribeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.callId !== "") {
+      writer.uint32(18).string(message.callId);
+    }
+    if (message.localTag !== "") {
+      writer.uint32(26).string(message.localTag);
+    }
+    if (message.remoteTag !== "") {
+      writer.uint32(34).string(message.remoteTag);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(42).string(message.eventId);
+    }
+    if (message.remoteCseq !== 0) {
+      writer.uint32(48).uint32(message.remoteCseq);
+    }
+    if (message.initial !== false) {
+      writer.uint32(56).bool(message.initial);
+    }
+    if (message.expiresS !== 0) {
+      writer.uint32(64).uint32(message.expiresS);
+    }
+    if (message.remoteTarget !== "") {
+      writer.uint32(74).string(message.remoteTarget);
+    }
+    for (const v of message.routes) {
+      writer.uint32(82).string(v!);
+    }
+    if (message.localUri !== "") {
+      writer.uint32(90).string(message.localUri);
+    }
+    if (message.remoteUri !== "") {
+      writer.uint32(98).string(message.remoteUri);
+    }
+    if (message.contact !== "") {
+      writer.uint32(106).string(message.contact);
+    }
+    if (message.flow !== undefined) {
+      Flow.encode(message.flow, writer.uint32(114).fork()).join();
+    }
+    if (message.edgeId !== "") {
+      writer.uint32(122).string(message.edgeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscribeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.localTag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remoteTag = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.remoteCseq = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.initial = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.expiresS = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.remoteTarget = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.routes.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.localUri = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.remoteUri = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.flow = Flow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.edgeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SubscribeRequest>): SubscribeRequest {
+    return SubscribeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SubscribeRequest>): SubscribeRequest {
+    const message = createBaseSubscribeRequest();
+    message.aor = object.aor ?? "";
+    message.callId = object.callId ?? "";
+    message.localTag = object.localTag ?? "";
+    message.remoteTag = object.remoteTag ?? "";
+    message.eventId = object.eventId ?? "";
+    message.remoteCseq = object.remoteCseq ?? 0;
+    message.initial = object.initial ?? false;
+    message.expiresS = object.expiresS ?? 0;
+    message.remoteTarget = object.remoteTarget ?? "";
+    message.routes = object.routes?.map((e) => e) || [];
+    message.localUri = object.localUri ?? "";
+    message.remoteUri = object.remoteUri ?? "";
+    message.contact = object.contact ?? "";
+    message.flow = (object.flow !== undefined && object.flow !== null) ? Flow.fromPartial(object.flow) : undefined;
+    message.edgeId = object.edgeId ?? "";
+    return message;
+  },
+};
+
+function createBaseSubscribeResponse(): SubscribeResponse {
+  return { notification: undefined };
+}
+
+export const SubscribeResponse: MessageFns<SubscribeResponse> = {
+  encode(message: SubscribeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.notification !== undefined) {
+      Notification.encode(message.notification, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscribeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.notification = Notification.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SubscribeResponse>): SubscribeResponse {
+    return SubscribeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SubscribeResponse>): SubscribeResponse {
+    const message = createBaseSubscribeResponse();
+    message.notification = (object.notification !== undefined && object.notification !== null)
+      ? Notification.fromPartial(object.notification)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNotification(): Notification {
+  return {
+    aor: "",
+    callId: "",
+    localTag: "",
+    remoteTag: "",
+    eventId: "",
+    cseq: 0,
+    remoteTarget: "",
+    routes: [],
+    localUri: "",
+    remoteUri: "",
+    contact: "",
+    flow: undefined,
+    expiresS: 0,
+    reason: "",
+    version: 0,
+    full: false,
+    registrationId: "",
+    registrationState: "",
+    contacts: [],
+  };
+}
+
+export const Notification: MessageFns<Notification> = {
+  encode(message: Notification, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.callId !== "") {
+      writer.uint32(18).string(message.callId);
+    }
+    if (message.localTag !== "") {
+      writer.uint32(26).string(message.localTag);
+    }
+    if (message.remoteTag !== "") {
+      writer.uint32(34).string(message.remoteTag);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(42).string(message.eventId);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(48).uint32(message.cseq);
+    }
+    if (message.remoteTarget !== "") {
+      writer.uint32(58).string(message.remoteTarget);
+    }
+    for (const v of message.routes) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.localUri !== "") {
+      writer.uint32(74).string(message.localUri);
+    }
+    if (message.remoteUri !== "") {
+      writer.uint32(82).string(message.remoteUri);
+    }
+    if (message.contact !== "") {
+      writer.uint32(90).string(message.contact);
+    }
+    if (message.flow !== undefined) {
+      Flow.encode(message.flow, writer.uint32(98).fork()).join();
+    }
+    if (message.expiresS !== 0) {
+      writer.uint32(104).uint32(message.expiresS);
+    }
+    if (message.reason !== "") {
+      writer.uint32(114).string(message.reason);
+    }
+    if (message.version !== 0) {
+      writer.uint32(120).uint32(message.version);
+    }
+    if (message.full !== false) {
+      writer.uint32(128).bool(message.full);
+    }
+    if (message.registrationId !== "") {
+      writer.uint32(138).string(message.registrationId);
+    }
+    if (message.registrationState !== "") {
+      writer.uint32(146).string(message.registrationState);
+    }
+    for (const v of message.contacts) {
+      WatchedContact.encode(v!, writer.uint32(154).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Notification {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotification();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.localTag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remoteTag = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.remoteTarget = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.routes.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.localUri = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.remoteUri = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.flow = Flow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.expiresS = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.full = reader.bool();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.registrationId = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.registrationState = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.contacts.push(WatchedContact.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Notification>): Notification {
+    return Notification.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Notification>): Notification {
+    const message = createBaseNotification();
+    message.aor = object.aor ?? "";
+    message.callId = object.callId ?? "";
+    message.localTag = object.localTag ?? "";
+    message.remoteTag = object.remoteTag ?? "";
+    message.eventId = object.eventId ?? "";
+    message.cseq = object.cseq ?? 0;
+    message.remoteTarget = object.remoteTarget ?? "";
+    message.routes = object.routes?.map((e) => e) || [];
+    message.localUri = object.localUri ?? "";
+    message.remoteUri = object.remoteUri ?? "";
+    message.contact = object.contact ?? "";
+    message.flow = (object.flow !== undefined && object.flow !== null) ? Flow.fromPartial(object.flow) : undefined;
+    message.expiresS = object.expiresS ?? 0;
+    message.reason = object.reason ?? "";
+    message.version = object.version ?? 0;
+    message.full = object.full ?? false;
+    message.registrationId = object.registrationId ?? "";
+    message.registrationState = object.registrationState ?? "";
+    message.contacts = object.contacts?.map((e) => WatchedContact.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWatchedContact(): WatchedContact {
+  return {
+    id: "",
+    uri: "",
+    active: false,
+    event: "",
+    durationS: undefined,
+    expiresS: undefined,
+    qMilli: 0,
+    callId: "",
+    cseq: 0,
+    displayName: "",
+    params: "",
+    instanceId: "",
+    pubGruu: "",
+    tempGruu: "",
+    tempGruuFirstCseq: 0,
+  };
+}
+
+export const WatchedContact: MessageFns<WatchedContact> = {
+  encode(message: WatchedContact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.uri !== "") {
+      writer.uint32(18).string(message.uri);
+    }
+    if (message.active !== false) {
+      writer.uint32(24).bool(message.active);
+    }
+    if (message.event !== "") {
+      writer.uint32(34).string(message.event);
+    }
+    if (message.durationS !== undefined) {
+      writer.uint32(40).uint32(message.durationS);
+    }
+    if (message.expiresS !== undefined) {
+      writer.uint32(48).uint32(message.expiresS);
+    }
+    if (message.qMilli !== 0) {
+      writer.uint32(56).uint32(message.qMilli);
+    }
+    if (message.callId !== "") {
+      writer.uint32(66).string(message.callId);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(72).uint32(message.cseq);
+    }
+    if (message.displayName !== "") {
+      writer.uint32(82).string(message.displayName);
+    }
+    if (message.params !== "") {
+      writer.uint32(90).string(message.params);
+    }
+    if (message.instanceId !== "") {
+      writer.uint32(98).string(message.instanceId);
+    }
+    if (message.pubGruu !== "") {
+      writer.uint32(106).string(message.pubGruu);
+    }
+    if (message.tempGruu !== "") {
+      writer.uint32(114).string(message.tempGruu);
+    }
+    if (message.tempGruuFirstCseq !== 0) {
+      writer.uint32(120).uint32(message.tempGruuFirstCseq);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchedContact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchedContact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uri = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.durationS = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.expiresS = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.qMilli = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.displayName = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.params = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.pubGruu = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.tempGruu = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.tempGruuFirstCseq = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchedContact>): WatchedContact {
+    return WatchedContact.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchedContact>): WatchedContact {
+    const message = createBaseWatchedContact();
+    message.id = object.id ?? "";
+    message.uri = object.uri ?? "";
+    message.active = object.active ?? false;
+    message.event = object.event ?? "";
+    message.durationS = object.durationS ?? undefined;
+    message.expiresS = object.expiresS ?? undefined;
+    message.qMilli = object.qMilli ?? 0;
+    message.callId = object.callId ?? "";
+    message.cseq = object.cseq ?? 0;
+    message.displayName = object.displayName ?? "";
+    message.params = object.params ?? "";
+    message.instanceId = object.instanceId ?? "";
+    message.pubGruu = object.pubGruu ?? "";
+    message.tempGruu = object.tempGruu ?? "";
+    message.tempGruuFirstCseq = object.tempGruuFirstCseq ?? 0;
+    return message;
+  },
+};
+
+function createBaseNotifyDoneRequest(): NotifyDoneRequest {
+  return { aor: "", callId: "", localTag: "", remoteTag: "", eventId: "", cseq: 0, status: 0, retryAfterS: 0 };
+}
+
+export const NotifyDoneRequest: MessageFns<NotifyDoneRequest> = {
+  encode(message: NotifyDoneRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.callId !== "") {
+      writer.uint32(18).string(message.callId);
+    }
+    if (message.localTag !== "") {
+      writer.uint32(26).string(message.localTag);
+    }
+    if (message.remoteTag !== "") {
+      writer.uint32(34).string(message.remoteTag);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(42).string(message.eventId);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(48).uint32(message.cseq);
+    }
+    if (message.status !== 0) {
+      writer.uint32(56).uint32(message.status);
+    }
+    if (message.retryAfterS !== 0) {
+      writer.uint32(64).uint32(message.retryAfterS);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotifyDoneRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotifyDoneRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.localTag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.remoteTag = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.retryAfterS = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NotifyDoneRequest>): NotifyDoneRequest {
+    return NotifyDoneRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NotifyDoneRequest>): NotifyDoneRequest {
+    const message = createBaseNotifyDoneRequest();
+    message.aor = object.aor ?? "";
+    message.callId = object.callId ?? "";
+    message.localTag = object.localTag ?? "";
+    message.remoteTag = object.remoteTag ?? "";
+    message.eventId = object.eventId ?? "";
+    message.cseq = object.cseq ?? 0;
+    message.status = object.status ?? 0;
+    message.retryAfterS = object.retryAfterS ?? 0;
+    return message;
+  },
+};
+
+function createBaseNotifyDoneResponse(): NotifyDoneResponse {
+  return {};
+}
+
+export const NotifyDoneResponse: MessageFns<NotifyDoneResponse> = {
+  encode(_: NotifyDoneResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NotifyDoneResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNotifyDoneResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NotifyDoneResponse>): NotifyDoneResponse {
+    return NotifyDoneResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<NotifyDoneResponse>): NotifyDoneResponse {
+    const message = createBaseNotifyDoneResponse();
     return message;
   },
 };
