@@ -112,6 +112,8 @@ function writeRequest(): void {
     route: '',
     added: '',
     popRoutes: 0,
+    strict: false,
+    maxBreadth: 0,
     sourceAddress: '192.0.2.20',
     sourcePort: 5060,
     stream: true,

@@ -15,8 +15,8 @@ export const LIMITS = {
   cseqMax: 2_147_483_647,
   /** Highest Max-Forwards, RFC 3261 §20.22. Stops loops that a huge hop count keeps alive. */
   maxForwardsMax: 255,
-  /** Splices in one edit list. Stops a Route set of hundreds from growing the list for good. */
-  editCount: 64,
+  /** Splices in one edit list: one for each header line and what forwarding adds. Stops the list from growing for good. */
+  editCount: 320,
   /** Storage that an idle stream may keep for the next split message. Stops idle connections from pinning large buffers. */
   idleStreamBytes: 4096,
   /** Parameters of one header value that a list-building parser returns. Stops one value from making thousands of objects. */

@@ -107,6 +107,8 @@ export function sendBranch(
     route: hop.route,
     added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits),
     popRoutes,
+    strict: hop.strict,
+    maxBreadth: 0,
     sourceAddress: upstream.address,
     sourcePort: upstream.port,
     stream: hop.peer.reliable,

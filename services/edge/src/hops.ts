@@ -22,23 +22,12 @@ import {
 import { fromTag } from './describe.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
+import { EndpointHop, LostPeer, type NextHop, NO_HOPS, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import { uriPlace } from './uri-place.ts'
 
-export interface NextHop {
-  readonly peer: EdgePeer
-  /** Request-URI of the branch, '' keeps the one that came. */
-  readonly uri: string
-  /** The listener that the far side sees: another edge's where that one holds the flow. */
-  readonly facing: Facing
-  /** `Route: …\r\n` for the hop between edges, or ''. */
-  readonly route: string
-  /** How in-dialog requests come back to the far side. */
-  readonly side: TokenSide
-  /** For the directory. */
-  readonly flow: location.Flow
-}
+export type { NextHop } from './hop-kinds.ts'
 
 export interface HopsOptions {
   readonly udp: ReadonlyMap<4 | 6, { readonly listener: UdpListener; readonly facing: Facing }>
@@ -54,6 +43,9 @@ export interface HopsOptions {
   /** Told of an exception out of what waited for DNS. */
   readonly onBug: (error: unknown) => void
 }
+
+/** [RFC3261-18.1.1] The largest request that goes over UDP while nobody knows the path's MTU. */
+const MAX_DATAGRAM_BYTES = 1300
 
 /** Facings of other edges kept at once; beyond it all are made anew. */
 const MAX_FACINGS = 1024
@@ -86,6 +78,24 @@ export class Hops {
       return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, binding.uri, true))
     }
     this.toPlace(place, binding.uri, onHop)
+  }
+
+  /** Calls back with the hop of a Route value of others: the Request-URI stays, or goes last where that is a strict router. */
+  toRoute(text: string, strict: boolean, onHop: (hop: NextHop | undefined) => void): void {
+    if (!strict) return this.toUri(text, true, onHop)
+    this.toUri(text, true, (hop) => onHop(hop && new StrictHop(hop)))
+  }
+
+  /**
+   * The hop for a request of `sizeBytes`, our own headers included: the same host over TCP where UDP would cut it up
+   * [RFC3261-18.1.1], with UDP as its first alternative. The very hop where it will do, or where TCP can't reach: behind a NAT
+   * or with TCP off. The Via differs then, and so does the branch.
+   */
+  forSize(hop: NextHop, sizeBytes: number): NextHop {
+    if (sizeBytes <= MAX_DATAGRAM_BYTES || hop.peer.reliable || hop.side.kind === 'address') return hop
+    const { address, port } = hop.peer
+    const stream = this.toEndpoint({ transport: 'tcp', address, port }, hop.uri, false)
+    return stream === undefined ? hop : new ShiftedHop(stream, hop)
   }
 
   /** Calls back with the hop of a URI by RFC 3263, or undefined. At once for a numeric host. */
@@ -178,6 +188,8 @@ export class Hops {
       route,
       side,
       flow: { transport, address: peer.address, port: peer.port, edgeId: edge.id, flowId },
+      alternatives: NO_HOPS,
+      strict: false,
     }
   }
 
@@ -205,44 +217,46 @@ export class Hops {
   }
 
   private firstUsable(endpoints: readonly Endpoint[], uri: string): NextHop | undefined {
-    for (const endpoint of endpoints) {
-      const hop = this.toEndpoint(endpoint, uri, false)
+    for (let k = 0; k < endpoints.length; k += 1) {
+      const rest = k + 1 < endpoints.length ? new Rest(this, endpoints, k + 1, uri) : undefined
+      const hop = this.toEndpoint(endpoints[k] as Endpoint, uri, false, rest)
       if (hop !== undefined) return hop
     }
     return undefined
   }
 
+  /** The hop of one endpoint, or one whose sends fail where there is no way to it now. */
+  laterHop(endpoint: Endpoint, uri: string, rest: Rest): NextHop {
+    const hop = this.toEndpoint(endpoint, uri, false, rest)
+    if (hop !== undefined) return hop
+    const { tcpFacing, internalFacing } = this.options
+    return this.hop(new LostPeer(endpoint, tcpFacing ?? internalFacing), uri, NO_SIDE, 0, rest)
+  }
+
   /** @param pinned in-dialog requests go to this very address, whatever the Contact says */
-  private toEndpoint(endpoint: Endpoint, uri: string, pinned: boolean): NextHop | undefined {
+  private toEndpoint(endpoint: Endpoint, uri: string, pinned: boolean, rest?: Rest): NextHop | undefined {
     const { address, port, transport } = endpoint
     const side: TokenSide = pinned ? { kind: 'address', transport: TRANSPORT.UDP, address, port } : NO_SIDE
     if (transport === 'udp') {
       const via = this.options.udp.get(address.includes(':') ? 6 : 4)
-      return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0)
+      return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0, rest)
     }
     if (transport !== 'tcp' || this.options.tcp === undefined) return undefined
     const connection = this.options.tcp.connect(address, port)
-    return (
-      connection && this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, connection.id)
-    )
+    if (connection === undefined) return undefined
+    return this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, connection.id, rest)
   }
 
-  private hop(peer: EdgePeer, uri: string, side: TokenSide | undefined, flowId: number): NextHop {
+  private hop(peer: EdgePeer, uri: string, side: TokenSide | undefined, flowId: number, rest?: Rest): NextHop {
     const { edgeHash, edgeId } = this.options
-    return {
-      peer,
-      uri,
-      facing: peer.facing,
-      route: '',
-      side: side ?? { kind: 'flow', edgeHash, flowId },
-      flow: {
-        transport: peer.transport,
-        address: peer.address,
-        port: peer.port,
-        edgeId: peer.reliable ? edgeId : '',
-        flowId,
-      },
+    const flow = {
+      transport: peer.transport,
+      address: peer.address,
+      port: peer.port,
+      edgeId: peer.reliable ? edgeId : '',
+      flowId,
     }
+    return new EndpointHop(peer, uri, side ?? { kind: 'flow', edgeHash, flowId }, flow, rest)
   }
 
   /** What another edge shows to the far side of its flows of this transport. */

@@ -3,6 +3,7 @@
 // A request on its way downstream (RFC 3261 section 16.6): the edits of steps 2 to 8, as splices over the bytes that came.
 // What is not edited leaves as it came: header order, case, compact forms, unknown headers, body.
 
+import { NameAddrView, parseNameAddrView } from '../header/index.ts'
 import {
   type Edits,
   findHeader,
@@ -13,6 +14,7 @@ import {
   type SipMessage,
   ValueCursor,
 } from '../message/index.ts'
+import { editMaxBreadth, maxBreadthLine } from './max-breadth.ts'
 
 /** What changes in one forwarded copy. Texts are ASCII; header texts are whole lines with their CRLF. */
 export interface ForwardEdits {
@@ -27,6 +29,10 @@ export interface ForwardEdits {
   readonly added: string
   /** Leading Route values that are ours and go. */
   readonly popRoutes: number
+  /** The next Route value has no lr: it becomes the Request-URI, and the Request-URI the last Route value. */
+  readonly strict: boolean
+  /** Max-Breadth of this copy; 0 leaves what came. */
+  readonly maxBreadth: number
   /** Where the request came from, for received and rport of its topmost Via (RFC 3261 18.2.1, RFC 3581). */
   readonly sourceAddress: string
   readonly sourcePort: number
@@ -40,10 +46,13 @@ const DEFAULT_MAX_FORWARDS = 'Max-Forwards: 70\r\n' // [RFC3261-16.6.3]
 /** Fills `edits` for `msg`; the caller encodes them. */
 export function editForwardedRequest(msg: SipMessage, edits: Edits, change: ForwardEdits): void {
   edits.reset(msg)
-  if (change.uri !== '') edits.replace(msg.uriStart, msg.uriEnd, change.uri) // [RFC3261-16.6.2]
+  if (change.strict) swapStrict(msg, edits, change)
+  else if (change.uri !== '') edits.replace(msg.uriStart, msg.uriEnd, change.uri) // [RFC3261-16.6.2]
   decrementMaxForwards(msg, edits)
   insertVia(msg, edits, change)
-  if (change.popRoutes > 0) popRoutes(msg, edits, change.popRoutes) // [RFC3261-16.4]
+  if (change.maxBreadth > 0) editMaxBreadth(msg, edits, change.maxBreadth)
+  const gone = change.popRoutes + (change.strict ? 1 : 0)
+  if (gone > 0) popRoutes(msg, edits, gone) // [RFC3261-16.4] [RFC3261-16.6.6]
   if (change.stream && msg.contentLength < 0) {
     edits.insert(msg.headersEnd, `Content-Length: ${msg.end - msg.bodyStart}\r\n`) // [RFC3261-18.3]
   }
@@ -56,7 +65,8 @@ function decrementMaxForwards(msg: SipMessage, edits: Edits): void {
 
 function insertVia(msg: SipMessage, edits: Edits, change: ForwardEdits): void {
   const viaLine = headerLineStart(msg, msg.viaIndex)
-  const ahead = change.route + change.added + change.via // [RFC3261-16.6.8]
+  const breadth = change.maxBreadth > 0 && !msg.has(HEADER.MAX_BREADTH) ? maxBreadthLine(change.maxBreadth) : ''
+  const ahead = change.route + change.added + breadth + change.via // [RFC3261-16.6.8]
   const firstRecordRoute = change.recordRoute === '' ? -1 : findHeader(msg, HEADER.RECORD_ROUTE)
   // [RFC3261-16.6.4] ours comes before any other Record-Route
   const recordRouteLine = firstRecordRoute < 0 ? viaLine : headerLineStart(msg, firstRecordRoute)
@@ -104,4 +114,22 @@ function popRoutes(msg: SipMessage, edits: Edits, count: number): void {
 function keepFrom(msg: SipMessage, edits: Edits, index: number, start: number): void {
   const first = headerValueStart(msg, index)
   if (start > first) edits.remove(first, start)
+}
+
+const nameAddr = new NameAddrView()
+
+/**
+ * [RFC3261-16.6.6] For a next hop that is a strict router: the Request-URI goes behind the last Route value, and what that
+ * router put into its Record-Route becomes the Request-URI. popRoutes() takes it out of the Routes.
+ */
+function swapStrict(msg: SipMessage, edits: Edits, change: ForwardEdits): void {
+  const uri = change.uri === '' ? msg.text(msg.uriStart, msg.uriEnd) : change.uri
+  let lastLine = -1
+  cursor.reset(msg, HEADER.ROUTE)
+  for (let k = 0; cursor.next(); k += 1) {
+    lastLine = cursor.index
+    if (k !== change.popRoutes || !parseNameAddrView(msg.buf, cursor.start, cursor.end, nameAddr)) continue
+    edits.replace(msg.uriStart, msg.uriEnd, msg.text(nameAddr.uriStart, nameAddr.uriEnd))
+  }
+  if (lastLine >= 0) edits.insert(headerLineEnd(msg, lastLine), `Route: <${uri}>\r\n`)
 }

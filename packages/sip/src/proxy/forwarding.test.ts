@@ -17,6 +17,8 @@ const NOTHING: ForwardEdits = {
   route: '',
   added: '',
   popRoutes: 0,
+  strict: false,
+  maxBreadth: 0,
   sourceAddress: '192.0.2.1',
   sourcePort: 6_000,
   stream: false,

@@ -230,6 +230,8 @@ export class ProxyBench {
       route: '',
       added: '',
       popRoutes: 0,
+      strict: false,
+      maxBreadth: 0,
       sourceAddress: context.source.address,
       sourcePort: context.source.port,
       stream: peer.reliable,
