@@ -54,8 +54,12 @@ describe('ids in tests', () => {
     ])
   })
 
+  it('several letters of one item stand together', () => {
+    expect(ids("test('x [RFC9999-4.1ac]', () => {})")).toEqual(['RFC9999-4.1a', 'RFC9999-4.1c'])
+  })
+
   it('the page shows titles without ids', () => {
-    expect(withoutIds('[RFC9999-4.1] MUST go [RFC9999-5, RFC9999-6a]')).toBe('MUST go')
+    expect(withoutIds('[RFC9999-4.1] MUST go [RFC9999-5, RFC9999-6ab]')).toBe('MUST go')
   })
 })
 

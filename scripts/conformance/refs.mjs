@@ -6,7 +6,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { CLAUSE_ID } from './register.mjs'
+import { CLAUSE_ID, idsIn } from './register.mjs'
 
 const SOURCES = ['packages/*/src/**/*.ts', 'services/*/src/**/*.ts', 'cli/src/**/*.ts']
 const TESTS = ['{packages,services}/*/src/**/*.test.ts', 'cli/src/**/*.test.ts', 'test/**/*.test.ts']
@@ -14,12 +14,10 @@ const SCENARIOS = ['test/e2e/sipp/*.xml']
 const TITLED = new Set(['test', 'it', 'describe', 'suite'])
 const LABELS = ['cite', 'name', 'title']
 
-export const idsIn = (text) => [...text.matchAll(CLAUSE_ID)].map(([id]) => id)
-
 /** A title as the page shows it: without its ids and the brackets that they leave. */
 export const withoutIds = (title) =>
   title
-    .replace(/\(?\[(?:RFC\d{3,4}-[\d.]+[a-z]?[,; ]*)+\]\)?/g, ' ')
+    .replace(/\(?\[(?:RFC\d{3,4}-[\d.]+[a-z]*[,; ]*)+\]\)?/g, ' ')
     .replace(CLAUSE_ID, ' ')
     .replace(/\s+/g, ' ')
     .replace(/^[\s:,–-]+|[\s:,–-]+$/g, '')

@@ -12,8 +12,14 @@ const ROLES = ['proxy', 'registrar', 'redirect', 'uas', 'uac', 'transaction', 't
 const KEYS = ['id', 'level', 'role', 'text', 'status', 'reason']
 const STATUSES = ['done', 'notApplicable']
 
-/** `RFC3261-16.7.6b`: RFC, numbers (section, then item), letter. */
-export const CLAUSE_ID = /\bRFC(\d{3,4})-(\d+(?:\.\d+)*)([a-z]?)\b/g
+/** `RFC3261-16.7.6b`: RFC, numbers (section, then item), letter. `RFC3261-16.7.6bd` stands for `…6b` and `…6d`. */
+export const CLAUSE_ID = /\b(RFC\d{3,4}-\d+(?:\.\d+)*)([a-z]*)\b/g
+
+/** All ids that a text names, several letters taken apart. */
+export const idsIn = (text) =>
+  [...text.matchAll(CLAUSE_ID)].flatMap(([, item, letters]) =>
+    letters === '' ? [item] : [...letters].map((letter) => item + letter),
+  )
 
 /** The id without its letter: the item that a lettered clause is a part of. */
 export const itemOf = (id) => id.replace(/[a-z]$/, '')
@@ -46,8 +52,19 @@ function rowProblems(row, rfc, section) {
   return problems.map((problem) => `${row.id}: ${problem}`)
 }
 
+function parsed(text, onProblem) {
+  try {
+    return parse(text) ?? {}
+  } catch (error) {
+    onProblem(error.message)
+    return {}
+  }
+}
+
 function readFile(root, name, register) {
-  const { rfc, title, sections } = parse(readFileSync(join(root, CLAUSES, name), 'utf8'))
+  const { rfc, title, sections } = parsed(readFileSync(join(root, CLAUSES, name), 'utf8'), (problem) =>
+    register.problems.push(`${name}: ${problem}`),
+  )
   if (!Number.isInteger(rfc) || !Array.isArray(sections)) {
     register.problems.push(`${name}: needs rfc (a number) and sections (a list)`)
     return
