@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the planner answers. Verdicts are built once per revision, frozen and shared between requests.
+// What the planner answers. Verdicts are built once per revision, frozen and shared between requests; those that depend on
+// a request (relayed URIs, GRUUs) are built for it.
 
 export interface PlanReason {
   /** Key of the resource that decided, '' for none. */
@@ -8,27 +9,88 @@ export interface PlanReason {
   readonly text: string
 }
 
-/** An address-of-record, resolved by location. */
-export interface PlanTarget {
-  readonly aor: string
+/** Why a request goes to another user than the one who was called. */
+export interface PlanRetarget {
+  /** The URI that was called, in its canonical form. */
+  readonly from: string
+  /** Reason as Diversion has it. */
+  readonly reason: string
 }
 
+/** An address-of-record, resolved by location, or a URI, resolved by RFC 3263: one of the two is ''. */
+export interface PlanTarget {
+  readonly aor: string
+  readonly uri: string
+  /** Only this instance [RFC5627-6.1]; '' for all. */
+  readonly instanceId: string
+  /** Only this registration of the instance; 0 for all. */
+  readonly registrationHash: number
+  /** Within the trust domain. [RFC3325-5] */
+  readonly trusted: boolean
+  /** undefined: the target is who was called. */
+  readonly retarget: PlanRetarget | undefined
+}
+
+export type Forking = 'parallel' | 'q' | 'serial'
+
 export interface PlanStep {
-  /** Rung in parallel. */
   readonly targets: readonly PlanTarget[]
-  /** 0: the proxy's Timer C. */
+  /** For each group that rings at once; 0: the proxy's Timer C. */
   readonly ringMs: number
   /** Final statuses after which the next step is tried; empty: all failures but 6xx. */
   readonly retryStatuses: readonly number[]
+  readonly forking: Forking
 }
 
-/** `status` and `code` are set for `answer` and `reject`, `steps` for `plan`. Frozen and shared: never to be changed. */
+/** How a plan is carried out as a whole. */
+export interface PlanMode {
+  /** Never together with accounting: who adds accounting takes this away. */
+  readonly stateless: boolean
+  /** 3xx responses that are followed; 0: they go upstream. */
+  readonly maxRecursions: number
+}
+
+/**
+ * `status` is set for `answer`, `reject` and `redirect`, `code` for `reject`, `steps` and `mode` for `plan`, `contacts` and
+ * `aor` for `redirect`. Frozen and shared: never to be changed.
+ */
 export interface PlanVerdict {
-  readonly kind: 'plan' | 'answer' | 'reject'
+  readonly kind: 'plan' | 'answer' | 'reject' | 'redirect'
   /** SIP status; 0 for a plan. */
   readonly status: number
   /** Stable, for logs and records: `unknown_user`, `relay_refused`; '' for what is not refused. */
   readonly code: string
   readonly steps: readonly PlanStep[]
+  readonly mode: PlanMode
+  /** Values of Contact, most wanted first. */
+  readonly contacts: readonly string[]
+  /** Address-of-record whose bindings follow the contacts; '' for none. */
+  readonly aor: string
   readonly reasons: readonly PlanReason[]
+}
+
+export const PLAIN_MODE: PlanMode = Object.freeze({ stateless: false, maxRecursions: 0 })
+
+const NOTHING = { status: 0, code: '', steps: [], mode: PLAIN_MODE, contacts: [], aor: '' } as const
+
+/** @param resource key of the resource that decides, '' for none */
+export function verdictOf(
+  parts: Pick<PlanVerdict, 'kind'> & Partial<PlanVerdict>,
+  resource: string,
+  text: string,
+): PlanVerdict {
+  const reasons = Object.freeze([Object.freeze({ resource, text })])
+  return Object.freeze({ ...NOTHING, ...parts, reasons })
+}
+
+export function aorTarget(aor: string, trusted: boolean, retarget?: PlanRetarget): PlanTarget {
+  return Object.freeze({ aor, uri: '', instanceId: '', registrationHash: 0, trusted, retarget })
+}
+
+export function uriTarget(uri: string, trusted: boolean): PlanTarget {
+  return Object.freeze({ aor: '', uri, instanceId: '', registrationHash: 0, trusted, retarget: undefined })
+}
+
+export function stepOf(targets: readonly PlanTarget[], ringMs: number, forking: Forking): PlanStep {
+  return Object.freeze({ targets: Object.freeze(targets), ringMs, retryStatuses: [], forking })
 }

@@ -3,9 +3,10 @@
 // The planner and the index as tables; revisions and diffs.
 import { describe, expect, test } from 'vitest'
 import { diffResources } from './diff.ts'
+import type { IndexOptions } from './domain-entry.ts'
 import { loadResources, type ResourceSet } from './load.ts'
 import { plan } from './plan.ts'
-import { findDomain, type IndexOptions, indexResources } from './resource-index.ts'
+import { findDomain, indexResources } from './resource-index.ts'
 
 const OPTIONS: IndexOptions = {
   localHosts: ['127.0.0.1', '::1'],

@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: MIT
 //
-// The planner: a pure function from where a request wants to go to what an edge shall do, with the reasons. It neither
-// authenticates nor looks at bindings. Numbers, trunks, forwarding and schedules are not planned: a user that no
-// subscriber and no hunt group of its domain claims gets 404.
-import type { PlanVerdict } from './plan-verdict.ts'
-import { findDomain, type ResourceIndex } from './resource-index.ts'
+// The planner: pure functions from where a request wants to go to what an edge shall do, with the reasons. It neither
+// authenticates nor looks at bindings. Trunks and schedules are not planned: a user that nobody of its domain is gets 404.
+
+import type { DomainEntry } from './domain-entry.ts'
+import { type PlanTarget, type PlanVerdict, stepOf, uriTarget, verdictOf } from './plan-verdict.ts'
+import { allowsRelay } from './relay-rules.ts'
+import { findDomain, findUser, type ResourceIndex } from './resource-index.ts'
+import type { UserEntry } from './user-entry.ts'
 
 export interface PlanRequest {
   readonly method: string
-  /** User part of the Request-URI, escapes undone; '' for none. */
+  /** User part of the Request-URI, escapes undone; '' for none. For a tel URI its number. */
   readonly user: string
-  /** Host of the Request-URI; '' for a tel: URI. */
+  /** Host of the Request-URI; for a tel URI the name of the domain that it belongs to, '' for none. */
   readonly host: string
 }
 
 function constant(kind: 'answer' | 'reject', status: number, code: string, text: string): PlanVerdict {
-  const reasons = Object.freeze([Object.freeze({ resource: '', text })])
-  return Object.freeze({ kind, status, code, steps: Object.freeze([]), reasons })
+  return verdictOf({ kind, status, code }, '', text)
 }
 
-// [RFC3261-16.5] A domain that this proxy is not responsible for: this one relays to its own domains only.
+// [RFC3261-16.5] A domain that this proxy is not responsible for, and nobody who may send there through it.
 const RELAY_REFUSED = constant('reject', 403, 'relay_refused', 'the Request-URI names no domain of this cluster')
 // [RFC3261-16.5] "If the target set ... is empty", and [RFC3261-21.4.5]
-const UNKNOWN_USER = constant('reject', 404, 'unknown_user', 'no subscriber or hunt group of the domain has this user')
-const UNKNOWN_NUMBER = constant('reject', 404, 'unknown_number', 'telephone numbers are routed by no resource yet')
+const UNKNOWN_USER = constant('reject', 404, 'unknown_user', 'nobody of the domain has this user')
+const UNKNOWN_NUMBER = constant('reject', 404, 'unknown_number', 'nobody of the domain has this number')
+// [RFC5627-6.1] A GRUU that this cluster did not make, or of a user that is no subscriber.
+const UNKNOWN_GRUU = constant('reject', 404, 'unknown_gruu', 'the GRUU names no instance of a subscriber')
 // [RFC3261-11] An OPTIONS for the domain itself asks about the proxy.
 const ANSWER_OPTIONS = constant('answer', 200, '', 'an OPTIONS without a user asks about the cluster itself')
 
@@ -32,5 +36,49 @@ export function plan(request: PlanRequest, index: ResourceIndex): PlanVerdict {
   const domain = findDomain(index, request.host)
   if (domain === undefined) return RELAY_REFUSED
   if (request.user === '') return request.method === 'OPTIONS' ? ANSWER_OPTIONS : UNKNOWN_USER
-  return domain.users.get(request.user)?.plan ?? UNKNOWN_USER
+  return findUser(domain, request.user)?.plan ?? UNKNOWN_USER
+}
+
+/** A tel URI of a domain. */
+export function planNumber(number: string, domain: DomainEntry | undefined): PlanVerdict {
+  return domain?.numbers.get(number)?.plan ?? UNKNOWN_NUMBER
+}
+
+/** What a Request-URI with a `gr` parameter names; '' and 0 for everything. */
+export interface InstanceChoice {
+  readonly instanceId: string
+  readonly registrationHash: number
+}
+
+/** The plan of a subscriber for one instance alone. [RFC5627-6.1] */
+export function planInstance(user: UserEntry | undefined, choice: InstanceChoice | undefined): PlanVerdict {
+  const verdict = user?.plan
+  const step = verdict?.steps[0]
+  const target = step?.targets[0]
+  if (user?.kind !== 'Subscriber' || choice === undefined) return UNKNOWN_GRUU
+  // A redirect domain answers with all contacts: the instance is among them, and the caller chooses.
+  if (verdict === undefined || step === undefined || target === undefined) return user.plan
+  const narrow: PlanTarget = { ...target, ...choice }
+  return { ...verdict, steps: [{ ...step, targets: [narrow] }] }
+}
+
+/** Where a foreign Request-URI would take a request. */
+export interface RelayRequest {
+  /** The Request-URI as it came. */
+  readonly uri: string
+  readonly host: string
+  /** Value of its `maddr` parameter, '' for none. */
+  readonly maddr: string
+}
+
+/** @param sender the domain of the authenticated sender */
+export function planRelay(request: RelayRequest, sender: DomainEntry, index: ResourceIndex): PlanVerdict {
+  const { relay } = sender
+  const { host, maddr } = request
+  if (relay === undefined || !allowsRelay(relay, host) || (maddr !== '' && !allowsRelay(relay, maddr))) {
+    return RELAY_REFUSED
+  }
+  const trusted = index.trustedHosts.has((maddr || host).toLowerCase())
+  const steps = [stepOf([uriTarget(request.uri, trusted)], sender.ringMs, 'parallel')]
+  return verdictOf({ kind: 'plan', steps, mode: relay.mode }, `Domain/${sender.name}`, `relays to ${host}`)
 }

@@ -3,193 +3,169 @@
 // A checked set of resources, laid out for lookups per request: hosts and users in Maps, one object shape for every user,
 // and the plan for each user built once and frozen, so that a decision on the plain path allocates nothing.
 // Built anew for each revision and never changed.
-import type { DigestAlgorithm, Domain } from './domain.ts'
+import { isIP } from 'node:net'
+import { type AddressList, addressList } from './addresses.ts'
+import type { Domain } from './domain.ts'
+import { type DomainEntry, domainEntry, type IndexOptions, type UserTables } from './domain-entry.ts'
+import { isWildcard, longestSuffix, plainHost } from './hosts.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import type { ResourceSet } from './load.ts'
-import type { PlanStep, PlanVerdict } from './plan-verdict.ts'
-import type { Resource } from './resource.ts'
-import { resourceKey } from './resource.ts'
+import { type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
+import type { Redirect } from './redirect.ts'
+import { type Resource, resourceKey } from './resource.ts'
 import { aorOf, type Subscriber } from './subscriber.ts'
-
-export interface DomainEntry {
-  readonly name: string
-  readonly realm: string
-  readonly authenticated: boolean
-  readonly identity: 'reject' | 'assert' | 'off'
-  /** undefined: the configuration's order. */
-  readonly challenge: readonly DigestAlgorithm[] | undefined
-  readonly legacyDigest: boolean
-  readonly accounting: boolean
-  readonly anonymous: boolean
-  readonly minExpiresS: number
-  readonly maxExpiresS: number
-  readonly defaultExpiresS: number
-  readonly maxContacts: number
-  /** By user part, escapes undone. */
-  readonly users: ReadonlyMap<string, UserEntry>
-}
-
-export interface UserEntry {
-  readonly key: string
-  readonly kind: 'Subscriber' | 'HuntGroup'
-  readonly domain: DomainEntry
-  /** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
-  readonly aor: string
-  /** '' for none. */
-  readonly account: string
-  readonly maxContacts: number
-  /** The resource, where it is a subscriber. */
-  readonly subscriber: Subscriber | undefined
-  readonly plan: PlanVerdict
-}
+import type { Trunk } from './trunk.ts'
+import { addHuntGroup, addRedirect, addSubscriber, type UserEntry } from './user-entry.ts'
 
 export interface ResourceIndex {
   readonly revision: string
   /** By lower-case host name, alias or bind address (IPv6 in brackets). */
   readonly domains: ReadonlyMap<string, DomainEntry>
+  /** By suffix with its leading dot: `.example.test` for `*.example.test`. */
+  readonly wildcards: ReadonlyMap<string, DomainEntry>
+  /** By canonical phone context that is no host name of a domain. */
+  readonly contexts: ReadonlyMap<string, DomainEntry>
+  /** Global numbers of one user alone in all domains, by canonical number. */
+  readonly numbers: ReadonlyMap<string, UserEntry>
   /** Any domain asks for credentials: when none does, nobody needs to look at From. */
   readonly anyAuthenticated: boolean
+  /** Where trusted trunks send from; undefined for nowhere. */
+  readonly trustedSources: AddressList | undefined
+  /** Hosts of trusted trunks. */
+  readonly trustedHosts: ReadonlySet<string>
 }
-
-/** Settings of the cluster that complete what domains leave open. */
-export interface IndexOptions {
-  /** Addresses that count as aliases of the domain with `alsoBindAddress`; without port. */
-  readonly localHosts: readonly string[]
-  /** `off` takes the credentials away from every domain. */
-  readonly authentication: 'digest' | 'off'
-  readonly accounting: boolean
-  readonly registration: {
-    readonly minExpiresMs: number
-    readonly maxExpiresMs: number
-    readonly defaultExpiresMs: number
-    readonly maxContacts: number
-  }
-}
-
-type MutableUsers = Map<string, UserEntry>
 
 const hostKey = (address: string): string => {
   const host = address.toLowerCase()
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-/** Seconds of Expires; a domain's bounds win over the settings', and the default is kept within them. */
-function registrationBounds({ spec: { registration } }: Domain, options: IndexOptions) {
-  const settings = options.registration
-  const max = Math.floor((registration.maxExpiresMs ?? settings.maxExpiresMs) / 1000)
-  const min = Math.min(Math.ceil((registration.minExpiresMs ?? settings.minExpiresMs) / 1000), max)
-  const wished = Math.round((registration.defaultExpiresMs ?? settings.defaultExpiresMs) / 1000)
-  return {
-    minExpiresS: min,
-    maxExpiresS: max,
-    defaultExpiresS: Math.min(Math.max(wished, min), max),
-    maxContacts: registration.maxContacts ?? settings.maxContacts,
-  }
-}
-
-function domainEntry(domain: Domain, users: MutableUsers, options: IndexOptions): DomainEntry {
-  const { metadata, spec } = domain
-  return {
-    name: metadata.name,
-    realm: spec.realm ?? metadata.name,
-    authenticated: spec.authentication === 'required' && options.authentication === 'digest',
-    identity: spec.identity,
-    challenge: spec.challenge,
-    legacyDigest: spec.legacyDigest,
-    accounting: spec.accounting && options.accounting,
-    anonymous: spec.anonymous === 'allow',
-    ...registrationBounds(domain, options),
-    users,
-  }
-}
-
-function planVerdict(steps: readonly PlanStep[], resource: Resource, text: string): PlanVerdict {
-  const reasons = [{ resource: resourceKey(resource), text }]
-  return Object.freeze({
-    kind: 'plan',
-    status: 0,
-    code: '',
-    steps: Object.freeze(steps),
-    reasons: Object.freeze(reasons),
-  })
-}
-
-const step = (aors: readonly string[], ringMs: number): PlanStep =>
-  Object.freeze({ targets: Object.freeze(aors.map((aor) => Object.freeze({ aor }))), ringMs, retryStatuses: [] })
-
-function addSubscriber(resource: Subscriber, domain: DomainEntry, users: MutableUsers): void {
-  const aor = aorOf(resource)
-  const entry: UserEntry = {
-    key: resourceKey(resource),
-    kind: 'Subscriber',
-    domain,
-    aor,
-    account: resource.spec.account ?? '',
-    maxContacts: resource.spec.maxContacts ?? domain.maxContacts,
-    subscriber: resource,
-    plan: planVerdict([step([aor], 0)], resource, `the user is a subscriber: rings the phones of ${aor}`),
-  }
-  for (const username of resource.spec.usernames ?? [resource.metadata.name]) users.set(username, entry)
-}
-
-function addHuntGroup(resource: HuntGroup, domain: DomainEntry, users: MutableUsers, aors: Map<string, string>): void {
-  const { metadata, spec } = resource
-  const members = spec.members.flatMap((member) => aors.get(`Subscriber/${metadata.domain}/${member}`) ?? [])
-  const user = spec.username ?? metadata.name
-  users.set(user, {
-    key: resourceKey(resource),
-    kind: 'HuntGroup',
-    domain,
-    aor: `sip:${user}@${metadata.domain}`,
-    account: '',
-    maxContacts: domain.maxContacts,
-    subscriber: undefined,
-    plan: planVerdict([step(members, spec.ringMs ?? 0)], resource, `rings all ${members.length} members at once`),
-  })
-}
+const bare = (host: string): string => host.replace(/^\[|\]$/g, '')
 
 interface Layout {
   readonly domains: Map<string, DomainEntry>
+  readonly wildcards: Map<string, DomainEntry>
+  readonly contexts: Map<string, DomainEntry>
   /** By the domain's own name. */
-  readonly users: Map<string, MutableUsers>
+  readonly tables: Map<string, UserTables>
   /** Address-of-record by the key of a Subscriber. */
   readonly aors: Map<string, string>
+  readonly sources: string[]
+  readonly trustedHosts: Set<string>
 }
 
 function addDomain(resource: Domain, into: Layout, options: IndexOptions): void {
-  const users: MutableUsers = new Map()
-  const entry = domainEntry(resource, users, options)
-  into.users.set(entry.name, users)
+  const tables: UserTables = { users: new Map(), numbers: new Map() }
+  const entry = domainEntry(resource, tables, options)
+  into.tables.set(entry.name, tables)
   const addresses = resource.spec.alsoBindAddress ? options.localHosts.map(hostKey) : []
-  for (const host of [...addresses, ...resource.spec.aliases, entry.name]) into.domains.set(host, entry)
+  for (const host of [...addresses, ...resource.spec.aliases, entry.name]) {
+    if (isWildcard(host)) into.wildcards.set(host.slice(1), entry)
+    else into.domains.set(host, entry)
+  }
+  for (const context of resource.spec.phoneContexts) into.contexts.set(context, entry)
 }
 
-function addUser(resource: Subscriber | HuntGroup, into: Layout): void {
+/** [RFC3325-5] Of a trusted trunk, both what it sends and what is sent to it is within the trust domain. */
+function addTrunk({ spec }: Trunk, into: Layout): void {
+  if (!spec.trusted) return
+  for (const { host } of spec.hosts) {
+    into.trustedHosts.add(host)
+    if (isIP(bare(host)) !== 0) into.sources.push(bare(host))
+  }
+  into.sources.push(...spec.sources)
+}
+
+function addNames(resource: Resource, into: Layout, options: IndexOptions): void {
+  if (resource.kind === 'Domain') addDomain(resource, into, options)
+  if (resource.kind === 'Trunk') addTrunk(resource, into)
+  if (resource.kind === 'Subscriber') into.aors.set(resourceKey(resource), aorOf(resource))
+}
+
+function addUser(resource: Subscriber | HuntGroup | Redirect, into: Layout): void {
   const domain = into.domains.get(resource.metadata.domain)
-  const users = into.users.get(resource.metadata.domain)
-  if (domain === undefined || users === undefined) return
-  if (resource.kind === 'Subscriber') addSubscriber(resource, domain, users)
-  else addHuntGroup(resource, domain, users, into.aors)
+  const tables = into.tables.get(resource.metadata.domain)
+  if (domain === undefined || tables === undefined) return
+  if (resource.kind === 'Subscriber') addSubscriber(resource, domain, tables)
+  else if (resource.kind === 'HuntGroup') addHuntGroup(resource, domain, tables, into.aors)
+  else addRedirect(resource, domain, tables, into.aors)
+}
+
+/** A number that users of two domains claim names neither. */
+function globalNumbers(tables: Iterable<UserTables>): Map<string, UserEntry> {
+  const found = new Map<string, UserEntry>()
+  const claimed = new Set<string>()
+  for (const { numbers } of tables) {
+    for (const [number, user] of numbers) {
+      if (!number.startsWith('+')) continue
+      if (claimed.has(number)) found.delete(number)
+      else found.set(number, user)
+      claimed.add(number)
+    }
+  }
+  return found
 }
 
 /** Lays out a set that `loadResources` has checked. */
 export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>, options: IndexOptions): ResourceIndex {
-  const layout: Layout = { domains: new Map(), users: new Map(), aors: new Map() }
-  for (const resource of set.resources) {
-    if (resource.kind === 'Domain') addDomain(resource, layout, options)
-    if (resource.kind === 'Subscriber') layout.aors.set(resourceKey(resource), aorOf(resource))
+  const layout: Layout = {
+    domains: new Map(),
+    wildcards: new Map(),
+    contexts: new Map(),
+    tables: new Map(),
+    aors: new Map(),
+    sources: [],
+    trustedHosts: new Set(),
   }
+  for (const resource of set.resources) addNames(resource, layout, options)
   for (const resource of set.resources) {
-    if (resource.kind === 'Subscriber' || resource.kind === 'HuntGroup') addUser(resource, layout)
+    if (resource.kind === 'Subscriber' || resource.kind === 'HuntGroup' || resource.kind === 'Redirect') {
+      addUser(resource, layout)
+    }
   }
-  const anyAuthenticated = [...layout.domains.values()].some((domain) => domain.authenticated)
-  return { revision: set.revision, domains: layout.domains, anyAuthenticated }
+  const { domains, wildcards, contexts, trustedHosts } = layout
+  return {
+    revision: set.revision,
+    domains,
+    wildcards,
+    contexts,
+    numbers: globalNumbers(layout.tables.values()),
+    anyAuthenticated: [...domains.values()].some((domain) => domain.authenticated),
+    trustedSources: addressList(layout.sources),
+    trustedHosts,
+  }
 }
 
-/** The domain of a host as it came in a URI: any case, an optional last dot. */
+/** The domain of a host as it came in a URI: any case, an optional last dot; a name written out before a wildcard. */
 export function findDomain(index: ResourceIndex, host: string): DomainEntry | undefined {
   const found = index.domains.get(host)
   if (found !== undefined) return found
-  const lower = host.toLowerCase()
-  return index.domains.get(lower.endsWith('.') ? lower.slice(0, -1) : lower)
+  const plain = plainHost(host)
+  return index.domains.get(plain) ?? longestSuffix(index.wildcards, plain)
+}
+
+/**
+ * The user of a domain by the user part of a URI, escapes undone. A name is compared as it stands [RFC3261-19.1.4]; a
+ * number reaches its user in any visual form [RFC3966-4], also without user=phone [RFC3261-19.1.1].
+ */
+export function findUser(domain: DomainEntry, user: string): UserEntry | undefined {
+  const found = domain.users.get(user)
+  if (found !== undefined || domain.numbers.size === 0) return found
+  const number = parsePhoneNumber(user)
+  if (number === undefined || (number.context !== '' && !domain.contexts.has(number.context))) return undefined
+  return domain.numbers.get(number.number)
+}
+
+/**
+ * The domain to which a tel URI belongs: that of its context; for a global number the caller's where it knows the number,
+ * else the one that has it; else the caller's. [RFC3966-5.1.5]
+ */
+export function domainOfNumber(
+  index: ResourceIndex,
+  { number, context }: PhoneNumber,
+  caller: DomainEntry | undefined,
+): DomainEntry | undefined {
+  if (context !== '') return index.contexts.get(context) ?? findDomain(index, context)
+  if (!number.startsWith('+') || caller?.numbers.has(number)) return caller
+  return index.numbers.get(number)?.domain ?? caller
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// A Domain laid out for decisions: the cluster's settings filled in where the resource leaves them open, lists compiled.
+import { type AddressList, addressList } from './addresses.ts'
+import type { DigestAlgorithm, Domain } from './domain.ts'
+import { isWildcard } from './hosts.ts'
+import type { Forking, PlanMode } from './plan-verdict.ts'
+import { createRelayRules, type RelayRules } from './relay-rules.ts'
+import type { UserEntry } from './user-entry.ts'
+
+/** Settings of the cluster that complete what domains leave open. */
+export interface IndexOptions {
+  /** Addresses that count as aliases of the domain with `alsoBindAddress`; without port. */
+  readonly localHosts: readonly string[]
+  /** `off` takes the credentials away from every domain. */
+  readonly authentication: 'digest' | 'off'
+  readonly accounting: boolean
+  readonly registration: {
+    readonly minExpiresMs: number
+    readonly maxExpiresMs: number
+    readonly defaultExpiresMs: number
+    readonly maxContacts: number
+  }
+}
+
+export interface DomainEntry {
+  readonly name: string
+  readonly realm: string
+  readonly authenticated: boolean
+  readonly identity: 'reject' | 'assert' | 'off'
+  /** undefined: the configuration's order. */
+  readonly challenge: readonly DigestAlgorithm[] | undefined
+  readonly legacyDigest: boolean
+  readonly accounting: boolean
+  readonly anonymous: boolean
+  readonly minExpiresS: number
+  readonly maxExpiresS: number
+  readonly defaultExpiresS: number
+  readonly maxContacts: number
+  readonly replaceOldest: boolean
+  readonly serviceRoute: boolean
+  /** Its users are answered with where they are. */
+  readonly redirects: boolean
+  readonly forking: Forking
+  /** 0: the proxy's Timer C. */
+  readonly ringMs: number
+  readonly mode: PlanMode
+  /** undefined: nothing is relayed for its users. */
+  readonly relay: RelayRules | undefined
+  /** Sources that are believed; undefined for none. */
+  readonly sources: AddressList | undefined
+  /** Its phones are within the trust domain. */
+  readonly trustsPhones: boolean
+  /** Contexts in which its local numbers are valid: its names and `phoneContexts`. */
+  readonly contexts: ReadonlySet<string>
+  /** By user part, escapes undone. */
+  readonly users: ReadonlyMap<string, UserEntry>
+  /** The users whose names are telephone numbers, by canonical number. */
+  readonly numbers: ReadonlyMap<string, UserEntry>
+}
+
+/** Where the users of a domain are put in, while the index is built. */
+export interface UserTables {
+  readonly users: Map<string, UserEntry>
+  readonly numbers: Map<string, UserEntry>
+}
+
+/** Seconds of Expires; a domain's bounds win over the settings', and the default is kept within them. */
+function registrationBounds({ spec: { registration } }: Domain, options: IndexOptions) {
+  const settings = options.registration
+  const max = Math.floor((registration.maxExpiresMs ?? settings.maxExpiresMs) / 1000)
+  const min = Math.min(Math.ceil((registration.minExpiresMs ?? settings.minExpiresMs) / 1000), max)
+  const wished = Math.round((registration.defaultExpiresMs ?? settings.defaultExpiresMs) / 1000)
+  return {
+    minExpiresS: min,
+    maxExpiresS: max,
+    defaultExpiresS: Math.min(Math.max(wished, min), max),
+    maxContacts: registration.maxContacts ?? settings.maxContacts,
+    replaceOldest: registration.atMaxContacts === 'replaceOldest',
+    serviceRoute: registration.serviceRoute,
+  }
+}
+
+function routingOf({ spec }: Domain) {
+  return {
+    redirects: spec.routing === 'redirect',
+    forking: spec.forking,
+    ringMs: spec.ringMs ?? 0,
+    mode: Object.freeze({ stateless: spec.forwarding === 'stateless', maxRecursions: recursionsOf(spec) }),
+    relay: createRelayRules(spec.relay, recursionsOf(spec)),
+  }
+}
+
+const recursionsOf = ({ redirects, maxRecursions }: Domain['spec']): number =>
+  redirects === 'recurse' ? maxRecursions : 0
+
+function contextsOf({ metadata, spec }: Domain): ReadonlySet<string> {
+  return new Set([metadata.name, ...spec.aliases.filter((alias) => !isWildcard(alias)), ...spec.phoneContexts])
+}
+
+export function domainEntry(domain: Domain, tables: UserTables, options: IndexOptions): DomainEntry {
+  const { metadata, spec } = domain
+  return {
+    name: metadata.name,
+    realm: spec.realm ?? metadata.name,
+    authenticated: spec.authentication === 'required' && options.authentication === 'digest',
+    identity: spec.identity,
+    challenge: spec.challenge,
+    legacyDigest: spec.legacyDigest,
+    accounting: spec.accounting && options.accounting,
+    anonymous: spec.anonymous === 'allow',
+    ...registrationBounds(domain, options),
+    ...routingOf(domain),
+    sources: addressList(spec.trust.sources),
+    trustsPhones: spec.trust.phones,
+    contexts: contextsOf(domain),
+    users: tables.users,
+    numbers: tables.numbers,
+  }
+}

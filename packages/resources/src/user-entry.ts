@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// A user of a domain (subscriber, hunt group, redirect) laid out for decisions: its names, and its plan, built once.
+import { milliOf } from './contact.ts'
+import type { DomainEntry, UserTables } from './domain-entry.ts'
+import type { HuntGroup } from './hunt-group.ts'
+import { canonicalNumber } from './phone-number.ts'
+import { aorTarget, type PlanRetarget, type PlanVerdict, stepOf, verdictOf } from './plan-verdict.ts'
+import type { Redirect } from './redirect.ts'
+import { resourceKey } from './resource.ts'
+import { aorOf, type Subscriber } from './subscriber.ts'
+
+export interface UserEntry {
+  readonly key: string
+  readonly kind: 'Subscriber' | 'HuntGroup' | 'Redirect'
+  readonly domain: DomainEntry
+  /** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
+  readonly aor: string
+  /** '' for none. */
+  readonly account: string
+  readonly maxContacts: number
+  /** The resource, where it is a subscriber. */
+  readonly subscriber: Subscriber | undefined
+  readonly plan: PlanVerdict
+}
+
+/** Where to find addresses-of-record, by the key of a Subscriber. */
+export type AorTable = ReadonlyMap<string, string>
+
+function put(tables: UserTables, usernames: readonly string[], entry: UserEntry): void {
+  for (const username of usernames) {
+    tables.users.set(username, entry)
+    const number = canonicalNumber(username)
+    if (number !== '') tables.numbers.set(number, entry)
+  }
+}
+
+/** A user of a redirect domain is answered with where he is. [RFC3261-8.3] */
+function subscriberPlan(key: string, aor: string, domain: DomainEntry): PlanVerdict {
+  if (domain.redirects)
+    return verdictOf({ kind: 'redirect', status: 302, aor }, key, `answers with the contacts of ${aor}`)
+  const steps = Object.freeze([stepOf([aorTarget(aor, domain.trustsPhones)], domain.ringMs, domain.forking)])
+  const text = `the user is a subscriber: rings the phones of ${aor}`
+  return verdictOf({ kind: 'plan', steps, mode: domain.mode }, key, text)
+}
+
+export function addSubscriber(resource: Subscriber, domain: DomainEntry, tables: UserTables): void {
+  const aor = aorOf(resource)
+  const key = resourceKey(resource)
+  put(tables, resource.spec.usernames ?? [resource.metadata.name], {
+    key,
+    kind: 'Subscriber',
+    domain,
+    aor,
+    account: resource.spec.account ?? '',
+    maxContacts: resource.spec.maxContacts ?? domain.maxContacts,
+    subscriber: resource,
+    plan: subscriberPlan(key, aor, domain),
+  })
+}
+
+/**
+ * Members ring because their group was called, whatever state they are in. Of the reasons of RFC 5806 that is
+ * `unconditional`: the others name a state of the one who was called, or, as `follow-me`, another place of the same one.
+ */
+const retargetOf = (group: string): PlanRetarget => Object.freeze({ from: group, reason: 'unconditional' })
+
+function huntGroupPlan(key: string, aor: string, members: readonly string[], resource: HuntGroup, domain: DomainEntry) {
+  if (domain.redirects) {
+    const contacts = Object.freeze(members.map((member) => `<${member}>`))
+    return verdictOf({ kind: 'redirect', status: 300, contacts }, key, `answers with its ${members.length} members`)
+  }
+  const retarget = retargetOf(aor)
+  const targets = members.map((member) => aorTarget(member, domain.trustsPhones, retarget))
+  // Ring-all is what the group says, so its members do not take turns by the domain's `forking`.
+  const steps = Object.freeze([stepOf(targets, resource.spec.ringMs ?? domain.ringMs, 'parallel')])
+  return verdictOf({ kind: 'plan', steps, mode: domain.mode }, key, `rings all ${members.length} members at once`)
+}
+
+export function addHuntGroup(resource: HuntGroup, domain: DomainEntry, tables: UserTables, aors: AorTable): void {
+  const { metadata, spec } = resource
+  const members = spec.members.flatMap((member) => aors.get(`Subscriber/${metadata.domain}/${member}`) ?? [])
+  const user = spec.username ?? metadata.name
+  const aor = `sip:${user}@${metadata.domain}`
+  const key = resourceKey(resource)
+  const plan = huntGroupPlan(key, aor, members, resource, domain)
+  put(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
+}
+
+/** A user who can neither register nor call. */
+function nobodysEntry(key: string, domain: DomainEntry, aor: string, plan: PlanVerdict) {
+  return { key, domain, aor, account: '', maxContacts: domain.maxContacts, subscriber: undefined, plan }
+}
+
+/** `<sip:bob@192.0.2.4>;q=0.5`, highest q first; those of equal q in their order. [RFC3261-8.3] */
+function contactValues(contacts: Redirect['spec']['contacts']): readonly string[] {
+  const sorted = [...contacts].sort((a, b) => (b.q ?? 1) - (a.q ?? 1))
+  return Object.freeze(sorted.map(({ uri, q }) => (q === undefined ? `<${uri}>` : `<${uri}>;q=${milliOf(q) / 1000}`)))
+}
+
+export function addRedirect(resource: Redirect, domain: DomainEntry, tables: UserTables, aors: AorTable): void {
+  const { metadata, spec } = resource
+  const user = spec.username ?? metadata.name
+  const key = resourceKey(resource)
+  const contacts = contactValues(spec.contacts)
+  const aor = aors.get(`Subscriber/${metadata.domain}/${spec.subscriber}`) ?? ''
+  const plan = verdictOf({ kind: 'redirect', status: spec.status, contacts, aor }, key, 'redirects its callers')
+  put(tables, [user], { ...nobodysEntry(key, domain, `sip:${user}@${metadata.domain}`, plan), kind: 'Redirect' })
+}
