@@ -4,6 +4,7 @@
 
 import type { Buffer } from 'node:buffer'
 import {
+  type Edits,
   findHeader,
   HEADER,
   headerLineEnd,
@@ -34,6 +35,21 @@ export function encodeForwardedResponse(msg: SipMessage, out: Buffer, at: number
   const to = next < valueEnd ? next : headerLineEnd(msg, index)
   const middle = at + msg.buf.copy(out, at, msg.start, from)
   return middle + msg.buf.copy(out, middle, to, msg.end)
+}
+
+/**
+ * [RFC3261-16.7.4] Fills `edits` for a 3xx without its topmost via-parm and with `contacts` (whole lines) for its own Contacts.
+ * The caller has made sure that there is a next Via.
+ */
+export function editRedirect(msg: SipMessage, edits: Edits, contacts: string): void {
+  edits.reset(msg)
+  const next = skipComma(msg.buf, msg.viaEnd, headerValueEnd(msg, msg.viaIndex))
+  if (next < headerValueEnd(msg, msg.viaIndex)) edits.remove(msg.viaStart, next)
+  else edits.remove(headerLineStart(msg, msg.viaIndex), headerLineEnd(msg, msg.viaIndex))
+  for (let k = findHeader(msg, HEADER.CONTACT); k >= 0; k = findHeader(msg, HEADER.CONTACT, k + 1)) {
+    edits.remove(headerLineStart(msg, k), headerLineEnd(msg, k))
+  }
+  edits.insert(msg.headersEnd, contacts)
 }
 
 /** Offset of the next via-parm behind the comma at or after `at`, or `end`. */

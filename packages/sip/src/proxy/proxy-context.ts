@@ -7,6 +7,9 @@
 import type { Buffer } from 'node:buffer'
 import { METHOD, type SipMessage } from '../message/index.ts'
 import type { ClientTransaction, Peer, ServerTransaction } from '../transaction/index.ts'
+import type { Challenges } from './challenges.ts'
+import { type EarlyDialogs, wantsEarlyEnds } from './early-dialogs.ts'
+import type { RequestHistory } from './request-history.ts'
 import { Branch, ResponseContext } from './response-context.ts'
 
 /** Who a request came from: the address goes into received, the port into rport. */
@@ -24,8 +27,21 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
   request: SipMessage | undefined
   /** Best failure so far, as it goes upstream; undefined when it is ours to make. */
   best: Buffer | undefined
+  /** Where the headers of `best` end. */
+  bestHeadersEnd = 0
+  /** What 401 and 407 of the branches ask for; undefined while none was kept. */
+  challenges: Challenges | undefined
   /** CANCEL came. */
   cancelled = false
+  /** `Reason: …\r\n` of the CANCELs that this context still sends, or ''. */
+  cancelReason = ''
+  private earlyEnds: boolean | undefined
+  /** Who sent it is within the trust domain: identities go up to him, and his are believed [RFC3325-5]. */
+  sourceTrusted = false
+  /** Identities of the trust domain go up to others too, where the one who answered asks for no privacy. */
+  tellsUntrusted = true
+  /** Where the request has been, when somebody asked for it [RFC7044-9]. */
+  history: RequestHistory | undefined
   /** Whose request it is. */
   readonly user: ContextUser
 
@@ -37,6 +53,12 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
     this.request = request
     this.user = user
   }
+
+  /** [RFC6228-6] The caller is told of early dialogs that end; found out at the first that begins. */
+  get tellsEarlyEnds(): boolean {
+    this.earlyEnds ??= this.isInvite && this.request !== undefined && wantsEarlyEnds(this.request)
+    return this.earlyEnds
+  }
 }
 
 export class ProxyBranch extends Branch {
@@ -47,6 +69,12 @@ export class ProxyBranch extends Branch {
   readonly ringMs: number
   /** Timer C or the ring time has ended it: the 487 that answers our CANCEL stands for "no answer". */
   timedOut = false
+  /** Its connection was lost or never opened: the 503 that it counts as is nobody's word. */
+  lost = false
+  /** The next hop is within the trust domain. */
+  trusted = false
+  /** Kept where the caller wants to hear of their ends. */
+  earlyDialogs: EarlyDialogs | undefined
 
   constructor(context: ProxyContext, id: string, uri: string, peer: Peer, ringMs: number) {
     super(id, uri)

@@ -35,6 +35,8 @@ export class Branch extends Deadline {
   /** A CANCEL shall go out as soon as a provisional response allows it. */
   cancelWanted = false
   cancelSent = false
+  /** Another branch stands in its place: what it ended with counts for nothing. */
+  replaced = false
 
   constructor(id: string, uri: string) {
     super()
@@ -93,6 +95,12 @@ export class ResponseContext<B extends Branch = Branch> {
       step |= STEP.CANCEL_OTHERS
     }
     return this.pendingCount === 0 ? step | STEP.EXHAUSTED : step
+  }
+
+  /** A branch ended with `status`, and the user goes on in its place. */
+  onReplaced(branch: Branch, status: number): void {
+    branch.replaced = true
+    this.finish(branch, status)
   }
 
   private onSuccess(branch: Branch, status: number): number {

@@ -2,15 +2,15 @@
 //
 // The stateful proxy (RFC 3261 section 16.2 to 16.10) as the user of the transaction layer, in verbs:
 // open, trying, fork, respond, cancel. It knows no socket, no clock and no service: each context has a user that decides
-// where its request goes and is told what came of it.
+// where its request goes and is told what came of it. What goes upstream is made in upstream.ts, CANCELs in cancels.ts.
 //
 // Invariants: every context ends in a final response upstream or in the end of its server transaction; the bytes of the
 // request are kept until then and no longer. A 2xx that the user holds back is absorbed until it is released.
 // Races: a CANCEL may come before any branch is forked (the user is still deciding): the context is closed at once and
 // fork() refuses; a 2xx may cross a CANCEL: it goes upstream all the same.
 
-import { Buffer } from 'node:buffer'
-import { type Edits, encodeResponse, METHOD, type SipMessage } from '../message/index.ts'
+import type { Buffer } from 'node:buffer'
+import { type Edits, METHOD, type SipMessage } from '../message/index.ts'
 import type {
   ClientTransaction,
   Peer,
@@ -19,15 +19,19 @@ import type {
   TransactionUser,
 } from '../transaction/index.ts'
 import { upstreamStatus } from './best-response.ts'
+import { ANSWERED_ELSEWHERE, Cancels, refusedElsewhere } from './cancels.ts'
+import { isChallenge } from './challenges.ts'
 import { DeadlineLists } from './deadline-list.ts'
-import { encodeForwardedResponse, hasNextVia } from './forward-response.ts'
-import { stampOf, tagOf } from './own-response.ts'
+import { EarlyDialogs } from './early-dialogs.ts'
+import { hasNextVia } from './forward-response.ts'
 import { type ContextUser, ProxyBranch, ProxyContext, type ProxyTimers, type SourcePeer } from './proxy-context.ts'
+import { ProxyCounts } from './proxy-counts.ts'
 import { STEP } from './response-context.ts'
+import { detach, Upstream } from './upstream.ts'
 
 const DEFAULT_LATE_TRYING_MS = 3_500
-/** [RFC3326-2] Why the other branches of an answered call end. */
-const ANSWERED_ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed elsewhere"\r\n'
+/** The reasons of a CANCEL that are passed on, at most; longer ones are left out. */
+const MAX_REASON_BYTES = 1_024
 
 export interface StatefulProxyOptions {
   readonly layer: TransactionLayer
@@ -39,29 +43,24 @@ export interface StatefulProxyOptions {
 }
 
 export class StatefulProxy implements TransactionUser {
-  readonly counts = {
-    forked: 0,
-    cancelled: 0,
-    timerC: 0,
-    lateTrying: 0,
-    suppressed408: 0,
-    unforwardable: 0,
-    serverTransportErrors: 0,
-  }
+  readonly counts = new ProxyCounts()
   private readonly layer: TransactionLayer
   private readonly timers: ProxyTimers
   private readonly out: Buffer
   private readonly onClientGone: ((tx: ClientTransaction) => void) | undefined
   /** Timer C, the ring time, the wait behind a CANCEL, or the late 100 of each branch. */
   private readonly deadlines = new DeadlineLists<ProxyBranch>()
+  private readonly cancels: Cancels
+  private readonly upstream: Upstream
   private nowMs = 0
-  private openCount = 0
 
-  constructor(options: StatefulProxyOptions) {
-    this.layer = options.layer
-    this.timers = options.timers
-    this.out = options.out
-    this.onClientGone = options.onClientGone
+  constructor({ layer, timers, out, onClientGone }: StatefulProxyOptions) {
+    this.layer = layer
+    this.timers = timers
+    this.out = out
+    this.onClientGone = onClientGone
+    this.cancels = new Cancels(layer, this.deadlines, timers.cancelMs, this.counts)
+    this.upstream = new Upstream(layer, this.cancels, this.counts, out)
   }
 
   /**
@@ -73,20 +72,23 @@ export class StatefulProxy implements TransactionUser {
     if (server === undefined) return undefined
     const context = new ProxyContext(server, msg.clone(), peer, user)
     server.context = context
-    this.openCount += 1
+    this.upstream.openCount += 1
     return context
   }
 
   /** Requests that have no final response upstream yet. */
   get inProgress(): number {
-    return this.openCount
+    return this.upstream.openCount
+  }
+
+  /** No branch waits for a deadline; for tests. */
+  get isIdle(): boolean {
+    return this.deadlines.isEmpty()
   }
 
   /** 100 Trying, [RFC3261-16.2]; nothing once a final response is up. */
   trying(context: ProxyContext): void {
-    if (context.request === undefined || context.finalSent !== 0) return
-    const end = encodeResponse(context.request, 100, 'Trying', stampOf(context.request, context.source), this.out, 0)
-    this.layer.respond(context.server, 100, this.out, 0, end)
+    this.upstream.trying(context)
   }
 
   /**
@@ -113,36 +115,31 @@ export class StatefulProxy implements TransactionUser {
     if (branch.client === undefined) this.deadlines.arm(branch, 0, this.nowMs)
     else if (!context.isInvite)
       this.deadlines.arm(branch, this.timers.lateTryingMs ?? DEFAULT_LATE_TRYING_MS, this.nowMs)
-    else this.deadlines.arm(branch, ringMs > 0 ? ringMs : this.timers.timerCMs, this.nowMs)
+    else this.deadlines.arm(branch, ringMs > 0 ? ringMs : this.timers.timerCMs, this.nowMs) // [RFC3261-16.6.11]
     return branch
   }
 
-  /** A final response of our own; closes the context. */
+  /** A final response of our own; closes the context, and cancels what is pending. */
   respond(context: ProxyContext, status: number, reason: string, headers = ''): void {
-    context.closed = true
-    if (context.finalSent !== 0 || context.request === undefined) return
-    const options = { toTag: tagOf(context.server.key), headers, ...stampOf(context.request, context.source) }
-    const end = encodeResponse(context.request, status, reason, options, this.out, 0)
-    this.sendFinal(context, status, this.out, 0, end)
+    this.upstream.respond(context, status, reason, headers)
   }
 
   /** All that was forked has failed and nothing more comes: sends the best response. */
   finish(context: ProxyContext): void {
-    if (context.finalSent !== 0) return
-    const status = upstreamStatus(context.bestStatus || (context.cancelled ? 487 : 500))
-    if (status === 408 && !context.isInvite) return this.abandon(context)
-    const best = context.best
-    if (best === undefined || status !== context.bestStatus) return this.respond(context, status, '')
-    this.sendFinal(context, status, best, 0, best.length)
+    this.upstream.finish(context)
   }
 
-  /** [RFC3261-16.10] CANCEL for this context: the caller has answered it with 200. */
-  cancel(context: ProxyContext | undefined): void {
+  /**
+   * [RFC3261-16.10] CANCEL for this context: the caller has answered it with 200.
+   *
+   * @param reason `Reason: …\r\n` lines of the CANCEL, passed on [RFC3326-2], or ''
+   */
+  cancel(context: ProxyContext | undefined, reason = ''): void {
     if (context === undefined || context.finalSent !== 0 || context.cancelled) return
     context.cancelled = true
     context.closed = true
     if (context.pending === 0) return this.respond(context, 487, '')
-    this.cancelPending(context)
+    this.cancels.pending(context, reason.length > MAX_REASON_BYTES ? '' : reason)
   }
 
   /** A 2xx that was held back never goes upstream; this failure does in its place. */
@@ -154,20 +151,15 @@ export class StatefulProxy implements TransactionUser {
 
   /** A 2xx that was held back goes upstream now. */
   release(context: ProxyContext, msg: SipMessage): void {
-    this.forward(context, msg)
+    this.upstream.forward(context, msg)
   }
 
   /** Lets the request go without an answer: another edge owns its transaction. */
   drop(context: ProxyContext): void {
     context.closed = true
-    this.letGo(context)
+    this.upstream.letGo(context)
     this.layer.abort(context.server)
     detach(context)
-  }
-
-  /** Cancels every branch that has no final response. @param reasonHeader a whole line or '' */
-  cancelPending(context: ProxyContext, reasonHeader = ''): void {
-    for (const branch of context.branches) if (branch.final === 0) this.cancelBranch(branch, reasonHeader)
   }
 
   onResponse(tx: ClientTransaction, msg: SipMessage): void {
@@ -181,12 +173,14 @@ export class StatefulProxy implements TransactionUser {
 
   onClientTimeout(tx: ClientTransaction): void {
     const branch = branchOf(tx)
-    if (branch !== undefined) this.onBranchFailure(branch, 408) // [RFC3261-16.8]
+    if (branch !== undefined) this.onNoResponse(branch, 408) // [RFC3261-16.8]
   }
 
   onClientTransportError(tx: ClientTransaction): void {
     const branch = branchOf(tx)
-    if (branch !== undefined) this.onBranchFailure(branch, 503) // [RFC3261-16.9]
+    if (branch === undefined) return
+    branch.lost = true
+    this.onNoResponse(branch, 503) // [RFC3261-16.9]
   }
 
   onClientTerminated(tx: ClientTransaction): void {
@@ -207,31 +201,32 @@ export class StatefulProxy implements TransactionUser {
   onServerTerminated(tx: ServerTransaction): void {
     const context = tx.context as ProxyContext | undefined
     if (context === undefined) return
-    this.letGo(context)
+    this.upstream.letGo(context)
     context.user.onEnd(context)
   }
 
   /** Fires what is due: Timer C, ring times, cancelled branches that stay silent. */
   tick(nowMs: number): void {
     this.nowMs = nowMs
+    this.cancels.nowMs = nowMs
     this.deadlines.expire(nowMs, this.onDeadline)
   }
 
   private readonly onDeadline = (branch: ProxyBranch): void => {
     const { client, context } = branch
     if (branch.final !== 0) return
-    if (client === undefined) return this.onBranchFailure(branch, context.cancelled ? 487 : 503)
+    if (client === undefined) return this.fail(branch, context.cancelled ? 487 : 503)
     if (!context.isInvite) return this.lateTrying(context)
     this.counts.timerC += 1
     // [RFC3261-16.8] with a provisional response the branch is cancelled, without one it is as a 408
     if (branch.provisional > 0 && !branch.cancelSent) {
       branch.timedOut = true
-      return this.cancelBranch(branch, '')
+      return this.cancels.branch(branch, '')
     }
     this.layer.abort(client)
     branch.client = undefined
     this.onClientGone?.(client)
-    this.onBranchFailure(branch, context.cancelled ? 487 : 408)
+    this.onNoResponse(branch, context.cancelled ? 487 : 408)
   }
 
   /** [RFC4320-4.1] A non-INVITE request gets 100 once Timer E of its sender has reached T2, and not before. */
@@ -244,20 +239,24 @@ export class StatefulProxy implements TransactionUser {
   /** [RFC3261-16.7.3] A response without a Via below ours is for us alone: nobody upstream can take it. */
   private onUnforwardable(branch: ProxyBranch): void {
     this.counts.unforwardable += 1
-    this.onBranchFailure(branch, 502)
+    this.fail(branch, 502)
   }
 
   private onProvisional(branch: ProxyBranch, msg: SipMessage): void {
     const context = branch.context
     const up = context.onProvisional(branch, msg.status)
-    if (branch.cancelWanted && !branch.cancelSent) this.cancelBranch(branch, '')
+    if (branch.cancelWanted && !branch.cancelSent) this.cancels.branch(branch, context.cancelReason)
     // [RFC3261-16.7.2] Timer C starts anew; a ring time does not
     else if (msg.status > 100 && branch.ringMs === 0 && context.isInvite && !branch.cancelSent) {
       this.deadlines.arm(branch, this.timers.timerCMs, this.nowMs)
     }
     if (!up) return
+    if (msg.toTagStart >= 0 && context.tellsEarlyEnds) {
+      branch.earlyDialogs ??= new EarlyDialogs()
+      branch.earlyDialogs.note(msg.status, msg.text(msg.toTagStart, msg.toTagEnd))
+    }
     context.user.onProvisional(context, branch, msg.status)
-    this.forward(context, msg)
+    this.upstream.forward(context, msg)
   }
 
   private onSuccess(branch: ProxyBranch, msg: SipMessage): void {
@@ -265,25 +264,57 @@ export class StatefulProxy implements TransactionUser {
     const isFirst = context.finalSent === 0
     const step = context.onFinal(branch, msg.status)
     this.deadlines.disarm(branch)
-    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancelPending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
+    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
     if ((step & STEP.FORWARD) === 0) return
     if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
     if (isFirst) context.user.onFinal(context, msg.status)
-    this.forward(context, msg)
+    this.upstream.forward(context, msg)
     if (!context.isInvite) detach(context)
   }
 
   private onFailure(branch: ProxyBranch, msg: SipMessage): void {
-    const context = branch.context
-    if (branch.timedOut && msg.status === 487 && !context.cancelled) return this.onBranchFailure(branch, 408)
-    const step = this.settle(branch, msg.status)
+    const { context } = branch
+    const { status } = msg
+    const { upstream } = this
+    if (branch.timedOut && status === 487 && !context.cancelled) return this.fail(branch, 408, status)
+    if ((status === 503 || status === 430) && this.failsOver(branch, status)) return upstream.endEarly(branch, status)
+    const contacts = status < 400 ? this.recurses(branch, msg) : undefined
+    if (contacts === '') return upstream.endEarly(branch, status)
+    const step = this.settle(branch, status)
     const isBest = (step & STEP.KEEP) !== 0
     const exhausted = (step & STEP.EXHAUSTED) !== 0
+    const isLoneChallenge = isChallenge(status) && context.branches.length === 1
+    const isPlain =
+      status === upstreamStatus(status) && contacts === undefined && (!isChallenge(status) || isLoneChallenge)
     // Kept before the user is asked, who may finish at once.
-    if (isBest && (!exhausted || !context.closed)) this.keep(context, msg)
-    if (!exhausted || this.forksMore(context)) return
-    if (isBest && msg.status === upstreamStatus(msg.status)) this.forwardFinal(context, msg)
+    if (isBest && !(isPlain && exhausted && context.closed)) upstream.keep(context, msg, contacts)
+    if (isChallenge(status)) upstream.keepChallenges(context, msg)
+    if (!exhausted || this.forksMore(context)) return upstream.endEarly(branch, status)
+    if (isBest && isPlain) upstream.forwardFinal(context, msg)
     else this.finish(context)
+  }
+
+  /** [RFC3263-4.3] True when the user tries another way in the place of this branch. */
+  private failsOver(branch: ProxyBranch, status: number): boolean {
+    const { context } = branch
+    if (context.closed || branch.final !== 0 || !context.user.failOver(context, branch, status)) return false
+    this.counts.failedOver += 1
+    this.replace(branch, status)
+    return true
+  }
+
+  /** [RFC3261-16.7.4] The lines of the Contacts that are left of a 3xx that is followed; undefined when it is not. */
+  private recurses(branch: ProxyBranch, msg: SipMessage): string | undefined {
+    const { context } = branch
+    if (context.closed || branch.final !== 0) return undefined
+    const contacts = context.user.recurse(context, branch, msg)
+    if (contacts === '') this.replace(branch, msg.status)
+    return contacts
+  }
+
+  private replace(branch: ProxyBranch, status: number): void {
+    this.deadlines.disarm(branch)
+    branch.context.onReplaced(branch, status)
   }
 
   /** True when the user forks again, now or later. */
@@ -291,87 +322,35 @@ export class StatefulProxy implements TransactionUser {
     return !context.closed && context.user.forkMore(context, context.bestStatus)
   }
 
-  private keep(context: ProxyContext, msg: SipMessage): void {
-    context.best = Buffer.from(this.out.subarray(0, encodeForwardedResponse(msg, this.out, 0)))
-  }
-
   private settle(branch: ProxyBranch, status: number): number {
     this.deadlines.disarm(branch)
     const step = branch.context.onFinal(branch, status)
-    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancelPending(branch.context)
+    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancels.pending(branch.context, refusedElsewhere(status))
     return step
   }
 
-  /** A failure without a response: timeout, transport error, full table. */
-  private onBranchFailure(branch: ProxyBranch, status: number): void {
-    const context = branch.context
+  /** A timeout or a transport error: where nothing at all was heard, another way may stand in. */
+  private onNoResponse(branch: ProxyBranch, status: number): void {
+    const mayFailOver = branch.lost || branch.provisional === 0
+    if (!mayFailOver || !this.failsOver(branch, status)) this.fail(branch, status)
+  }
+
+  /**
+   * A branch fails without a response that could go upstream.
+   *
+   * @param received the status of a response that it had all the same, 0 for none
+   */
+  private fail(branch: ProxyBranch, status: number, received = 0): void {
+    const { context } = branch
     const step = this.settle(branch, status)
     if ((step & STEP.KEEP) !== 0) context.best = undefined
-    if ((step & STEP.EXHAUSTED) === 0) return
-    if (!this.forksMore(context)) this.finish(context)
-  }
-
-  private cancelBranch(branch: ProxyBranch, reasonHeader: string): void {
-    branch.cancelWanted = true
-    if (!branch.context.isInvite || branch.cancelSent || branch.client === undefined) return
-    if (branch.provisional === 0) return // [RFC3261-9.1] not before a provisional response
-    branch.cancelSent = true
-    if (this.layer.cancel(branch.client, branch, reasonHeader) !== undefined) this.counts.cancelled += 1
-    this.deadlines.arm(branch, this.timers.cancelMs, this.nowMs) // with a full table too: the branch ends all the same
-  }
-
-  private forward(context: ProxyContext, msg: SipMessage): void {
-    const end = encodeForwardedResponse(msg, this.out, 0)
-    if (end < 0) return
-    if (msg.status >= 200) this.letGo(context)
-    this.layer.respond(context.server, msg.status, this.out, 0, end)
-  }
-
-  private forwardFinal(context: ProxyContext, msg: SipMessage): void {
-    this.sendFinal(context, msg.status, this.out, 0, encodeForwardedResponse(msg, this.out, 0))
-  }
-
-  private sendFinal(context: ProxyContext, status: number, buf: Buffer, start: number, end: number): void {
-    context.finalSent = status
-    context.closed = true
-    this.letGo(context)
-    context.user.onFinal(context, status)
-    this.layer.respond(context.server, status, buf, start, end)
-    detach(context)
-  }
-
-  /** The bytes of the request are needed no more. */
-  private letGo(context: ProxyContext): void {
-    context.best = undefined
-    if (context.request === undefined) return
-    context.request = undefined
-    this.openCount -= 1
-  }
-
-  /** [RFC4320-4.1] a 408 to a non-INVITE is never sent: the transaction is let go. */
-  private abandon(context: ProxyContext): void {
-    this.counts.suppressed408 += 1
-    context.finalSent = 408
-    context.closed = true
-    this.letGo(context)
-    context.user.onFinal(context, 408)
-    this.layer.respond(context.server, 408, this.out, 0, 0) // not sent; repetitions are absorbed
-    detach(context)
+    const goesOn = (step & STEP.EXHAUSTED) === 0 || this.forksMore(context)
+    if (!goesOn) this.finish(context)
+    else if (received !== 0) this.upstream.endEarly(branch, received)
   }
 }
 
 /** Undefined for what ends here: an answer to our own CANCEL, or to a request that has been answered upstream. */
 function branchOf(tx: ClientTransaction): ProxyBranch | undefined {
   return tx.method === METHOD.CANCEL ? undefined : (tx.context as ProxyBranch | undefined)
-}
-
-/**
- * The lingering transactions let go of a context that has nothing left to do: thousands of them wait for retransmissions
- * at any time. A branch without a final response keeps it, for a late 2xx goes upstream.
- */
-function detach(context: ProxyContext): void {
-  context.server.context = undefined
-  for (const branch of context.branches) {
-    if (branch.final !== 0 && branch.client !== undefined) branch.client.context = undefined
-  }
 }
