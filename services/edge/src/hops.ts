@@ -6,6 +6,7 @@
 // listener with the flow in a Route. A UDP contact is reached where it says, or where its REGISTER came from when it
 // says an address that is not the one we saw (a NAT between us).
 
+import { SocketAddress } from 'node:net'
 import type { location } from '@tandem/rpc'
 import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
 import {
@@ -276,9 +277,17 @@ export class Hops {
 }
 
 /** A contact that names another address than the one its REGISTER came from, or none that can be resolved. */
-function isBehindNat(contactHost: string, sourceAddress: string): boolean {
+export function isBehindNat(contactHost: string, sourceAddress: string): boolean {
   if (contactHost === sourceAddress) return false
-  return contactHost.endsWith('.invalid') || /^[0-9.]+$|:/.test(contactHost)
+  const address = numericHost(contactHost)
+  if (address === undefined) return contactHost.endsWith('.invalid') || /^[0-9.]+$/.test(contactHost)
+  return !isSameAddress(address, sourceAddress)
+}
+
+/** IPv6 has many texts for one address [RFC5952-1]; sources come in the shortest. */
+function isSameAddress(contact: string, source: string): boolean {
+  if (!contact.includes(':') || !source.includes(':')) return contact === source
+  return new SocketAddress({ address: contact, family: 'ipv6' }).address === source
 }
 
 /** Host of the topmost Via, as the previous hop wrote it; IPv6 without brackets. */
