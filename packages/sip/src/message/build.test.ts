@@ -113,7 +113,7 @@ describe('requests of the transaction itself', () => {
     'Route: <sip:p1;lr>\r\nSubject: s\r\nRoute: <sip:p2;lr>\r\n',
   )
 
-  it('ACK of a failure [RFC3261-17.1.1.3]', () => {
+  it('ACK of a failure [RFC3261-17.1.1.3abcdefgh]', () => {
     const failure = scanned(
       'SIP/2.0 486 Busy\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK9\r\nFrom: "A" <sip:a@b>;tag=f\r\nt: <sip:bob@b.test>;tag=far\r\nCall-ID: c@h\r\nCSeq: 7 INVITE\r\nContent-Length: 0\r\n\r\n',
     )

@@ -10,7 +10,7 @@ const resends = (events: [number, string][]): number[] =>
   events.filter(([, word]) => word.startsWith('send')).map(([ms]) => ms)
 
 describe('INVITE client', () => {
-  test('UDP, nobody answers: Timer A doubles, Timer B ends it after 64*T1 [RFC3261-17.1.1.2]', () => {
+  test('UDP, nobody answers: Timer A doubles, Timer B ends it after 64*T1 [RFC3261-17.1.1.2bcefgmlz]', () => {
     const bench = new Bench()
     bench.client(requestText(), UDP)
     expect(bench.recorder.take()).toEqual(['send INVITE'])
@@ -23,7 +23,7 @@ describe('INVITE client', () => {
     expect(bench.layer.clientCount).toBe(0)
   })
 
-  test('TCP, nobody answers: no retransmission, the same end', () => {
+  test('TCP, nobody answers: no retransmission, the same end [RFC3261-17.1.1.2de]', () => {
     const bench = new Bench()
     bench.client(requestText(), TCP)
     bench.recorder.take()
@@ -33,7 +33,7 @@ describe('INVITE client', () => {
     ])
   })
 
-  test('a provisional response ends Timers A and B: the call may ring for long', () => {
+  test('a provisional response ends Timers A and B: the call may ring for long [RFC3261-17.1.1.2hno]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     bench.layer.receiveResponse(tx, response(180))
@@ -42,7 +42,7 @@ describe('INVITE client', () => {
     expect(tx.state).toBe(STATE.PROCEEDING)
   })
 
-  test('every 2xx goes up, none is acknowledged here, Timer M ends it [RFC6026-7.2]', () => {
+  test('every 2xx goes up, none is acknowledged here, Timer M ends it [RFC6026-7.2abcd] [RFC6026-8.4ijklmn]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     for (const tag of ['one', 'one', 'two']) bench.layer.receiveResponse(tx, response(200, { toTag: tag }))
@@ -52,7 +52,7 @@ describe('INVITE client', () => {
     expect(bench.advance(32_000)).toEqual([[32_000, 'client end']])
   })
 
-  test('a failure is acknowledged, goes up once, and its retransmissions get the same ACK [RFC3261-17.1.1.3]', () => {
+  test('a failure is acknowledged, goes up once, and its retransmissions get the same ACK [RFC3261-17.1.1.2qrsuvwx] [RFC3261-17.1.1.3bd] [RFC6026-8.4abcefgh]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     bench.layer.receiveResponse(tx, response(486, { toTag: 'busy' }))
@@ -65,7 +65,7 @@ describe('INVITE client', () => {
     expect(bench.advance(60_000)).toEqual([[32_000, 'client end']])
   })
 
-  test('TCP: a failure is acknowledged, and Timer D lasts zero', () => {
+  test('TCP: a failure is acknowledged, and Timer D lasts zero [RFC3261-17.1.1.2suz] [RFC6026-8.4ceo]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), TCP)
     bench.layer.receiveResponse(tx, response(486))
@@ -73,7 +73,7 @@ describe('INVITE client', () => {
     expect([bench.layer.clientCount, bench.layer.runningTimers, bench.layer.keptBytes]).toEqual([0, 0, 0])
   })
 
-  test('Timer D stays at 32 s when T1 is small', () => {
+  test('Timer D stays at 32 s when T1 is small [RFC3261-17.1.1.2u] [RFC6026-8.4e]', () => {
     const bench = new Bench({ timers: { t1Ms: 10, t2Ms: 40, t4Ms: 50 } })
     const tx = bench.client(requestText(), UDP)
     bench.layer.receiveResponse(tx, response(486))
@@ -81,7 +81,7 @@ describe('INVITE client', () => {
     expect(bench.advance(60_000)).toEqual([[32_000, 'client end']])
   })
 
-  test('a transport error ends it and is reported [RFC3261-17.1.4]', () => {
+  test('a transport error ends it and is reported [RFC3261-17.1.4ab]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     bench.layer.transportError(tx)
@@ -119,7 +119,7 @@ describe('cancel', () => {
 describe('non-INVITE client', () => {
   const OPTIONS = { method: 'OPTIONS' }
 
-  test('UDP, nobody answers: Timer E doubles up to T2, Timer F ends it [RFC3261-17.1.2.2]', () => {
+  test('UDP, nobody answers: Timer E doubles up to T2, Timer F ends it [RFC3261-17.1.2.2abcde]', () => {
     const bench = new Bench()
     bench.client(requestText(OPTIONS), UDP)
     bench.recorder.take()
@@ -131,7 +131,7 @@ describe('non-INVITE client', () => {
     ])
   })
 
-  test('after a provisional response Timer E has T2, and Timer F still ends it', () => {
+  test('after a provisional response Timer E has T2, and Timer F still ends it [RFC3261-17.1.2.2gjkm]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(OPTIONS), UDP)
     bench.layer.receiveResponse(tx, response(100, OPTIONS))
@@ -141,7 +141,7 @@ describe('non-INVITE client', () => {
     expect(events.at(-1)).toEqual([32_000, 'client end'])
   })
 
-  test('the final response goes up once; Timer K absorbs for T4', () => {
+  test('the final response goes up once; Timer K absorbs for T4 [RFC3261-17.1.2.2hipq]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(OPTIONS), UDP)
     for (let i = 0; i < 3; i++) bench.layer.receiveResponse(tx, response(200, OPTIONS))
@@ -150,7 +150,7 @@ describe('non-INVITE client', () => {
     expect(bench.advance(10_000)).toEqual([[5000, 'client end']])
   })
 
-  test('TCP: nothing is kept, Timer K lasts zero', () => {
+  test('TCP: nothing is kept, Timer K lasts zero [RFC3261-17.1.2.2pr]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(OPTIONS), TCP)
     expect(bench.layer.keptBytes).toBe(0)
@@ -161,7 +161,7 @@ describe('non-INVITE client', () => {
 })
 
 describe('INVITE server', () => {
-  test('a repeated INVITE gets the last provisional response, and none before there is one [RFC3261-17.2.1]', () => {
+  test('a repeated INVITE gets the last provisional response, and none before there is one [RFC3261-17.2.1de]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), UDP)
     bench.layer.receiveRequest(tx, request())
@@ -171,7 +171,7 @@ describe('INVITE server', () => {
     expect(bench.recorder.take()).toEqual(['send 100', 'send 180', 'send 180'])
   })
 
-  test('a failure: Timer G doubles up to T2, Timer H reports the missing ACK', () => {
+  test('a failure: Timer G doubles up to T2, Timer H reports the missing ACK [RFC3261-17.2.1hijk]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), UDP)
     bench.respond(tx, 486)
@@ -182,7 +182,7 @@ describe('INVITE server', () => {
     expect(bench.layer.counts.missingAcks).toBe(1)
   })
 
-  test('TCP: a failure is sent once, Timer H still waits for the ACK, Timer I lasts zero', () => {
+  test('TCP: a failure is sent once, Timer H still waits for the ACK, Timer I lasts zero [RFC3261-17.2.1jkmn]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), TCP)
     bench.respond(tx, 486)
@@ -192,7 +192,7 @@ describe('INVITE server', () => {
     expect(bench.recorder.take()).toEqual(['server end'])
   })
 
-  test('the ACK ends the retransmissions; Timer I absorbs further ones for T4', () => {
+  test('the ACK ends the retransmissions; Timer I absorbs further ones for T4 [RFC3261-17.2.1mn]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), UDP)
     bench.respond(tx, 486)
@@ -203,7 +203,7 @@ describe('INVITE server', () => {
     expect(bench.advance(10_000)).toEqual([[5000, 'server end']])
   })
 
-  test('Accepted: repeated INVITEs are absorbed, each 2xx is sent, an ACK goes up, Timer L ends it [RFC6026-7.1]', () => {
+  test('Accepted: repeated INVITEs are absorbed, each 2xx is sent, an ACK goes up, Timer L ends it [RFC6026-7.1abcde] [RFC6026-8.5ab] [RFC6026-8.7abc] [RFC3261-17.2.1f]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), TCP)
     bench.respond(tx, 180)
@@ -217,7 +217,7 @@ describe('INVITE server', () => {
     expect(bench.advance(40_000)).toEqual([[32_000, 'server end']])
   })
 
-  test('a transport error is reported and changes nothing [RFC6026-8.8]', () => {
+  test('a transport error is reported and changes nothing [RFC6026-8.8ab] [RFC6026-7.1gh] [RFC6026-6b] [RFC3261-17.2.4a]', () => {
     const bench = new Bench()
     const tx = bench.server(request(), UDP)
     bench.respond(tx, 200)
@@ -236,7 +236,7 @@ describe('INVITE server', () => {
 describe('non-INVITE server', () => {
   const OPTIONS = { method: 'OPTIONS' }
 
-  test('repeated requests: nothing in Trying, the last response afterwards; Timer J ends it [RFC3261-17.2.2]', () => {
+  test('repeated requests: nothing in Trying, the last response afterwards; Timer J ends it [RFC3261-17.2.2abdefghijl]', () => {
     const bench = new Bench()
     const tx = bench.server(request(OPTIONS), UDP)
     bench.layer.receiveRequest(tx, request(OPTIONS))
@@ -250,7 +250,7 @@ describe('non-INVITE server', () => {
     expect(bench.advance(40_000)).toEqual([[32_000, 'server end']])
   })
 
-  test('TCP: Timer J lasts zero', () => {
+  test('TCP: Timer J lasts zero [RFC3261-17.2.2gk]', () => {
     const bench = new Bench()
     const tx = bench.server(request(OPTIONS), TCP)
     bench.respond(tx, 200, OPTIONS)
@@ -258,7 +258,7 @@ describe('non-INVITE server', () => {
     expect([bench.layer.serverCount, bench.layer.keptBytes]).toEqual([0, 0])
   })
 
-  test('a provisional response other than 100 is refused [RFC4320-4.1]', () => {
+  test('a provisional response other than 100 is refused [RFC4320-4.1a]', () => {
     const bench = new Bench()
     const tx = bench.server(request(OPTIONS), UDP)
     bench.respond(tx, 183, OPTIONS)
@@ -266,7 +266,7 @@ describe('non-INVITE server', () => {
     expect([tx.state, bench.layer.counts.stays]).toEqual([STATE.TRYING, 1])
   })
 
-  test('a 408 is not sent; repeated requests are absorbed until Timer J [RFC4320-4.2]', () => {
+  test('a 408 is not sent; repeated requests are absorbed until Timer J [RFC4320-4.2a]', () => {
     const bench = new Bench()
     const tx = bench.server(request(OPTIONS), UDP)
     bench.respond(tx, 100, OPTIONS)

@@ -62,6 +62,17 @@ export class TransactionLayer {
     return serverKey(msg)
   }
 
+  /** Key of the INVITE that this CANCEL is about. [RFC3261-9.2] */
+  cancelledKey(msg: SipMessage): string {
+    return cancelledKey(msg)
+  }
+
+  /** Whether one more server transaction may begin. */
+  get hasServerRoom(): boolean {
+    const { limits, keptBytes } = this.#shared
+    return this.#servers.count < limits.maxServers && keptBytes < limits.maxKeptBytes
+  }
+
   /** The server transaction that this request belongs to. An ACK finds its INVITE's. [RFC3261-17.2.3] */
   findServer(msg: SipMessage, key: string = serverKey(msg)): ServerTransaction | undefined {
     return this.#servers.find(msg, key)

@@ -6,7 +6,7 @@ import { Bench, type MessageParts, message, request, requestText, response, UDP 
 
 const LEGACY = { branch: '' }
 
-describe('requests with the magic cookie [RFC3261-17.2.3]', () => {
+describe('requests with the magic cookie [RFC3261-17.2.3.1] [RFC3261-17.2.3.2] [RFC3261-17.2.3.3]', () => {
   const rows: [name: string, first: MessageParts, second: MessageParts, isSame: boolean][] = [
     ['the same request', {}, {}, true],
     ['nothing but branch, sent-by and method counts', {}, { fromTag: 'x', callId: 'y', cseq: 9, uri: 'sip:z@w' }, true],
@@ -43,7 +43,7 @@ describe('requests with the magic cookie [RFC3261-17.2.3]', () => {
   })
 })
 
-describe('requests of RFC 2543 senders [RFC3261-17.2.3]', () => {
+describe('requests of RFC 2543 senders [RFC3261-17.2.3ac]', () => {
   const rows: [name: string, first: MessageParts, second: MessageParts, isSame: boolean][] = [
     ['the same INVITE', {}, {}, true],
     ['a branch without the cookie is one of them', { branch: '1' }, { branch: '1' }, true],
@@ -64,7 +64,7 @@ describe('requests of RFC 2543 senders [RFC3261-17.2.3]', () => {
     expect(bench.layer.findServer(request({ ...LEGACY, ...second }))).toBe(isSame ? tx : undefined)
   })
 
-  test('an ACK is matched by the To tag of the response that was sent', () => {
+  test('an ACK is matched by the To tag of the response that was sent [RFC3261-17.2.3b]', () => {
     const bench = new Bench()
     const tx = bench.server(request(LEGACY), UDP)
     bench.respond(tx, 486, { ...LEGACY, toTag: 'busy' })
@@ -72,7 +72,7 @@ describe('requests of RFC 2543 senders [RFC3261-17.2.3]', () => {
     expect(bench.layer.findServer(request({ ...LEGACY, method: 'ACK', toTag: 'busy' }))).toBe(tx)
   })
 
-  test('in Accepted the ACK of the 2xx matches too, and goes up [RFC6026-6]', () => {
+  test('in Accepted the ACK of the 2xx matches too, and goes up [RFC6026-6e]', () => {
     const bench = new Bench()
     const tx = bench.server(request(LEGACY), UDP)
     bench.respond(tx, 200, { ...LEGACY, toTag: 'answer' })
@@ -121,7 +121,7 @@ describe('requests of RFC 2543 senders [RFC3261-17.2.3]', () => {
   })
 })
 
-describe('responses [RFC3261-17.1.3]', () => {
+describe('responses [RFC3261-17.1.3.1] [RFC3261-17.1.3.2] [RFC3261-18.1.2b] [RFC6026-8.9a]', () => {
   const rows: [name: string, sent: MessageParts, received: MessageParts, isSame: boolean][] = [
     ['branch and CSeq method', {}, {}, true],
     ['nothing else counts', {}, { callId: 'x', fromTag: 'y', cseq: 7 }, true],
