@@ -10,6 +10,7 @@ import type { Hops } from './hops.ts'
 import type { Membership } from './membership.ts'
 import type { EdgePeer } from './peers.ts'
 import type { Reporter } from './reporter.ts'
+import type { StatelessWays } from './stateless-ways.ts'
 
 export interface EdgeCore {
   readonly config: EdgeConfig
@@ -26,6 +27,8 @@ export interface EdgeCore {
   readonly routeOwner: RouteOwner<VerifiedToken>
   readonly membership: Membership
   readonly reporter: Reporter
+  /** Where requests without a transaction went. */
+  readonly statelessWays: StatelessWays
   readonly counts: EdgeCounts
   readonly logger: Logger
   /** Scratch, each used within one synchronous stretch only. */
@@ -35,8 +38,8 @@ export interface EdgeCore {
   now(): number
 }
 
-/** Writes what `edits` holds and sends it, outside of any transaction. */
-export function sendEdited(core: EdgeCore, peer: EdgePeer): void {
+/** Writes what `edits` holds and sends it, outside of any transaction. False when the bytes were not taken. */
+export function sendEdited(core: EdgeCore, peer: EdgePeer): boolean {
   const end = core.edits.encodeInto(core.out, 0)
-  peer.send(core.out, 0, end)
+  return peer.send(core.out, 0, end)
 }

@@ -39,6 +39,8 @@ export class EdgeCounts {
   inDialog = 0
   statelessResponses = 0
   relayedResponses = 0
+  statelessRequests = 0
+  statelessFailures = 0
   internalHops = 0
   flowFailures = 0
   answersLate = 0
@@ -79,6 +81,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   inDialog: 'Other in-dialog requests forwarded.',
   relayedResponses: 'Responses handed to the edge that runs their transaction.',
   statelessResponses: 'Responses forwarded without a transaction.',
+  statelessRequests: 'Requests forwarded without a transaction, as their plan or overload asked for.',
+  statelessFailures: 'Requests that were to pass without a transaction and had no way.',
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
   flowFailures: 'Requests for a flow that is gone.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',

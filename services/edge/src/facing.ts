@@ -26,6 +26,7 @@ export class Facing {
   private readonly viaHead: string
   private readonly viaTail: string
   private readonly routeTail: string
+  private readonly secureTail: string
 
   constructor(place: FacingPlace) {
     const host = place.host.includes(':') ? `[${place.host}]` : place.host
@@ -36,8 +37,8 @@ export class Facing {
     this.name = `${place.transport}:${host}:${place.port}`
     this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
     this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
-    const transport = place.transport === 'udp' ? '' : `;transport=${place.transport}`
-    this.routeTail = `@${host}:${place.port}${transport};lr>`
+    this.routeTail = `@${host}:${place.port}${transportParam(place.transport, false)};lr>`
+    this.secureTail = `@${host}:${place.port}${transportParam(place.transport, true)};lr>`
   }
 
   /** `Via: …\r\n` */
@@ -45,8 +46,14 @@ export class Facing {
     return this.viaHead + branch + this.viaTail
   }
 
-  /** `<sip:token@host:port;lr>` */
-  route(token: string): string {
-    return `<sip:${token}${this.routeTail}`
+  /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4] */
+  route(token: string, isSecure = false): string {
+    return isSecure ? `<sips:${token}${this.secureTail}` : `<sip:${token}${this.routeTail}`
   }
+}
+
+/** [RFC3261-19.1.1] [RFC5630-3.1.4] What the scheme does not say yet: TLS goes without saying for sips, and wss is its ws. */
+function transportParam(transport: TransportName, isSecure: boolean): string {
+  if (transport === 'udp' || (isSecure && transport === 'tls')) return ''
+  return `;transport=${isSecure && transport === 'wss' ? 'ws' : transport}`
 }

@@ -48,6 +48,14 @@ export interface HopsOptions {
 /** [RFC3261-18.1.1] The largest request that goes over UDP while nobody knows the path's MTU. */
 const MAX_DATAGRAM_BYTES = 1300
 
+/** What IPv4 leaves of a datagram. */
+const MAX_UDP_PAYLOAD_BYTES = 65_507
+
+/** Whether a request of this size can't be sent there at all: 513. */
+export function tooLargeFor(hop: NextHop, sizeBytes: number): boolean {
+  return sizeBytes > MAX_UDP_PAYLOAD_BYTES && !hop.peer.reliable
+}
+
 /** Facings of other edges kept at once; beyond it all are made anew. */
 const MAX_FACINGS = 1024
 
@@ -70,7 +78,12 @@ export class Hops {
   }
 
   /** Calls back with the hop of a binding, or undefined when there is no way to it now. Often at once. */
-  toBinding(binding: location.Binding, request: SipMessage, onHop: (hop: NextHop | undefined) => void): void {
+  toBinding(
+    binding: location.Binding,
+    request: SipMessage,
+    onHop: (hop: NextHop | undefined) => void,
+    share?: number,
+  ): void {
     const flow = binding.flow
     if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, binding.uri, request))
     const place = this.placeOf(binding.uri)
@@ -78,7 +91,7 @@ export class Hops {
     if (flow !== undefined && isBehindNat(place.target.host, flow.address)) {
       return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, binding.uri, true))
     }
-    this.toPlace(place, binding.uri, onHop)
+    this.toPlace(place, binding.uri, onHop, share)
   }
 
   /** Calls back with the hop of a Route value of others: the Request-URI stays, or goes last where that is a strict router. */
@@ -99,11 +112,14 @@ export class Hops {
     return stream === undefined ? hop : new ShiftedHop(stream, hop)
   }
 
-  /** Calls back with the hop of a URI by RFC 3263, or undefined. At once for a numeric host. */
-  toUri(text: string, keepUri: boolean, onHop: (hop: NextHop | undefined) => void): void {
+  /**
+   * Calls back with the hop of a URI by RFC 3263, or undefined. At once for a numeric host.
+   * @param share [0, 1), takes the place of chance where servers are equal [RFC3263-4.4]
+   */
+  toUri(text: string, keepUri: boolean, onHop: (hop: NextHop | undefined) => void, share?: number): void {
     const place = this.placeOf(text)
     if (place === undefined) return onHop(undefined)
-    this.toPlace(place, keepUri ? '' : text, onHop)
+    this.toPlace(place, keepUri ? '' : text, onHop, share)
   }
 
   /** The hop that a side of a token names; undefined when it names none, or its flow is gone. */
@@ -194,11 +210,11 @@ export class Hops {
     }
   }
 
-  private toPlace(place: Place, text: string, onHop: (hop: NextHop | undefined) => void): void {
+  private toPlace(place: Place, text: string, onHop: (hop: NextHop | undefined) => void, share?: number): void {
     if (place.endpoints !== undefined) return onHop(this.firstUsable(place.endpoints, text))
     const use = (located: LocateResult): void =>
       onHop(located.found ? this.firstUsable(located.endpoints, text) : undefined)
-    const result = this.options.locator.locate(place.target)
+    const result = this.options.locator.locate(place.target, share)
     if (result instanceof Promise) result.then(use).catch(this.options.onBug)
     else use(result)
   }

@@ -25,6 +25,7 @@ import { Membership } from './membership.ts'
 import type { EdgeServiceOptions } from './options.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
 import { Reporter } from './reporter.ts'
+import { StatelessWays } from './stateless-ways.ts'
 
 export interface EdgeWiring {
   readonly core: EdgeCore
@@ -80,6 +81,7 @@ export function createEdgeCore(
     },
     membership,
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
+    statelessWays: new StatelessWays(config.limits.maxTransactions),
     counts: new EdgeCounts(),
     logger,
     edits: new Edits(),

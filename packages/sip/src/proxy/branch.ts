@@ -45,13 +45,18 @@ export const hashTarget = (key: RingKey, targetUri: string, nextHop: string): nu
 }
 
 /**
- * What decides where the received request goes: its Request-URI, its Route values and `planInputs`, everything else
- * that the plan was made from (latin1; the method must not be among it). 32 bits. [RFC5393-4.2.1]
+ * What decides where the received request goes: its Request-URI, its Route values, who it says that it is from, and
+ * `planInputs`, everything else that the plan was made from (latin1; the method must not be among it). Call-ID and CSeq make a
+ * collision one of this transaction only. Where the request came from is no field of it and left out: a loop is found at its
+ * first turn. 32 bits. [RFC5393-4.2.1] [RFC5393-4.2.4]
  */
 export const hashLoop = (key: RingKey, request: SipMessage, planInputs: string): number => {
   input.reset()
   input.field(request.buf, request.uriStart, request.uriEnd)
   input.textField(planInputs)
+  input.field(request.buf, request.fromUriStart, request.fromUriEnd)
+  input.field(request.buf, request.callIdStart, request.callIdEnd)
+  input.int32(request.cseq)
   routes.reset(request, HEADER.ROUTE)
   while (routes.next()) input.field(request.buf, routes.start, routes.end)
   sipHash(input, key.loop, hash)

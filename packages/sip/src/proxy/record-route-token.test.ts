@@ -19,7 +19,12 @@ const NEW = { id: 2, secret: 'new-secret-of-16-bytes' }
 const RING = createKeyRing([OLD])
 const CALL_ID = 'a84b4c76e66710@pc33.example.test'
 const BINDING: TokenSide = { kind: 'binding', aorHash: 0xfedcba98, instanceHash: 1, regId: 65_535 }
-const FIELDS: TokenFields = { callRef: 'abcdefghijklmnop_-0123', caller: BINDING, callee: { kind: 'trunk', id: 7 } }
+const FIELDS: TokenFields = {
+  callRef: 'abcdefghijklmnop_-0123',
+  caller: BINDING,
+  callee: { kind: 'trunk', id: 7 },
+  isStateless: false,
+}
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff })
 const port = fc.integer({ min: 0, max: 65_535 })
@@ -35,14 +40,22 @@ const callRef = fc.stringMatching(/^[A-Za-z0-9_-]{0,24}$/)
 describe('Record-Route token', () => {
   test('every field comes back, whichever side asks', () => {
     fc.assert(
-      fc.property(fc.record({ callRef, caller: side, callee: side }), fc.string(), (fields, tag) => {
-        const token = encodeToken(fields, RING, CALL_ID, tag)
-        expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
-        expect(token.length).toBeLessThanOrEqual(80)
-        expect(looksLikeToken(token)).toBe(true)
-        expect(verifyToken(token, RING, CALL_ID, tag, 'x!')).toEqual({ ...fields, keyId: 1, isInitiatorA: true })
-        expect(verifyToken(token, RING, CALL_ID, `${tag}!`, tag)).toEqual({ ...fields, keyId: 1, isInitiatorA: false })
-      }),
+      fc.property(
+        fc.record({ callRef, caller: side, callee: side, isStateless: fc.boolean() }),
+        fc.string(),
+        (fields, tag) => {
+          const token = encodeToken(fields, RING, CALL_ID, tag)
+          expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
+          expect(token.length).toBeLessThanOrEqual(80)
+          expect(looksLikeToken(token)).toBe(true)
+          expect(verifyToken(token, RING, CALL_ID, tag, 'x!')).toEqual({ ...fields, keyId: 1, isInitiatorA: true })
+          expect(verifyToken(token, RING, CALL_ID, `${tag}!`, tag)).toEqual({
+            ...fields,
+            keyId: 1,
+            isInitiatorA: false,
+          })
+        },
+      ),
       { numRuns: 200 },
     )
   })

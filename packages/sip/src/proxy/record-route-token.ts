@@ -26,10 +26,13 @@ export interface TokenFields {
   readonly callRef: string
   readonly caller: TokenSide
   readonly callee: TokenSide
+  /** Requests of this dialog pass without a transaction (RFC 3261 section 16.11). */
+  readonly isStateless?: boolean
 }
 
 export interface VerifiedToken extends TokenFields {
   readonly keyId: number
+  readonly isStateless: boolean
   /** true: `tagA` is the initiator's, so side A is the caller. */
   readonly isInitiatorA: boolean
 }
@@ -41,6 +44,8 @@ export const MAX_TOKEN_TEXT = 90
 const KIND = { none: 0, flow: 1, ipv4: 2, ipv6: 3, trunk: 4, binding: 5 } as const
 /** Bytes of a side by kind. */
 const SIDE_BYTES = [0, 8, 7, 19, 4, 10] as const
+/** In the byte of both kinds, whose halves need three bits each. */
+const STATELESS_BIT = 0x80
 const HEAD_BYTES = 3
 const PROOF_BYTES = 8
 const MAX_RAW_BYTES = HEAD_BYTES + 2 * 19 + PROOF_BYTES
@@ -59,7 +64,7 @@ export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, 
   const calleeKind = kindOf(fields.callee)
   checkCallRef(fields.callRef)
   raw[0] = ring.signing.id
-  raw[1] = (callerKind << 4) | calleeKind
+  raw[1] = (callerKind << 4) | calleeKind | (fields.isStateless === true ? STATELESS_BIT : 0)
   raw[2] = fields.callRef.length
   const middle = putSide(fields.caller, HEAD_BYTES)
   const end = putSide(fields.callee, middle)
@@ -110,12 +115,14 @@ export const verifyTokenIn = (
 
 const readToken = (key: RingKey, callRef: string, isInitiatorA: boolean): VerifiedToken => {
   const kinds = raw[1] as number
-  const middle = HEAD_BYTES + sideBytes(kinds >>> 4)
+  const callerKind = callerKindOf(kinds)
+  const middle = HEAD_BYTES + sideBytes(callerKind)
   return {
     keyId: key.id,
     callRef,
-    caller: readSide(kinds >>> 4, HEAD_BYTES),
+    caller: readSide(callerKind, HEAD_BYTES),
     callee: readSide(kinds & 15, middle),
+    isStateless: (kinds & STATELESS_BIT) !== 0,
     isInitiatorA,
   }
 }
@@ -126,6 +133,8 @@ export const looksLikeToken = (token: string): boolean =>
 
 const kindOf = (side: TokenSide): number =>
   side.kind === 'address' ? (side.address.includes(':') ? KIND.ipv6 : KIND.ipv4) : KIND[side.kind]
+
+const callerKindOf = (kinds: number): number => (kinds >>> 4) & 7
 
 const sideBytes = (kind: number): number => SIDE_BYTES[kind] ?? MAX_RAW_BYTES
 
@@ -197,7 +206,8 @@ const decodeRaw = (from: Uint8Array, start: number, end: number): number => {
   for (let i = start; i < end; i++) if (!isBase64Url(from[i] as number)) return -1
   if (decodeBase64Url(from, start, start + 4, raw) !== HEAD_BYTES) return -1
   const callRefLength = raw[2] as number
-  const length = HEAD_BYTES + sideBytes((raw[1] as number) >>> 4) + sideBytes((raw[1] as number) & 15) + PROOF_BYTES
+  const kinds = raw[1] as number
+  const length = HEAD_BYTES + sideBytes(callerKindOf(kinds)) + sideBytes(kinds & 15) + PROOF_BYTES
   if (callRefLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
   return decodeBase64Url(from, start, end - callRefLength, raw) === length ? length : -1
 }

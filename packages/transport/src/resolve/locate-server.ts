@@ -94,8 +94,10 @@ export class ServerLocator {
 
   /**
    * A numeric host is answered at once, without a promise; never throws, never rejects. Endpoints are in the order to be tried, 1 to 16.
+   *
+   * @param share [0, 1), in place of chance: equal records are then in an order that hangs on it alone [RFC3263-4.4]
    */
-  locate(target: LocateTarget): LocateResult | Promise<LocateResult> {
+  locate(target: LocateTarget, share?: number): LocateResult | Promise<LocateResult> {
     const isSecure = target.isSecure === true
     const asked = target.transport === undefined ? undefined : transportOfParam(target.transport, isSecure)
     if (target.transport !== undefined && asked === undefined) return unsupported(target)
@@ -106,49 +108,50 @@ export class ServerLocator {
     if (address !== undefined) return atAddress(settled ?? defaultTransport(isSecure), address, target.port)
     const name = target.host.toLowerCase().replace(/\.$/, '')
     if (!HOST_NAME.test(name)) return { found: false, error: 'hostNotFound', detail: `${target.host} is no host name` }
-    if (settled === undefined) return this.#locateAny(name, isSecure)
-    if (target.port !== undefined) return this.#locateHost(name, settled, target.port)
-    return this.#locateTransport(name, settled)
+    if (settled === undefined) return this.#locateAny(name, isSecure, share)
+    if (target.port !== undefined) return this.#locateHost(name, settled, target.port, share)
+    return this.#locateTransport(name, settled, share)
   }
 
   // [RFC3263-4.1] no transport, no port: NAPTR, then SRV of each transport that we have
-  async #locateAny(name: string, isSecure: boolean): Promise<LocateResult> {
+  async #locateAny(name: string, isSecure: boolean, share?: number): Promise<LocateResult> {
     const usable = this.#options.transports.filter((transport) => !isSecure || isSecureTransport(transport))
     const naptr = await this.#cache.naptr(name)
     const chosen = naptr.ok ? choicesOfNaptr(naptr.records, usable, isSecure) : []
     const choices =
       chosen.length > 0 ? chosen : usable.map((transport) => ({ transport, srvName: srvName(transport, name) }))
-    const services = await Promise.all(choices.map((choice) => this.#services(choice.srvName, choice.transport)))
+    const services = await Promise.all(choices.map((choice) => this.#services(choice.srvName, choice.transport, share)))
     const endpoints = services.flatMap((service) => service.endpoints)
     if (endpoints.length > 0) return found(endpoints)
     const bad = services.find((service) => service.state !== 'none')
     if (bad !== undefined) return failureOf(bad)
     const transport = defaultTransport(isSecure)
     if (!usable.includes(transport)) return unsupported({ host: name })
-    return this.#locateHost(name, transport, defaultPort(transport))
+    return this.#locateHost(name, transport, defaultPort(transport), share)
   }
 
   // [RFC3263-4.2] the transport is known, the port is not: its SRV, then A or AAAA at the default port
-  async #locateTransport(name: string, transport: TransportName): Promise<LocateResult> {
-    const service = await this.#services(srvName(transport, name), transport)
+  async #locateTransport(name: string, transport: TransportName, share?: number): Promise<LocateResult> {
+    const service = await this.#services(srvName(transport, name), transport, share)
     if (service.endpoints.length > 0) return found(service.endpoints)
     if (service.state !== 'none') return failureOf(service)
-    return this.#locateHost(name, transport, defaultPort(transport))
+    return this.#locateHost(name, transport, defaultPort(transport), share)
   }
 
-  async #services(name: string, transport: TransportName): Promise<Services> {
+  async #services(name: string, transport: TransportName, share?: number): Promise<Services> {
     const answer = await this.#cache.srv(name)
     if (!answer.ok) return { state: 'failed', endpoints: [], detail: answer.detail }
     if (answer.records.length === 0) return { state: 'none', endpoints: [], detail: `no SRV ${name}` }
     // RFC 2782: a target of "." says that the service is decidedly not there.
     const offered = answer.records.filter((record) => record.name !== '' && record.name !== '.')
     if (offered.length === 0) return { state: 'refused', endpoints: [], detail: `SRV ${name} refuses the service` }
-    return this.#targets(orderSrv(offered, this.#options.random).slice(0, MAX_SRV_TARGETS), transport)
+    const ordered = share === undefined ? orderSrv(offered, this.#options.random) : orderByShare(offered, share)
+    return this.#targets(ordered.slice(0, MAX_SRV_TARGETS), transport, share)
   }
 
-  async #targets(records: readonly SrvRecord[], transport: TransportName): Promise<Services> {
+  async #targets(records: readonly SrvRecord[], transport: TransportName, share?: number): Promise<Services> {
     const located = await Promise.all(
-      records.map((record) => this.#locateHost(record.name.toLowerCase(), transport, record.port)),
+      records.map((record) => this.#locateHost(record.name.toLowerCase(), transport, record.port, share)),
     )
     const endpoints = located.flatMap((result) => (result.found ? result.endpoints : []))
     const bad = located.find((result) => !result.found)
@@ -157,14 +160,25 @@ export class ServerLocator {
     return { state: endpoints.length > 0 ? 'records' : hasFailed ? 'failed' : 'refused', endpoints, detail }
   }
 
-  async #locateHost(name: string, transport: TransportName, port: number): Promise<LocateResult> {
+  async #locateHost(name: string, transport: TransportName, port: number, share?: number): Promise<LocateResult> {
     const answers = await Promise.all(this.#families.map((family) => this.#cache.addresses(name, family)))
     const records = answers.flatMap((answer) => (answer.ok ? answer.records : []))
-    if (records.length > 0) return found(records.map((record) => ({ transport, address: record.address, port })))
+    const sorted = share === undefined ? records : [...records].sort((a, b) => textOrder(a.address, b.address))
+    if (records.length > 0) return found(sorted.map((record) => ({ transport, address: record.address, port })))
     const failed = answers.find((answer) => !answer.ok)
     if (failed?.ok === false) return { found: false, error: 'dnsFailed', detail: failed.detail }
     return { found: false, error: 'hostNotFound', detail: `${name} has no address` }
   }
+}
+
+/** [RFC3263-4.4] Sorted by text first, since equal records come in any order. */
+function orderByShare(records: readonly SrvRecord[], share: number): SrvRecord[] {
+  const sorted = [...records].sort((a, b) => textOrder(a.name, b.name) || a.port - b.port)
+  return orderSrv(sorted, () => share)
+}
+
+function textOrder(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
 }
 
 function found(endpoints: readonly Endpoint[]): LocateResult {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// The Record-Route of a forwarded request (RFC 3261 section 16.6 step 4): one value, or two where the sides see different
+// listeners or schemes (RFC 5658). Both carry the same token, and both are popped on the way back.
+
+import { encodeToken, METHOD, type SipMessage, URI_SCHEME } from '@tandem/sip'
+import type { EdgeCore } from './core.ts'
+import { fromTag } from './describe.ts'
+import { type NextHop, viaHost } from './hops.ts'
+import type { EdgePeer } from './peers.ts'
+
+/**
+ * Requests whose dialog must come back through us. In a dialog the Route set is fixed: a Record-Route would be read by nobody.
+ */
+export function formsDialog(method: number): boolean {
+  return method === METHOD.INVITE || method === METHOD.SUBSCRIBE || method === METHOD.NOTIFY || method === METHOD.REFER
+}
+
+/** `Record-Route: …\r\n`, once or twice; the value that the far side reads first stands on top. */
+export function recordRouteOf(
+  core: EdgeCore,
+  request: SipMessage,
+  hop: NextHop,
+  callRef: string,
+  upstream: EdgePeer,
+  isStateless = false,
+): string {
+  const fields = { callRef, caller: core.hops.sideOf(upstream, viaHost(request)), callee: hop.side, isStateless }
+  const callId = request.text(request.callIdStart, request.callIdEnd)
+  const token = encodeToken(fields, core.ring, callId, fromTag(request))
+  const near = upstream.facing
+  const far = hop.facing
+  const cameSecure = request.uriScheme === URI_SCHEME.SIPS
+  const goesSecure = isSecureCopy(request, hop)
+  const line = `Record-Route: ${far.route(token, goesSecure)}\r\n`
+  if (near.name === far.name && cameSecure === goesSecure) return line
+  return `${line}Record-Route: ${near.route(token, cameSecure)}\r\n` // [RFC5658-3]
+}
+
+/** [RFC3261-16.6.4] The topmost Route of the copy is sips, or else its Request-URI. */
+function isSecureCopy(request: SipMessage, hop: NextHop): boolean {
+  if (hop.route !== '' && hop.route.startsWith('Route: <sips:')) return true
+  if (hop.uri === '') return request.uriScheme === URI_SCHEME.SIPS
+  return /^sips:/i.test(hop.uri)
+}
