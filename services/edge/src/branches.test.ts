@@ -112,7 +112,7 @@ describe('bytes that an INVITE grows by', () => {
     expect(valuesOf(bench.last('MESSAGE'), 'Record-Route')).toEqual([])
   })
 
-  test('the same branch and token from every edge for the same attempt [RFC3261-16.6.8]', () => {
+  test('the same branch and token from every edge for the same attempt [RFC3261-16.6.8b]', () => {
     const texts = [0, 1].map(() => {
       bench = new EdgeBench()
       bench.udpIn(requestText(), ALICE)

@@ -239,7 +239,7 @@ describe('the hop between edges', () => {
     expect(b.core.counts.statelessResponses).toBe(2)
   })
 
-  test('CANCEL and the ACK of a failure go the same way with the same branch [RFC3261-16.10]', () => {
+  test('CANCEL and the ACK of a failure go the same way with the same branch [RFC3261-16.10c] [RFC3261-16.6.8g]', () => {
     const { a, b, down, up } = twoEdges()
     down()
     up(180)
@@ -317,7 +317,7 @@ describe('a response that matches no transaction', () => {
     return bench
   }
 
-  test('goes up by its Via, to received and rport, if its branch proves itself [RFC3261-18.2.2] [RFC3581-4]', () => {
+  test('goes up by its Via, to received and rport, if its branch proves itself [RFC3261-18.2.2f] [RFC3581-4c]', () => {
     expect(late('MESSAGE', 200).take()).toEqual([`200 → udp ${ALICE}:6000`])
   })
 

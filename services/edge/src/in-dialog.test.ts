@@ -56,7 +56,7 @@ describe('the way', () => {
     expect(bench.policy.waiting()).toEqual([])
   })
 
-  test('MUST go to the next Route where another proxy follows [RFC3261-16.6.6]', () => {
+  test('MUST go to the next Route where another proxy follows [RFC3261-16.6.7d]', () => {
     const routes = answered()
     bench.udpIn(inDialog([...routes, 'Route: <sip:192.0.2.66:5090;lr>']))
     expect(bench.take()).toEqual(['BYE → udp 192.0.2.66:5090'])
@@ -112,7 +112,7 @@ describe('the way', () => {
 })
 
 describe('ACK of a 2xx', () => {
-  test('MUST be forwarded without a transaction [RFC3261-16.11]', () => {
+  test('MUST be forwarded without a transaction [RFC3261-17.1]', () => {
     const routes = answered()
     const { clientCount, serverCount } = bench.core.layer
     bench.udpIn(inDialog(routes, { method: 'ACK', cseq: 1 }))
@@ -145,7 +145,7 @@ describe('ACK of a 2xx', () => {
     expect(bench.core.counts.droppedAck).toBe(1)
   })
 
-  test('with the branch of the INVITE it belongs to the 2xx all the same [RFC6026-7.1]', () => {
+  test('with the branch of the INVITE it belongs to the 2xx all the same [RFC6026-7.1d]', () => {
     const routes = answered()
     bench.udpIn(inDialog(routes, { method: 'ACK', branch: 'z9hG4bK-a1', cseq: 1 }))
     expect(bench.take()).toEqual([`ACK → udp ${BOB}:5070`])
@@ -184,7 +184,7 @@ describe('the end of a call (STATE.md, "End")', () => {
     expect(bench.policy.take<policy.ReportRequest>('report').request.ageMs).toBe(1_500)
   })
 
-  test('a BYE that nobody answers ends it, and the sender is told nothing [RFC4320-4.2]', () => {
+  test('a BYE that nobody answers ends it, and the sender is told nothing [RFC4320-4.2a]', () => {
     const routes = answered()
     bench.udpIn(inDialog(routes))
     bench.advance(33_000)

@@ -141,7 +141,7 @@ describe('where it goes', () => {
     expect(bench.take()).toEqual([`100 → ${UP}`, `INVITE → ${DOWN}`, 'INVITE → udp 192.0.2.31:5070'])
   })
 
-  test('nobody is registered: 480', () => {
+  test('nobody is registered: 480 [RFC3261-16.5lm]', () => {
     toAor(['sip:bob@example.test'])
     located()
     expect(bench.take()).toEqual([`480 → ${UP}`])
@@ -211,7 +211,7 @@ describe('where it goes', () => {
   })
 })
 
-describe('CANCEL [RFC3261-16.10]', () => {
+describe('CANCEL [RFC3261-16.10ab]', () => {
   const tagsOf = (...words: string[]): string[] => words.map((word) => valuesOf(bench.last(word), 'To')[0] ?? '')
 
   test('while policy decides: 200 and 487 with one To tag; the plan that comes then leads nowhere [RFC3261-9.2]', () => {
@@ -279,7 +279,7 @@ describe('streams', () => {
     return connection
   }
 
-  test('a lost connection fails what waits for an answer on it [RFC3261-16.9]', () => {
+  test('a lost connection fails what waits for an answer on it [RFC3261-16.9a] [RFC3261-18.4c]', () => {
     const connection = overTcp()
     expect(bench.take()).toEqual([`100 → ${UP}`, 'INVITE → tcp 1'])
     const { clients } = bench.peerOf(connection)

@@ -175,7 +175,7 @@ describe('what the phone is told', () => {
     expect(bench.core.counts.registrationsFailed).toBe(1)
   })
 
-  test('a repetition while it waits is absorbed, afterwards it gets the same answer [RFC3261-17.2.2]', () => {
+  test('a repetition while it waits is absorbed, afterwards it gets the same answer [RFC3261-17.2.2hl]', () => {
     const item = registered('Contact: <sip:a@b>')
     const again = requestText({ method: 'REGISTER', uri: 'sip:example.test', headers: ['Contact: <sip:a@b>'] })
     bench.udpIn(again)

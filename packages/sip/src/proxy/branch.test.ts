@@ -33,11 +33,11 @@ const verify = (ring: typeof RING, branch: string, parts: MessageParts) => {
 }
 
 describe('branch', () => {
-  test('31 characters, the magic cookie first [RFC3261-8.1.1.7]', () => {
+  test('31 characters, the magic cookie first [RFC3261-8.1.1.7] [RFC3261-16.6.8c] [RFC5393-4.2.1c]', () => {
     expect(branchOf({})).toMatch(/^z9hG4bK[A-Za-z0-9_-]{24}$/)
   })
 
-  test('the same from any edge for the same attempt, and for CANCEL and ACK [RFC5393-4.2.1]', () => {
+  test('the same from any edge for the same attempt, and for CANCEL and ACK [RFC5393-4.2.1fg] [RFC3261-16.6.8fg]', () => {
     expect(branchOf({})).toBe(branchOf({}))
     expect(branchOf({ method: 'CANCEL' })).toBe(branchOf({}))
     expect(branchOf({ method: 'ACK', toTag: 'x' })).toBe(branchOf({}))
@@ -55,7 +55,7 @@ describe('branch', () => {
     ['CSeq number', branchOf({ cseq: 2 })],
     ['key', encodeBranch(createKeyRing([NEW]), request(), 3, 0xdeadbeef, 7)],
   ]
-  test.each(others)('another %s gives another branch', (_name, other) => {
+  test.each(others)('another %s gives another branch [RFC3261-16.6.8ce] [RFC3261-16.6.7h]', (_name, other) => {
     expect(other).not.toBe(branchOf({}))
   })
 
@@ -118,7 +118,7 @@ describe('target hash', () => {
   })
 })
 
-describe('loops and spirals [RFC5393-4.2.2]', () => {
+describe('loops and spirals [RFC5393-4.2.2cd] [RFC5393-4.2.1b] [RFC3261-16.6.8b]', () => {
   const withRoute = (text: string, route: string): SipMessage =>
     message(text.replace('Max-Forwards', `Route: ${route}\r\nMax-Forwards`))
   const ownVia = encodeBranch(RING, request(), 0, 1, hashLoop(RING.signing, request(), 'plan'))
@@ -128,16 +128,18 @@ describe('loops and spirals [RFC5393-4.2.2]', () => {
     return isLoop(RING, msg, msg.viaBranchStart, msg.viaBranchEnd, planInputs)
   }
 
-  test('unchanged: a loop', () => expect(back({}, 'plan')).toBe(true))
-  test('another Request-URI: a spiral', () => expect(back({ uri: 'sip:carol@example.test' }, 'plan')).toBe(false))
-  test('other plan inputs: a spiral', () => expect(back({}, 'other plan')).toBe(false))
-  test('another method: still a loop', () => expect(back({ method: 'ACK' }, 'plan')).toBe(true))
+  test('unchanged: a loop [RFC5393-4.2.2d]', () => expect(back({}, 'plan')).toBe(true))
+  test('another Request-URI: a spiral [RFC5393-4.2.1e] [RFC3261-16.6.8de]', () =>
+    expect(back({ uri: 'sip:carol@example.test' }, 'plan')).toBe(false))
+  test('other plan inputs: a spiral [RFC5393-4.2.1d] [RFC3261-16.6.8de]', () =>
+    expect(back({}, 'other plan')).toBe(false))
+  test('another method: still a loop [RFC5393-4.2.1f]', () => expect(back({ method: 'ACK' }, 'plan')).toBe(true))
   test('somebody else’s branch is no loop', () => {
     const msg = request()
     expect(isLoop(RING, msg, msg.viaBranchStart, msg.viaBranchEnd, 'plan')).toBe(false)
   })
 
-  test('each Route value counts, in its order', () => {
+  test('each Route value counts, in its order [RFC5393-4.2.1e] [RFC3261-16.6.8d]', () => {
     const hashes = ['<sip:a;lr>', '<sip:a;lr>, <sip:b;lr>', '<sip:b;lr>, <sip:a;lr>'].map((route) =>
       hashLoop(RING.signing, withRoute(requestText(), route), ''),
     )

@@ -15,7 +15,7 @@ const setUp = (steps: Step[], options: ConstructorParameters<typeof ProxyBench>[
 }
 
 describe('CANCEL', () => {
-  test('MUST cancel every pending branch; the 487 goes up [RFC3261-16.10] [RFC3261-9.1]', () => {
+  test('MUST cancel every pending branch; the 487 goes up [RFC3261-16.10ac] [RFC3261-9.1]', () => {
     const [b, c] = [bob(), carol()]
     const { bench, script, caller } = setUp([{ peers: [b, c] }])
     bench.open(script)
@@ -84,7 +84,7 @@ describe('CANCEL', () => {
     expect(caller.take()).toEqual(['487'])
   })
 
-  test('a 2xx that crosses it goes up, no branch is added [RFC3261-16.7.5]', () => {
+  test('a 2xx that crosses it goes up, no branch is added [RFC3261-16.7.5b]', () => {
     const [b, c] = [bob(), carol()]
     const { bench, script, caller } = setUp([{ peers: [b] }, { peers: [c] }])
     bench.open(script)
@@ -142,7 +142,7 @@ describe('CANCEL', () => {
 })
 
 describe('Timer C and ring time', () => {
-  test('MUST cancel a branch that rings on at Timer C; the caller is told 408 [RFC3261-16.8]', () => {
+  test('MUST cancel a branch that rings on at Timer C; the caller is told 408 [RFC3261-16.8ab]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     bench.open(script)
@@ -156,7 +156,7 @@ describe('Timer C and ring time', () => {
     expect(bench.proxy.counts.timerC).toBe(1)
   })
 
-  test('MUST reset Timer C at each 101 to 199, not at 100 [RFC3261-16.7.2]', () => {
+  test('MUST reset Timer C at each 101 to 199, not at 100 [RFC3261-16.7.2ab]', () => {
     const b = bob()
     const { bench, script } = setUp([{ peers: [b] }])
     bench.open(script)
@@ -187,7 +187,7 @@ describe('Timer C and ring time', () => {
     expect(caller.take()).toEqual(['180', '183', '200'])
   })
 
-  test('a ring time without any response ends the branch as 408 [RFC3261-16.8]', () => {
+  test('a ring time without any response ends the branch as 408 [RFC3261-16.8c]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b], ringMs: 5_000 }])
     bench.open(script)
@@ -210,7 +210,7 @@ describe('Timer C and ring time', () => {
 })
 
 describe('nobody answers', () => {
-  test('an INVITE without any response ends as 408 after Timer B [RFC3261-16.8] [RFC3261-17.1.1.2]', () => {
+  test('an INVITE without any response ends as 408 after Timer B [RFC3261-16.7.6c] [RFC3261-17.1.1.2l]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     bench.open(script)
@@ -220,7 +220,7 @@ describe('nobody answers', () => {
     expect(caller.take()).toEqual(['408'])
   })
 
-  test('a transport error is as a 503, which goes up as 500 [RFC3261-16.9] [RFC3261-16.7.6]', () => {
+  test('a transport error is as a 503, which goes up as 500 [RFC3261-16.9a] [RFC3261-16.7.6hi]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     const context = bench.open(script)
@@ -253,7 +253,7 @@ describe('nobody answers', () => {
 describe('requests other than INVITE [RFC4320]', () => {
   const MESSAGE = requestText({ method: 'MESSAGE' })
 
-  test('MUST NOT get 100 before Timer E reaches T2, MUST get it then [RFC4320-4.1]', () => {
+  test('MUST NOT get 100 before Timer E reaches T2, MUST get it then [RFC4320-4.1bc] [RFC3261-16.2b]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     bench.open(script, MESSAGE)
@@ -266,7 +266,7 @@ describe('requests other than INVITE [RFC4320]', () => {
     expect(caller.take()).toEqual(['200'])
   })
 
-  test('MUST NOT send 408 when nobody answers, and absorbs repetitions [RFC4320-4.2]', () => {
+  test('MUST NOT send 408 when nobody answers, and absorbs repetitions [RFC4320-4.2a]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     bench.open(script, MESSAGE)
@@ -280,7 +280,7 @@ describe('requests other than INVITE [RFC4320]', () => {
     expect(bench.proxy.counts.suppressed408).toBe(1)
   })
 
-  test('MUST NOT forward a 1xx [RFC4320-4.1]', () => {
+  test('MUST NOT forward a 1xx [RFC4320-4.1a]', () => {
     const b = bob()
     const { bench, script, caller } = setUp([{ peers: [b] }])
     bench.open(script, MESSAGE)

@@ -53,13 +53,13 @@ const HOP: [string, string] = ['Max-Forwards: 1', 'Max-Forwards: 0']
 const ROWS: Row[] = [
   {
     name: 'MUST add Max-Forwards 70 where there is none, and our Via above the others; all else stays',
-    cite: 'RFC3261-16.6.3',
+    cite: 'RFC3261-16.6.3bc, RFC3261-16.6.1abcde, RFC3261-16.6.8a, RFC5393-4.2.1a, RFC3261-16.3.1c',
     text: INVITE,
     replace: [[START, `${START}Max-Forwards: 70\r\n${VIA}`]],
   },
   {
     name: 'MUST take one off Max-Forwards',
-    cite: 'RFC3261-16.6.3',
+    cite: 'RFC3261-16.6.3a',
     text: requestText({ headers: ['Max-Forwards: 70'] }),
     replace: [
       [START, START + VIA],
@@ -68,62 +68,62 @@ const ROWS: Row[] = [
   },
   {
     name: 'MUST replace the Request-URI by the target',
-    cite: 'RFC3261-16.6.2',
+    cite: 'RFC3261-16.6.2a',
     text: requestText({ headers: ['Max-Forwards: 1'] }),
     change: { uri: 'sip:bob@203.0.113.1' },
     replace: [[START, `INVITE sip:bob@203.0.113.1 SIP/2.0\r\n${VIA}`], HOP],
   },
   {
     name: 'MUST put our Record-Route before any other',
-    cite: 'RFC3261-16.6.4',
+    cite: 'RFC3261-16.6.4a',
     text: withRoutes('Record-Route: <sip:p1;lr>'),
     change: { recordRoute: RECORD_ROUTE },
     replace: [[START, START + VIA + RECORD_ROUTE], HOP],
   },
   {
     name: 'MUST put our Record-Route before one that stands above the Via',
-    cite: 'RFC3261-16.6.4',
+    cite: 'RFC3261-16.6.4a',
     text: requestText({ via: `Record-Route: <sip:p1;lr>\r\n${TOP}`, headers: ['Max-Forwards: 1'] }),
     change: { recordRoute: RECORD_ROUTE },
     replace: [[TOP, VIA + TOP], HOP, ['Record-Route: <sip:p1', `${RECORD_ROUTE}Record-Route: <sip:p1`]],
   },
   {
     name: 'MUST remove a Route line of which all values are ours',
-    cite: 'RFC3261-16.4',
+    cite: 'RFC3261-16.4f',
     text: withRoutes('Route: <sip:a;lr>, <sip:b;lr>', 'Route: <sip:c;lr>'),
     change: { popRoutes: 2 },
     replace: [[START, START + VIA], HOP, ['Route: <sip:a;lr>, <sip:b;lr>\r\n', '']],
   },
   {
     name: 'MUST remove our values from a line that keeps others',
-    cite: 'RFC3261-16.4',
+    cite: 'RFC3261-16.4f',
     text: withRoutes('Route: <sip:a;lr>, <sip:b;lr> , <sip:c;lr>'),
     change: { popRoutes: 2 },
     replace: [[START, START + VIA], HOP, ['<sip:a;lr>, <sip:b;lr> , ', '']],
   },
   {
     name: 'removes values across lines',
-    cite: 'RFC3261-16.4',
+    cite: 'RFC3261-16.4f',
     text: withRoutes('Route: <sip:a;lr>', 'Route: <sip:b;lr>, <sip:c;lr>'),
     change: { popRoutes: 2 },
     replace: [[START, START + VIA], HOP, ['Route: <sip:a;lr>\r\nRoute: <sip:b;lr>, ', 'Route: ']],
   },
   {
     name: 'a Route of ours stands above those that stay',
-    cite: 'RFC3261-16.6.6',
+    cite: 'RFC3261-16.6.6bc',
     text: withRoutes('Route: <sip:c;lr>'),
     change: { route: 'Route: <sip:t@e;lr>\r\n', added: 'P-Asserted-Identity: <sip:a@b>\r\n' },
     replace: [[START, `${START}Route: <sip:t@e;lr>\r\nP-Asserted-Identity: <sip:a@b>\r\n${VIA}`], HOP],
   },
   {
     name: 'MUST add received where the sent-by is another address',
-    cite: 'RFC3261-18.2.1',
+    cite: 'RFC3261-18.2.1def',
     text: withVia('Via: SIP/2.0/UDP pc.example.test;branch=z9hG4bK-1'),
     replace: [[START, START + VIA], HOP, ['z9hG4bK-1', 'z9hG4bK-1;received=192.0.2.1']],
   },
   {
     name: 'MUST set received and rport where rport is asked for, though the address is the same',
-    cite: 'RFC3581-4',
+    cite: 'RFC3581-4ab',
     text: withVia('Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bK-1'),
     replace: [
       [START, START + VIA],
@@ -133,25 +133,25 @@ const ROWS: Row[] = [
   },
   {
     name: 'rport as the last parameter',
-    cite: 'RFC3581-4',
+    cite: 'RFC3581-4a',
     text: withVia('Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1;rport'),
     replace: [[START, START + VIA], HOP, [';rport', ';rport=6000;received=192.0.2.1']],
   },
   {
     name: 'never believes a received that the sender wrote itself',
-    cite: 'RFC3261-18.2.1',
+    cite: 'RFC3261-18.2.1f',
     text: withVia('Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1;received=9.9.9.9;rport=9'),
     replace: [[START, START + VIA], HOP, [';received=9.9.9.9;rport=9', ';received=192.0.2.1;rport=6000']],
   },
   {
     name: 'stamps the first value of a joined Via line only',
-    cite: 'RFC3261-18.2.1',
+    cite: 'RFC3261-18.2.1e',
     text: withVia('Via: SIP/2.0/UDP a.test;branch=z9hG4bK-1, SIP/2.0/UDP b.test;branch=z9hG4bK-2'),
     replace: [[START, START + VIA], HOP, ['z9hG4bK-1,', 'z9hG4bK-1;received=192.0.2.1,']],
   },
   {
     name: 'MUST have a Content-Length toward a stream',
-    cite: 'RFC3261-18.3',
+    cite: 'RFC3261-18.3d, RFC3261-16.6.9',
     text: withRoutes().replace('Content-Length: 0\r\n', ''),
     change: { stream: true },
     replace: [[START, START + VIA], HOP, ['\r\n\r\n', '\r\nContent-Length: 0\r\n\r\n']],
@@ -175,7 +175,7 @@ describe('a forwarded request', () => {
     ['192.0.2.11', 'Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-1', true],
     ['2001:db8::1', 'Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK-1', false],
     ['2001:db8::2', 'Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK-1', true],
-  ])('from %s with %s: needs received %s [RFC3261-18.2.1]', (address, via, expected) => {
+  ])('from %s with %s: needs received %s [RFC3261-18.2.1de] [RFC3581-4b]', (address, via, expected) => {
     expect(needsReceived(messageOf(withVia(via)), address)).toBe(expected)
   })
 })
@@ -190,7 +190,7 @@ describe('a forwarded response', () => {
     ['the first of a joined line', `Via: ${ours}, ${second}`, `Via: ${second}`],
     ['no blank behind the comma', `Via: ${ours},${second}`, `Via: ${second}`],
     ['the comma far off', `Via: ${ours}  ,  ${second}`, `Via: ${second}`],
-  ])('MUST lose its topmost Via, and nothing else: %s [RFC3261-16.7.3]', (_name, via, expected) => {
+  ])('MUST lose its topmost Via, and nothing else: %s [RFC3261-16.7.3] [RFC3261-16.7.9ab]', (_name, via, expected) => {
     const text = response(via)
     const out = Buffer.alloc(2_048, 0x21)
     const end = encodeForwardedResponse(messageOf(text), out, 7)

@@ -10,7 +10,7 @@ import { Branch, ResponseContext, STEP } from './response-context.ts'
 const best = (statuses: number[]): number =>
   statuses.reduce((found, status) => (rankResponse(status) < rankResponse(found) ? status : found))
 
-describe('best response [RFC3261-16.7.6]', () => {
+describe('best response [RFC3261-16.7.6befg]', () => {
   test.each([
     { name: 'MUST choose a 6xx where there is one', statuses: [302, 404, 603], expected: 603 },
     { name: 'MUST choose from the lowest class', statuses: [500, 486, 404, 302], expected: 302 },

@@ -71,7 +71,7 @@ const ROWS: Row[] = [
   { name: 'no SIP URI is not ours', routes: ['<tel:+1>'], popCount: 0, next: 'tel:+1' },
 ]
 
-describe('Route preprocessing [RFC3261-16.4]', () => {
+describe('Route preprocessing [RFC3261-16.4f]', () => {
   const view = new RouteView<string>()
 
   test.each(ROWS)('$name', ({ routes, popCount, token, forged = false, next }) => {
