@@ -3,6 +3,7 @@
 export * from './auth.ts'
 export * from './contact.ts'
 export * from './cseq.ts'
+export * from './history-info.ts'
 export * from './name-addr.ts'
 export * from './name-addr-view.ts'
 export * from './param-cursor.ts'

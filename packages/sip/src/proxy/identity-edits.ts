@@ -8,7 +8,7 @@
 // these critical is refused with 500 [RFC3323-5].
 // Invariant: a message that has none of these headers costs one test and gets no edit.
 
-import { PRIVACY, privacyBit, privacyNames, privacyOf, splitPrivacy } from '../header/index.ts'
+import { PRIVACY, parseNameAddr, privacyBit, privacyNames, privacyOf, splitPrivacy } from '../header/index.ts'
 import {
   type Edits,
   findHeader,
@@ -64,12 +64,15 @@ export function privacyFailure(request: SipMessage, handlesHistory: boolean): st
   return missing === 0 ? '' : `Privacy Failure (${privacyNames(missing).join(', ')})` // [RFC3323-5]
 }
 
-/** Adds to `edits` what the trust domain asks of a request. Lines that other edits have taken out already are left alone. */
-export function editIdentity(request: SipMessage, edits: Edits, facts: IdentityFacts): void {
+/**
+ * Adds to `edits` what the trust domain asks of a request. Lines that other edits have taken out already are left alone.
+ * @param done PRIVACY bits that have been seen to elsewhere
+ */
+export function editIdentity(request: SipMessage, edits: Edits, facts: IdentityFacts, done = 0): void {
   if (!concernsIdentity(request)) return
   editAsserted(request, edits, facts)
   removeAll(request, edits, HEADER.P_PREFERRED_IDENTITY) // [RFC3325-6]
-  if (!facts.targetTrusted) applyPrivacy(request, edits)
+  if (!facts.targetTrusted) applyPrivacy(request, edits, done)
 }
 
 /** The same for a response: nobody can challenge a UAS, so that only one of the trust domain is believed [RFC3325-5]. */
@@ -115,8 +118,9 @@ function removeUnexpected(msg: SipMessage, edits: Edits): void {
 
 /** 1 for sip and sips, which exclude each other, 2 for tel, 0 for what is to be ignored. */
 function identityKind(value: string): number {
-  const scheme = /^(?:"(?:[^"\\]|\\.)*"|[^<"]*)<\s*([a-z]+):/is.exec(value)?.[1] ?? /^([a-z]+):/i.exec(value)?.[1]
-  switch (scheme?.toLowerCase()) {
+  const uri = parseNameAddr(value)?.uri ?? ''
+  const scheme = uri.slice(0, Math.max(uri.indexOf(':'), 0))
+  switch (scheme.toLowerCase()) {
     case 'sip':
     case 'sips':
       return 1
@@ -128,7 +132,7 @@ function identityKind(value: string): number {
 }
 
 /** Removes every header with this id that no other edit has touched. */
-export function removeAll(msg: SipMessage, edits: Edits, id: number): void {
+function removeAll(msg: SipMessage, edits: Edits, id: number): void {
   for (let k = findHeader(msg, id); k >= 0; k = findHeader(msg, id, k + 1)) removeLine(msg, edits, k)
 }
 
@@ -139,12 +143,12 @@ function removeLine(msg: SipMessage, edits: Edits, index: number): void {
 }
 
 /** What the caller asked of privacy services, at the border of the trust domain. */
-function applyPrivacy(request: SipMessage, edits: Edits): void {
+function applyPrivacy(request: SipMessage, edits: Edits, done: number): void {
   const privacy = privacyOf(request)
   if (privacy === 0 || (privacy & PRIVACY.NONE) !== 0) return // [RFC3323-5] "none": nothing is done, nothing changed
   if ((privacy & PRIVACY.USER) !== 0) removeInformational(request, edits)
   // `user`, `header` and `session` stay: they are not done, and another service may do them.
-  removePrivacy(request, edits, PRIVACY.ID)
+  removePrivacy(request, edits, PRIVACY.ID | done)
 }
 
 /** [RFC3323-5.3] Headers of the user agent that no call needs. */
@@ -160,7 +164,7 @@ function removeInformational(request: SipMessage, edits: Edits): void {
 }
 
 /** [RFC3323-5] Takes out the values that have been seen to; with the last one the header goes, and its option tag. */
-export function removePrivacy(msg: SipMessage, edits: Edits, done: number): void {
+function removePrivacy(msg: SipMessage, edits: Edits, done: number): void {
   const privacy = privacyOf(msg)
   if ((privacy & done) === 0) return
   const isEmpty = (privacy & ~(done | PRIVACY.CRITICAL)) === 0
