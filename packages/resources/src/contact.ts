@@ -29,6 +29,9 @@ export const staticContact = z.strictObject({
 })
 export type StaticContact = z.infer<typeof staticContact>
 
+/** User part of a URI that `contactUri` took, '' for none. */
+export const contactUser = (uri: string): string => /^sips?:([^@]*)@/i.exec(uri)?.[1] ?? ''
+
 /** Host of a URI that `contactUri` took, lower case, without port. */
 export function contactHost(uri: string): string {
   const rest = uri.slice(uri.indexOf(':') + 1).replace(/^[^@]*@/, '')

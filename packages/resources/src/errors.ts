@@ -11,6 +11,7 @@ export const PROBLEM = {
   invalid: 'a key has a value that its schema refuses',
   duplicate: 'two resources claim the same name, alias or user',
   dangling: 'a resource names another one that does not exist',
+  contradiction: 'a resource asks for two things that cannot both be had',
   secret: 'a secret cannot be read from its file or environment variable',
 } as const
 

@@ -8,7 +8,7 @@ export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceP
 export type { HuntGroup } from './hunt-group.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
 export { canonicalNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
-export { type PlanRequest, plan, planInstance, planNumber, planRelay, type RelayRequest } from './plan.ts'
+export { leadsAway, type PlanRequest, plan, planInstance, planNumber, planRelay, type RelayRequest } from './plan.ts'
 export {
   type Forking,
   PLAIN_MODE,
@@ -24,6 +24,7 @@ export {
   findDomain,
   findUser,
   indexResources,
+  isOurs,
   type ResourceIndex,
 } from './resource-index.ts'
 export { revisionOf } from './revision.ts'

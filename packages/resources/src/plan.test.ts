@@ -50,17 +50,17 @@ const CASES = [
     host: 'example.test',
     targets: ['sip:alice@example.test', 'sip:bob@example.test'],
   },
-  { method: 'INVITE', user: 'alice', host: 'other.test', status: 404, code: 'unknown_user', cite: 'RFC3261-16.5' },
+  { method: 'INVITE', user: 'alice', host: 'other.test', status: 404, code: 'unknown_user', cite: 'RFC3261-16.5k' },
   { method: 'INVITE', user: 'Alice', host: 'example.test', status: 404, code: 'unknown_user', cite: 'RFC3261-19.1.4' },
   { method: 'INVITE', user: '+4930123', host: 'example.test', status: 404, code: 'unknown_user' },
   { method: 'INVITE', user: 'alice', host: 'elsewhere.test', status: 403, code: 'relay_refused', cite: 'RFC3261-16.5' },
   { method: 'INVITE', user: '', host: '', status: 404, code: 'unknown_number' },
-  { method: 'INVITE', user: '', host: 'example.test', status: 404, code: 'unknown_user' },
-  { method: 'OPTIONS', user: '', host: 'example.test', status: 200, code: '', cite: 'RFC3261-11' },
+  { method: 'INVITE', user: '', host: 'example.test', status: 405, code: 'method_not_allowed', cite: 'RFC3261-8.2.1b' },
+  { method: 'OPTIONS', user: '', host: 'example.test', status: 200, code: '', cite: 'RFC3261-11.1' },
 ]
 
 describe('plan', () => {
-  test.each(CASES)('$method $user@$host', ({ method, user, host, targets, status, code }) => {
+  test.each(CASES)('$method $user@$host [$cite]', ({ method, user, host, targets, status, code }) => {
     const verdict = plan({ method, user, host }, index)
     expect(verdict.steps.flatMap((step) => step.targets.map((target) => target.aor))).toEqual(targets ?? [])
     expect({ status: verdict.status, code: verdict.code }).toEqual({ status: status ?? 0, code: code ?? '' })

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// What no single document can show: names that are taken twice, and names that lead nowhere. Each host name belongs to
-// one domain, each user part of a domain to one subscriber or hunt group.
+// What no single document can show: names that are taken twice, names that lead nowhere, and settings that contradict one
+// another. Each host name belongs to one domain, each user part of a domain to one subscriber, hunt group or redirect; two
+// forms of one telephone number are one user part.
+import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
+import { isWildcard, longestSuffix } from './hosts.ts'
 import type { LocatedResource } from './parse-yaml.ts'
-import { resourceKey } from './resource.ts'
+import { canonicalNumber } from './phone-number.ts'
+import { type Resource, resourceKey } from './resource.ts'
+import { statelessObjections } from './stateless-rules.ts'
 
 type Claims = Map<string, string>
 
@@ -16,6 +21,11 @@ class References {
   /** Realm of each domain, by name. */
   readonly realms: Claims = new Map()
   readonly logins: Claims = new Map()
+  readonly contexts: Claims = new Map()
+  /** By suffix with its dot: `.example.test` for `*.example.test`. */
+  readonly wildcards: Claims = new Map()
+  /** Names of domains that forward without state. */
+  readonly stateless = new Set<string>()
 
   report({ origin }: LocatedResource, code: ProblemCode, path: string, expected: string): void {
     this.problems.push({ ...origin, code, path, expected })
@@ -33,38 +43,99 @@ class References {
   }
 }
 
-function claimNames(refs: References, located: LocatedResource): void {
+function claimHosts(refs: References, located: LocatedResource): void {
   const { resource } = located
-  refs.claim(refs.keys, resourceKey(resource), located, 'metadata.name')
-  if (resource.kind === 'Domain') {
-    refs.claim(refs.hosts, resource.metadata.name, located, 'metadata.name')
-    for (const [i, alias] of resource.spec.aliases.entries())
-      refs.claim(refs.hosts, alias, located, `spec.aliases[${i}]`)
-    if (resource.spec.alsoBindAddress) refs.claim(refs.hosts, 'bind address', located, 'spec.alsoBindAddress')
+  if (resource.kind !== 'Domain') return
+  const { metadata, spec } = resource
+  refs.claim(refs.hosts, metadata.name, located, 'metadata.name')
+  for (const [i, alias] of spec.aliases.entries()) {
+    refs.claim(refs.hosts, alias, located, `spec.aliases[${i}]`)
+    if (isWildcard(alias)) refs.wildcards.set(alias.slice(1), resourceKey(resource))
   }
-  if (resource.kind === 'Subscriber') {
-    const { domain, name } = resource.metadata
-    for (const user of resource.spec.usernames ?? [name]) {
-      refs.claim(refs.users, `${user}@${domain}`, located, 'spec.usernames')
-    }
+  for (const [i, context] of spec.phoneContexts.entries()) {
+    refs.claim(refs.contexts, context, located, `spec.phoneContexts[${i}]`)
   }
-  if (resource.kind === 'HuntGroup') {
-    const { domain, name } = resource.metadata
-    refs.claim(refs.users, `${resource.spec.username ?? name}@${domain}`, located, 'spec.username')
+  if (spec.alsoBindAddress) refs.claim(refs.hosts, 'bind address', located, 'spec.alsoBindAddress')
+  if (spec.forwarding === 'stateless') refs.stateless.add(metadata.name)
+}
+
+/** The user parts that reach a resource, and the key that names them. */
+function usernamesOf(resource: Resource): { readonly users: readonly string[]; readonly path: string } {
+  const { kind, metadata, spec } = resource
+  if (kind === 'Subscriber') return { users: spec.usernames ?? [metadata.name], path: 'spec.usernames' }
+  if (kind === 'HuntGroup' || kind === 'Redirect') {
+    return { users: [spec.username ?? metadata.name], path: 'spec.username' }
+  }
+  return { users: [], path: '' }
+}
+
+function claimUsers(refs: References, located: LocatedResource): void {
+  const { metadata } = located.resource
+  const { users, path } = usernamesOf(located.resource)
+  const domain = 'domain' in metadata ? metadata.domain : ''
+  // [RFC3966-4] 1000 and 10-00 are one number: whoever dials either must reach the same.
+  const names = new Set(users.map((user) => canonicalNumber(user) || user))
+  for (const name of names) refs.claim(refs.users, `${name}@${domain}`, located, path)
+}
+
+function claimNames(refs: References, located: LocatedResource): void {
+  refs.claim(refs.keys, resourceKey(located.resource), located, 'metadata.name')
+  claimHosts(refs, located)
+  claimUsers(refs, located)
+}
+
+/** A contact in a domain of this cluster would come back to where it was looked up. */
+function checkContacts(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Subscriber') return
+  for (const [i, { uri, path = [] }] of (resource.spec.contacts ?? []).entries()) {
+    const host = contactHost(path[0] ?? uri)
+    const domain = refs.hosts.get(host) ?? longestSuffix(refs.wildcards, host)
+    if (domain === undefined) continue
+    const expected = `expected an address outside of this cluster; ${host} is a name of ${domain}`
+    refs.report(located, 'invalid', `spec.contacts[${i}]`, expected)
+  }
+}
+
+/** [RFC3261-8.3b] Sent to where he called, a caller would call there for ever. */
+function checkRedirect(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Redirect') return
+  const { metadata, spec } = resource
+  for (const [i, { uri }] of spec.contacts.entries()) {
+    const sameHost = refs.hosts.get(contactHost(uri)) === `Domain/${metadata.domain}`
+    if (!sameHost || contactUser(uri) !== (spec.username ?? metadata.name)) continue
+    refs.report(
+      located,
+      'invalid',
+      `spec.contacts[${i}].uri`,
+      'expected another address than the one that is redirected',
+    )
   }
 }
 
 function checkTargets(refs: References, located: LocatedResource): void {
   const { resource } = located
-  if (resource.kind !== 'Subscriber' && resource.kind !== 'HuntGroup') return
+  if (resource.kind !== 'Subscriber' && resource.kind !== 'HuntGroup' && resource.kind !== 'Redirect') return
   const { domain } = resource.metadata
   refs.require(`Domain/${domain}`, located, 'metadata.domain')
-  if (resource.kind === 'Subscriber') {
-    if (resource.spec.account !== undefined) refs.require(`Account/${resource.spec.account}`, located, 'spec.account')
-    return
+  if (resource.kind === 'Subscriber' && resource.spec.account !== undefined) {
+    refs.require(`Account/${resource.spec.account}`, located, 'spec.account')
   }
+  if (resource.kind === 'Redirect' && resource.spec.subscriber !== undefined) {
+    refs.require(`Subscriber/${domain}/${resource.spec.subscriber}`, located, 'spec.subscriber')
+  }
+  if (resource.kind !== 'HuntGroup') return
   for (const [i, member] of resource.spec.members.entries()) {
     refs.require(`Subscriber/${domain}/${member}`, located, `spec.members[${i}]`)
+  }
+}
+
+function checkStateless(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  const domain = 'domain' in resource.metadata ? resource.metadata.domain : ''
+  for (const { path, expected } of statelessObjections(resource, refs.stateless.has(domain))) {
+    refs.report(located, 'contradiction', path, expected)
   }
 }
 
@@ -90,6 +161,11 @@ export function checkReferences(located: readonly LocatedResource[]): readonly R
   for (const one of located) claimNames(refs, one)
   for (const one of located) noteRealm(refs, one)
   for (const one of located) claimLogin(refs, one)
-  for (const one of located) checkTargets(refs, one)
+  for (const one of located) {
+    checkTargets(refs, one)
+    checkContacts(refs, one)
+    checkRedirect(refs, one)
+    checkStateless(refs, one)
+  }
   return refs.problems
 }

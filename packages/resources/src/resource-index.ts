@@ -29,6 +29,8 @@ export interface ResourceIndex {
   readonly numbers: ReadonlyMap<string, UserEntry>
   /** Any domain asks for credentials: when none does, nobody needs to look at From. */
   readonly anyAuthenticated: boolean
+  /** The edges' own addresses, IPv6 in brackets. */
+  readonly localHosts: ReadonlySet<string>
   /** Where trusted trunks send from; undefined for nowhere. */
   readonly trustedSources: AddressList | undefined
   /** Hosts of trusted trunks. */
@@ -131,6 +133,7 @@ export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>,
     contexts,
     numbers: globalNumbers(layout.tables.values()),
     anyAuthenticated: [...domains.values()].some((domain) => domain.authenticated),
+    localHosts: new Set(options.localHosts.map(hostKey)),
     trustedSources: addressList(layout.sources),
     trustedHosts,
   }
@@ -142,6 +145,11 @@ export function findDomain(index: ResourceIndex, host: string): DomainEntry | un
   if (found !== undefined) return found
   const plain = plainHost(host)
   return index.domains.get(plain) ?? longestSuffix(index.wildcards, plain)
+}
+
+/** A name of one of our domains, or an address of an edge. */
+export function isOurs(index: ResourceIndex, host: string): boolean {
+  return findDomain(index, host) !== undefined || index.localHosts.has(plainHost(host))
 }
 
 /**
@@ -157,8 +165,8 @@ export function findUser(domain: DomainEntry, user: string): UserEntry | undefin
 }
 
 /**
- * The domain to which a tel URI belongs: that of its context; for a global number the caller's where it knows the number,
- * else the one that has it; else the caller's. [RFC3966-5.1.5]
+ * The domain to which a tel URI belongs: that of its context, none for a local number without one [RFC3966-3c]; for a
+ * global number the caller's where it knows the number, else the one that has it, else the caller's. [RFC3966-5.1.5a]
  */
 export function domainOfNumber(
   index: ResourceIndex,
@@ -166,6 +174,7 @@ export function domainOfNumber(
   caller: DomainEntry | undefined,
 ): DomainEntry | undefined {
   if (context !== '') return index.contexts.get(context) ?? findDomain(index, context)
-  if (!number.startsWith('+') || caller?.numbers.has(number)) return caller
+  if (!number.startsWith('+')) return undefined
+  if (caller?.numbers.has(number)) return caller
   return index.numbers.get(number)?.domain ?? caller
 }
