@@ -18,10 +18,11 @@ function countByItem(rows) {
   return counts
 }
 
-/** Ids that a chapter of the register should know and does not: neither a row nor the beginning of one. */
-function unknownRefs(rows, refs) {
+/** Ids that a chapter of the register should know and does not: neither a section, nor a row, nor the beginning of one. */
+function unknownRefs(rows, sections, refs) {
   const chapters = new Set(rows.map(({ id }) => chapterOf(id)))
-  const isKnown = (id) => rows.some((row) => row.id === id || row.id.startsWith(`${id}.`) || itemOf(row.id) === id)
+  const isKnown = (id) =>
+    sections.has(id) || rows.some((row) => row.id === id || row.id.startsWith(`${id}.`) || itemOf(row.id) === id)
   return refs.filter(({ id }) => chapters.has(chapterOf(id)) && !isKnown(id))
 }
 
@@ -37,6 +38,9 @@ function otherRefs(rows, refs) {
 export function join(register, { code, tests }) {
   const rows = rowsOf(register)
   const counts = countByItem(rows)
+  const sections = new Set(
+    [...register.rfcs.values()].flatMap((entry) => entry.sections.map(({ section }) => `RFC${entry.rfc}-${section}`)),
+  )
   const withRefs = (row) => ({
     ...row,
     code: code.filter((ref) => isOfCode(row, ref)),
@@ -48,7 +52,9 @@ export function join(register, { code, tests }) {
   }))
   const joined = rowsOf({ rfcs: new Map(rfcs.map((entry) => [entry.rfc, entry])) })
   const untested = joined.filter(({ status, tests }) => status === 'done' && tests.length === 0)
-  const unknown = new Set(unknownRefs(rows, [...code, ...tests]).map(({ file, id }) => `${file}: names ${id}`))
+  const unknown = new Set(
+    unknownRefs(rows, sections, [...code, ...tests]).map(({ file, id }) => `${file}: names ${id}`),
+  )
   return {
     rfcs,
     gaps: [

@@ -95,7 +95,7 @@ describe('an INVITE', () => {
       name: 'answer',
       verdict: { $case: 'answer', value: { status: 200 } },
       status: '200',
-      header: ['Accept', ['*/*']],
+      header: ['Accept-Encoding', ['identity']],
     },
     { name: 'none', verdict: undefined, status: '500', header: ['Retry-After', []] },
   ]
@@ -245,7 +245,7 @@ describe('CANCEL [RFC3261-16.10ab]', () => {
     expect(bench.location.take('endCall').request).toMatchObject({ finalStatus: 487 })
   })
 
-  test('before a provisional response nothing goes on [RFC3261-9.1]', () => {
+  test('before a provisional response nothing goes on [RFC3261-9.1h]', () => {
     invited()
     bench.plan([[BOB_URI]])
     bench.begin()

@@ -123,7 +123,7 @@ describe('requests of the transaction itself', () => {
     )
   })
 
-  it('CANCEL [RFC3261-9.1], with a Reason [RFC3326-2]', () => {
+  it('CANCEL [RFC3261-9.1bcde], with a Reason [RFC3326-2]', () => {
     const end = encodeCancel(sent, out, 0, 'Reason: SIP;cause=200\r\n')
     expect(out.latin1Slice(0, end)).toBe(
       'CANCEL sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP me;branch=z9hG4bK9\r\nMax-Forwards: 70\r\nRoute: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n' +

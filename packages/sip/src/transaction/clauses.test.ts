@@ -98,7 +98,7 @@ describe('INVITE client', () => {
 })
 
 describe('CANCEL', () => {
-  test('MUST go to the server that has the INVITE [RFC3263-4b]', () => {
+  test('MUST go to the server that has the INVITE [RFC3263-4b] [RFC3261-9.1j]', () => {
     const bench = new Bench()
     const peers = peersOf(bench)
     const peer = { reliable: false }

@@ -91,7 +91,7 @@ describe('INVITE client', () => {
 })
 
 describe('cancel', () => {
-  test('sends a CANCEL with the branch of the INVITE, in its own transaction [RFC3261-9.1]', () => {
+  test('sends a CANCEL with the branch of the INVITE, in its own transaction [RFC3261-9.1c]', () => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     bench.layer.receiveResponse(tx, response(180))
@@ -106,7 +106,7 @@ describe('cancel', () => {
     ['before a provisional response', []],
     ['after the answer', [200]],
     ['after a failure', [486]],
-  ])('does nothing %s', (_name, statuses) => {
+  ])('does nothing %s [RFC3261-9.1ghi]', (_name, statuses) => {
     const bench = new Bench()
     const tx = bench.client(requestText(), UDP)
     for (const status of statuses) bench.layer.receiveResponse(tx, response(status))
