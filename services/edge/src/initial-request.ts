@@ -10,6 +10,7 @@ import type { policy, Result } from '@tandem/rpc'
 import { type ContextUser, type ProxyBranch, type ProxyContext, rankResponse, type SipMessage } from '@tandem/sip'
 import { branchesOf, type PlannedBranch, planBranch, sendBranch } from './branches.ts'
 import { CallAccount } from './call-account.ts'
+import { ALLOW, CAPABILITIES } from './capabilities.ts'
 import type { EdgeCore } from './core.ts'
 import { describeCall, describeRequest } from './describe.ts'
 import type { NextHop } from './hops.ts'
@@ -104,7 +105,8 @@ class InitialRequest implements ContextUser {
         )
       case 'reject': {
         const { status, reason, retryAfterS } = verdict.value
-        return proxy.respond(context, status, reason, retryAfterS > 0 ? retryAfter(retryAfterS) : '')
+        const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
+        return proxy.respond(context, status, reason, allow + (retryAfterS > 0 ? retryAfter(retryAfterS) : ''))
       }
       default:
         return proxy.respond(context, 500, '')
@@ -283,9 +285,6 @@ class InitialRequest implements ContextUser {
 }
 
 const NO_BYTES = Buffer.alloc(0)
-const CAPABILITIES =
-  'Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, INFO, REFER, UPDATE, PRACK\r\n' +
-  'Accept: */*\r\nSupported: \r\n'
 
 function ignoreResult(): void {
   // The lease of the entry does what this message would have done.

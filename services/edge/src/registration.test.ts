@@ -55,10 +55,10 @@ describe('what location is asked', () => {
       expected: [{ expiresS: undefined }],
     },
     {
-      name: 'a malformed one counts as none',
-      cite: 'RFC3261-10.3.7',
+      name: 'a malformed one counts as an hour',
+      cite: 'RFC3261-10.2b',
       headers: ['Contact: <sip:a@192.0.2.20>', 'Expires: soon'],
-      expected: [{ expiresS: undefined }],
+      expected: [{ expiresS: 3600 }],
     },
     {
       name: 'zero removes',
