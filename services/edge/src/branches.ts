@@ -8,13 +8,13 @@ import {
   encodeBranch,
   hashLoop,
   hashTarget,
-  hasMagicCookie,
   type ProxyBranch,
   type ProxyContext,
   type SipMessage,
   STATELESS_ATTEMPT,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
+import { type BranchFacts, editBranchHeaders, mayTellIdentity, NO_FACTS } from './header-work.ts'
 import type { NextHop } from './hops.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
@@ -41,24 +41,6 @@ export function planBranch(
   return { id: branchId(core, request, hop, attempt), hop, recordRoute }
 }
 
-/** The branch of an in-dialog request: it has one target, and the way that its Routes prescribe can't loop. */
-export function inDialogBranchId(core: EdgeCore, request: SipMessage): string {
-  return encodeBranch(core.ring, request, 0, 0, 0)
-}
-
-/** A sender's own branch is shorter than this; a longer one is hashed. */
-const MAX_TAKEN_BRANCH = 64
-
-/**
- * The branch of an ACK for a 2xx, which no response will ever carry back: made from that of the hop before, which is unique
- * already [RFC3261-16.11].
- */
-export function ackBranchId(core: EdgeCore, ack: SipMessage): string {
-  const start = ack.viaBranchStart
-  const isTaken = hasMagicCookie(ack) && ack.viaBranchEnd - start <= MAX_TAKEN_BRANCH
-  return isTaken ? `${ack.text(start, ack.viaBranchEnd)}.t` : inDialogBranchId(core, ack)
-}
-
 /** [RFC3261-16.6.8] The same from every edge for the same attempt. */
 export function branchId(core: EdgeCore, request: SipMessage, hop: NextHop, attempt: number): string {
   const { signing } = core.ring
@@ -76,6 +58,7 @@ export function sendBranch(
   headerEdits: readonly policy.HeaderEdit[],
   ringMs: number,
   popRoutes = 0,
+  facts: BranchFacts = NO_FACTS,
 ): ProxyBranch | undefined {
   const request = context.request
   if (request === undefined) return undefined
@@ -85,7 +68,7 @@ export function sendBranch(
     via: hop.peer.facing.via(branch.id),
     recordRoute: branch.recordRoute,
     route: hop.route,
-    added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits),
+    added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits, () => mayTellIdentity(core, request, facts)),
     popRoutes,
     strict: hop.strict,
     maxBreadth: 0,
@@ -94,7 +77,9 @@ export function sendBranch(
     stream: hop.peer.reliable,
   })
   if (headerEdits.length > 0) removeHeaders(core.edits, request, headerEdits)
+  editBranchHeaders(core, request, facts, { context, id: branch.id, uri: hop.uri })
   const sent = core.proxy.fork(context, core.edits, branch.id, hop.uri, hop.peer, ringMs)
+  if (sent !== undefined) sent.trusted = facts.targetTrusted
   if (sent?.client !== undefined && hop.peer instanceof StreamPeer) hop.peer.clients.add(sent.client)
   return sent
 }

@@ -4,13 +4,11 @@
 // diversions. Left out: `privacy` and `screen` of the diverting user, whom we know nothing of.
 
 import type { policy } from '@tandem/rpc'
-import { type Edits, findHeader, HEADER, headerLineStart, type SipMessage } from '@tandem/sip'
+import type { Edits, SipMessage } from '@tandem/sip'
 
 /** @param request the source of `edits` */
 export function addDiversion(request: SipMessage, edits: Edits, { from, reason }: policy.Retarget): void {
-  if (from === '') return
-  const first = findHeader(request, HEADER.DIVERSION)
-  edits.insert(headerLineStart(request, Math.max(first, 0)), diversionLine(from, reason))
+  if (from !== '') edits.insert(request.headersStart, diversionLine(from, reason))
 }
 
 function diversionLine(from: string, reason: string): string {

@@ -3,15 +3,26 @@
 // The headers of a forwarded request that say who calls and who was called: P-Asserted-Identity, Privacy, Diversion, History-Info.
 // The work itself is pure (packages/sip/src/proxy); here it gets the plan's facts and the edge's settings.
 //
-// Invariant: called after `editForwardedRequest` and after the plan's own edits, on the same scratch edits. A request that has none
-// of these headers and whose target is the user who was called gets no edit.
+// In this order: `openHeaderWork` and `privacyRefusal` once the plan is known; for each branch, after `editForwardedRequest` and the
+// plan's own edits and on the same scratch edits, `editBranchHeaders`. Responses are the stateful proxy's, by what is on the context.
+// Invariant: a request that has none of these headers and whose target is the user who was called gets no edit.
 
 import type { policy } from '@tandem/rpc'
-import { editIdentity, type IdentityFacts, type SipMessage, withholdsIdentity } from '@tandem/sip'
+import {
+  editIdentity,
+  findHeader,
+  HEADER,
+  type IdentityFacts,
+  openHistory,
+  type ProxyContext,
+  privacyFailure,
+  type SipMessage,
+  withholdsIdentity,
+} from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { addDiversion } from './diversion.ts'
 
-/** What the plan says of one branch. */
+/** What is known of one branch. */
 export interface BranchFacts {
   /** Who sent the request is within the trust domain: `Plan.sourceTrusted`. */
   readonly sourceTrusted: boolean
@@ -24,7 +35,7 @@ export interface BranchFacts {
   readonly redirected: string | undefined
 }
 
-/** A branch of which nobody said anything: in-dialog requests. */
+/** A branch of which nobody said anything. */
 export const NO_FACTS: BranchFacts = {
   sourceTrusted: false,
   targetTrusted: false,
@@ -33,18 +44,56 @@ export const NO_FACTS: BranchFacts = {
   redirected: undefined,
 }
 
-/** Adds to `core.edits` what this branch's headers need. */
-export function editBranchHeaders(core: EdgeCore, request: SipMessage, facts: BranchFacts): void {
-  editIdentity(request, core.edits, identityFacts(core, facts))
-  const { retarget } = facts
+/** Notes on the context what its responses will need, and opens the request's history where one is asked for. */
+export function openHeaderWork(core: EdgeCore, context: ProxyContext, sourceTrusted: boolean): void {
+  const { request } = context
+  const { identityToUntrusted, historyInfo, advertisedAddress } = core.config
+  context.sourceTrusted = sourceTrusted
+  context.tellsUntrusted = identityToUntrusted === 'keep'
+  if (request !== undefined) context.history = openHistory(request, historyInfo, uriHost(advertisedAddress))
+}
+
+/** Reason phrase for the 500 that a request gets whose critical privacy can't be given on this plan [RFC3323-5]; '' when it can. */
+export function privacyRefusal(context: ProxyContext, plan: policy.Plan): string {
+  const { request, history } = context
+  if (request === undefined || !request.has(HEADER.PRIVACY)) return ''
+  if (plan.steps.every((step) => step.targets.every((target) => target.trusted))) return ''
+  return privacyFailure(request, history !== undefined || findHeader(request, HEADER.HISTORY_INFO) < 0)
+}
+
+/**
+ * Adds to `core.edits` what this branch's headers need.
+ *
+ * @param sent the context and the branch's id and Request-URI; undefined for a request without a transaction, which has no history
+ */
+export function editBranchHeaders(core: EdgeCore, request: SipMessage, facts: BranchFacts, sent?: SentBranch): void {
+  const { retarget, targetTrusted, aor, redirected } = facts
+  const history = sent?.context.history
+  let done = 0
+  if (sent !== undefined && history !== undefined) {
+    const mappedFrom = retarget?.from ?? ''
+    const { id: branchId, uri } = sent
+    done = history.edit(request, core.edits, { branchId, uri, aor, mappedFrom, redirected, trusted: targetTrusted })
+  }
+  editIdentity(request, core.edits, identityFacts(core, facts), done)
   if (retarget !== undefined && core.config.diversion === 'onRetarget') addDiversion(request, core.edits, retarget)
 }
 
-/** Whether a P-Asserted-Identity that the plan adds may reach this target. */
+export interface SentBranch {
+  readonly context: ProxyContext
+  readonly id: string
+  readonly uri: string
+}
+
+/** Whether a P-Asserted-Identity that the plan adds may reach this target [RFC3325-7]. */
 export function mayTellIdentity(core: EdgeCore, request: SipMessage, facts: BranchFacts): boolean {
   return facts.targetTrusted || !withholdsIdentity(request, identityFacts(core, facts))
 }
 
 function identityFacts(core: EdgeCore, { sourceTrusted, targetTrusted }: BranchFacts): IdentityFacts {
   return { sourceTrusted, targetTrusted, tellsUntrusted: core.config.identityToUntrusted === 'keep' }
+}
+
+function uriHost(address: string): string {
+  return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address
 }

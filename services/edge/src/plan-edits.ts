@@ -5,11 +5,17 @@
 import { policy } from '@tandem/rpc'
 import { type Edits, findHeaderByName, headerLineEnd, headerLineStart, headerValue, type SipMessage } from '@tandem/sip'
 
-/** What the plan adds, as whole lines. */
-export function addedHeaders(headerEdits: readonly policy.HeaderEdit[]): string {
+/**
+ * What the plan adds, as whole lines.
+ *
+ * @param mayTellIdentity asked once where P-Asserted-Identity is among them, which not every target may see [RFC3325-7]
+ */
+export function addedHeaders(headerEdits: readonly policy.HeaderEdit[], mayTellIdentity: () => boolean): string {
   let added = ''
   for (const { operation, name, value } of headerEdits) {
-    if (operation === policy.HeaderEdit_Operation.ADD) added += `${name}: ${value}\r\n`
+    if (operation !== policy.HeaderEdit_Operation.ADD) continue
+    if (name.toLowerCase() === 'p-asserted-identity' && !mayTellIdentity()) continue
+    added += `${name}: ${value}\r\n`
   }
   return added
 }

@@ -17,7 +17,7 @@ import {
   type VerifiedToken,
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
-import { editBranchHeaders, NO_FACTS } from './header-work.ts'
+import { editBranchHeaders, mayTellIdentity, NO_FACTS } from './header-work.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
@@ -68,7 +68,7 @@ export function forwardAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wa
     via: hop.peer.facing.via(branchOf(core, msg, hop)),
     recordRoute,
     route: hop.route,
-    added: plan === undefined ? '' : addedHeaders(plan.edits),
+    added: plan === undefined ? '' : addedHeaders(plan.edits, () => mayTellIdentity(core, msg, factsOf(way, plan))),
     popRoutes: way.popRoutes,
     strict: hop.strict,
     maxBreadth: msg.method === METHOD.CANCEL || msg.method === METHOD.ACK ? 0 : Math.max(1, readMaxBreadth(msg)),

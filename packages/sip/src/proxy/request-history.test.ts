@@ -144,6 +144,15 @@ describe('entries of branches', () => {
     ])
   })
 
+  test('[RFC7044-10.3] [RFC3263-4.3] another way to the same target is the same entry', () => {
+    const track = new Track(invite('sip:bob@x', ASKED))
+    track.branch('b1', 'sip:bob@gw.test')
+    track.history.onResponse('b1', 503, undefined)
+    expect(track.branch('b2', 'sip:bob@gw.test')).toEqual(['<sip:bob@x>;index=1', '<sip:bob@gw.test>;index=1.1;rc=1'])
+    track.fails('b2', 486)
+    expect(track.branch('b3', 'sip:bob@gw.test').at(-1)).toBe('<sip:bob@gw.test>;index=1.2;rc=1')
+  })
+
   test('[RFC7044-10.3] rules 2 and 3, [RFC7044-7] mapped to another user and then to his contacts: an entry for each', () => {
     const track = new Track(invite('sip:sales@x', ASKED))
     const carol = { aor: 'sip:carol@x', mappedFrom: 'sip:sales@x' }

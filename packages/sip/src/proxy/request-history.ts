@@ -61,11 +61,13 @@ const ANONYMOUS = 'sip:anonymous@anonymous.invalid' // [RFC3323-4.1.1.3]
 interface OwnEntry {
   entry: HistoryEntry
   /** '' for a user that the request was mapped to within this proxy. */
-  readonly branchId: string
+  branchId: string
   /** What the branch was mapped to first, if it was. */
   readonly via: OwnEntry | undefined
   /** A response came, or the time for one is over: later branches and responses tell of it. */
   isKnown: boolean
+  /** Its way failed, not its target: the branch that takes another way to it is the same entry [RFC3263-4.3]. */
+  isLost: boolean
 }
 
 /**
@@ -144,6 +146,7 @@ export class RequestHistory {
     const own = this.own.find((one) => one.branchId === branchId)
     if (own === undefined || status === 100) return
     own.isKnown = true // [RFC7044-9.3] step 1
+    own.isLost = msg === undefined || status === 503 || status === 430
     if (own.via !== undefined) own.via.isKnown = true
     if (status >= 300) own.entry = withReason(own.entry, status, msg) // step 2
     if (msg !== undefined) this.takeTold(msg) // step 3
@@ -166,8 +169,10 @@ export class RequestHistory {
     if (this.received.length + this.own.length + 2 > MAX_ENTRIES || target.uri.length > MAX_URI) return undefined
     const mapped = target.mappedFrom !== '' && target.aor !== '' ? this.mapped(target) : undefined
     const uri = sipForm(target.uri, this.host)
+    const again = this.own.find((one) => one.isLost && one.entry.uri === uri && one.via === mapped)
+    if (again !== undefined) return takeAgain(again, target.branchId)
     const entry = entryOf(uri, this.nextIndex(), this.targetParam(target, uri, mapped))
-    const own = { entry, branchId: target.branchId, via: mapped, isKnown: false }
+    const own = { entry, branchId: target.branchId, via: mapped, isKnown: false, isLost: false }
     this.own.push(own)
     return own
   }
@@ -177,7 +182,7 @@ export class RequestHistory {
     const known = this.own.find((one) => one.branchId === '' && one.entry.uri === target.aor)
     if (known !== undefined) return known
     const entry = entryOf(target.aor, this.nextIndex(), `;mp=${this.indexOf(target.mappedFrom)}`)
-    const own = { entry, branchId: '', via: undefined, isKnown: false }
+    const own = { entry, branchId: '', via: undefined, isKnown: false, isLost: false }
     this.own.push(own)
     return own
   }
@@ -252,6 +257,14 @@ export class RequestHistory {
     if (!isOwn && hostOf(entry.uri) !== this.domain) return entry
     return { ...entry, display: '', uri: ANONYMOUS, headers: withoutUriHeader(entry.headers, 'privacy') }
   }
+}
+
+function takeAgain(own: OwnEntry, branchId: string): OwnEntry {
+  own.entry = { ...own.entry, headers: '' }
+  own.branchId = branchId
+  own.isKnown = false
+  own.isLost = false
+  return own
 }
 
 function entryOf(uri: string, index: string, params: string): HistoryEntry {
