@@ -39,6 +39,10 @@ export interface ClusterOptions {
   readonly basePort?: number
   /** Settings as TANDEM_* environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Command and arguments that run it in a namespace. */
+  readonly prefix?: readonly string[]
+  /** Address of its SIP listeners, the file's where absent. */
+  readonly bind?: string
 }
 
 /** Offsets from the SIP base port at which a cluster of two edges listens here. */
@@ -101,7 +105,9 @@ export class Cluster {
       TANDEM_RECORDS_FILE: join(folder, 'cdr.ndjson'),
       ...options.env,
     }
-    const child = await startProcess({ command: process.execPath, args: [MAIN, ...args], cwd: ROOT, env })
+    if (options.bind !== undefined) args.push('--bind', options.bind)
+    const [command, ...rest] = [...(options.prefix ?? []), process.execPath, MAIN, ...args]
+    const child = await startProcess({ command: command as string, args: rest, cwd: ROOT, env })
     return new Cluster(child, basePort, folder)
   }
 

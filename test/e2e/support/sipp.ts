@@ -26,6 +26,8 @@ export interface SippRun {
   readonly timeoutMs?: number
   /** What the callee refuses with, in place of the 486 of the file: SIPp takes no keyword there. */
   readonly status?: number
+  /** Of both sides; 127.0.0.1 where absent. */
+  readonly address?: string
 }
 
 const FOLDER = join(import.meta.dirname, '../sipp')
@@ -34,7 +36,7 @@ const FOLDER = join(import.meta.dirname, '../sipp')
 export const newCallId = (what: string): string => `${what}-${randomBytes(6).toString('hex')}-1`
 
 function optionsOf(run: SippRun) {
-  const { user = 'nobody', callId = newCallId(run.scenario) } = run
+  const { user = 'nobody', callId = newCallId(run.scenario), address = '127.0.0.1' } = run
   const keys = Object.entries(run.keys ?? {}).flatMap(([name, value]) => ['-key', name, String(value)])
   const args = ['-cid_str', callId.replace(/-1$/, '-%u'), '-au', user, '-ap', run.password ?? `${user}-secret`]
   args.push('-key', 'user', user, '-d', String(run.pauseMs ?? 300), ...keys)
@@ -45,9 +47,14 @@ function optionsOf(run: SippRun) {
     transport: run.transport === 'tcp' ? ('t1' as const) : ('u1' as const),
     timeoutMs: run.timeoutMs ?? 15_000,
     args,
-    ...(run.port !== undefined && { target: `127.0.0.1:${run.port}` }),
+    ...(run.port !== undefined && { target: `${bracketed(address)}:${run.port}` }),
+    localAddress: address,
     ...(run.localPort !== undefined && { localPort: run.localPort }),
   }
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
 }
 
 export function playSipp(run: SippRun): Promise<SippResult> {
