@@ -3,13 +3,13 @@
 // REGISTER once policy has admitted it: the bindings go to location, and 200 goes back with all of them once they are stored
 // (RFC 3261 section 10.3, steps 2 and 6 to 8). Anything but stored is an error response: never a 200 for what may be lost.
 // Step 2 comes here, after the admission, because only policy knows whether the registration is for us or to be forwarded.
+// What is refused unasked is in registration-rules.ts, what the 200 says in registration-answer.ts.
 
 import type { location, policy, Result } from '@tandem/rpc'
 import {
   type Contact,
-  findHeader,
+  type ContactList,
   HEADER,
-  headerValue,
   type ProxyContext,
   parseContacts,
   quote,
@@ -19,28 +19,45 @@ import type { EdgeCore } from './core.ts'
 import { headerText } from './describe.ts'
 import { type EdgePeer, flowOf } from './peers.ts'
 import { askedExpiresOf, expiresHeaderOf, refusedBody } from './register-checks.ts'
+import { answerHeaders, keepAliveS, type Registration } from './registration-answer.ts'
+import {
+  badRequest,
+  extensionsOf,
+  outboundOf,
+  pathOf,
+  type RegistrationRefusal,
+  refuseContact,
+  refuseFlows,
+  refusePath,
+  refuseRequired,
+} from './registration-rules.ts'
 import { retryAfter } from './replies.ts'
 
 export function finishRegistration(core: EdgeCore, context: ProxyContext, peer: EdgePeer, admit: policy.Admit): void {
   const request = context.request
   if (request === undefined) return
-  const required = valuesOf(request, HEADER.REQUIRE).filter((value) => value !== '')
-  if (required.length > 0) {
-    core.counts.refusedExtension += 1
-    return core.proxy.respond(context, 420, '', `Unsupported: ${required.join(', ')}\r\n`) // [RFC3261-10.3.2] none is
+  const registration = registrationOf(core, request, peer, admit)
+  if ('status' in registration) {
+    if (registration.status === 420) core.counts.refusedExtension += 1
+    else core.counts.registrationsFailed += 1
+    return core.proxy.respond(context, registration.status, registration.reason, registration.headers)
   }
-  const unread = refusedBody(request)
-  if (unread !== undefined) return core.proxy.respond(context, 415, '', unread)
-  const update = updateOf(core, request, peer, admit)
-  if (typeof update === 'string') return core.proxy.respond(context, 400, update)
-  core.location.call('register', update, core.config.rpc.timeoutMs, (result) => answer(core, context, result))
+  core.location.call('register', registration.update, core.config.rpc.timeoutMs, (result) => {
+    answer(core, context, peer, registration, result)
+  })
 }
 
-function answer(core: EdgeCore, context: ProxyContext, result: Result<location.RegisterResponse>): void {
+function answer(
+  core: EdgeCore,
+  context: ProxyContext,
+  peer: EdgePeer,
+  registration: Registration,
+  result: Result<location.RegisterResponse>,
+): void {
   if (result.outcome === 'done') {
     core.counts.registrations += 1
-    const date = `Date: ${new Date().toUTCString()}\r\n` // [RFC3261-10.3.8c]
-    return core.proxy.respond(context, 200, '', result.value.bindings.map(contactLine).join('') + date)
+    context.keepS = keepAliveS(core) // [RFC6223-4.4]
+    return core.proxy.respond(context, 200, '', answerHeaders(core, peer, registration, result.value.bindings))
   }
   core.counts.registrationsFailed += 1
   if (result.outcome === 'unknown') return core.proxy.respond(context, 503, '', retryAfter(5))
@@ -51,65 +68,110 @@ function answer(core: EdgeCore, context: ProxyContext, result: Result<location.R
   core.proxy.respond(context, sipStatus || 500, '', headers)
 }
 
-/** [RFC3261-10.3.8] One Contact for each binding, with the seconds that it has left. */
-function contactLine(binding: location.Binding): string {
-  const q =
-    binding.qMilli === 1000 ? '' : `;q=${(binding.qMilli / 1000).toFixed(3).replace(/0+$/, '').replace(/\.$/, '')}`
-  return `Contact: <${binding.uri}>;expires=${binding.expiresS}${q}${binding.params}\r\n`
-}
-
-/** The update, or the reason phrase of the 400 that it gets. */
-function updateOf(
+/** What location is asked and the answer needs, or the refusal that the request gets. */
+function registrationOf(
   core: EdgeCore,
   request: SipMessage,
   peer: EdgePeer,
   admit: policy.Admit,
-): location.RegisterRequest | string {
+): Registration | RegistrationRefusal {
+  const known = extensionsOf(request)
+  const path = pathOf(request)
+  const early = refuseRequired(request) ?? refuseBody(request) ?? refusePath(core, path, known)
+  if (early !== undefined) return early
   const list = parseContacts(request)
-  if (list === undefined) return 'Bad Request: malformed Contact'
-  const headerExpires = expiresHeaderOf(request)
-  if (list.star && headerExpires !== 0) return 'Bad Request: Contact * needs Expires: 0' // [RFC3261-10.3.6]
-  const { aor, minExpiresS, maxExpiresS, defaultExpiresS, maxContacts } = admit
-  const path = valuesOf(request, HEADER.PATH)
-  const flow = flowOf(peer, core.edgeId)
+  if (list === undefined) return badRequest('malformed Contact')
+  const headerExpiresS = expiresHeaderOf(request)
+  if (list.star && headerExpiresS !== 0) return badRequest('Contact * needs Expires: 0') // [RFC3261-10.3.6]
+  const outbound = outboundOf(request, path, list.contacts, known)
+  if (!outbound.applies && outbound.refusal !== undefined) return outbound.refusal
+  const contacts = list.contacts.map((contact) => asRegistered(contact, headerExpiresS, outbound.applies))
+  const refusal = refuseContacts(core, request, admit, contacts)
+  if (refusal !== undefined) return refusal
+  return {
+    admit,
+    update: updateOf(core, request, peer, { admit, path, star: list.star, contacts }),
+    path,
+    gruu: known.gruu,
+    outbound: known.outbound && contacts.some((contact) => contact.regId > 0), // [RFC5626-6]
+    direct: outbound.applies && outbound.direct,
+  }
+}
+
+function refuseBody(request: SipMessage): RegistrationRefusal | undefined {
+  const headers = refusedBody(request)
+  return headers === undefined ? undefined : { status: 415, reason: '', headers }
+}
+
+function refuseContacts(
+  core: EdgeCore,
+  request: SipMessage,
+  admit: policy.Admit,
+  contacts: readonly Contact[],
+): RegistrationRefusal | undefined {
+  for (const contact of contacts) {
+    if (contact.expiresS === 0) continue // what goes leads nobody astray
+    const refusal = refuseContact(core, request, admit, contact)
+    if (refusal !== undefined) return refusal
+  }
+  return refuseFlows(contacts)
+}
+
+/** With the expiration that it asks for, and a reg-id only where that counts [RFC5626-6]. */
+function asRegistered(contact: Contact, headerExpiresS: number, outbound: boolean): Contact {
+  const regId = outbound && contact.instanceId !== '' ? contact.regId : 0
+  return { ...contact, expiresS: askedExpiresOf(contact, headerExpiresS), regId }
+}
+
+interface Asked {
+  readonly admit: policy.Admit
+  readonly path: string[]
+  readonly star: ContactList['star']
+  readonly contacts: readonly Contact[]
+}
+
+function updateOf(core: EdgeCore, request: SipMessage, peer: EdgePeer, asked: Asked): location.RegisterRequest {
+  const { aor, minExpiresS, maxExpiresS, defaultExpiresS, maxContacts, replaceOldest } = asked.admit
+  const flow = wayBack(core, peer, asked.path)
   return {
     aor,
     callId: request.text(request.callIdStart, request.callIdEnd),
     cseq: request.cseq,
-    removeAll: list.star,
-    contacts: list.contacts.map((contact) => contactUpdate(contact, headerExpires, flow, path)),
+    removeAll: asked.star,
+    contacts: asked.contacts.map((contact) => contactUpdate(contact, flow, asked.path)),
     minExpiresS,
     maxExpiresS,
     defaultExpiresS,
     maxContacts,
-    replaceOldest: admit.replaceOldest,
+    replaceOldest,
     userAgent: headerText(request, HEADER.USER_AGENT),
   }
 }
 
-function contactUpdate(
-  contact: Contact,
-  headerExpiresS: number,
-  flow: location.Flow,
-  path: string[],
-): location.ContactUpdate {
-  const expiresS = askedExpiresOf(contact, headerExpiresS)
+/** With a Path the connection is a proxy's, and the Path is the way: no edge is bound to it. */
+function wayBack(core: EdgeCore, peer: EdgePeer, path: readonly string[]): location.Flow {
+  const flow = flowOf(peer, core.edgeId)
+  return path.length === 0 ? flow : { ...flow, edgeId: '', flowId: 0 }
+}
+
+function contactUpdate(contact: Contact, flow: location.Flow, path: string[]): location.ContactUpdate {
   return {
     uri: contact.uriText,
-    expiresS: expiresS < 0 ? undefined : expiresS,
+    expiresS: contact.expiresS < 0 ? undefined : contact.expiresS,
     qMilli: contact.qMilli < 0 ? undefined : contact.qMilli,
     instanceId: contact.instanceId,
-    regId: Math.max(0, contact.regId),
+    regId: contact.regId,
     flow,
     path,
     params: contact.params.filter(isKept).map(paramText).join(''),
   }
 }
 
-/** q and expires are the registrar's to say. */
+/** These are the registrar's to say, whatever the phone wrote [RFC5627-5.1]. */
+const OWN_PARAMS = new Set(['q', 'expires', 'pub-gruu', 'temp-gruu'])
+
 function isKept(param: Contact['params'][number]): boolean {
-  const name = param.name.toLowerCase()
-  return name !== 'q' && name !== 'expires'
+  return !OWN_PARAMS.has(param.name)
 }
 
 /** Quoted where it is no token: a list of methods, the angle brackets of an instance [RFC3261-25.1]. */
@@ -119,9 +181,3 @@ function paramText(param: Contact['params'][number]): string {
 }
 
 const TOKEN = /^[\w.!%*+`'~-]+$/
-
-function valuesOf(request: SipMessage, id: number): string[] {
-  const values: string[] = []
-  for (let k = findHeader(request, id); k >= 0; k = findHeader(request, id, k + 1)) values.push(headerValue(request, k))
-  return values
-}

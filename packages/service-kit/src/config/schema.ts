@@ -153,6 +153,17 @@ const edge = z.strictObject({
     .describe(
       'P-Asserted-Identity toward targets outside the trust domain when the caller asks for no privacy (RFC 3325 §7).',
     ),
+  pathUnsupported: z
+    .enum(['reject', 'accept'])
+    .default('reject')
+    .describe(
+      'A REGISTER with a Path from a phone that does not say that it supports it (RFC 3327 §5.3): 420, or taken all the same.',
+    ),
+  keepAliveMs: durationMs(0, 3_600_000)
+    .default(0)
+    .describe(
+      'Time between keep-alives that phones are asked for: Flow-Timer (RFC 5626) and the keep parameter (RFC 6223), in whole seconds; 0 leaves it to them.',
+    ),
   historyInfo: z
     .enum(['onRequest', 'always', 'off'])
     .default('onRequest')

@@ -4,6 +4,8 @@
 // A SipBug is thrown when `out` is too small: callers give MAX_BUILT_BYTES more than the source message.
 import type { Buffer } from 'node:buffer'
 import { SIP_BUG, SipBug } from '../errors.ts'
+import { findParam, ParamView } from '../header/param-cursor.ts'
+import { SEMICOLON } from './chars.ts'
 import { Edits } from './edits.ts'
 import { HEADER } from './header-ids.ts'
 import { writeBytes, writeDecimal, writeText } from './latin1.ts'
@@ -18,6 +20,8 @@ export interface ResponseOptions {
   readonly received?: string
   /** Source port; written only when the request asks for it [RFC3581-4]. */
   readonly rport?: number
+  /** Value for a `keep` parameter of the top Via that has none [RFC6223-4.4]; -1 gives it none. */
+  readonly keepS?: number
   readonly body?: Buffer
 }
 
@@ -99,18 +103,28 @@ const viaEdits = new Edits()
 
 /** An rport or received that the sender had filled in is replaced, never believed. */
 function copyTopVia(request: SipMessage, index: number, options: ResponseOptions, out: Buffer, at: number): number {
-  const { rport, received } = options
-  if (rport === undefined && received === undefined) return copyLine(request, index, out, at)
+  const { rport, received, keepS = -1 } = options
+  if (rport === undefined && received === undefined && keepS < 0) return copyLine(request, index, out, at)
   viaEdits.resetRange(request.buf, headerLineStart(request, index), headerLineEnd(request, index))
   if (rport !== undefined && request.viaRportStart >= 0) {
     viaEdits.replace(request.viaRportStart, request.viaRportEnd, `rport=${rport}`)
   }
+  if (keepS >= 0) answerKeep(request, keepS) // before what is inserted at the Via's end, where it may stand
   if (received !== undefined && request.viaReceivedStart >= 0) {
     viaEdits.replace(request.viaReceivedStart, request.viaReceivedEnd, `received=${received}`)
   } else if (received !== undefined) {
     viaEdits.insert(request.viaEnd, `;received=${received}`)
   }
   return viaEdits.encodeInto(out, at)
+}
+
+const keep = new ParamView()
+
+/** [RFC6223-4.4] A keep that has a value already was answered before, or asks for nothing. */
+function answerKeep(request: SipMessage, keepS: number): void {
+  const params = request.buf.indexOf(SEMICOLON, request.viaHostEnd)
+  if (params < 0 || params >= request.viaEnd || !findParam(request.buf, params, request.viaEnd, 'keep', keep)) return
+  if (keep.start < 0) viaEdits.insert(keep.nameStart + 'keep'.length, `=${keepS}`)
 }
 
 /**

@@ -33,6 +33,8 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
   challenges: Challenges | undefined
   /** CANCEL came. */
   cancelled = false
+  /** What responses of our own say to a `keep` parameter in the top Via [RFC6223-4.4]; -1: nothing. */
+  keepS = -1
   /** `Reason: …\r\n` of the CANCELs that this context still sends, or ''. */
   cancelReason = ''
   private earlyEnds: boolean | undefined

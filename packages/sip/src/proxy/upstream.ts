@@ -45,8 +45,9 @@ export class Upstream {
   respond(context: ProxyContext, status: number, reason: string, headers: string): void {
     context.closed = true
     if (context.finalSent !== 0 || context.request === undefined) return
-    const options = { toTag: tagOf(context.server.key), headers, ...stampOf(context.request, context.source) }
-    const end = encodeResponse(context.request, status, reason, options, this.out, 0)
+    const { request, source, keepS } = context
+    const options = { toTag: tagOf(context.server.key), headers, keepS, ...stampOf(request, source) }
+    const end = encodeResponse(request, status, reason, options, this.out, 0)
     this.sendFinal(context, status, this.out, end)
   }
 
