@@ -17,6 +17,7 @@ import {
   type ProxyContext,
   privacyFailure,
   type SipMessage,
+  type VerifiedToken,
   withholdsIdentity,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
@@ -42,6 +43,16 @@ export const NO_FACTS: BranchFacts = {
   aor: '',
   retarget: undefined,
   redirected: undefined,
+}
+
+/**
+ * A request inside a dialog, by its token: an untrusted side that knows the token can pass for the other only toward itself, for the
+ * tag that proves the token also says which way the request goes.
+ */
+export function dialogFacts({ isInitiatorA, callerTrusted, calleeTrusted }: VerifiedToken): BranchFacts {
+  const sourceTrusted = isInitiatorA ? callerTrusted : calleeTrusted
+  const targetTrusted = isInitiatorA ? calleeTrusted : callerTrusted
+  return sourceTrusted || targetTrusted ? { ...NO_FACTS, sourceTrusted, targetTrusted } : NO_FACTS
 }
 
 /** Notes on the context what its responses will need, and opens the request's history where one is asked for. */

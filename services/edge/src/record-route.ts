@@ -16,6 +16,14 @@ export function formsDialog(method: number): boolean {
   return method === METHOD.INVITE || method === METHOD.SUBSCRIBE || method === METHOD.NOTIFY || method === METHOD.REFER
 }
 
+/** Which sides of the dialog are within the trust domain [RFC3325-5]. */
+export interface SideTrust {
+  readonly sourceTrusted: boolean
+  readonly targetTrusted: boolean
+}
+
+const NO_TRUST: SideTrust = { sourceTrusted: false, targetTrusted: false }
+
 /** `Record-Route: …\r\n`, once or twice; the value that the far side reads first stands on top. */
 export function recordRouteOf(
   core: EdgeCore,
@@ -24,10 +32,18 @@ export function recordRouteOf(
   callRef: string,
   upstream: EdgePeer,
   isStateless = false,
+  trust: SideTrust = NO_TRUST,
 ): string {
-  const fields = { callRef, caller: core.hops.sideOf(upstream, viaHost(request)), callee: hop.side, isStateless }
+  const { sourceTrusted: callerTrusted, targetTrusted: calleeTrusted } = trust
+  const caller = core.hops.sideOf(upstream, viaHost(request))
+  const fields = { callRef, caller, callee: hop.side, isStateless, callerTrusted, calleeTrusted }
   const callId = request.text(request.callIdStart, request.callIdEnd)
   const token = encodeToken(fields, core.ring, callId, fromTag(request))
+  return recordRouteLines(token, request, hop, upstream)
+}
+
+/** The lines that carry a token. */
+export function recordRouteLines(token: string, request: SipMessage, hop: NextHop, upstream: EdgePeer): string {
   const near = upstream.facing
   const far = hop.facing
   const cameSecure = request.uriScheme === URI_SCHEME.SIPS

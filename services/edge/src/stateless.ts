@@ -62,7 +62,9 @@ export function forwardAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wa
   const { plan } = way
   const hop = sizedHop(core, msg, way.hop)
   if (tooLargeFor(hop, msg.end - msg.start)) return refuse(core, msg, peer, 513)
-  const recordRoute = formsDialog(msg.method) ? recordRouteOf(core, msg, hop, '', peer, plan?.stateless === true) : ''
+  const recordRoute = formsDialog(msg.method)
+    ? recordRouteOf(core, msg, hop, '', peer, plan?.stateless === true, plan && factsOf(way, plan))
+    : ''
   editForwardedRequest(msg, core.edits, {
     uri: hop.uri,
     via: hop.peer.facing.via(branchOf(core, msg, hop)),

@@ -24,6 +24,8 @@ const FIELDS: TokenFields = {
   caller: BINDING,
   callee: { kind: 'trunk', id: 7 },
   isStateless: false,
+  callerTrusted: true,
+  calleeTrusted: false,
 }
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff })
@@ -41,7 +43,14 @@ describe('Record-Route token', () => {
   test('every field comes back, whichever side asks', () => {
     fc.assert(
       fc.property(
-        fc.record({ callRef, caller: side, callee: side, isStateless: fc.boolean() }),
+        fc.record({
+          callRef,
+          caller: side,
+          callee: side,
+          isStateless: fc.boolean(),
+          callerTrusted: fc.boolean(),
+          calleeTrusted: fc.boolean(),
+        }),
         fc.string(),
         (fields, tag) => {
           const token = encodeToken(fields, RING, CALL_ID, tag)

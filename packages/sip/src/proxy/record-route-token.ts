@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The Record-Route token (DESIGN §4): what any edge needs to send an in-dialog request on, and the proof that the
 // cluster said so for this dialog. Deterministic, URI-safe, 20 to 67 characters for what is common, 90 at most.
-// Text: base64url of  key id 1 · kinds of both sides 1 · length of the call reference 1 · caller · callee · proof 8
+// Text: base64url of  key id 1 · kinds of both sides 1 · length of the call reference with who is trusted 1 · caller · callee · proof 8
 // and then the call reference as it is. The proof is SipHash over all of it, the Call-ID and the initiator's tag.
 // Free of direction: the tag that proves it tells which way a request goes.
 import { Buffer } from 'node:buffer'
@@ -28,11 +28,16 @@ export interface TokenFields {
   readonly callee: TokenSide
   /** Requests of this dialog pass without a transaction (RFC 3261 section 16.11). */
   readonly isStateless?: boolean
+  /** The caller, the callee is within the trust domain (RFC 3325): false where absent. */
+  readonly callerTrusted?: boolean
+  readonly calleeTrusted?: boolean
 }
 
 export interface VerifiedToken extends TokenFields {
   readonly keyId: number
   readonly isStateless: boolean
+  readonly callerTrusted: boolean
+  readonly calleeTrusted: boolean
   /** true: `tagA` is the initiator's, so side A is the caller. */
   readonly isInitiatorA: boolean
 }
@@ -46,6 +51,10 @@ const KIND = { none: 0, flow: 1, ipv4: 2, ipv6: 3, trunk: 4, binding: 5 } as con
 const SIDE_BYTES = [0, 8, 7, 19, 4, 10] as const
 /** In the byte of both kinds, whose halves need three bits each. */
 const STATELESS_BIT = 0x80
+/** In the byte of the call reference's length, which needs five bits. */
+const LENGTH_BITS = 0x1f
+const CALLER_TRUSTED_BIT = 0x80
+const CALLEE_TRUSTED_BIT = 0x40
 const HEAD_BYTES = 3
 const PROOF_BYTES = 8
 const MAX_RAW_BYTES = HEAD_BYTES + 2 * 19 + PROOF_BYTES
@@ -65,7 +74,7 @@ export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, 
   checkCallRef(fields.callRef)
   raw[0] = ring.signing.id
   raw[1] = (callerKind << 4) | calleeKind | (fields.isStateless === true ? STATELESS_BIT : 0)
-  raw[2] = fields.callRef.length
+  raw[2] = fields.callRef.length | trustBits(fields)
   const middle = putSide(fields.caller, HEAD_BYTES)
   const end = putSide(fields.callee, middle)
   prove(ring.signing, end, fields.callRef, callId, initiatorTag)
@@ -90,7 +99,7 @@ export const verifyToken = (
   const length = decodeRaw(text, 0, text.latin1Write(token, 0))
   const key = length < 0 ? undefined : ring.byId[raw[0] as number]
   if (key === undefined) return undefined
-  const callRef = token.slice(token.length - (raw[2] as number))
+  const callRef = token.slice(token.length - callRefLength())
   const end = length - PROOF_BYTES
   const isInitiatorA = isProven(key, end, callRef, callId, tagA)
   if (!isInitiatorA && !isProven(key, end, callRef, callId, tagB)) return undefined
@@ -107,7 +116,7 @@ export const verifyTokenIn = (
   const length = decodeRaw(msg.buf, start, end)
   const key = length < 0 ? undefined : ring.byId[raw[0] as number]
   if (key === undefined) return undefined
-  const refStart = end - (raw[2] as number)
+  const refStart = end - callRefLength()
   const isInitiatorA = isProvenIn(key, length, msg, refStart, end, msg.fromTagStart, msg.fromTagEnd)
   if (!isInitiatorA && !isProvenIn(key, length, msg, refStart, end, msg.toTagStart, msg.toTagEnd)) return undefined
   return readToken(key, refStart === end ? '' : msg.text(refStart, end), isInitiatorA)
@@ -123,6 +132,8 @@ const readToken = (key: RingKey, callRef: string, isInitiatorA: boolean): Verifi
     caller: readSide(callerKind, HEAD_BYTES),
     callee: readSide(kinds & 15, middle),
     isStateless: (kinds & STATELESS_BIT) !== 0,
+    callerTrusted: ((raw[2] as number) & CALLER_TRUSTED_BIT) !== 0,
+    calleeTrusted: ((raw[2] as number) & CALLEE_TRUSTED_BIT) !== 0,
     isInitiatorA,
   }
 }
@@ -144,6 +155,11 @@ const checkCallRef = (callRef: string): void => {
     if (!isBase64Url(callRef.charCodeAt(i))) throw new RangeError('call reference: expected base64url characters')
   }
 }
+
+const trustBits = ({ callerTrusted, calleeTrusted }: TokenFields): number =>
+  (callerTrusted === true ? CALLER_TRUSTED_BIT : 0) | (calleeTrusted === true ? CALLEE_TRUSTED_BIT : 0)
+
+const callRefLength = (): number => (raw[2] as number) & LENGTH_BITS
 
 const putSide = (side: TokenSide, at: number): number => {
   switch (side.kind) {
@@ -205,11 +221,11 @@ const decodeRaw = (from: Uint8Array, start: number, end: number): number => {
   if (end - start > MAX_TOKEN_TEXT || end - start < 4) return -1
   for (let i = start; i < end; i++) if (!isBase64Url(from[i] as number)) return -1
   if (decodeBase64Url(from, start, start + 4, raw) !== HEAD_BYTES) return -1
-  const callRefLength = raw[2] as number
+  const refLength = callRefLength()
   const kinds = raw[1] as number
   const length = HEAD_BYTES + sideBytes(callerKindOf(kinds)) + sideBytes(kinds & 15) + PROOF_BYTES
-  if (callRefLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
-  return decodeBase64Url(from, start, end - callRefLength, raw) === length ? length : -1
+  if (refLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
+  return decodeBase64Url(from, start, end - refLength, raw) === length ? length : -1
 }
 
 const prove = (key: RingKey, end: number, callRef: string, callId: string, tag: string): void => {
