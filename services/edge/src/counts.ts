@@ -11,6 +11,7 @@ export class EdgeCounts {
   droppedAck = 0
   droppedStrayResponse = 0
   droppedForgedAck = 0
+  acksLost = 0
   droppedOwnedElsewhere = 0
   droppedByBug = 0
   /** Nothing but line ends: no message. */
@@ -44,6 +45,11 @@ export class EdgeCounts {
   internalHops = 0
   flowFailures = 0
   answersLate = 0
+  failovers = 0
+  recursions = 0
+  redirects = 0
+  targetsDropped = 0
+  refusedBreadth = 0
   decideUnknown = 0
   directoryUnknown = 0
 }
@@ -56,6 +62,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   droppedAck: 'ACKs dropped because they belong to nothing.',
   droppedStrayResponse: 'Responses dropped because they belong to nothing of ours.',
   droppedForgedAck: 'ACKs dropped because their Route token does not verify.',
+  acksLost: 'ACKs of 2xx whose connection was gone.',
   droppedOwnedElsewhere: 'INVITEs dropped because another edge runs their transaction.',
   droppedByBug: 'Messages lost to an exception: a bug.',
   keepAlives: 'Datagrams that only keep a NAT open.',
@@ -86,6 +93,11 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
   flowFailures: 'Requests for a flow that is gone.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',
+  failovers: 'Branches sent to another endpoint or flow because one failed.',
+  recursions: '3xx responses whose Contacts were followed.',
+  redirects: 'Requests answered with a 3xx by the edge itself.',
+  targetsDropped: 'Targets that were not tried because the request had as many branches as it may.',
+  refusedBreadth: 'Requests answered with 440.',
   decideUnknown: 'Decisions that policy did not give in time.',
   directoryUnknown: 'Directory entries that location did not make in time.',
 }

@@ -95,9 +95,9 @@ export class Hops {
   }
 
   /** Calls back with the hop of a Route value of others: the Request-URI stays, or goes last where that is a strict router. */
-  toRoute(text: string, strict: boolean, onHop: (hop: NextHop | undefined) => void): void {
-    if (!strict) return this.toUri(text, true, onHop)
-    this.toUri(text, true, (hop) => onHop(hop && new StrictHop(hop)))
+  toRoute(text: string, strict: boolean, onHop: (hop: NextHop | undefined) => void, share?: number): void {
+    if (!strict) return this.toUri(text, true, onHop, share)
+    this.toUri(text, true, (hop) => onHop(hop && new StrictHop(hop)), share)
   }
 
   /**

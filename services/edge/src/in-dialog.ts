@@ -8,18 +8,22 @@ import {
   type ContextUser,
   editForwardedRequest,
   HEADER,
+  hasMagicCookie,
   METHOD,
+  type ProxyBranch,
   type ProxyContext,
   RouteView,
+  readMaxBreadth,
   type SipMessage,
   type VerifiedToken,
 } from '@tandem/sip'
-import { ackBranchId, inDialogBranchId, sendBranch } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
 import type { NextHop } from './hops.ts'
+import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
 import type { EdgePeer } from './peers.ts'
 import { refuseStateless, retryAfter } from './replies.ts'
+import { forwardInDialogStateless, mayPassStateless, shareOf } from './stateless.ts'
 
 /** Forwards a request with a valid token. `view` is read at once and may be reused. */
 export function receiveInDialog(
@@ -30,8 +34,8 @@ export function receiveInDialog(
   view: RouteView<VerifiedToken>,
 ): void {
   const token = view.token as VerifiedToken
-  const popRoutes = view.popCount
-  const user = new InDialogRequest(core, token, msg, peer)
+  if (goesStateless(core, msg, token)) return passStateless(core, msg, key, peer, view, token)
+  const user = new InDialogRequest(core, { token, popRoutes: view.popCount, source: peer }, msg)
   const context = core.proxy.open(msg, key, peer, user)
   if (context === undefined) {
     core.counts.refusedOverload += 1
@@ -42,12 +46,36 @@ export function receiveInDialog(
     if (hop === undefined) return user.unreachable(context, flowStatus(core, token))
     if (context.closed || context.request === undefined) return core.proxy.finish(context)
     if (context.isInvite) core.proxy.trying(context)
-    const branch = { id: inDialogBranchId(core, context.request), hop, recordRoute: '' }
-    sendBranch(core, context, branch, peer, NO_EDITS, 0, popRoutes)
+    user.send(context, context.request, hop)
   })
 }
 
-const NO_EDITS: readonly policy.HeaderEdit[] = []
+/** [RFC3261-16.11] A dialog that a stateless plan began, and any that leaves no record while the table is full, if so set. */
+function goesStateless(core: EdgeCore, msg: SipMessage, token: VerifiedToken): boolean {
+  if (token.isStateless) return true
+  if (core.layer.hasServerRoom || core.config.whenOverloaded !== 'stateless') return false
+  return mayPassStateless(msg, token)
+}
+
+function passStateless(
+  core: EdgeCore,
+  msg: SipMessage,
+  key: string,
+  peer: EdgePeer,
+  view: RouteView<VerifiedToken>,
+  token: VerifiedToken,
+): void {
+  const popRoutes = view.popCount
+  // A host name takes time: only then are the bytes copied.
+  let request = msg
+  let isSent = false
+  const take = (hop: NextHop | undefined): void => {
+    forwardInDialogStateless(core, request, peer, hop, popRoutes)
+    isSent = true
+  }
+  nextHop(core, msg, view, token, take, shareOf(key))
+  if (!isSent) request = msg.clone()
+}
 
 /** [RFC5626-5.3] 430 for a flow that is gone. */
 function flowStatus(core: EdgeCore, token: VerifiedToken): number {
@@ -59,9 +87,12 @@ function flowStatus(core: EdgeCore, token: VerifiedToken): number {
 
 const ackView = new RouteView<VerifiedToken>()
 
-/** [RFC3261-16.11] The ACK of a 2xx, on the way of its Route set. */
-export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer): void {
-  ackView.read(msg, core.routeOwner)
+/**
+ * [RFC3261-16.11] The ACK of a 2xx, on the way of its Route set.
+ * @param uriToken what a strict router left of our Record-Route in the Request-URI said
+ */
+export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, uriToken?: VerifiedToken): void {
+  ackView.read(msg, core.routeOwner, uriToken)
   const token = ackView.token
   if (token === undefined || msg.maxForwards === 0) {
     if (ackView.forged) core.counts.droppedForgedAck += 1
@@ -80,22 +111,41 @@ export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer): voi
   if (!isSent) request = msg.clone()
 }
 
-function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {
+function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wanted: NextHop, popRoutes: number): void {
   core.counts.acksForwarded += 1
+  editAck(core, msg, peer, wanted, popRoutes)
+  const hop = core.hops.forSize(wanted, core.edits.size()) // [RFC3261-18.1.1]
+  if (hop !== wanted) editAck(core, msg, peer, hop, popRoutes)
+  if (!sendEdited(core, hop.peer)) core.counts.acksLost += 1
+}
+
+function editAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {
   editForwardedRequest(msg, core.edits, {
-    uri: '',
+    uri: hop.uri,
     via: hop.peer.facing.via(ackBranchId(core, msg)),
     recordRoute: '',
     route: hop.route,
     added: '',
     popRoutes,
     strict: hop.strict,
-    maxBreadth: 0,
+    maxBreadth: Math.max(1, readMaxBreadth(msg)),
     sourceAddress: peer.address,
     sourcePort: peer.port,
     stream: hop.peer.reliable,
   })
-  sendEdited(core, hop.peer)
+}
+
+/** A sender's own branch is shorter than this; a longer one is hashed. */
+const MAX_TAKEN_BRANCH = 64
+
+/**
+ * The branch of an ACK for a 2xx, which no response will ever carry back: made from that of the hop before, which is unique
+ * already [RFC3261-16.11].
+ */
+function ackBranchId(core: EdgeCore, ack: SipMessage): string {
+  const start = ack.viaBranchStart
+  const isTaken = hasMagicCookie(ack) && ack.viaBranchEnd - start <= MAX_TAKEN_BRANCH
+  return isTaken ? `${ack.text(start, ack.viaBranchEnd)}.t` : inDialogBranchId(core, ack)
 }
 
 /** The next Route that is not ours, else the side of the token, else the Request-URI. */
@@ -105,27 +155,38 @@ function nextHop(
   view: RouteView<VerifiedToken>,
   token: VerifiedToken,
   onHop: (hop: NextHop | undefined) => void,
+  share?: number,
 ): void {
-  if (view.nextStart >= 0) return core.hops.toUri(msg.text(view.nextStart, view.nextEnd), true, onHop)
+  const { hops } = core
+  if (view.nextStart >= 0) {
+    return hops.toRoute(msg.text(view.nextStart, view.nextEnd), view.nextIsStrict, onHop, share)
+  }
   const side = token.isInitiatorA ? token.callee : token.caller
-  if (side.kind === 'none') return core.hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop)
-  const hop = core.hops.toSide(side, msg)
+  if (side.kind === 'none') return hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop, share)
+  const hop = hops.toSide(side, msg)
   // A flow that ended: the contact itself may still take a connection.
-  if (hop === undefined && side.kind === 'flow') return core.hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop)
+  if (hop === undefined && side.kind === 'flow')
+    return hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop, share)
   onHop(hop)
 }
 
 class InDialogRequest implements ContextUser {
   private readonly core: EdgeCore
-  private readonly peer: EdgePeer
+  private readonly way: InDialogWay
+  private hop: NextHop | undefined
   /** The end that this BYE reports once it is certain. */
   private ending: Ending | undefined
 
-  constructor(core: EdgeCore, token: VerifiedToken, msg: SipMessage, peer: EdgePeer) {
+  constructor(core: EdgeCore, way: InDialogWay, msg: SipMessage) {
     this.core = core
-    this.peer = peer
-    const isReported = msg.method === METHOD.BYE && token.callRef !== ''
-    this.ending = isReported ? new Ending(core, token, msg) : undefined
+    this.way = way
+    const isReported = msg.method === METHOD.BYE && way.token.callRef !== ''
+    this.ending = isReported ? new Ending(core, way.token, msg) : undefined
+  }
+
+  send(context: ProxyContext, request: SipMessage, hop: NextHop): void {
+    this.hop = sendInDialog(this.core, context, request, hop, this.way)
+    if (this.hop === undefined) this.core.proxy.respond(context, 513, '')
   }
 
   /** There is no way to the peer: for a BYE as good as no answer. */
@@ -135,15 +196,20 @@ class InDialogRequest implements ContextUser {
     this.core.proxy.respond(context, status, '')
   }
 
+  /** [RFC3263-4.3] The next endpoint of the same host. */
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
+    const next = this.hop?.alternatives[0]
+    const isNext = status === 503 || (status === 408 && branch.provisional === 0)
+    if (!isNext || next === undefined || context.request === undefined) return false
+    this.send(context, context.request, next)
+    return true
+  }
+
   onProvisional(): void {
     // Nothing of a dialog hangs on it.
   }
 
   holdSuccess(): boolean {
-    return false
-  }
-
-  failOver(): boolean {
     return false
   }
 
@@ -161,7 +227,7 @@ class InDialogRequest implements ContextUser {
   }
 
   onAck(msg: SipMessage): void {
-    forwardAck(this.core, msg, this.peer)
+    forwardAck(this.core, msg, this.way.source)
   }
 
   onEnd(): void {

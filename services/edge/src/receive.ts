@@ -6,12 +6,15 @@
 // Invariant: nothing here keeps `buf`; what waits for an answer works on a copy (ProxyContext.request).
 
 import {
+  editRequestUri,
   findHeader,
   HEADER,
   isLoop,
   METHOD,
   type ProxyContext,
   parseVia,
+  REQUEST_URI,
+  RequestUriView,
   RouteView,
   SCAN_ERROR,
   SCAN_ERRORS,
@@ -31,6 +34,8 @@ import { receiveInternalRequest } from './internal-hop.ts'
 import type { EdgePeer } from './peers.ts'
 import { refuseStateless, replyStateless, retryAfter } from './replies.ts'
 import { SourceLimiter } from './source-limiter.ts'
+import { followStateless } from './stateless.ts'
+import { decideStateless } from './stateless-overload.ts'
 import { receiveStrayResponse } from './stray-response.ts'
 import { uriPlace } from './uri-place.ts'
 
@@ -42,7 +47,11 @@ export interface PeerSource {
 
 export class Receiver {
   private readonly core: EdgeCore
-  private readonly msg = new SipMessage()
+  private readonly scanned = new SipMessage()
+  /** The request at hand: as it was scanned, or as it was rewritten [RFC3261-16.4]. */
+  private msg = this.scanned
+  private readonly rewritten = new SipMessage()
+  private readonly uriView = new RequestUriView<VerifiedToken>()
   private readonly view = new RouteView<VerifiedToken>()
   private readonly cursor = new ValueCursor()
   private readonly via = new ViaView()
@@ -68,7 +77,8 @@ export class Receiver {
   }
 
   private dispatch(buf: Buffer, start: number, end: number, source: PeerSource): void {
-    const { msg, core } = this
+    const { scanned: msg, core } = this
+    this.msg = msg
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.refuseUnreadable(code, source)
     if (!msg.isRequest) return this.receiveResponse(source.internal)
@@ -104,13 +114,16 @@ export class Receiver {
   }
 
   private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {
-    const { msg, core } = this
-    if (internal) return receiveInternalRequest(core, msg, peer)
-    if (msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
-    if (msg.method === METHOD.ACK) return forwardAck(core, msg, peer)
+    const { core } = this
+    if (internal) return receiveInternalRequest(core, this.msg, peer)
+    if (this.msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
+    if (!this.preprocess(peer)) return
+    const { msg } = this
+    if (msg.method === METHOD.ACK) return this.receiveAck(key, peer)
     if (!this.isSound(peer)) return
-    this.view.read(msg, core.routeOwner)
+    this.view.read(msg, core.routeOwner, this.uriView.token)
     if (msg.toTagStart >= 0) return this.receiveInDialog(key, peer)
+    if (followStateless(core, msg, key, peer)) return
     this.receiveInitial(key, peer)
   }
 
@@ -118,12 +131,50 @@ export class Receiver {
   private receiveCancel(peer: EdgePeer): void {
     const { msg, core } = this
     const invite: ServerTransaction | undefined = core.layer.findInviteOfCancel(msg)
-    if (invite === undefined) {
-      core.counts.cancelsUnmatched += 1
-      return refuseStateless(core, msg, peer, 481, '')
-    }
+    if (invite === undefined) return this.receiveStatelessCancel(peer)
     replyStateless(core, msg, peer, 200, '', tagOf(invite.key)) // [RFC3261-9.2] the tag of the INVITE's own responses
     core.proxy.cancel(invite.context as ProxyContext | undefined)
+  }
+
+  /** [RFC3261-16.10] Its INVITE may have passed without a transaction, here or at another edge of the same routes. */
+  private receiveStatelessCancel(peer: EdgePeer): void {
+    const { msg, core, view } = this
+    const hasWays = !core.statelessWays.isEmpty && msg.maxForwards !== 0
+    if (hasWays && followStateless(core, msg, core.layer.cancelledKey(msg), peer)) return
+    if (hasWays && this.hasRoom(peer)) {
+      view.read(msg, core.routeOwner)
+      return decideStateless(core, msg, peer, view.popCount)
+    }
+    core.counts.cancelsUnmatched += 1
+    refuseStateless(core, msg, peer, 481, '')
+  }
+
+  private receiveAck(key: string, peer: EdgePeer): void {
+    const { msg, core } = this
+    if (msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
+    forwardAck(core, msg, peer, this.uriView.token)
+  }
+
+  /** [RFC3261-16.4] False: the Request-URI pretends to be ours, and the request has been answered or dropped. */
+  private preprocess(peer: EdgePeer): boolean {
+    const { msg, core, uriView } = this
+    const kind = uriView.read(msg, core.routeOwner)
+    if (kind === REQUEST_URI.PLAIN) return true
+    if (kind !== REQUEST_URI.FORGED && this.rewrite(kind)) return true
+    if (msg.method === METHOD.ACK) core.counts.droppedForgedAck += 1
+    else core.counts.refusedForgedToken += 1
+    refuseStateless(core, msg, peer, 403, '')
+    return false
+  }
+
+  /** Makes a plain request of it, on bytes of its own. */
+  private rewrite(kind: number): boolean {
+    const { msg, core, rewritten } = this
+    if (!editRequestUri(msg, kind, core.edits)) return false
+    const buf = Buffer.allocUnsafe(core.edits.size())
+    if (scan(rewritten, buf, 0, core.edits.encodeInto(buf, 0)) !== SCAN_ERROR.NONE) return false
+    this.msg = rewritten
+    return true
   }
 
   private receiveInDialog(key: string, peer: EdgePeer): void {
@@ -148,10 +199,18 @@ export class Receiver {
       return refuseStateless(core, msg, peer, 503, '', retryAfter(5))
     }
     if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
-    if (view.nextStart < 0) return receiveInitialRequest(core, msg, key, peer, view.popCount)
-    if (this.routeNamesOurDomain()) return receiveInitialRequest(core, msg, key, peer, view.popCount + 1)
+    if (view.nextStart < 0) return this.decide(key, peer, view.popCount)
+    if (this.routeNamesOurDomain()) return this.decide(key, peer, view.popCount + 1)
     core.counts.refusedRoute += 1
     refuseStateless(core, msg, peer, 403, 'Forbidden: Route of another domain')
+  }
+
+  private decide(key: string, peer: EdgePeer, popRoutes: number): void {
+    const { msg, core } = this
+    if (core.layer.hasServerRoom || core.config.whenOverloaded === 'refuse') {
+      return receiveInitialRequest(core, msg, key, peer, popRoutes)
+    }
+    decideStateless(core, msg, peer, popRoutes)
   }
 
   /** The bounds of what waits for policy and location, and of what one source may send; counts what it refuses. */

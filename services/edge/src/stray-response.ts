@@ -14,6 +14,7 @@ import {
   METHOD,
   ParamView,
   type SipMessage,
+  STATELESS_ATTEMPT,
   TRANSPORT_NAMES,
   ViaView,
   verifyBranch,
@@ -26,10 +27,17 @@ const via = new ViaView()
 
 /** @param internal it came from another edge, which looked for the owner already */
 export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
-  if (!secondVia(msg, via) || verifyBranch(core.ring, msg, via) === undefined) return drop(core)
+  const fields = secondVia(msg, via) ? verifyBranch(core.ring, msg, via) : undefined
+  if (fields === undefined) return drop(core)
+  // [RFC3261-16.11] nobody keeps a transaction for it, and nobody has it on record
+  if (fields.attempt === STATELESS_ATTEMPT) return sendOn(core, msg, false)
   if (!internal && relayToOwner(core, msg)) return
   const isHop = core.membership.isInternalAddress(msg.text(via.hostStart, via.hostEnd), via.port)
   if (!isHop && msg.method === METHOD.INVITE && msg.status >= 200 && msg.status < 300) return drop(core)
+  sendOn(core, msg, isHop)
+}
+
+function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
   const peer = core.hops.toResponseTarget(targetOf(msg), isHop)
   const end = encodeForwardedResponse(msg, core.out, 0)
   if (peer === undefined || end < 0) return drop(core)

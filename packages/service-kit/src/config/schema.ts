@@ -121,6 +121,12 @@ const edge = z.strictObject({
         .min(10)
         .default(20_000)
         .describe('Requests that wait for policy or location; beyond it 503.'),
+      maxTargets: z
+        .int()
+        .min(1)
+        .max(128)
+        .default(32)
+        .describe('Branches of one request over its whole life: targets, failovers and followed redirects.'),
       maxConnections: z.int().min(1).default(50_000).describe('TCP connections held at once.'),
       maxConnectionsPerAddress: z.int().min(1).default(1_000).describe('TCP connections from one address.'),
       connectionIdleMs: durationMs(1_000)
@@ -147,12 +153,6 @@ const edge = z.strictObject({
   leaseMs: durationMs(1_000, 60_000)
     .default(5_000)
     .describe("Length of the edge's membership lease; renewed at a third of it."),
-  identityToUntrusted: z
-    .enum(['keep', 'remove'])
-    .default('keep')
-    .describe(
-      'P-Asserted-Identity toward targets outside the trust domain when the caller asks for no privacy (RFC 3325 §7).',
-    ),
   pathUnsupported: z
     .enum(['reject', 'accept'])
     .default('reject')
@@ -164,6 +164,12 @@ const edge = z.strictObject({
     .describe(
       'Time between keep-alives that phones are asked for: Flow-Timer (RFC 5626) and the keep parameter (RFC 6223), in whole seconds; 0 leaves it to them.',
     ),
+  identityToUntrusted: z
+    .enum(['keep', 'remove'])
+    .default('keep')
+    .describe(
+      'P-Asserted-Identity toward targets outside the trust domain when the caller asks for no privacy (RFC 3325 §7).',
+    ),
   historyInfo: z
     .enum(['onRequest', 'always', 'off'])
     .default('onRequest')
@@ -174,6 +180,10 @@ const edge = z.strictObject({
     .enum(['onRetarget', 'off'])
     .default('onRetarget')
     .describe('Diversion (RFC 5806) is added when a call goes to another user than the one called, or never.'),
+  whenOverloaded: z
+    .enum(['refuse', 'stateless'])
+    .default('refuse')
+    .describe('With a full transaction table: 503, or requests that leave no record pass without a transaction.'),
   reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer waits to be on record.'),
   whenReportLate: z
     .enum(['open', 'closed'])
@@ -195,6 +205,15 @@ const location = z.strictObject({
     .default(86_400_000)
     .describe('Longest registration; a longer wish is cut.'),
   maxContacts: z.int().min(1).max(100).default(10).describe('Contacts of one address-of-record.'),
+  maxSubscriptions: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(16)
+    .describe('Watchers of the registrations of one address-of-record; beyond it 403.'),
+  notifyIntervalMs: durationMs(0, 3_600_000)
+    .default(5_000)
+    .describe('Shortest time between two NOTIFYs to a watcher; what changes meanwhile goes into one.'),
 })
 
 const policy = z.strictObject({

@@ -3,10 +3,9 @@
 // Route preprocessing (RFC 3261 section 16.4): which leading Route values are ours, and what the first foreign one is.
 // A value is ours when its user part is a Record-Route token that verifies, whichever edge's address it names,
 // or when it names one of our addresses and has no user part (a phone with an outbound proxy).
-//
-// Leaves out strict routers: next to us they are not supported yet and get what a loose router gets.
 
-import { NameAddrView, parseNameAddrView } from '../header/index.ts'
+import { NameAddrView, ParamCursor, parseNameAddrView } from '../header/index.ts'
+import { bytesOf } from '../message/chars.ts'
 import { HEADER, type SipMessage, ValueCursor } from '../message/index.ts'
 import { parseUriView, UriView } from '../uri/index.ts'
 
@@ -29,21 +28,30 @@ export class RouteView<T> {
   /** Offsets of the URI of the first value that is not ours, -1 for none. */
   nextStart = -1
   nextEnd = -1
+  /** That value has no lr: it belongs to a strict router. */
+  nextIsStrict = false
 
   private readonly cursor = new ValueCursor()
   private readonly nameAddr = new NameAddrView()
   private readonly uri = new UriView()
 
-  /** Reads the Route headers of `msg`. Never throws. */
-  read(msg: SipMessage, owner: RouteOwner<T>): void {
+  /**
+   * Reads the Route headers of `msg`. Never throws.
+   * @param token what a token said that stood in the Request-URI (RequestUriView): it came before all of these
+   */
+  read(msg: SipMessage, owner: RouteOwner<T>, token?: T): void {
     this.popCount = 0
-    this.token = undefined
+    this.token = token
+    this.nextIsStrict = false
     this.forged = false
     this.nextStart = -1
     this.nextEnd = -1
     this.cursor.reset(msg, HEADER.ROUTE)
     while (this.cursor.next()) {
-      if (!this.takeOwn(msg, owner)) return
+      if (!this.takeOwn(msg, owner)) {
+        this.nextIsStrict = !hasLr(msg, this.uri, this.nextStart, this.nextEnd)
+        return
+      }
       this.popCount += 1
     }
   }
@@ -77,4 +85,15 @@ export class RouteView<T> {
     if (uri.userStart >= 0) this.forged = true
     return true
   }
+}
+
+const LR = bytesOf('lr')
+const params = new ParamCursor()
+
+/** [RFC3261-19.1.1] `lr`, with or without a value, in a URI that has just been read into `uri`. */
+function hasLr(msg: SipMessage, uri: UriView, start: number, end: number): boolean {
+  if (uri.start !== start || uri.end !== end || uri.hostStart < 0) return true // no URI that anything could be said of
+  params.reset(msg.buf, uri.paramsStart, uri.paramsEnd)
+  while (params.next()) if (params.isNamed(LR)) return true
+  return false
 }
