@@ -13,6 +13,7 @@ import {
   parseNameAddr,
   privacyNames,
   privacyOf,
+  requestDisposition,
   uriHeader,
 } from './index.ts'
 
@@ -114,6 +115,33 @@ describe('History-Info', () => {
     expect(uriHeader('Reason', 'Q.850;cause=17;text="user busy"')).toBe(
       'Reason=Q.850%3Bcause%3D17%3Btext%3D%22user%20busy%22',
     )
+  })
+})
+
+describe('Request-Disposition', () => {
+  const NOTHING = { way: undefined, fork: undefined, order: undefined, cancel: undefined, recurse: undefined }
+
+  test.each<[string, string[], object]>([
+    ['none', [], {}],
+    [
+      'the example',
+      ['Request-Disposition: proxy, recurse, parallel'],
+      { way: 'proxy', recurse: true, order: 'parallel' },
+    ],
+    ['compact, any case', ['d: NO-FORK,No-Cancel'], { fork: false, cancel: false }],
+    [
+      'two headers',
+      ['Request-Disposition: redirect', 'Request-Disposition: sequential'],
+      { way: 'redirect', order: 'sequential' },
+    ],
+    [
+      'two of one kind: the first',
+      ['Request-Disposition: no-recurse, recurse, fork, no-fork'],
+      { recurse: false, fork: true },
+    ],
+    ['what nobody knows', ['Request-Disposition: queue, teleport, cancel'], { cancel: true }],
+  ])('[RFC3841-9.1] %s', (_title, lines, found) => {
+    expect(requestDisposition(withHeaders(...lines))).toEqual({ ...NOTHING, ...found })
   })
 })
 
