@@ -282,13 +282,17 @@ export class Receiver {
     return false
   }
 
-  /** [RFC3261-16.3.5] We support no option tag that a proxy must understand. */
+  /** [RFC3261-16.3.5] Of what a proxy must understand only `privacy` is: what of it can't be given fails by its own rule [RFC3323-5]. */
   private knowsExtensions(peer: EdgePeer): boolean {
     const { msg, core, cursor } = this
     if (findHeader(msg, HEADER.PROXY_REQUIRE) < 0) return true
     cursor.reset(msg, HEADER.PROXY_REQUIRE)
     let unsupported = ''
-    while (cursor.next()) unsupported += (unsupported === '' ? '' : ', ') + msg.text(cursor.start, cursor.end)
+    while (cursor.next()) {
+      const tag = msg.text(cursor.start, cursor.end)
+      if (tag.toLowerCase() !== 'privacy') unsupported += (unsupported === '' ? '' : ', ') + tag
+    }
+    if (unsupported === '') return true
     core.counts.refusedExtension += 1
     refuseStateless(core, msg, peer, 420, '', `Unsupported: ${unsupported}\r\n`)
     return false
