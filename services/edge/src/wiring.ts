@@ -23,7 +23,9 @@ import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
 import type { EdgeServiceOptions } from './options.ts'
+import { withOwnRequests } from './own-request.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
+import { sendPushedNotifies } from './reg-event/send-notify.ts'
 import { Reporter } from './reporter.ts'
 import { StatelessWays } from './stateless-ways.ts'
 
@@ -88,6 +90,7 @@ export function createEdgeCore(
     out,
     now,
   }
+  sendPushedNotifies(core)
   return {
     core,
     setDraining: () => {
@@ -115,8 +118,8 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<Ed
     onServerTerminated: (tx) => proxy?.onServerTerminated(tx),
   }
   const layer = new TransactionLayer({
-    io: { send: (buf, start, end, peer) => void (peer as EdgePeer).send(buf, start, end) },
-    user,
+    io: { send: (buf, start, end, peer) => (peer as EdgePeer).send(buf, start, end) },
+    user: withOwnRequests(user),
     timers: { t1Ms, t2Ms, t4Ms },
     limits: { maxServers, maxClients: maxServers },
   })

@@ -104,9 +104,9 @@ export class ClientTransactions {
   }
 
   transportError(tx: ClientTransaction): void {
+    if (this.#shared.sending > 0) return this.#fail(tx)
     this.#shared.counts.transportErrors++
-    if (this.#shared.sending > 0) this.#failed.push(tx)
-    else this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
+    this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
   }
 
   abort(tx: ClientTransaction): void {
@@ -154,7 +154,13 @@ export class ClientTransactions {
     const isNeverResent = !tx.isInvite && (tx.bits & BITS.RELIABLE) !== 0
     if (!isNeverResent) keep(this.#shared, tx.isInvite ? this.#invites : this.#requests, tx, buf, start, end)
     this.#enter(tx, row)
-    send(this.#shared, buf, start, end, tx.peer)
+    if (!send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
+  }
+
+  /** [RFC3261-17.1.4] What could not be sent is told at the next tick: the one who sends may not be called back yet. */
+  #fail(tx: ClientTransaction): void {
+    this.#shared.counts.transportErrors++
+    this.#failed.push(tx)
   }
 
   /** The row for this event, 0 when the machine has none: stay, and count. */
@@ -168,7 +174,7 @@ export class ClientTransactions {
     const row = this.#row(tx, event)
     if (row === 0) return
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.RESEND) !== 0) resend(this.#shared, tx, tx.peer)
+    if ((row & ACTION.RESEND) !== 0 && !resend(this.#shared, tx, tx.peer)) this.#fail(tx)
     if ((row & ACTION.ACK) !== 0 && msg !== undefined) this.#acknowledge(tx, msg)
     this.#finish(tx, row, zero, msg)
   }
@@ -207,7 +213,7 @@ export class ClientTransactions {
     if ((tx.bits & BITS.RELIABLE) !== 0) forget(this.#shared, tx)
     else keep(this.#shared, this.#acks, tx, out, 0, end)
     this.#shared.counts.acksSent++
-    send(this.#shared, out, 0, end, tx.peer)
+    if (!send(this.#shared, out, 0, end, tx.peer)) this.#fail(tx)
   }
 
   #remove(tx: ClientTransaction): void {

@@ -91,14 +91,20 @@ export class ServerTransactions {
       keep(this.#shared, status < 200 ? this.#provisional : this.#final, tx, buf, start, end)
     }
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.SEND) !== 0) send(this.#shared, buf, start, end, tx.peer)
+    if ((row & ACTION.SEND) !== 0 && !send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
     this.#finish(tx, row & ~SENT, zero, undefined)
   }
 
   transportError(tx: ServerTransaction): void {
+    if (this.#shared.sending > 0) return this.#fail(tx)
     this.#shared.counts.transportErrors++
-    if (this.#shared.sending > 0) this.#failed.push(tx)
-    else this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
+    this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
+  }
+
+  /** [RFC6026-8.8] Told at the next tick: the one who sends may not be called back yet. */
+  #fail(tx: ServerTransaction): void {
+    this.#shared.counts.transportErrors++
+    this.#failed.push(tx)
   }
 
   abort(tx: ServerTransaction): void {
@@ -142,7 +148,7 @@ export class ServerTransactions {
     const row = this.#row(tx, event)
     if (row === 0) return
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.RESEND) !== 0) resend(this.#shared, tx, tx.peer)
+    if ((row & ACTION.RESEND) !== 0 && !resend(this.#shared, tx, tx.peer)) this.#fail(tx)
     this.#finish(tx, row, zero, msg)
   }
 

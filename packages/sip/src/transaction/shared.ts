@@ -41,18 +41,19 @@ export const forget = (shared: Shared, tx: Keeper): void => {
   tx.keptEnd = 0
 }
 
-export const send = (shared: Shared, buf: Buffer, start: number, end: number, peer: Peer): void => {
+/** False: the bytes were not taken, a transport error that is to be told at the next tick. [RFC3261-18.4] */
+export const send = (shared: Shared, buf: Buffer, start: number, end: number, peer: Peer): boolean => {
   shared.sending++
   try {
-    shared.io.send(buf, start, end, peer)
+    return shared.io.send(buf, start, end, peer) !== false
   } finally {
     shared.sending--
   }
 }
 
 /** Sends what the transaction keeps once more. [RFC3261-17.1.1.2] */
-export const resend = (shared: Shared, tx: Keeper, peer: Peer): void => {
-  if (tx.kept === undefined) return
+export const resend = (shared: Shared, tx: Keeper, peer: Peer): boolean => {
+  if (tx.kept === undefined) return true
   shared.counts.resent++
-  send(shared, tx.kept, tx.keptStart, tx.keptEnd, peer)
+  return send(shared, tx.kept, tx.keptStart, tx.keptEnd, peer)
 }

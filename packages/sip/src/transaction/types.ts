@@ -16,9 +16,9 @@ export interface Peer {
 export interface TransactionIo {
   /**
    * Sends `buf[start, end)` to `peer`. The bytes are valid during the call only. A failure is reported by
-   * `TransactionLayer.transportError`; when that is called from inside `send`, it takes effect at the next tick.
+   * `TransactionLayer.transportError`, or by returning false; from inside `send` it takes effect at the next tick.
    */
-  send(buf: Buffer, start: number, end: number, peer: Peer): void
+  send(buf: Buffer, start: number, end: number, peer: Peer): boolean | void
 }
 
 /** The core above the transactions. Each of its methods may call back into the layer. */
