@@ -14,8 +14,8 @@ import {
   STATELESS_ATTEMPT,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { type BranchFacts, editBranchHeaders, mayTellIdentity, NO_FACTS } from './header-work.ts'
-import type { NextHop } from './hops.ts'
+import { type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
+import { type NextHop, tooLargeFor } from './hops.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
 import { formsDialog, recordRouteOf } from './record-route.ts'
@@ -25,20 +25,57 @@ export interface PlannedBranch {
   readonly hop: NextHop
   /** `Record-Route: …\r\n` or ''. */
   readonly recordRoute: string
+  /** Share of Max-Breadth. */
+  readonly breadth: number
 }
 
-/** @param attempt position among all branches of the request, parallel or serial */
+/** A branch whose parts are still to be made. */
+export interface BranchDraft {
+  id: string
+  hop: NextHop
+  recordRoute: string
+  /** The transport of the hop stays whatever the size. */
+  readonly keepsTransport: boolean
+}
+
+/**
+ * Makes what names a branch, before it is entered into the directory.
+ *
+ * @param attempt position among all branches of the request, parallel or serial
+ * @returns false when the copy is too large for any way there
+ */
 export function planBranch(
   core: EdgeCore,
   context: ProxyContext,
-  hop: NextHop,
+  draft: BranchDraft,
   callRef: string,
   upstream: EdgePeer,
   attempt: number,
-): PlannedBranch {
+): boolean {
   const request = context.request as SipMessage
-  const recordRoute = formsDialog(context.method) ? recordRouteOf(core, request, hop, callRef, upstream) : ''
-  return { id: branchId(core, request, hop, attempt), hop, recordRoute }
+  if (isNearLimit(request) && !fitsSize(core, request, draft)) return false
+  const { hop } = draft
+  draft.recordRoute = formsDialog(context.method) ? recordRouteOf(core, request, hop, callRef, upstream) : ''
+  draft.id = branchId(core, request, hop, attempt)
+  return true
+}
+
+/** What forwarding adds to a request: as a rule, and the most that a plain copy grows by. */
+const ADDED_BYTES = 240
+const MOST_ADDED_BYTES = 600
+const DATAGRAM_BYTES = 1300
+
+function isNearLimit(request: SipMessage): boolean {
+  return request.end - request.start + MOST_ADDED_BYTES > DATAGRAM_BYTES
+}
+
+/** [RFC3261-18.1.1] Goes over TCP where UDP would cut the copy up. */
+function fitsSize(core: EdgeCore, request: SipMessage, draft: BranchDraft): boolean {
+  const { hop } = draft
+  const uriGrowth = hop.uri === '' ? 0 : hop.uri.length - (request.uriEnd - request.uriStart)
+  const size = request.end - request.start + ADDED_BYTES + uriGrowth + hop.route.length
+  if (!draft.keepsTransport) draft.hop = core.hops.forSize(hop, size)
+  return !tooLargeFor(draft.hop, size)
 }
 
 /** [RFC3261-16.6.8] The same from every edge for the same attempt. */
@@ -49,7 +86,12 @@ export function branchId(core: EdgeCore, request: SipMessage, hop: NextHop, atte
   return encodeBranch(core.ring, request, attempt % STATELESS_ATTEMPT, target, hashLoop(signing, request, ''))
 }
 
-/** Edits a copy of the request for this branch and hands it to the proxy. */
+/**
+ * Edits a copy of the request for this branch and hands it to the proxy.
+ *
+ * @param ringMs 0 for Timer C alone
+ * @param popRoutes leading Route values that are ours
+ */
 export function sendBranch(
   core: EdgeCore,
   context: ProxyContext,
@@ -57,8 +99,8 @@ export function sendBranch(
   upstream: EdgePeer,
   headerEdits: readonly policy.HeaderEdit[],
   ringMs: number,
-  popRoutes = 0,
-  facts: BranchFacts = NO_FACTS,
+  popRoutes: number,
+  facts: BranchFacts,
 ): ProxyBranch | undefined {
   const request = context.request
   if (request === undefined) return undefined
@@ -71,7 +113,7 @@ export function sendBranch(
     added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits, () => mayTellIdentity(core, request, facts)),
     popRoutes,
     strict: hop.strict,
-    maxBreadth: 0,
+    maxBreadth: branch.breadth,
     sourceAddress: upstream.address,
     sourcePort: upstream.port,
     stream: hop.peer.reliable,

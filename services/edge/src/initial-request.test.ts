@@ -87,7 +87,7 @@ describe('an INVITE', () => {
     },
     {
       name: 'redirection',
-      verdict: { $case: 'redirect', value: { status: 302, contacts: ['<sip:x@y>', '<sip:z@y>'] } as never },
+      verdict: { $case: 'redirect', value: { status: 302, contacts: ['<sip:x@y>', '<sip:z@y>'], aor: '' } },
       status: '302',
       header: ['Contact', ['<sip:x@y>', '<sip:z@y>']],
     },

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+//
+// A plan as it is carried out (RFC 3261 sections 16.5 to 16.7): its steps one after another, the targets of each in groups that ring
+// together, another endpoint or flow where one fails (RFC 3263 section 4.3, RFC 5626 section 7), Contacts of a 3xx where the plan
+// lets them be followed. Each branch is in the directory before it leaves.
+//
+// Invariants: at most `edge.limits.maxTargets` branches leave for one request over its whole life; those alive share its Max-Breadth.
+// Races: a CANCEL, a 6xx or a 2xx may come at every wait; each continuation looks at `context.closed` first. While an answer that more
+// branches hang on is awaited (`waits`), the context is not exhausted.
+
+import type { policy } from '@tandem/rpc'
+import { type ProxyBranch, type ProxyContext, rankResponse, readMaxBreadth, type SipMessage } from '@tandem/sip'
+import { planBranch, sendBranch } from './branches.ts'
+import type { EdgeCore } from './core.ts'
+import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
+import { LostPeer } from './hop-kinds.ts'
+import { type EdgePeer, StreamPeer } from './peers.ts'
+import { type Followed, readRedirection } from './recursion.ts'
+import { retryAfter } from './replies.ts'
+import { TargetQueue } from './target-queue.ts'
+import { Candidate, resolveTargets } from './targets.ts'
+
+/** What came with the request and its decision. */
+export interface PlanSource {
+  readonly peer: EdgePeer
+  readonly plan: policy.Plan
+  /** Reference of the call, '' for none. */
+  readonly callRef: string
+  /** Leading Route values that are ours. */
+  readonly popRoutes: number
+}
+
+export class PlanRun {
+  private readonly core: EdgeCore
+  private readonly source: PlanSource
+  private readonly directory: DirectoryEntry | undefined
+  private readonly queue = new TargetQueue()
+  /** About to leave: they wait for the directory. */
+  private planned: Candidate[] = []
+  private waits = 0
+  private step = -1
+  /** The group at hand, and the position of its first branch. */
+  private group = 0
+  private groupStart = 0
+  private attempts = 0
+  private recursions = 0
+  /** Status for the case that no branch could be forked. */
+  private lookupStatus = 480
+
+  constructor(core: EdgeCore, context: ProxyContext, source: PlanSource) {
+    this.core = core
+    this.source = source
+    this.directory = context.isInvite ? new DirectoryEntry(core, source.peer, source.callRef) : undefined
+  }
+
+  start(context: ProxyContext): void {
+    if (!this.next(context)) this.giveUp(context)
+  }
+
+  /** The final response goes upstream. */
+  end(context: ProxyContext, status: number): void {
+    this.directory?.end(context, status)
+  }
+
+  /** All branches have failed. True when others follow. */
+  forkMore(context: ProxyContext): boolean {
+    if (this.waits > 0) return true
+    return this.mayGoOn(context) && this.next(context)
+  }
+
+  /** The step says after which failures it goes on; the parts of one group always do. */
+  private mayGoOn(context: ProxyContext): boolean {
+    const retries = this.source.plan.steps[this.step]?.retryStatuses
+    if (retries === undefined || retries.length === 0 || this.queue.continues(context, this.group)) return true
+    return retries.includes(this.groupStatus(context))
+  }
+
+  /** The best failure of the group at hand, whatever earlier ones ended with. */
+  private groupStatus(context: ProxyContext): number {
+    let best = 0
+    for (let k = this.groupStart; k < context.branches.length; k += 1) {
+      const { final, replaced } = context.branches[k] as ProxyBranch
+      if (!replaced && (best === 0 || rankResponse(final) < rankResponse(best))) best = final
+    }
+    return best || this.lookupStatus
+  }
+
+  /** Starts the next group, else the next step. False: there is none. */
+  private next(context: ProxyContext): boolean {
+    while (!this.queue.isEmpty) {
+      const breadth = readMaxBreadth(context.request as SipMessage)
+      if (breadth === 0) return this.refuseBreadth(context)
+      const group = this.queue.take(context, Math.min(breadth, this.room()))
+      if (group.length === 0) this.dropRest()
+      else if (this.startGroup(context, group, breadth)) return true
+    }
+    return this.nextStep(context)
+  }
+
+  private startGroup(context: ProxyContext, group: Candidate[], breadth: number): boolean {
+    this.group = (group[0] as Candidate).group
+    this.groupStart = context.branches.length
+    shareBreadth(group, breadth)
+    return this.launch(context, group)
+  }
+
+  /** There is no room for what still waits. */
+  private dropRest(): void {
+    this.core.counts.targetsDropped += this.queue.length
+    this.queue.clear()
+  }
+
+  /** [RFC5393-5.3.3] Not even one branch is allowed. */
+  private refuseBreadth(context: ProxyContext): boolean {
+    this.core.counts.refusedBreadth += 1
+    this.core.proxy.respond(context, 440, '')
+    return true
+  }
+
+  /** Branches that may still leave. */
+  private room(): number {
+    return this.core.config.limits.maxTargets - this.attempts
+  }
+
+  private nextStep(context: ProxyContext): boolean {
+    const step = this.source.plan.steps[this.step + 1]
+    if (step === undefined || this.room() <= 0) return false
+    this.step += 1
+    this.waits += 1
+    resolveTargets(this.core, context, step.targets, (candidates, status) => {
+      this.waits -= 1
+      if (status !== 0) this.lookupStatus = status
+      this.queue.add(candidates, step.forking)
+      this.goOn(context)
+    })
+    return true
+  }
+
+  /** An answer came that branches hung on, and has led to none so far. */
+  private goOn(context: ProxyContext): void {
+    if (context.pending > 0 || this.waits > 0 || context.finalSent !== 0) return
+    if (context.closed || context.request === undefined) return this.core.proxy.finish(context)
+    if (!this.next(context)) this.giveUp(context)
+  }
+
+  private giveUp(context: ProxyContext): void {
+    if (context.bestStatus !== 0) this.core.proxy.finish(context)
+    else this.core.proxy.respond(context, context.cancelled ? 487 : this.lookupStatus, '')
+  }
+
+  /** Sends branches, an INVITE's once they are in the directory. False: none of them can take this request. */
+  private launch(context: ProxyContext, wanted: Candidate[]): boolean {
+    const group = wanted.filter((candidate) => this.plan(context, candidate))
+    if (group.length === 0) return false
+    if (this.directory === undefined) this.send(context, group)
+    else this.enter(context, group, this.directory)
+    return true
+  }
+
+  private enter(context: ProxyContext, group: Candidate[], directory: DirectoryEntry): void {
+    this.planned = this.planned.length === 0 ? group : [...this.planned, ...group]
+    this.waits += 1
+    directory.record(context, this.step, this.planned, (outcome) => this.onRecorded(context, group, outcome))
+  }
+
+  /** False: there is no way that takes a copy of this size. */
+  private plan(context: ProxyContext, candidate: Candidate): boolean {
+    const { callRef, peer } = this.source
+    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts)) {
+      this.lookupStatus = 513
+      return false
+    }
+    this.attempts += 1
+    return true
+  }
+
+  private onRecorded(context: ProxyContext, group: Candidate[], outcome: DirectoryOutcome): void {
+    this.waits -= 1
+    this.planned = this.planned === group ? [] : this.planned.filter((candidate) => !group.includes(candidate))
+    if (outcome === 'elsewhere') return this.leaveToOwner(context)
+    if (outcome === 'unknown') return this.failDirectory(context)
+    if (context.finalSent !== 0) return this.directory?.end(context, context.finalSent) // CANCEL came in between
+    if (context.branches.length === 0) this.core.proxy.trying(context)
+    this.send(context, group)
+  }
+
+  /** Only the owner of the entry runs the INVITE's client transactions [DESIGN §4]. */
+  private leaveToOwner(context: ProxyContext): void {
+    if (context.finalSent !== 0) return
+    this.core.counts.droppedOwnedElsewhere += 1
+    this.core.proxy.drop(context)
+  }
+
+  /** Without its entry an INVITE does not leave; branches that are on their way go on. */
+  private failDirectory(context: ProxyContext): void {
+    this.lookupStatus = 503
+    if (context.pending === 0) this.core.proxy.respond(context, 503, '', retryAfter(2))
+  }
+
+  private send(context: ProxyContext, group: readonly Candidate[]): void {
+    if (context.closed || context.request === undefined) return this.goOn(context)
+    const { peer, plan, popRoutes } = this.source
+    const ringMs = plan.steps[this.step]?.ringMs ?? 0
+    const first = context.branches.length
+    for (const candidate of group) {
+      const facts = candidate.facts(plan.sourceTrusted)
+      const branch = sendBranch(this.core, context, candidate, peer, plan.edits, ringMs, popRoutes, facts)
+      if (branch !== undefined) this.queue.sent.push(candidate)
+    }
+    this.failLost(context, first, first + group.length)
+  }
+
+  /** [RFC3261-16.9] What could not even be sent fails at once, and another way is tried. */
+  private failLost(context: ProxyContext, first: number, end: number): void {
+    for (let k = first; k < end; k += 1) {
+      const branch = context.branches[k]
+      if (branch?.client !== undefined && isLost(branch.peer)) this.core.layer.transportError(branch.client)
+    }
+  }
+
+  /** [RFC3263-4.3] [RFC5626-7] Another endpoint of the host, else another flow of the phone. */
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
+    const failed = this.sentAs(context, branch)
+    if (failed === undefined || this.room() <= 0) return false
+    const next = this.alternativeTo(failed, status) ?? this.otherFlow(failed, branch, status)
+    if (next === undefined) return false
+    next.breadth = failed.breadth
+    if (!this.launch(context, [next])) return false
+    this.core.counts.failovers += 1
+    return true
+  }
+
+  private sentAs(context: ProxyContext, branch: ProxyBranch): Candidate | undefined {
+    return this.queue.sent[context.branches.indexOf(branch)]
+  }
+
+  private alternativeTo(failed: Candidate, status: number): Candidate | undefined {
+    const hop = status === 430 ? undefined : failed.hop.alternatives[0]
+    if (hop === undefined) return undefined
+    const next = failed.over(hop)
+    // [RFC3261-18.1.1] back to UDP at the very address whose TCP failed
+    next.keepsTransport = failed.hop.peer.reliable && !hop.peer.reliable && hop.peer.address === failed.hop.peer.address
+    return next
+  }
+
+  private otherFlow(failed: Candidate, branch: ProxyBranch, status: number): Candidate | undefined {
+    const isFlowFailure = status === 430 || status === 408 || branch.lost
+    return isFlowFailure ? this.queue.takeOtherFlow(failed) : undefined
+  }
+
+  /** [RFC3261-16.5] [RFC3261-16.7.4] The Contacts of a 3xx that are left once others are followed; undefined: none is. */
+  recurse(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): string | undefined {
+    const { request } = context
+    const redirecting = this.sentAs(context, branch)
+    if (redirecting === undefined || request === undefined) return undefined
+    if (this.recursions >= this.source.plan.maxRecursions) return undefined
+    const called = request.text(request.uriStart, request.uriEnd)
+    if (branch.uri === '' || branch.uri === called) return undefined // [RFC3261-16.5] a URI that is not ours to change
+    const tried = [called, ...context.branches.map(({ uri }) => uri), ...this.planned.map(({ hop }) => hop.uri)]
+    const found = readRedirection(this.core, request, msg, tried, domainsOf(request, redirecting), this.room())
+    if (found === undefined || !this.follow(context, redirecting, found.followed)) return undefined
+    this.recursions += 1
+    this.core.counts.recursions += 1
+    return found.left
+  }
+
+  /** False: none of them can be reached, which is known at once. */
+  private follow(context: ProxyContext, redirecting: Candidate, followed: readonly Followed[]): boolean {
+    const found: (Candidate | undefined)[] = []
+    let asked = followed.length
+    this.waits += 1
+    for (const [at, { uri, qMilli, redirected }] of followed.entries()) {
+      this.core.hops.toUri(uri, false, (hop) => {
+        asked -= 1
+        const target = { ...redirecting.target, trusted: false }
+        if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
+        if (asked === 0)
+          this.onFollowed(
+            context,
+            redirecting,
+            found.filter((one) => one !== undefined),
+          )
+      })
+    }
+    return asked > 0 || found.some((one) => one !== undefined)
+  }
+
+  /** Those of the highest q go at once, in the place and with the breadth of the one that redirected; the others after them. */
+  private onFollowed(context: ProxyContext, redirecting: Candidate, candidates: Candidate[]): void {
+    this.waits -= 1
+    if (candidates.length === 0 || context.closed) return this.goOn(context)
+    this.queue.addAhead(candidates)
+    const first = this.queue.take(context, Math.min(redirecting.breadth, this.room()))
+    if (first.length === 0) return this.goOn(context)
+    this.group = (first[0] as Candidate).group
+    shareBreadth(first, redirecting.breadth)
+    if (!this.launch(context, first)) this.goOn(context)
+  }
+}
+
+function isLost(peer: ProxyBranch['peer']): boolean {
+  return peer instanceof LostPeer || (peer instanceof StreamPeer && !peer.connection.isOpen)
+}
+
+/** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */
+function shareBreadth(group: readonly Candidate[], breadth: number): void {
+  const share = Math.floor(breadth / group.length)
+  const rest = breadth % group.length
+  for (const [k, candidate] of group.entries()) candidate.breadth = share + (k < rest ? 1 : 0)
+}
+
+/** Hosts whose users only policy gives away: the one that was called, and the one of the target. */
+function domainsOf(request: SipMessage, { aor }: Candidate): string[] {
+  const called = request.uriHostStart < 0 ? '' : request.text(request.uriHostStart, request.uriHostEnd).toLowerCase()
+  return [called, aor.slice(aor.indexOf('@') + 1).toLowerCase()]
+}

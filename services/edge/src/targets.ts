@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+//
+// The targets of a step, as ways that a request can take: bindings of an AoR from location, URIs by RFC 3263, in the order in which the
+// plan and location name them (RFC 3261 section 16.5).
+//
+// Leaves out watching for bindings that come while it rings: a phone that registers meanwhile is found by the next call.
+
+import type { location, policy } from '@tandem/rpc'
+import { encodeUri, type ProxyContext, parseUri, type SipMessage } from '@tandem/sip'
+import type { PlannedBranch } from './branches.ts'
+import type { EdgeCore } from './core.ts'
+import type { BranchFacts } from './header-work.ts'
+import type { NextHop } from './hops.ts'
+
+/** One way to a target, and the branch that takes it. */
+export class Candidate implements PlannedBranch {
+  hop: NextHop
+  readonly target: policy.Target
+  readonly qMilli: number
+  /** AoR and +sip.instance of a binding: of these one is tried at a time [RFC5626-7]. '' where unknown. */
+  readonly instance: string
+  /** Parameter for History-Info of a Contact whose 3xx was followed; undefined where none was. */
+  readonly redirected: string | undefined
+  /** UDP in the place of a TCP that failed: it stays UDP whatever the size [RFC3261-18.1.1]. */
+  keepsTransport = false
+  /** Those of one number ring at once. */
+  group = 0
+  /** Its share of Max-Breadth [RFC5393-5.3.3]. */
+  breadth = 0
+  /** Set when it is about to leave. */
+  id = ''
+  recordRoute = ''
+
+  constructor(hop: NextHop, target: policy.Target, qMilli: number, instance: string, redirected?: string) {
+    this.hop = hop
+    this.target = target
+    this.qMilli = qMilli
+    this.instance = instance
+    this.redirected = redirected
+  }
+
+  /** The same target by another hop. */
+  over(hop: NextHop): Candidate {
+    return new Candidate(hop, this.target, this.qMilli, this.instance, this.redirected)
+  }
+
+  /** What is known of it for its headers. */
+  facts(sourceTrusted: boolean): BranchFacts {
+    const { aor, redirected } = this
+    const { trusted, retarget } = this.target
+    return { sourceTrusted, targetTrusted: trusted, aor, retarget, redirected }
+  }
+
+  /** Canonical AoR of the target, '' for a URI. */
+  get aor(): string {
+    return this.target.where?.$case === 'aor' ? this.target.where.value : ''
+  }
+}
+
+/** @param status why there is nothing, where that is known: 503; else 0 */
+export type OnTargets = (candidates: Candidate[], status: number) => void
+
+/** Resolves all targets of a step, and calls back once, in order. Often at once. */
+export function resolveTargets(
+  core: EdgeCore,
+  context: ProxyContext,
+  targets: readonly policy.Target[],
+  onDone: OnTargets,
+): void {
+  const { request } = context
+  if (request === undefined) return onDone([], 0)
+  new Resolution(core, request, onDone).run(targets)
+}
+
+class Resolution {
+  private readonly core: EdgeCore
+  private readonly request: SipMessage
+  private readonly onDone: OnTargets
+  private readonly found: (Candidate | undefined)[][] = []
+  private waiting = 1
+  private status = 0
+
+  constructor(core: EdgeCore, request: SipMessage, onDone: OnTargets) {
+    this.core = core
+    this.request = request
+    this.onDone = onDone
+  }
+
+  run(targets: readonly policy.Target[]): void {
+    for (const target of targets) {
+      const slot: (Candidate | undefined)[] = []
+      this.found.push(slot)
+      if (target.where === undefined) continue
+      this.waiting += 1
+      if (target.where.$case === 'uri') this.resolveUri(target, target.where.value, slot)
+      else this.locate(target, target.where.value, slot)
+    }
+    this.settle()
+  }
+
+  private resolveUri(target: policy.Target, uri: string, slot: (Candidate | undefined)[]): void {
+    this.core.hops.toUri(requestUri(uri), false, (hop) => {
+      if (hop !== undefined) slot.push(new Candidate(hop, target, target.qMilli || 1000, ''))
+      this.settle()
+    })
+  }
+
+  private locate(target: policy.Target, aor: string, slot: (Candidate | undefined)[]): void {
+    const { core } = this
+    core.location.call('locate', { aor }, core.config.rpc.timeoutMs, (result) => {
+      if (result.outcome === 'done') this.takeBindings(target, aor, result.value.bindings, slot)
+      else this.status = 503
+      this.settle()
+    })
+  }
+
+  private takeBindings(
+    target: policy.Target,
+    aor: string,
+    bindings: readonly location.Binding[],
+    slot: (Candidate | undefined)[],
+  ): void {
+    for (const binding of bindings) {
+      if (!isWanted(target, binding)) continue
+      const at = slot.push(undefined) - 1
+      const { instanceId, qMilli } = binding
+      const instance = instanceId === '' ? '' : `${aor} ${instanceId}`
+      this.waiting += 1
+      this.core.hops.toBinding(reachable(binding), this.request, (hop) => {
+        if (hop !== undefined) slot[at] = new Candidate(hop, target, qMilli, instance)
+        this.settle()
+      })
+    }
+  }
+
+  private settle(): void {
+    this.waiting -= 1
+    if (this.waiting > 0) return
+    const only = this.found.length === 1 ? (this.found[0] as (Candidate | undefined)[]) : this.found.flat()
+    this.onDone(only.includes(undefined) ? only.filter(isFound) : (only as Candidate[]), this.status)
+  }
+}
+
+function isFound(candidate: Candidate | undefined): candidate is Candidate {
+  return candidate !== undefined
+}
+
+/** [RFC5627-5.1] A GRUU means the bindings of one instance, a temporary one those of one registration of it. */
+function isWanted({ instanceId, registrationHash }: policy.Target, binding: location.Binding): boolean {
+  if (instanceId !== '' && binding.instanceId !== instanceId) return false
+  return registrationHash === 0 || binding.registrationHash === registrationHash
+}
+
+function reachable(binding: location.Binding): location.Binding {
+  const uri = requestUri(binding.uri)
+  return uri === binding.uri ? binding : { ...binding, uri }
+}
+
+/** [RFC3261-16.6.2] A URI without what no Request-URI may have: headers and the method parameter. */
+export function requestUri(text: string): string {
+  if (!text.includes('?') && !/;method=/i.test(text)) return text
+  const uri = parseUri(text)
+  if (uri === undefined) return text
+  return encodeUri({ ...uri, headers: '', params: uri.params.filter(({ name }) => name.toLowerCase() !== 'method') })
+}
