@@ -35,7 +35,7 @@ describe('what is registered', () => {
     expect(await query()).toEqual([`sip:bob@${bob.place}`])
   })
 
-  test('is told with all Contacts, the seconds each has left, and a Date [RFC3261-10.3.8a] [RFC3261-10.3.8b] [RFC3261-10.3.8c]', async () => {
+  test('is told with all Contacts, the seconds each has left, and a Date [RFC3261-10.3.8a] [RFC3261-10.3.8b] [RFC3261-10.3.8c] [RFC3261-20.17]', async () => {
     await world.register(bob, BOB, { contact: '<sip:bob@192.0.2.201>;expires=600' })
     await world.cluster.advance(100_000, 10_000)
     const answer = await world.register(bob, BOB, { contact: '<sip:bob@192.0.2.202>;expires=900' })
@@ -51,12 +51,12 @@ describe('what is registered', () => {
 
 describe('how long', () => {
   test.each([
-    ['its own expires', ';expires=700', ['Expires: 800'], 700, '[RFC3261-10.3.7a]'],
-    ['else Expires', '', ['Expires: 800'], 800, '[RFC3261-10.3.7b]'],
-    ['else the default', '', [], 3600, '[RFC3261-10.3.7c]'],
-    ['a malformed expires is 3600', ';expires=soon', ['Expires: 800'], 3600, '[RFC3261-10.2b]'],
-    ['so is a malformed Expires', '', ['Expires: Thu, 01 Dec 2030 16:00:00 GMT'], 3600, '[RFC3261-10.2b]'],
-  ])('%s: %s %j → %i %s', async (_what, param, headers, seconds) => {
+    ['its own expires [RFC3261-10.3.7a]', ';expires=700', ['Expires: 800'], 700],
+    ['else Expires [RFC3261-10.3.7b]', '', ['Expires: 800'], 800],
+    ['else the default [RFC3261-10.3.7c]', '', [], 3600],
+    ['a malformed expires is 3600 [RFC3261-10.2b]', ';expires=soon', ['Expires: 800'], 3600],
+    ['so is a malformed Expires [RFC3261-10.2b]', '', ['Expires: Thu, 01 Dec 2030 16:00:00 GMT'], 3600],
+  ])('%s: %s %j → %i', async (_what, param, headers, seconds) => {
     const answer = await world.register(bob, BOB, { contact: `${bob.contact}${param}`, headers })
     expect(headerOf(answer, 'contact')).toContain(`;expires=${seconds}`)
   })
@@ -161,10 +161,10 @@ describe('whose address', () => {
   })
 
   test.each([
-    ['parameters', '<sip:bob@tandem.test;transport=udp;user=phone>', '[RFC3261-10.3.5b]'],
-    ['escapes', '<sip:b%6Fb@tandem.test>', '[RFC3261-10.3.5c]'],
-    ['case of the host, another name of the domain', '<sip:bob@ALIAS.test>', '[RFC3261-10.3.5b]'],
-  ])('%s in To: the same address %s %s', async (_what, to) => {
+    ['parameters [RFC3261-10.3.5b]', '<sip:bob@tandem.test;transport=udp;user=phone>'],
+    ['escapes [RFC3261-10.3.5c]', '<sip:b%6Fb@tandem.test>'],
+    ['case of the host, another name of the domain [RFC3261-10.3.5b]', '<sip:bob@ALIAS.test>'],
+  ])('%s in To: the same address: %s', async (_what, to) => {
     await world.register(bob, BOB, { to })
     expect(await query()).toEqual([`sip:bob@${bob.place}`])
   })
