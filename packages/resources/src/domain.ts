@@ -10,7 +10,7 @@ import { phoneContext } from './phone-number.ts'
 export const digestAlgorithm = z.enum(['MD5', 'SHA-256'])
 export type DigestAlgorithm = z.infer<typeof digestAlgorithm>
 
-/** Distinct algorithms in the order in which they are offered. [RFC8760-2.4] */
+/** Distinct algorithms in the order in which they are offered. [RFC8760-2.3] */
 export const challengeOrder = z
   .array(digestAlgorithm)
   .min(1)

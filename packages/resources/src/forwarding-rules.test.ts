@@ -149,6 +149,11 @@ describe('relaying', () => {
     expect(codeFor('anything.test', 'closed.test')).toBe('relay_refused')
   })
 
+  test('[RFC3261-26.3.2.2b] a domain that asks nobody relays for nobody', async () => {
+    const problems = await problemsOf(domain({ authentication: 'none', relay: { allow: ['*'] } }))
+    expect(problems[0]).toMatch(/^spec\.relay\.allow: expected an empty list: .* open relay$/)
+  })
+
   test('a maddr that is ours leads nowhere else [RFC3261-16.4d]', async () => {
     const index = await indexOf(domain())
     expect(leadsAway({ host: 'example.test', maddr: '192.0.2.1' }, index)).toBe(false)

@@ -8,6 +8,7 @@ import type { ProblemCode, ResourceProblem } from './errors.ts'
 import { isWildcard, longestSuffix } from './hosts.ts'
 import type { LocatedResource } from './parse-yaml.ts'
 import { canonicalNumber } from './phone-number.ts'
+import { relayObjection } from './relay-rules.ts'
 import { type Resource, resourceKey } from './resource.ts'
 import { statelessObjections } from './stateless-rules.ts'
 
@@ -131,8 +132,10 @@ function checkTargets(refs: References, located: LocatedResource): void {
   }
 }
 
-function checkStateless(refs: References, located: LocatedResource): void {
+function checkContradictions(refs: References, located: LocatedResource): void {
   const { resource } = located
+  const relay = resource.kind === 'Domain' ? relayObjection(resource.spec) : undefined
+  if (relay !== undefined) refs.report(located, 'contradiction', 'spec.relay.allow', relay)
   const domain = 'domain' in resource.metadata ? resource.metadata.domain : ''
   for (const { path, expected } of statelessObjections(resource, refs.stateless.has(domain))) {
     refs.report(located, 'contradiction', path, expected)
@@ -165,7 +168,7 @@ export function checkReferences(located: readonly LocatedResource[]): readonly R
     checkTargets(refs, one)
     checkContacts(refs, one)
     checkRedirect(refs, one)
-    checkStateless(refs, one)
+    checkContradictions(refs, one)
   }
   return refs.problems
 }

@@ -26,6 +26,12 @@ export function createRelayRules(relay: Domain['spec']['relay'], maxRecursions: 
   }
 }
 
+/** Only who was authenticated may relay: a domain that asks nobody lets nobody out. */
+export function relayObjection({ authentication, relay }: Domain['spec']): string | undefined {
+  if (authentication === 'required' || relay.allow.length === 0) return undefined
+  return 'expected an empty list: a domain with authentication: none relays for nobody, or it would be an open relay'
+}
+
 /** @param host as it stands in a URI: any case, IPv6 in brackets */
 export function allowsRelay(rules: RelayRules, host: string): boolean {
   const name = plainHost(host)

@@ -3,7 +3,16 @@
 // A request as policy wants to know it: texts taken from the bytes, once.
 
 import type { policy } from '@tandem/rpc'
-import { findHeader, HEADER, headerValue, METHOD, METHOD_NAMES, type SipMessage, unfold } from '@tandem/sip'
+import {
+  findHeader,
+  HEADER,
+  headerValue,
+  METHOD,
+  METHOD_NAMES,
+  type SipMessage,
+  unfold,
+  ValueCursor,
+} from '@tandem/sip'
 import type { EdgePeer } from './peers.ts'
 
 /** @param key the server transaction's */
@@ -21,14 +30,32 @@ export function describeRequest(msg: SipMessage, key: string, peer: EdgePeer, ed
     source: sourceOf(peer),
     credentials: credentialsOf(msg),
     userAgent: headerText(msg, HEADER.USER_AGENT),
-    assertedIdentities: NO_TEXTS,
-    preferredIdentities: NO_TEXTS,
-    privacy: '',
-    event: '',
+    assertedIdentities: valuesOf(msg, HEADER.P_ASSERTED_IDENTITY),
+    preferredIdentities: valuesOf(msg, HEADER.P_PREFERRED_IDENTITY),
+    privacy: msg.has(HEADER.PRIVACY) ? valuesOf(msg, HEADER.PRIVACY).join(';') : '',
+    event: msg.has(HEADER.EVENT) ? eventPackage(headerText(msg, HEADER.EVENT)) : '',
   }
 }
 
+/** More are nobody's identities [RFC3325-9.1] and would only make the question large. */
+const MAX_VALUES = 8
 const NO_TEXTS: string[] = []
+const values = new ValueCursor()
+
+/** Every value of a header, whichever line it stands in. */
+function valuesOf(msg: SipMessage, id: number): string[] {
+  if (!msg.has(id)) return NO_TEXTS
+  const found: string[] = []
+  values.reset(msg, id)
+  while (found.length < MAX_VALUES && values.next()) found.push(unfold(msg.text(values.start, values.end)))
+  return found
+}
+
+/** `reg;id=1` → `reg`. [RFC6665-8.2.1] */
+function eventPackage(value: string): string {
+  const semicolon = value.indexOf(';')
+  return (semicolon < 0 ? value : value.slice(0, semicolon)).trim().toLowerCase()
+}
 
 /** The call of an initial INVITE, for its records. Ages are filled in by the report. */
 export function describeCall(

@@ -25,9 +25,9 @@ const REGISTER: Partial<policy.DecideRequest> = {
 }
 
 describe('challenges', () => {
-  test('REGISTER gets 401, everything else 407', async () => {
+  test('REGISTER gets 401, everything else 407 [RFC3261-22.1a]', async () => {
     const cases = [
-      { method: 'REGISTER', cite: 'RFC3261-22.2', expected: 'challenge 401' },
+      { method: 'REGISTER', cite: 'RFC3261-22.2a', expected: 'challenge 401' },
       { method: 'INVITE', cite: 'RFC3261-22.3', expected: 'challenge 407' },
       { method: 'MESSAGE', cite: 'RFC3261-22.3', expected: 'challenge 407' },
       { method: 'OPTIONS', cite: 'RFC3261-22.3', expected: 'challenge 407' },
@@ -37,13 +37,13 @@ describe('challenges', () => {
     }
   })
 
-  test('ACK and CANCEL are never challenged [RFC3261-22.1]', async () => {
+  test('ACK and CANCEL are never challenged [RFC3261-22.1f] [RFC3261-22.1g]', async () => {
     for (const method of ['ACK', 'CANCEL']) {
       expect(outcomeOf(await decideOn(node, request({ method })))).toBe('reject 481 not_decided')
     }
   })
 
-  test('one value per algorithm, in the order of the domain or else of the settings [RFC8760-2.4]', async () => {
+  test('one value per algorithm, in the order of the domain or else of the settings [RFC8760-2.3]', async () => {
     const algorithms = (values: string[]) => values.map((value) => /algorithm=([^,]+)/.exec(value)?.[1])
     expect(algorithms(challengeOf(await decideOn(node, request())))).toEqual(['MD5', 'SHA-256'])
     expect(algorithms(challengeOf(await decideOn(node, request(in_('sha.test')))))).toEqual(['SHA-256'])

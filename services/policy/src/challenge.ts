@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The challenge: one value per algorithm in the domain's order, all over one nonce. [RFC3261-22.1] [RFC8760-2.4]
+// The challenge: one value per algorithm in the domain's order, all over one nonce. [RFC3261-22.1] [RFC8760-2.3]
 // A challenge leaves nothing behind: no record, no state in the store.
 import type { DigestAlgorithm, DomainEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'

@@ -2,6 +2,7 @@
 //
 // What all handlers of the service share.
 import type { DigestAlgorithm } from '@tandem/resources'
+import type { KeyRing } from '@tandem/sip'
 import type { PolicyStore } from '@tandem/store'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './nonce.ts'
@@ -17,6 +18,8 @@ export interface PolicyContext {
   readonly health: StoreHealth
   readonly nonces: NonceMaker
   readonly challengeOrder: readonly DigestAlgorithm[]
+  /** Opens temporary GRUUs. */
+  readonly gruuKeys: KeyRing
   /** Replaced when the resources change. */
   state: PolicyState
 }

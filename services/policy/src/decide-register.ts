@@ -2,7 +2,7 @@
 //
 // REGISTER: whether this caller may bind contacts to the address in To. [RFC3261-10.3] steps 1 to 5; the bindings
 // themselves are location's. Fails closed: no REGISTER passes without the store's word about its nonce.
-import { findDomain, type UserEntry } from '@tandem/resources'
+import { findDomain, findUser, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import type { PolicyState } from './state.ts'
 import { addressOf, splitUri } from './uri-parts.ts'
@@ -11,7 +11,8 @@ import { admit, callerOf, NOBODY, reject } from './verdicts.ts'
 /** The user whose address-of-record is in To. [RFC3261-10.3.5] */
 function registered(state: PolicyState, to: string): UserEntry | undefined {
   const { user, host } = splitUri(addressOf(to))
-  return findDomain(state.index, host)?.users.get(user)
+  const domain = host === '' ? undefined : findDomain(state.index, host)
+  return domain && findUser(domain, user)
 }
 
 /** @param speaker the authenticated user; undefined where the domain asks nobody */
@@ -22,10 +23,10 @@ export function decideRegister(
 ): policy.DecideResponse {
   const user = registered(state, request.to)
   if (speaker !== undefined) {
-    // [RFC3261-10.3.4] "the registrar ... SHOULD ... determine if the authenticated user is authorized"
+    // [RFC3261-10.3.4a] "the registrar ... SHOULD ... determine if the authenticated user is authorized"
     return user === speaker ? admit(user, callerOf(speaker)) : reject('not_your_address', callerOf(speaker))
   }
-  // [RFC3261-10.3.5] Not valid for the domain: 404. An address that asks for credentials elsewhere is none of this domain.
+  // [RFC3261-10.3.5a] Not valid for the domain: 404. An address that asks for credentials elsewhere is none of this domain.
   if (user === undefined || user.kind !== 'Subscriber' || user.domain.authenticated) return reject('unknown_address')
   return admit(user, NOBODY)
 }

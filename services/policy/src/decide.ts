@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: MIT
 //
-// Decide: WHETHER a request may pass and WHITHER it goes. [RFC3261-16.3] [RFC3261-22.3]
-// Order: a readable Request-URI, a domain of ours (no open relay), who speaks (digest), is it who it says (From), the
-// plan. For an INVITE with accounting the answer is frozen in the store under the transaction's key.
+// Decide: WHETHER a request may pass and WHITHER it goes. [RFC3261-16.3.6] [RFC3261-22a]
+// Order: a readable Request-URI, a domain of ours or a user of ours who may send elsewhere (no open relay), who speaks
+// (digest), is it who it says (From), the plan. For an INVITE with accounting the answer is frozen in the store under the transaction's key.
 // Idempotent by transaction key: the same request through another edge gets the same answer; only a challenge differs, in
 // its nonce, and leaves nothing behind. Answers without a promise wherever the store does.
 // Race: resources replaced meanwhile. A decision reads `context.state` once.
-import { type DomainEntry, findDomain, plan } from '@tandem/resources'
+import {
+  type DomainEntry,
+  findDomain,
+  findUser,
+  type PlanVerdict,
+  plan,
+  planInstance,
+  planNumber,
+  planRelay,
+  type UserEntry,
+} from '@tandem/resources'
 import { type Done, done, policy, type Result } from '@tandem/rpc'
+import { parseGruu } from '@tandem/sip'
 import { accountCall } from './account-call.ts'
-import { type Authentication, authenticate, offersCredentials } from './authenticate.ts'
+import { type Authentication, authenticate } from './authenticate.ts'
 import { challenge, offeredAlgorithms } from './challenge.ts'
 import type { PolicyContext } from './context.ts'
 import { decideRegister } from './decide-register.ts'
+import { asksForRegistrations, decideWatch } from './decide-watch.ts'
 import { refusal } from './errors.ts'
-import { identityEdits, maySay, UNPROVEN_EDITS } from './identity.ts'
+import { identityEdits, maySay, TRUSTED_EDITS, UNPROVEN_EDITS } from './identity.ts'
+import { askingDomain, isRegistrars, type Judgement, judge } from './judgement.ts'
+import { speakerOf } from './speaker.ts'
 import type { PolicyState } from './state.ts'
 import type { Failure } from './store-health.ts'
-import { addressOf, splitUri, type UriParts } from './uri-parts.ts'
+import { paramOf, splitUri, type UriParts } from './uri-parts.ts'
 import { type NonceUse, useNonce } from './use-nonce.ts'
-import { type Caller, callerOf, NOBODY, reject, toResponse } from './verdicts.ts'
+import { callerOf, NOBODY, type PlanAdditions, reject, toResponse } from './verdicts.ts'
 
 type Decision = Result<policy.DecideResponse>
 type EventualDecision = Decision | Promise<Decision>
 type Proven = Extract<Authentication, { outcome: 'proven' }>
-
-/** One request on its way through the steps below. */
-interface Judgement {
-  readonly context: PolicyContext
-  readonly state: PolicyState
-  readonly request: policy.DecideRequest
-  readonly uri: UriParts
-  readonly from: UriParts
-  /** Of the Request-URI; undefined for a tel: URI. */
-  readonly domain: DomainEntry | undefined
-}
 
 const { REMOVE } = policy.HeaderEdit_Operation
 
@@ -45,45 +48,24 @@ const NOT_DECIDED = done(reject('not_decided'))
 const NO_KEY = refusal('bad_request')
 
 /** Nobody of the domain is asked who he is, and no call leaves a record: the answer is there already. */
-function openAnswer(state: PolicyState, method: string, domain: DomainEntry, user: string) {
-  if (domain.authenticated || method === 'REGISTER' || (domain.accounting && method === 'INVITE')) return undefined
+function openAnswer(state: PolicyState, request: policy.DecideRequest, { host, user, params }: UriParts) {
+  const domain = host === '' ? undefined : findDomain(state.index, host)
+  const { method } = request
+  if (domain === undefined || method === 'REGISTER' || (domain.accounting && method === 'INVITE')) return undefined
+  if (asksForRegistrations(request) || (params !== '' && namesAnother(params))) return undefined
   const entry = domain.users.get(user)
   return entry && state.openPlans.get(entry)
 }
 
-/** Refusals that need no look at who speaks. */
-function refuseAtOnce(
-  { scheme, host }: UriParts,
-  domain: DomainEntry | undefined,
-): Done<policy.DecideResponse> | undefined {
+/** A parameter that makes the Request-URI another target than its user. */
+const namesAnother = (params: string): boolean =>
+  paramOf(params, 'gr') !== undefined || paramOf(params, 'maddr') !== undefined
+
+/** A Request-URI that nobody can read, or of a scheme that nobody here routes. */
+function refuseAtOnce({ scheme, host, telephone }: UriParts): Done<policy.DecideResponse> | undefined {
   if (scheme === '') return BAD_URI
-  // [RFC3261-16.3.2]
-  if (host === '') return scheme === 'tel' ? undefined : UNSUPPORTED_SCHEME
-  return domain === undefined ? RELAY_REFUSED : undefined
-}
-
-/**
- * The domain whose credentials are asked for: the caller's own when it is one of ours that asks, else the one that is
- * called; so a name of ours is never taken in vain. undefined: nobody asks.
- */
-function askingDomain({ state, request, from, domain }: Judgement): DomainEntry | undefined {
-  if (request.method === 'REGISTER') return domain?.authenticated ? domain : undefined
-  const own = findDomain(state.index, from.host)
-  if (own?.authenticated) return own
-  if (domain === undefined || !domain.authenticated) return undefined
-  const stranger = own === undefined && domain.anonymous && !offersCredentials(request.credentials, domain)
-  return stranger ? undefined : domain
-}
-
-/** Without authentication, From is believed, as the setting says; it gives a call its account. */
-function believedCaller({ state, from }: Judgement): Caller {
-  const user = findDomain(state.index, from.host)?.users.get(from.user)
-  return user === undefined || user.domain.authenticated ? NOBODY : callerOf(user)
-}
-
-function callerFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): Caller {
-  if (proven !== undefined) return callerOf(proven.user)
-  return accounting ? believedCaller(judgement) : NOBODY
+  // [RFC3261-16.3.2] [RFC3261-8.2.2.1c]
+  return host === '' && telephone === '' ? UNSUPPORTED_SCHEME : undefined
 }
 
 /** Calls of the domain leave records. */
@@ -92,24 +74,54 @@ function isAccounted({ method }: policy.DecideRequest, domain: DomainEntry | und
 }
 
 function ask(judgement: Judgement, domain: DomainEntry, stale: boolean): Decision {
-  const { context, request } = judgement
+  const { context } = judgement
   const algorithms = offeredAlgorithms(domain, context.challengeOrder)
-  return done(challenge(context.nonces, domain, algorithms, { proxy: request.method !== 'REGISTER', stale }))
+  return done(challenge(context.nonces, domain, algorithms, { proxy: !isRegistrars(judgement), stale }))
 }
 
-/** Identity headers, and the credentials of our realm, which go no further; those of others pass. [RFC3261-22.3] */
-function editsFor({ from, domain }: Judgement, proven: Proven | undefined): policy.HeaderEdit[] {
-  if (proven === undefined) return domain?.identity === 'off' ? [] : UNPROVEN_EDITS
-  const used = { operation: REMOVE, name: 'Proxy-Authorization', value: proven.value }
-  return [...identityEdits(from, proven.user), used]
+/** Identity headers, and the credentials of our realm, which go no further; those of others pass. [RFC3261-22.3d] */
+function additionsFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): PlanAdditions {
+  const { state, request, from, domain, trusted } = judgement
+  if (proven !== undefined) {
+    const { user, value } = proven
+    const used = { operation: REMOVE, name: 'Proxy-Authorization', value }
+    const wishes = { from, preferred: request.preferredIdentities, privacy: request.privacy }
+    const edits = [...identityEdits(state.index, user, wishes), used]
+    return { edits, accounting, sourceTrusted: user.domain.identity === 'off' }
+  }
+  if (trusted) return { edits: TRUSTED_EDITS, accounting, sourceTrusted: true }
+  const off = domain?.identity === 'off'
+  return { edits: off ? [] : UNPROVEN_EDITS, accounting, sourceTrusted: off }
+}
+
+/** [RFC5627-6.1a] undefined: the Request-URI is no GRUU. */
+function gruuVerdict({ context, uri, domain }: Judgement): PlanVerdict | undefined {
+  const gr = paramOf(uri.params, 'gr')
+  if (gr === undefined || domain === undefined) return undefined
+  const gruu = parseGruu(context.gruuKeys, uri.user, domain.name, gr)
+  const user = gruu && findUser(domain, splitUri(gruu.aor).user)
+  return planInstance(user, gruu)
+}
+
+/** @param sender the authenticated user: nobody else's request leaves the cluster */
+function verdictFor(judgement: Judgement, sender: UserEntry | undefined): PlanVerdict {
+  const { state, request, uri, domain, maddr } = judgement
+  if (judgement.away && sender !== undefined) {
+    return planRelay({ uri: request.requestUri, host: uri.host, maddr }, sender.domain, state.index)
+  }
+  if (uri.telephone !== '') return planNumber(judgement.number?.number ?? '', domain)
+  const { method } = request
+  return gruuVerdict(judgement) ?? plan({ method, user: uri.user, host: uri.host }, state.index)
 }
 
 /** The plan, and for an INVITE with accounting its record. */
 function planFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): EventualDecision {
-  const { context, state, request, uri } = judgement
-  const caller = callerFor(judgement, proven, accounting)
-  const verdict = plan({ method: request.method, user: uri.user, host: uri.host }, state.index)
-  const response = toResponse(verdict, caller, { edits: editsFor(judgement, proven), accounting })
+  const { context, request } = judgement
+  const speaker = accounting || judgement.trusted || proven ? speakerOf(judgement, proven?.user) : undefined
+  const verdict = verdictFor(judgement, proven?.user)
+  if (judgement.away && verdict.kind === 'plan') context.counts.relays++
+  const caller = speaker === undefined ? NOBODY : callerOf(speaker)
+  const response = toResponse(verdict, caller, additionsFor(judgement, proven, accounting))
   // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a proven caller.
   const recorded = accounting && (verdict.kind === 'plan' || (verdict.kind === 'reject' && proven !== undefined))
   return recorded ? accountCall(context, request, response) : done(response)
@@ -118,18 +130,24 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
 function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
   const { state, request, from, context } = judgement
   const { user } = proven
-  if (request.method === 'REGISTER') return done(decideRegister(state, request, user))
+  if (isRegistrars(judgement)) return done(decideRegister(state, request, user))
   const accounting = isAccounted(request, user.domain)
-  if (maySay(state.index, from, user)) return planFor(judgement, proven, accounting)
+  if (maySay(state.index, from, user)) {
+    if (asksForRegistrations(request) && !judgement.away) return done(decideWatch(judgement, user))
+    return planFor(judgement, proven, accounting)
+  }
   const response = reject('not_your_identity', callerOf(user))
   return accounting ? accountCall(context, request, response) : done(response)
 }
 
-/** The store can't say whether the nonce is used up. Fails closed for REGISTER; for calls by setting. */
+/**
+ * The store can't say whether the nonce is used up. Fails closed for REGISTER and for what leaves the cluster, which may
+ * cost money; for other calls by setting.
+ */
 function withoutStore(judgement: Judgement, proven: Proven, failure: Failure): EventualDecision {
   const { context, request, state, from } = judgement
-  const closed = request.method === 'REGISTER' || context.tuning.callsWithoutStore === 'refuse'
-  if (closed) return context.health.toResult(failure)
+  const closed = isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
+  if (closed || context.tuning.callsWithoutStore === 'refuse') return context.health.toResult(failure)
   if (!maySay(state.index, from, proven.user)) return done(reject('not_your_identity', callerOf(proven.user)))
   context.counts.admittedWithoutStore++
   return planFor(judgement, proven, false)
@@ -150,7 +168,7 @@ function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecisi
   const { context, state, request, uri } = judgement
   const { method, credentials } = request
   const algorithms = offeredAlgorithms(asking, context.challengeOrder)
-  const proxy = method !== 'REGISTER'
+  const proxy = !isRegistrars(judgement)
   const scope = {
     index: state.index,
     credentials: state.credentials,
@@ -174,28 +192,36 @@ function countFailure({ counts }: PolicyContext, outcome: Exclude<Authentication
   if (outcome === 'stale') counts.staleNonces++
 }
 
-/** OPTIONS for the cluster itself is answered to anybody. [RFC3261-11] */
-const asksAboutUs = (method: string, { user, host }: UriParts): boolean =>
-  method === 'OPTIONS' && user === '' && host !== ''
+/** Nobody is asked who he is. */
+function decideUnasked(judgement: Judgement): EventualDecision {
+  const { context, state, request, domain } = judgement
+  if (judgement.away) return RELAY_REFUSED
+  if (request.method === 'REGISTER') return done(decideRegister(state, request, undefined))
+  if (judgement.trusted) context.counts.trusted++
+  if (asksForRegistrations(request)) return done(decideWatch(judgement, speakerOf(judgement, undefined)))
+  return planFor(judgement, undefined, isAccounted(request, domain))
+}
+
+/** OPTIONS for the cluster itself is answered to anybody. [RFC3261-11.1] */
+const asksAboutUs = ({ uri, request, away }: Judgement): boolean =>
+  request.method === 'OPTIONS' && uri.user === '' && uri.host !== '' && !away
 
 export function decide(context: PolicyContext, request: policy.DecideRequest): EventualDecision {
   const { state } = context
   const { method } = request
   const uri = splitUri(request.requestUri)
-  const domain = uri.host === '' ? undefined : findDomain(state.index, uri.host)
-  if (domain !== undefined && !state.index.anyAuthenticated) {
-    const open = openAnswer(state, method, domain, uri.user)
+  if (!state.index.anyAuthenticated) {
+    const open = openAnswer(state, request, uri)
     if (open !== undefined) return open
   }
-  // [RFC3261-22.1] ACK and CANCEL can't be challenged; they never come here from an edge that keeps to the design.
+  // [RFC3261-22.1f] [RFC3261-22.1g] ACK and CANCEL can't be challenged; they never come here from an edge that keeps to
+  // the design.
   if (method === 'ACK' || method === 'CANCEL') return NOT_DECIDED
-  const refused = refuseAtOnce(uri, domain)
+  const refused = refuseAtOnce(uri)
   if (refused !== undefined) return refused
   if (request.transactionKey === '') return NO_KEY
-  const judgement = { context, state, request, uri, from: splitUri(addressOf(request.from)), domain }
-  if (asksAboutUs(method, uri)) return planFor(judgement, undefined, false)
+  const judgement = judge(context, state, request, uri)
+  if (asksAboutUs(judgement)) return planFor(judgement, undefined, false)
   const asking = askingDomain(judgement)
-  if (asking !== undefined) return decideAsking(judgement, asking)
-  if (method === 'REGISTER') return done(decideRegister(state, request, undefined))
-  return planFor(judgement, undefined, isAccounted(request, domain))
+  return asking === undefined ? decideUnasked(judgement) : decideAsking(judgement, asking)
 }

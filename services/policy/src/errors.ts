@@ -15,13 +15,28 @@ export interface PolicyError {
 export const POLICY_ERRORS = {
   bad_uri: { kind: 'reject', sipStatus: 400, meaning: 'the Request-URI is no URI that can be read' },
   unsupported_scheme: { kind: 'reject', sipStatus: 416, meaning: 'the Request-URI is neither sip, sips nor tel' },
-  relay_refused: { kind: 'reject', sipStatus: 403, meaning: 'the Request-URI names no domain of this cluster' },
+  relay_refused: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'the Request-URI leads out of this cluster, and the sender may not relay there',
+  },
+  method_not_allowed: {
+    kind: 'reject',
+    sipStatus: 405,
+    meaning: 'a request for the cluster itself that is neither OPTIONS nor REGISTER',
+  },
   digest_uri_mismatch: { kind: 'reject', sipStatus: 400, meaning: 'the credentials were made for another Request-URI' },
   not_your_address: { kind: 'reject', sipStatus: 403, meaning: 'REGISTER for an address-of-record of somebody else' },
   not_your_identity: { kind: 'reject', sipStatus: 403, meaning: 'From is not the authenticated user' },
   unknown_address: { kind: 'reject', sipStatus: 404, meaning: 'REGISTER for an address-of-record that is no user' },
-  unknown_user: { kind: 'reject', sipStatus: 404, meaning: 'no subscriber or hunt group of the domain has this user' },
-  unknown_number: { kind: 'reject', sipStatus: 404, meaning: 'no resource routes telephone numbers' },
+  unknown_user: { kind: 'reject', sipStatus: 404, meaning: 'nobody of the domain has this user' },
+  unknown_number: { kind: 'reject', sipStatus: 404, meaning: 'nobody has this telephone number' },
+  unknown_gruu: { kind: 'reject', sipStatus: 404, meaning: 'the GRUU names no instance of a subscriber' },
+  not_your_registrations: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'SUBSCRIBE to the registrations of somebody else',
+  },
   not_decided: {
     kind: 'reject',
     sipStatus: 481,

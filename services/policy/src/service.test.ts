@@ -123,7 +123,7 @@ describe('addresses in text', () => {
     ['no uri', '', '', ''],
   ]
   test.each(URIS)('%s', (text, scheme, user, host) => {
-    expect(splitUri(text)).toEqual({ scheme, user, host })
+    expect(splitUri(text)).toMatchObject({ scheme, user, host })
   })
 
   const VALUES: readonly (readonly [string, string])[] = [

@@ -4,6 +4,7 @@
 // logged without the request (it carries credentials), counted, and ends the item.
 import type { ResourceSet } from '@tandem/resources'
 import { PushHub, type policy, type Result } from '@tandem/rpc'
+import { createKeyRing } from '@tandem/sip'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide.ts'
@@ -29,6 +30,7 @@ function createContext(options: PolicyServiceOptions, counts: PolicyCounts): Pol
     health: new StoreHealth(options.logger, counts, tuning.retryAfterS),
     nonces: new NonceMaker(config.keyRing, nonceTimes),
     challengeOrder: config.challengeOrder,
+    gruuKeys: createKeyRing(config.keyRing),
     state: createState(options.resources, config),
   }
 }
@@ -36,11 +38,11 @@ function createContext(options: PolicyServiceOptions, counts: PolicyCounts): Pol
 const CASE_COUNTS = {
   plan: 'plans',
   admit: 'admits',
-  watchRegistrations: 'admits',
+  watchRegistrations: 'watches',
   answer: 'answers',
   challenge: 'challenges',
   reject: 'rejects',
-  redirect: 'plans',
+  redirect: 'redirects',
 } as const satisfies Record<NonNullable<policy.DecideResponse['verdict']>['$case'], keyof PolicyCounts>
 
 function countDecision(counts: PolicyCounts, result: Result<policy.DecideResponse>): Result<policy.DecideResponse> {

@@ -17,16 +17,22 @@ import { NOBODY, toResponse } from './verdicts.ts'
 export interface PolicyState {
   readonly index: ResourceIndex
   readonly credentials: CredentialTable
-  /** The plan for a user as anybody without a name gets it, without accounting: the plain path allocates nothing. */
+  /**
+   * The plan for a user as anybody without a name gets it, without accounting: the plain path allocates nothing. Not there
+   * for users whose plan depends on where a request comes from.
+   */
   readonly openPlans: ReadonlyMap<UserEntry, Done<policy.DecideResponse>>
 }
 
 function openPlans(index: ResourceIndex): Map<UserEntry, Done<policy.DecideResponse>> {
   const plans = new Map<UserEntry, Done<policy.DecideResponse>>()
+  if (index.trustedSources !== undefined) return plans
   for (const domain of index.domains.values()) {
-    const edits = domain.identity === 'off' ? [] : UNPROVEN_EDITS
+    if (domain.sources !== undefined) continue
+    const off = domain.identity === 'off'
+    const additions = { edits: off ? [] : UNPROVEN_EDITS, accounting: false, sourceTrusted: off }
     for (const user of domain.users.values()) {
-      if (!plans.has(user)) plans.set(user, done(toResponse(user.plan, NOBODY, { edits, accounting: false })))
+      if (!plans.has(user)) plans.set(user, done(toResponse(user.plan, NOBODY, additions)))
     }
   }
   return plans

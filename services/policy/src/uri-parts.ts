@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Scheme, user and host of a URI in text: all that a decision needs, without a full parse. It validates nothing; a host
-// that is none simply belongs to no domain. Parameters, headers and port are skipped. [RFC3261-19.1.1]
+// Scheme, user, host and parameters of a URI in text: all that a decision needs, without a full parse. It validates nothing;
+// a host that is none simply belongs to no domain. Headers and port are skipped. [RFC3261-19.1.1]
 
 export interface UriParts {
   /** Lower case; `sip` and `sips` have user and host, other schemes have neither. '' for text that is no URI. */
@@ -10,9 +10,13 @@ export interface UriParts {
   readonly user: string
   /** As it came; IPv6 in brackets. */
   readonly host: string
+  /** `;gr;maddr=…` as it came, '' for none. */
+  readonly params: string
+  /** What follows `tel:`; '' for other schemes. */
+  readonly telephone: string
 }
 
-const NO_URI: UriParts = { scheme: '', user: '', host: '' }
+const NO_URI: UriParts = { scheme: '', user: '', host: '', params: '', telephone: '' }
 
 const COLON = 58
 const SEMICOLON = 59
@@ -54,16 +58,38 @@ function schemeOf(text: string): string {
   return /^[a-z][a-z0-9+.-]*$/.test(scheme) ? scheme : ''
 }
 
+/** The parameters after a host that ends at `from`, which may be followed by a port. */
+function paramsFrom(text: string, from: number): string {
+  if (from === text.length) return ''
+  const start = text.indexOf(';', from)
+  const headers = text.indexOf('?', from)
+  if (start < 0 || (headers >= 0 && headers < start)) return ''
+  return headers < 0 ? text.slice(start) : text.slice(start, headers)
+}
+
+/** Value of a parameter, '' where it has none; undefined: it is not there. */
+export function paramOf(params: string, name: string): string | undefined {
+  if (params === '') return undefined
+  for (const one of params.split(';')) {
+    const equals = one.indexOf('=')
+    const key = equals < 0 ? one : one.slice(0, equals)
+    if (key.toLowerCase() === name) return equals < 0 ? '' : one.slice(equals + 1)
+  }
+  return undefined
+}
+
 export function splitUri(text: string): UriParts {
   const scheme = schemeOf(text)
   if (scheme === '') return NO_URI
-  if (scheme !== 'sip' && scheme !== 'sips') return { scheme, user: '', host: '' }
+  if (scheme === 'tel') return { ...NO_URI, scheme, telephone: text.slice(4) }
+  if (scheme !== 'sip' && scheme !== 'sips') return { ...NO_URI, scheme }
   const from = scheme.length + 1
   const at = text.indexOf('@', from)
   const host = at < 0 ? from : at + 1
   const end = hostEnd(text, host)
   if (end === host) return NO_URI
-  return { scheme, user: at < 0 ? '' : userOf(text, from, at), host: text.slice(host, end) }
+  const user = at < 0 ? '' : userOf(text, from, at)
+  return { scheme, user, host: text.slice(host, end), params: paramsFrom(text, end), telephone: '' }
 }
 
 /** Index after a quoted string that starts at `from`, or the text's length when it does not end. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Verdicts as values. What does not depend on the request is built once and frozen: nobody changes a verdict.
-import type { PlanStep, PlanVerdict, UserEntry } from '@tandem/resources'
+import type { Forking, PlanStep, PlanTarget, PlanVerdict, UserEntry } from '@tandem/resources'
 import { policy } from '@tandem/rpc'
 import { POLICY_ERRORS, type PolicyErrorCode } from './errors.ts'
 
@@ -25,57 +25,89 @@ export function reject(code: PolicyErrorCode, caller: Caller = NOBODY): policy.D
   return withCaller({ $case: 'reject', value }, caller)
 }
 
-const toStep = ({ targets, ringMs, retryStatuses }: PlanStep): policy.Step => ({
-  targets: targets.map(({ aor }) => ({
-    where: { $case: 'aor', value: aor },
-    instanceId: '',
-    registrationHash: 0,
-    trusted: false,
-    retarget: undefined,
-    qMilli: 0,
-  })),
-  ringMs,
-  retryStatuses: [...retryStatuses],
-  forking: policy.Step_Forking.UNSPECIFIED,
+const FORKING = {
+  parallel: policy.Step_Forking.UNSPECIFIED,
+  q: policy.Step_Forking.BY_Q,
+  serial: policy.Step_Forking.SERIAL,
+} as const satisfies Record<Forking, policy.Step_Forking>
+
+const toTarget = ({ aor, uri, retarget, ...rest }: PlanTarget): policy.Target => ({
+  where: uri === '' ? { $case: 'aor', value: aor } : { $case: 'uri', value: uri },
+  instanceId: rest.instanceId,
+  registrationHash: rest.registrationHash,
+  trusted: rest.trusted,
+  retarget: retarget && { ...retarget },
+  qMilli: 0,
 })
 
-/** `verdict` of the planner as an answer to an edge. */
-export function toResponse(
-  verdict: PlanVerdict,
-  caller: Caller,
-  more: { readonly edits: policy.HeaderEdit[]; readonly accounting: boolean },
-): policy.DecideResponse {
-  if (verdict.kind === 'answer') return withCaller({ $case: 'answer', value: { status: verdict.status } }, caller)
-  if (verdict.kind === 'reject') {
-    const { status, code } = verdict
-    return withCaller({ $case: 'reject', value: { status, reason: '', retryAfterS: 0, code } }, caller)
-  }
-  const steps = verdict.steps.map(toStep)
-  const plan = {
-    steps,
-    edits: more.edits,
+const toStep = ({ targets, ringMs, retryStatuses, forking }: PlanStep): policy.Step => ({
+  targets: targets.map(toTarget),
+  ringMs,
+  retryStatuses: [...retryStatuses],
+  forking: FORKING[forking],
+})
+
+/** What a plan gets besides what the planner says. */
+export interface PlanAdditions {
+  readonly edits: policy.HeaderEdit[]
+  readonly accounting: boolean
+  readonly sourceTrusted: boolean
+}
+
+function toPlan({ steps, mode }: PlanVerdict, { edits, accounting, sourceTrusted }: PlanAdditions): policy.Plan {
+  return {
+    steps: steps.map(toStep),
+    edits,
     maxDurationS: 0,
-    accounting: more.accounting,
-    stateless: false,
-    maxRecursions: 0,
-    sourceTrusted: false,
+    accounting,
+    // A call of another domain's user may be accounted: then it is not forwarded without state. [RFC3261-16.11]
+    stateless: mode.stateless && !accounting,
+    maxRecursions: mode.maxRecursions,
+    sourceTrusted,
   }
-  return withCaller({ $case: 'plan', value: plan }, caller)
+}
+
+/** `verdict` of the planner as an answer to an edge. */
+export function toResponse(verdict: PlanVerdict, caller: Caller, more: PlanAdditions): policy.DecideResponse {
+  const { kind, status, code, contacts, aor } = verdict
+  switch (kind) {
+    case 'answer':
+      return withCaller({ $case: 'answer', value: { status } }, caller)
+    case 'reject':
+      return withCaller({ $case: 'reject', value: { status, reason: '', retryAfterS: 0, code } }, caller)
+    case 'redirect':
+      return withCaller({ $case: 'redirect', value: { status, contacts: [...contacts], aor } }, caller)
+    default:
+      return withCaller({ $case: 'plan', value: toPlan(verdict, more) }, caller)
+  }
 }
 
 /** REGISTER may go on, for the address-of-record of `user`. */
 export function admit(user: UserEntry, caller: Caller): policy.DecideResponse {
-  const { minExpiresS, maxExpiresS, defaultExpiresS } = user.domain
+  const { minExpiresS, maxExpiresS, defaultExpiresS, replaceOldest, serviceRoute } = user.domain
   const value = {
     aor: user.aor,
     minExpiresS,
     maxExpiresS,
     defaultExpiresS,
     maxContacts: user.maxContacts,
-    replaceOldest: false,
-    serviceRoute: false,
+    replaceOldest,
+    serviceRoute,
   }
   return withCaller({ $case: 'admit', value }, caller)
+}
+
+/** Longer than a registration usually lives, so that a subscription outlives the refreshes it tells of. */
+const DEFAULT_WATCH_S = 3_761
+
+/** The subscription to the registrations of `user` may go on. [RFC3680-4.4] */
+export function watch(user: UserEntry, caller: Caller): policy.DecideResponse {
+  const { minExpiresS, maxExpiresS } = user.domain
+  const defaultExpiresS = Math.min(Math.max(DEFAULT_WATCH_S, minExpiresS), maxExpiresS)
+  return withCaller(
+    { $case: 'watchRegistrations', value: { aor: user.aor, minExpiresS, maxExpiresS, defaultExpiresS } },
+    caller,
+  )
 }
 
 export const callerOf = (user: UserEntry): Caller => ({ identity: user.aor, account: user.account })

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// One request on its way through a decision: what its URIs name, where it leads, and whether who sent it is trusted for the
+// address that it came from. Computed once; the steps only look at it.
+import {
+  type DomainEntry,
+  domainOfNumber,
+  findDomain,
+  leadsAway,
+  type PhoneNumber,
+  parsePhoneNumber,
+} from '@tandem/resources'
+import type { policy } from '@tandem/rpc'
+import { offersCredentials } from './authenticate.ts'
+import type { PolicyContext } from './context.ts'
+import { userOf } from './identity.ts'
+import type { PolicyState } from './state.ts'
+import { addressOf, paramOf, splitUri, type UriParts } from './uri-parts.ts'
+
+export interface Judgement {
+  readonly context: PolicyContext
+  readonly state: PolicyState
+  readonly request: policy.DecideRequest
+  readonly uri: UriParts
+  /** Of a tel URI; undefined for others, and for what is no number. */
+  readonly number: PhoneNumber | undefined
+  readonly from: UriParts
+  /** Of the Request-URI; undefined for a foreign one, and for a number that nobody has. */
+  readonly domain: DomainEntry | undefined
+  /** Of From; undefined for strangers. */
+  readonly own: DomainEntry | undefined
+  /** Value of `maddr` in the Request-URI, '' for none. */
+  readonly maddr: string
+  /** The Request-URI leads out of this cluster. */
+  readonly away: boolean
+  /** Sent from an address that the domain, or a trunk, says to believe. */
+  readonly trusted: boolean
+}
+
+/** The domain of From: by its host, or by the number that it shows. */
+function ownDomain({ index }: PolicyState, from: UriParts): DomainEntry | undefined {
+  if (from.host !== '') return findDomain(index, from.host)
+  return from.telephone === '' ? undefined : userOf(index, from)?.domain
+}
+
+/** Its own domain trusts for a caller of ours, the called one for strangers; a trusted trunk is trusted by all. */
+function isTrusted(state: PolicyState, source: policy.Source | undefined, asked: DomainEntry | undefined): boolean {
+  if (source === undefined) return false
+  return state.index.trustedSources?.has(source.address) === true || asked?.sources?.has(source.address) === true
+}
+
+export function judge(
+  context: PolicyContext,
+  state: PolicyState,
+  request: policy.DecideRequest,
+  uri: UriParts,
+): Judgement {
+  const { index } = state
+  const from = splitUri(addressOf(request.from))
+  const own = ownDomain(state, from)
+  const number = uri.telephone === '' ? undefined : parsePhoneNumber(uri.telephone)
+  const domain = number === undefined ? uri.host && findDomain(index, uri.host) : domainOfNumber(index, number, own)
+  const maddr = paramOf(uri.params, 'maddr') ?? ''
+  return {
+    context,
+    state,
+    request,
+    uri,
+    number,
+    from,
+    domain: domain || undefined,
+    own,
+    maddr,
+    away: leadsAway({ host: uri.host, maddr }, index),
+    trusted: isTrusted(state, request.source, own ?? (domain || undefined)),
+  }
+}
+
+/**
+ * The domain whose credentials are asked for: the caller's own when it is one of ours that asks, else the one that is
+ * called; so a name of ours is never taken in vain. undefined: nobody asks.
+ * Out of the cluster only users of ours are let, by a domain that lets some: whoever they are, they say so with digest.
+ */
+export function askingDomain({ request, domain, own, away, trusted }: Judgement): DomainEntry | undefined {
+  if (away) return own?.authenticated && own.relay !== undefined ? own : undefined
+  if (request.method === 'REGISTER') return domain?.authenticated ? domain : undefined
+  if (trusted) return undefined
+  if (own?.authenticated) return own
+  if (domain === undefined || !domain.authenticated) return undefined
+  const stranger = own === undefined && domain.anonymous && !offersCredentials(request.credentials, domain)
+  return stranger ? undefined : domain
+}
+
+/** REGISTER is asked by a registrar, everything else by a proxy. [RFC3261-22.1a] */
+export const isRegistrars = ({ request, away }: Judgement): boolean => request.method === 'REGISTER' && !away
