@@ -10,7 +10,7 @@ export const MAX_BINDINGS = 100
 /** Removed bindings of one AoR that are remembered. */
 export const MAX_TOMBSTONES = 16
 
-/** Hash of what the phone asked for. Flow and path are left out: a retransmission may come through another edge. */
+/** Hash of what the phone asked for, nothing else: a retransmission may come through another edge, by another flow and path. */
 export function contentHash(update: BindingUpdate): string {
   const hash = createHash('sha1').update(update.removeAll ? '*' : '')
   for (const contact of update.contacts) {
@@ -18,6 +18,12 @@ export function contentHash(update: BindingUpdate): string {
     hash.update(JSON.stringify([uri, expiresS, qMilli, instanceId, regId, params]))
   }
   return hash.digest('base64url').slice(0, 11)
+}
+
+/** What stands for an instance where bindings of the same one are to be found; 0 for none. */
+export function instanceHash(instanceId: string): number {
+  if (instanceId === '') return 0
+  return createHash('sha1').update(instanceId).digest().readUInt32LE(0) || 1
 }
 
 /** Bindings allowed after this update. */

@@ -25,6 +25,8 @@ export interface Binding {
   path: string[]
   params: string
   userAgent: string
+  /** Of the registration of its instance [RFC5627-5.1]; 0 without an instance. */
+  registrationHash: number
 }
 
 export interface ContactUpdate {
@@ -50,8 +52,14 @@ export interface BindingUpdate {
   removeAll: boolean
   /** Empty and not removeAll: a query. */
   contacts: readonly ContactUpdate[]
+  /** Keys of bindings that go with this update, if they are there; not content of what the phone asked for, no key of `contacts`. */
+  alsoRemove: readonly string[]
   /** Bindings after the update, at most. */
   maxContacts: number
+  /** Beyond that, the bindings that were updated longest ago go; else the update is refused. Never those of this update. */
+  replaceOldest: boolean
+  /** Names the registration that this update begins, where it begins one; 1 to 2^32 - 1. */
+  registrationHash: number
   userAgent: string
 }
 

@@ -7,6 +7,7 @@ import type { LocationCounts } from './counts.ts'
 import { type LocationErrorCode, refusal } from './errors.ts'
 import type { Membership } from './membership.ts'
 import type { LocationTuning, RegistrationBounds } from './options.ts'
+import type { StaticContacts } from './static-bindings.ts'
 
 export interface Deps {
   readonly store: LocationStore
@@ -14,6 +15,7 @@ export interface Deps {
   readonly bounds: RegistrationBounds
   readonly tuning: LocationTuning
   readonly membership: Membership
+  readonly staticContacts: StaticContacts
   /** Told after every answer of the store whether it was there. */
   readonly onStore: (isUp: boolean) => void
 }

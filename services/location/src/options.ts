@@ -6,6 +6,7 @@ import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub
 import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
+import type { StaticContacts } from './static-bindings.ts'
 
 /** Bounds of a registration where policy names none for the domain. */
 export type RegistrationBounds = Pick<
@@ -42,6 +43,8 @@ export interface LocationServiceOptions {
   readonly config: RegistrationBounds
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
+  /** Contacts by configuration, by canonical address-of-record. */
+  readonly staticContacts?: StaticContacts
   readonly tuning?: Partial<LocationTuning>
 }
 

@@ -5,11 +5,22 @@
 // the same step as the write, so that it holds when two edges race.
 // Contacts equal by §19.1.4 whose texts differ in parameters that one of them lacks have different keys in the store:
 // the older one is removed by a second write, right after the first. Between the two the address-of-record has both.
+// Where the first finds no room, the bindings are read, and the second try says what goes for being equal, and whether the
+// oldest ones make room: nothing was changed before it.
 import { done, type location, type Refused, type Result } from '@tandem/rpc'
-import { type BindingUpdate, type ContactUpdate, type RegisterOutcome, type Stored, whenStored } from '@tandem/store'
+import { registrationHash } from '@tandem/sip'
+import {
+  type Bindings,
+  type BindingUpdate,
+  type ContactUpdate,
+  type RegisterOutcome,
+  type Stored,
+  whenStored,
+} from '@tandem/store'
 import { type ContactIdentity, contactIdentity, isSameContact } from './contact-identity.ts'
 import { type Deps, fromStore, refuse } from './deps.ts'
 import { refusal } from './errors.ts'
+import { withStatic } from './static-bindings.ts'
 
 type RegisterResult = Result<location.RegisterResponse>
 
@@ -25,7 +36,12 @@ interface Intervals {
 interface Prepared {
   readonly update: BindingUpdate
   readonly identities: readonly ContactIdentity[]
+  readonly replaceOldest: boolean
+  /** What the answer says of contacts by configuration. */
+  readonly staticExpiresS: number
 }
+
+type UpdateBase = Omit<BindingUpdate, 'removeAll' | 'contacts'>
 
 export function createRegister(deps: Deps) {
   return (request: location.RegisterRequest): RegisterResult | Promise<RegisterResult> => {
@@ -38,19 +54,28 @@ export function createRegister(deps: Deps) {
 
 function prepare(deps: Deps, request: location.RegisterRequest): Prepared | Refused {
   if (request.aor === '' || request.callId === '') return refusal('bad_request', 'a register needs aor and call_id')
-  const base = {
-    aor: request.aor,
-    callId: request.callId,
-    cseq: request.cseq,
+  const { aor, callId, cseq, userAgent, replaceOldest } = request
+  const base: UpdateBase = {
+    aor,
+    callId,
+    cseq,
+    alsoRemove: NONE,
     maxContacts: request.maxContacts || deps.bounds.maxContacts,
-    userAgent: request.userAgent,
+    replaceOldest: false,
+    registrationHash: registrationHash(callId, cseq),
+    userAgent,
   }
+  const intervals = intervalsOf(deps, request)
+  const facts = { replaceOldest, staticExpiresS: intervals.maxS }
   if (isStar(request)) {
     if (!isLoneStar(request)) return refusal('star_not_alone')
-    return { update: { ...base, removeAll: true, contacts: [] }, identities: [] }
+    return { ...facts, update: { ...base, removeAll: true, contacts: [] }, identities: [] }
   }
-  return prepareContacts(deps, request, base)
+  const prepared = prepareContacts(request, intervals, base)
+  return 'outcome' in prepared ? prepared : { ...facts, ...prepared }
 }
+
+const NONE: readonly string[] = []
 
 function isStar(request: location.RegisterRequest): boolean {
   return request.removeAll || request.contacts.some((contact) => contact.uri === '*')
@@ -63,11 +88,10 @@ function isLoneStar({ removeAll, contacts }: location.RegisterRequest): boolean 
 }
 
 function prepareContacts(
-  deps: Deps,
   request: location.RegisterRequest,
-  base: Omit<BindingUpdate, 'removeAll' | 'contacts'>,
-): Prepared | Refused {
-  const intervals = intervalsOf(deps, request)
+  intervals: Intervals,
+  base: UpdateBase,
+): Pick<Prepared, 'update' | 'identities'> | Refused {
   const contacts: ContactUpdate[] = []
   const identities: ContactIdentity[] = []
   for (const contact of request.contacts) {
@@ -124,11 +148,30 @@ function settle(
   prepared: Prepared,
   first: Stored<RegisterOutcome>,
 ): RegisterResult | Promise<RegisterResult> {
-  if (first.state !== 'stored' || first.value.result !== 'ok') return answer(deps, first)
+  if (first.state !== 'stored' || first.value.result === 'outOfOrder') return answer(deps, prepared, first)
+  if (first.value.result === 'tooMany') return makeRoom(deps, prepared)
   const stale = staleEquals(prepared, first.value.bindings)
-  if (stale.length === 0) return answer(deps, first)
+  if (stale.length === 0) return answer(deps, prepared, first)
   const second = deps.store.register({ ...prepared.update, contacts: stale })
-  return whenStored(second, (result) => answer(deps, result))
+  return whenStored(second, (result) => answer(deps, prepared, result))
+}
+
+/** A contact takes the place of the one that it equals; and of the oldest ones, where the domain wants it so. */
+function makeRoom(deps: Deps, prepared: Prepared): RegisterResult | Promise<RegisterResult> {
+  return whenStored(deps.store.locate(prepared.update.aor), (found) => retryWithRoom(deps, prepared, found))
+}
+
+function retryWithRoom(
+  deps: Deps,
+  prepared: Prepared,
+  found: Stored<Bindings>,
+): RegisterResult | Promise<RegisterResult> {
+  const { update, replaceOldest } = prepared
+  if (found.state !== 'stored') return fromStore(deps, found, () => refuse(deps, refusal('too_many_contacts')))
+  const alsoRemove = staleEquals(prepared, found.value.bindings).map((contact) => contact.uriKey)
+  if (alsoRemove.length === 0 && !replaceOldest) return refuse(deps, refusal('too_many_contacts'))
+  const second = deps.store.register({ ...update, alsoRemove, replaceOldest })
+  return whenStored(second, (result) => answer(deps, prepared, result))
 }
 
 /** Bindings that the request did not name by key but equals by §19.1.4, as removals. */
@@ -145,9 +188,11 @@ function staleEquals({ identities, update }: Prepared, bindings: readonly locati
   return stale
 }
 
-function answer(deps: Deps, result: Stored<RegisterOutcome>): RegisterResult {
+function answer(deps: Deps, { update, staticExpiresS }: Prepared, result: Stored<RegisterOutcome>): RegisterResult {
   return fromStore(deps, result, (outcome) => {
-    if (outcome.result === 'ok') return done({ bindings: outcome.bindings, version: outcome.version })
-    return refuse(deps, refusal(outcome.result === 'tooMany' ? 'too_many_contacts' : 'out_of_order'))
+    if (outcome.result !== 'ok')
+      return refuse(deps, refusal(outcome.result === 'tooMany' ? 'too_many_contacts' : 'out_of_order'))
+    const { bindings, version } = outcome
+    return done({ bindings: withStatic(deps.staticContacts, update.aor, bindings, staticExpiresS), version })
   })
 }

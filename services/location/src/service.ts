@@ -27,11 +27,12 @@ export function createLocationService(options: LocationServiceOptions): Location
   const watch = new StoreWatch(logger)
   const onStore = (isUp: boolean) => watch.note(isUp)
   const now = () => performance.now()
+  const staticContacts = options.staticContacts ?? new Map()
   const membership = new Membership({ store, counts, tuning, pushes, onStore, now })
   const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
   if (metrics) registerMetrics(metrics, counts, membership)
   return {
-    ...createHandlers({ store, counts, bounds: config, tuning, membership, onStore }),
+    ...createHandlers({ store, counts, bounds: config, tuning, membership, staticContacts, onStore }),
     pushes,
     hooks: {
       onStreamOpen: (peer) => membership.greet(peer),

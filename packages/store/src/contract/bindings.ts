@@ -2,9 +2,17 @@
 // Contract: bindings and their change feed. [RFC3261-10.3]
 import { expect, it } from 'vitest'
 import { SHARDS, shardOf } from '../shard.ts'
+import type { ContactUpdate, RegisterOutcome } from '../types.ts'
 import { contact, update, urisOf, value, type World } from './world.ts'
 
 export function bindingContract(at: () => World): void {
+  registerContract(at)
+  roomContract(at)
+  registrationContract(at)
+  feedContract(at)
+}
+
+function registerContract(at: () => World): void {
   it('MUST store a contact and give it back with the seconds left, flow, path and parameters', async () => {
     const { store, name } = open(at)
     const aor = name('sip:alice')
@@ -21,7 +29,7 @@ export function bindingContract(at: () => World): void {
     expect(made).toEqual({ result: 'ok', bindings, version })
     expect(version).toBeGreaterThan(0n)
     const { uriKey: _key, ...shown } = asked
-    expect(bindings).toEqual([{ ...shown, callId: 'call-1', cseq: 7, userAgent: 'phone/1' }])
+    expect(bindings).toEqual([{ ...shown, callId: 'call-1', cseq: 7, userAgent: 'phone/1', registrationHash: 7 }])
   })
 
   it('MUST answer a query without changing anything', async () => {
@@ -88,6 +96,31 @@ export function bindingContract(at: () => World): void {
     expect(await value(store.location.register(update(aor, 10, [], star)))).toMatchObject({ bindings: [] })
   })
 
+  it('MUST let the last of equal contacts of one request win', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const twice = [contact('sip:a@h', { qMilli: 1 }), contact('sip:a@h', { qMilli: 2 })]
+    const made = await value(store.location.register(update(aor, 1, twice)))
+    expect(made).toMatchObject({ bindings: [{ uri: 'sip:a@h', qMilli: 2 }] })
+  })
+
+  it('[RFC3261-10.3.7] MUST remove what is equal under another key in the same step, and know the repeat by what the phone said', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h;ob'), contact('sip:b@h')])))
+    const asked = [contact('sip:a@h')]
+    const made = await value(
+      store.location.register(update(aor, 2, asked, { alsoRemove: ['sip:a@h;ob', 'sip:none@h'] })),
+    )
+    if (made.result !== 'ok') throw new Error(made.result)
+    expect(urisOf(made.bindings)).toEqual(['sip:a@h', 'sip:b@h'])
+    expect(await value(store.location.register(update(aor, 2, asked)))).toEqual(made)
+    const late = update(aor, 1, [contact('sip:c@h')], { alsoRemove: ['sip:a@h'] })
+    expect(await value(store.location.register(late))).toEqual({ result: 'outOfOrder' })
+  })
+}
+
+function roomContract(at: () => World): void {
   it('MUST refuse more contacts than allowed as a whole, and never a refresh or removal', async () => {
     const { store, name } = open(at)
     const aor = name('sip:alice')
@@ -104,14 +137,111 @@ export function bindingContract(at: () => World): void {
     expect(one).toEqual({ result: 'tooMany' })
   })
 
-  it('MUST let the last of equal contacts of one request win', async () => {
+  const replacing = { maxContacts: 2, replaceOldest: true }
+
+  it('MUST let the new take the place of those updated longest ago, and tell the feed', async () => {
     const { store, name } = open(at)
     const aor = name('sip:alice')
-    const twice = [contact('sip:a@h', { qMilli: 1 }), contact('sip:a@h', { qMilli: 2 })]
-    const made = await value(store.location.register(update(aor, 1, twice)))
-    expect(made).toMatchObject({ bindings: [{ uri: 'sip:a@h', qMilli: 2 }] })
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h', { qMilli: 1 }), contact('sip:b@h')])))
+    await value(store.location.register(update(aor, 2, [contact('sip:a@h', { qMilli: 1 })])))
+    const start = await value(store.location.readChanges(shardOf(aor), undefined, 10))
+    const third = update(aor, 1, [contact('sip:c@h')], { ...replacing, callId: 'call-2' })
+    expect(bindingUris(await value(store.location.register(third)))).toEqual(['sip:c@h', 'sip:a@h'])
+    const page = await value(store.location.readChanges(shardOf(aor), start.cursor, 100))
+    expect(page.changes.filter((change) => change.aor === aor).map(({ kind }) => kind)).toEqual(['add', 'remove'])
+    expect(bindingUris(await value(store.location.register(third)))).toEqual(['sip:c@h', 'sip:a@h'])
   })
 
+  it('MUST remember of a replaced binding its own order: a late copy changes nothing, the next refresh is taken', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const ofA = (cseq: number) => update(aor, cseq, [contact('sip:a@h')], { ...replacing, callId: 'call-a' })
+    await value(store.location.register(ofA(4)))
+    await value(store.location.register(update(aor, 1, [contact('sip:b@h'), contact('sip:c@h')], replacing)))
+    expect(bindingUris(await value(store.location.register(ofA(4))))).toEqual(['sip:c@h', 'sip:b@h'])
+    expect(await value(store.location.register(ofA(3)))).toEqual({ result: 'outOfOrder' })
+    expect(bindingUris(await value(store.location.register(ofA(5))))).toEqual(['sip:a@h', 'sip:c@h'])
+  })
+
+  it('MUST refuse an update that is too large by itself, and never replace for a refresh or a removal', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const three = [contact('sip:a@h'), contact('sip:b@h'), contact('sip:c@h')]
+    expect(await value(store.location.register(update(aor, 1, three, replacing)))).toEqual({ result: 'tooMany' })
+    await value(store.location.register(update(aor, 2, three)))
+    const refresh = update(aor, 3, [contact('sip:a@h')], replacing)
+    expect(bindingUris(await value(store.location.register(refresh)))).toEqual(['sip:a@h', 'sip:c@h', 'sip:b@h'])
+    const gone = update(aor, 4, [contact('sip:a@h', { expiresS: 0 })], replacing)
+    expect(bindingUris(await value(store.location.register(gone)))).toEqual(['sip:c@h', 'sip:b@h'])
+    const equal = update(aor, 5, [contact('sip:b@h;x')], { ...replacing, alsoRemove: ['sip:b@h'] })
+    expect(bindingUris(await value(store.location.register(equal)))).toEqual(['sip:b@h;x', 'sip:c@h'])
+  })
+
+  it('MUST let two that race for the last place leave one binding too many to neither', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
+    const racing = ['b', 'c'].map((user) =>
+      store.location.register(update(aor, 1, [contact(`sip:${user}@h`)], { ...replacing, callId: user })),
+    )
+    for (const outcome of await Promise.all(racing)) expect(outcome.state).toBe('stored')
+    expect(urisOf((await value(store.location.locate(aor))).bindings).sort()).toEqual(['sip:b@h', 'sip:c@h'])
+  })
+}
+
+function registrationContract(at: () => World): void {
+  const flow = (regId: number, more = {}) =>
+    contact(`sip:a@h:${regId}`, { uriKey: `flow:${regId};urn:1`, instanceId: 'urn:1', regId, ...more })
+  const numbersOf = (outcome: RegisterOutcome) =>
+    outcome.result === 'ok' ? outcome.bindings.map(({ uri, registrationHash }) => `${uri} ${registrationHash}`) : []
+
+  it('[RFC5627-5.1] MUST keep one registration of an instance through refreshes and further flows', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const register = async (cseq: number, contacts: ContactUpdate[], callId: string) =>
+      numbersOf(await value(store.location.register(update(aor, cseq, contacts, { callId, registrationHash: cseq }))))
+    expect(await register(1, [flow(1)], 'x')).toEqual(['sip:a@h:1 1'])
+    expect(await register(2, [flow(1)], 'x')).toEqual(['sip:a@h:1 1'])
+    expect(await register(30, [flow(2)], 'y')).toEqual(['sip:a@h:2 1', 'sip:a@h:1 1'])
+    expect(await register(3, [flow(1, { expiresS: 0 })], 'x')).toEqual(['sip:a@h:2 1'])
+    expect(await register(31, [flow(2), contact('sip:plain@h')], 'y')).toEqual(['sip:plain@h 0', 'sip:a@h:2 1'])
+  })
+
+  it('[RFC5627-5.1] MUST begin another one for all its bindings when a flow comes with another Call-ID', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const register = async (cseq: number, contacts: ContactUpdate[], callId: string) =>
+      numbersOf(await value(store.location.register(update(aor, cseq, contacts, { callId, registrationHash: cseq }))))
+    await register(1, [flow(1)], 'x')
+    await register(2, [flow(2)], 'y')
+    await register(3, [contact('sip:other@h', { instanceId: 'urn:2' })], 'z')
+    expect(await register(4, [flow(1)], 'new')).toEqual(['sip:a@h:1 4', 'sip:other@h 3', 'sip:a@h:2 4'])
+  })
+
+  it('[RFC5627-5.1] MUST compare with the binding of the instance last updated where there is no flow', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const at1 = (port: number) => contact(`sip:a@h:${port}`, { instanceId: 'urn:1' })
+    const register = async (cseq: number, port: number, callId: string) =>
+      numbersOf(
+        await value(store.location.register(update(aor, cseq, [at1(port)], { callId, registrationHash: cseq }))),
+      )
+    expect(await register(1, 1, 'x')).toEqual(['sip:a@h:1 1'])
+    expect(await register(2, 2, 'x')).toEqual(['sip:a@h:2 1', 'sip:a@h:1 1'])
+    expect(await register(7, 3, 'y')).toEqual(['sip:a@h:3 7', 'sip:a@h:2 7', 'sip:a@h:1 7'])
+  })
+
+  it('[RFC5627-5.3] MUST begin another one after the last binding has gone, with the same Call-ID too', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [flow(1)], { registrationHash: 11 })))
+    await value(store.location.register(update(aor, 2, [flow(1, { expiresS: 0 })], { registrationHash: 12 })))
+    const again = await value(store.location.register(update(aor, 3, [flow(1)], { registrationHash: 13 })))
+    expect(numbersOf(again)).toEqual(['sip:a@h:1 13'])
+  })
+}
+
+function feedContract(at: () => World): void {
   it('MUST end bindings by store time, tell the feed, and never take a version back', async () => {
     const world = at()
     const { store, name } = open(at)
@@ -174,4 +304,8 @@ export function bindingContract(at: () => World): void {
 function open(at: () => World) {
   const world = at()
   return { store: world.store, name: (kind: string) => world.name(kind) }
+}
+
+function bindingUris(outcome: RegisterOutcome): string[] {
+  return outcome.result === 'ok' ? urisOf(outcome.bindings) : [outcome.result]
 }

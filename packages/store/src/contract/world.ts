@@ -78,8 +78,8 @@ export function contact(uri: string, changes: Partial<ContactUpdate> = {}): Cont
 }
 
 export function update(aor: string, cseq: number, contacts: ContactUpdate[], changes: Partial<BindingUpdate> = {}) {
-  const base = { aor, callId: 'call-1', cseq, removeAll: false, contacts, maxContacts: 10, userAgent: 'phone/1' }
-  return { ...base, ...changes } satisfies BindingUpdate
+  const base = { aor, callId: 'call-1', cseq, removeAll: false, contacts, alsoRemove: [], userAgent: 'phone/1' }
+  return { ...base, maxContacts: 10, replaceOldest: false, registrationHash: cseq, ...changes } satisfies BindingUpdate
 }
 
 export function urisOf(bindings: readonly Binding[]): string[] {

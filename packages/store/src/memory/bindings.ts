@@ -2,28 +2,14 @@
 // Bindings of addresses-of-record in memory [RFC3261-10.3], with their expiries and change feeds by shard.
 // An update is judged as a whole before anything changes. Bindings stand in the order of their updates.
 
-import { contactBound, contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.ts'
+import { contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.ts'
 import { type Stored, stored } from '../result.ts'
 import { SHARDS, shardOf } from '../shard.ts'
-import type { Binding, Bindings, BindingUpdate, ChangePage, ContactUpdate, RegisterOutcome } from '../types.ts'
+import type { Binding, Bindings, BindingUpdate, ChangePage, RegisterOutcome } from '../types.ts'
+import { bindingOf, type Changed, changedBy, type HeldBinding, judge, type Origin } from './binding-update.ts'
 import { ChangeFeed } from './changes.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
-
-interface Origin {
-  readonly uriKey: string
-  readonly callId: string
-  readonly cseq: number
-  readonly hash: string
-  /** End of a binding, or of the memory of a removed one. */
-  readonly untilMs: number
-}
-
-interface HeldBinding extends Origin {
-  readonly contact: ContactUpdate
-  readonly qMilli: number
-  readonly userAgent: string
-}
 
 interface Aor extends Timed {
   readonly name: string
@@ -37,8 +23,6 @@ interface Shard {
   readonly feed: ChangeFeed
   readonly expiries: Deadlines<Aor>
 }
-
-type Verdict = 'apply' | 'replay' | 'outOfOrder'
 
 export class MemoryBindings {
   readonly #context: MemoryContext
@@ -59,9 +43,9 @@ export class MemoryBindings {
     const shard = this.#shard(shardOf(update.aor))
     this.#sweep(shard, now, SWEEP_PER_OPERATION)
     const aor = this.#aors.get(update.aor)
-    if (!update.removeAll && update.contacts.length === 0) return stored(this.#ok(update.aor, now))
+    if (isQuery(update)) return stored(this.#ok(update.aor, now))
     const hash = contentHash(update)
-    const verdict = judge(aor, update, hash, now)
+    const verdict = judge(aor?.bindings ?? [], aor?.tombstones ?? [], update, hash, now)
     if (verdict === 'outOfOrder') return stored({ result: 'outOfOrder' })
     if (verdict === 'replay') return stored(this.#ok(update.aor, now))
     return this.#apply(aor, shard, update, hash, now)
@@ -132,9 +116,8 @@ export class MemoryBindings {
     now: number,
   ): Stored<RegisterOutcome> {
     const before = found === undefined ? [] : found.bindings.filter((binding) => binding.untilMs > now)
-    const changed = update.removeAll ? withoutAll(before, update, hash) : withContacts(before, update, hash, now)
-    if (changed.bindings.length > contactBound(update) && changed.bindings.length > before.length)
-      return stored({ result: 'tooMany' })
+    const changed = changedBy(before, update, hash, now)
+    if (changed === undefined) return stored({ result: 'tooMany' })
     if (changed.removed.length === 0 && changed.kinds.length === 0) return stored(this.#ok(update.aor, now))
     const aor = found ?? this.#create(update.aor, shard)
     if (aor === undefined) return full('addresses-of-record', this.#context.limits.maxAors)
@@ -158,7 +141,7 @@ export class MemoryBindings {
   #tombstones(aor: Aor, changed: Changed, now: number): Origin[] {
     const untilMs = now + this.#context.settings.tombstoneMs
     const kept = aor.tombstones.filter((tomb) => changed.bindings.every((binding) => binding.uriKey !== tomb.uriKey))
-    const added = changed.removed.map((origin) => ({ ...origin, untilMs }))
+    const added = changed.removed.map(({ uriKey, callId, cseq, hash }) => ({ uriKey, callId, cseq, hash, untilMs }))
     return kept.concat(added).slice(-MAX_TOMBSTONES)
   }
 
@@ -204,63 +187,6 @@ export class MemoryBindings {
   }
 }
 
-interface Changed {
-  bindings: HeldBinding[]
-  removed: Origin[]
-  kinds: ('add' | 'refresh')[]
-}
-
-// [RFC3261-10.3] step 7: for the same Call-ID the CSeq must be higher, or the update is aborted as a whole.
-function judge(aor: Aor | undefined, update: BindingUpdate, hash: string, now: number): Verdict {
-  if (aor === undefined) return 'apply'
-  const origins: Origin[] = [...aor.bindings, ...aor.tombstones].filter((origin) => origin.untilMs > now)
-  const same = origins.filter((origin) => origin.callId === update.callId)
-  if (same.some((origin) => origin.cseq === update.cseq && origin.hash === hash)) return 'replay'
-  const late = same.some((origin) => origin.cseq >= update.cseq && concerns(update, origin.uriKey))
-  return late ? 'outOfOrder' : 'apply'
-}
-
-function concerns(update: BindingUpdate, uriKey: string): boolean {
-  return update.removeAll || update.contacts.some((contact) => contact.uriKey === uriKey)
-}
-
-function withoutAll(before: HeldBinding[], update: BindingUpdate, hash: string): Changed {
-  return { bindings: [], removed: before.map((binding) => tombOf(binding.uriKey, update, hash)), kinds: [] }
-}
-
-function withContacts(before: HeldBinding[], update: BindingUpdate, hash: string, now: number): Changed {
-  const { callId, cseq, userAgent } = update
-  const wanted = new Map(update.contacts.map((contact) => [contact.uriKey, contact]))
-  const changed: Changed = { bindings: before.filter((held) => !wanted.has(held.uriKey)), removed: [], kinds: [] }
-  for (const contact of wanted.values()) {
-    const { uriKey, expiresS, qMilli } = contact
-    const known = before.some((held) => held.uriKey === uriKey)
-    if (expiresS > 0) {
-      const untilMs = now + expiresS * 1000
-      changed.bindings.push({ uriKey, callId, cseq, hash, untilMs, contact, qMilli, userAgent })
-      changed.kinds.push(known ? 'refresh' : 'add')
-    } else if (known) changed.removed.push(tombOf(uriKey, update, hash))
-  }
-  return changed
-}
-
-function tombOf(uriKey: string, update: BindingUpdate, hash: string): Origin {
-  return { uriKey, callId: update.callId, cseq: update.cseq, hash, untilMs: 0 }
-}
-
-function bindingOf(held: HeldBinding, now: number): Binding {
-  const { uri, qMilli, instanceId, regId, flow, path, params } = held.contact
-  return {
-    uri,
-    expiresS: Math.ceil((held.untilMs - now) / 1000),
-    qMilli,
-    callId: held.callId,
-    cseq: held.cseq,
-    instanceId,
-    regId,
-    flow: flow && { ...flow },
-    path: [...path],
-    params,
-    userAgent: held.userAgent,
-  }
+function isQuery({ removeAll, contacts, alsoRemove }: BindingUpdate): boolean {
+  return !removeAll && contacts.length === 0 && alsoRemove.length === 0
 }

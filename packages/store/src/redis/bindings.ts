@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Bindings in Redis: arguments and replies of scripts/bindings.ts.
 
-import { contactBound, contentHash, inContactOrder } from '../binding-content.ts'
+import { contactBound, contentHash, inContactOrder, instanceHash } from '../binding-content.ts'
 import type { Stored } from '../result.ts'
 import { shardOf } from '../shard.ts'
 import type {
@@ -33,6 +33,19 @@ type Payload = [
   userAgent: string,
 ]
 
+/** The last two only with an instance. */
+type PackedBinding = [
+  uriKey: string,
+  untilMs: number,
+  callId: string,
+  cseq: number,
+  hash: string,
+  qMilli: number,
+  payload: string,
+  instance?: number,
+  registration?: number,
+]
+
 export class RedisBindings {
   readonly #runner: Runner
 
@@ -45,10 +58,15 @@ export class RedisBindings {
     const { tombstoneMs, changesMaxLen } = this.#runner.settings
     const { aor, callId, cseq, removeAll } = update
     const args: Argument[] = [aor, callId, cseq, removeAll ? '1' : '0', contactBound(update)]
-    args.push(contentHash(update), tombstoneMs, changesMaxLen)
-    if (!removeAll)
-      for (const contact of update.contacts)
-        args.push(contact.uriKey, contact.expiresS, contact.qMilli, payloadOf(contact, update.userAgent))
+    args.push(
+      contentHash(update),
+      tombstoneMs,
+      changesMaxLen,
+      update.replaceOldest ? '1' : '0',
+      update.registrationHash,
+    )
+    if (!removeAll) for (const contact of update.contacts) pushContact(args, contact, update.userAgent)
+    if (!removeAll) for (const uriKey of update.alsoRemove) args.push(uriKey, 0, 0, '', 0, 0)
     return this.#runner.run(REGISTER, tag, [loc, changes, exp], args, readOutcome)
   }
 
@@ -87,6 +105,11 @@ function keysOf(aor: string): { tag: string; loc: string; changes: string; exp: 
   return { tag, loc: `{${tag}}:loc:${aor}`, changes: `{${tag}}:changes`, exp: `{${tag}}:exp` }
 }
 
+function pushContact(args: Argument[], contact: ContactUpdate, userAgent: string): void {
+  const { uriKey, expiresS, qMilli, instanceId, regId } = contact
+  args.push(uriKey, expiresS, qMilli, payloadOf(contact, userAgent), instanceHash(instanceId), regId)
+}
+
 function payloadOf(contact: ContactUpdate, userAgent: string): string {
   const { uri, uriKey, instanceId, regId, flow, path, params } = contact
   const way: PackedFlow | 0 = flow ? [flow.transport, flow.address, flow.port, flow.edgeId, flow.flowId] : 0
@@ -114,15 +137,7 @@ function readBindings(parts: Reply[]): Bindings {
 }
 
 function bindingOf(held: Packed[], nowMs: number): Binding {
-  const [uriKey, untilMs, callId, cseq, , qMilli, text] = held as [
-    string,
-    number,
-    string,
-    number,
-    string,
-    number,
-    string,
-  ]
+  const [uriKey, untilMs, callId, cseq, , qMilli, text, , registrationHash = 0] = held as unknown as PackedBinding
   const [uri, instanceId, regId, way, path, params, userAgent] = JSON.parse(text) as Payload
   const expiresS = Math.ceil((untilMs - nowMs) / 1000)
   const flow = way === 0 ? undefined : flowOf(way)
@@ -138,6 +153,7 @@ function bindingOf(held: Packed[], nowMs: number): Binding {
     path,
     params,
     userAgent,
+    registrationHash,
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Scripts over one shard of bindings. One packed string per AoR:
-//   { bindings: {uriKey, untilMs, callId, cseq, hash, qMilli, payload}…, removed: {uriKey, untilMs, callId, cseq, hash}… , version }
-// in the order of their updates; `payload` is opaque here. The version is the id of the AoR's last entry in the shard's
+//   { bindings: {uriKey, untilMs, callId, cseq, hash, qMilli, payload, instance?, registration?}…,
+//     removed: {uriKey, untilMs, callId, cseq, hash}…, version }
+// in the order of their updates; the last two are hashes, of a binding with an instance only [RFC5627-5.1]; `payload` is opaque here. The version is the id of the AoR's last entry in the shard's
 // change stream: Redis never gives a smaller one, whatever its clock does.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
@@ -42,7 +43,10 @@ local function answer(status, key, changes, at)
 end
 `
 
-/** KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen, then uriKey expiresS q payload each. */
+/**
+ * KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen replaceOldest registration, then
+ * uriKey expiresS q payload instance regId each. What it decides is written out in memory/binding-update.ts.
+ */
 export const REGISTER = script(
   'register',
   'writes',
@@ -51,14 +55,16 @@ export const REGISTER = script(
 local loc, changes, exp = KEYS[1], KEYS[2], KEYS[3]
 local aor, callId, cseq, all = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local bound, hash, tombMs, maxLen = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local replace, registration = ARGV[9] == '1', tonumber(ARGV[10])
 local at = now()
 local held, tombs, version = load(loc)
-if not all and #ARGV == 8 then return answer('ok', loc, changes, at) end
+if not all and #ARGV == 10 then return answer('ok', loc, changes, at) end
 
 local wanted, order = {}, {}
-for i = 9, #ARGV, 4 do
+for i = 11, #ARGV, 6 do
   if not wanted[ARGV[i]] then order[#order + 1] = ARGV[i] end
-  wanted[ARGV[i]] = {tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]}
+  wanted[ARGV[i]] = {
+    tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])}
 end
 
 local late = false
@@ -86,16 +92,39 @@ for _, b in ipairs(held) do
 end
 local kinds, removed = {}, {}
 if all then
-  for _, b in ipairs(held) do if b[2] > at then removed[#removed + 1] = b[1] end end
+  for _, b in ipairs(held) do if b[2] > at then removed[#removed + 1] = {b[1], callId, cseq, hash} end end
+end
+local function registrationOf(key, w)
+  local last, any
+  for _, b in ipairs(held) do
+    if b[2] > at and b[8] == w[4] then
+      any = b[9]
+      if w[5] == 0 or b[1] == key then last = b end
+    end
+  end
+  if last and last[3] ~= callId then return registration end
+  return any or registration
 end
 for _, key in ipairs(order) do
   local w = wanted[key]
   if w[1] > 0 then
-    live[#live + 1] = {key, at + w[1] * 1000, callId, cseq, hash, w[2], w[3]}
+    local b = {key, at + w[1] * 1000, callId, cseq, hash, w[2], w[3]}
+    if w[4] > 0 then
+      b[8], b[9] = w[4], registrationOf(key, w)
+      for _, o in ipairs(live) do if o[8] == b[8] then o[9] = b[9] end end
+    end
+    live[#live + 1] = b
     kinds[#kinds + 1] = known[key] and 'refresh' or 'add'
-  elseif known[key] then removed[#removed + 1] = key end
+  elseif known[key] then removed[#removed + 1] = {key, callId, cseq, hash} end
 end
-if #live > bound and #live > before then return {'many'} end
+local over = #live - bound
+if over > 0 and #live > before then
+  if not replace or over > #live - #kinds then return {'many'} end
+  for _ = 1, over do
+    local b = table.remove(live, 1)
+    removed[#removed + 1] = {b[1], b[3], b[4], b[5]}
+  end
+end
 if #kinds == 0 and #removed == 0 then return answer('ok', loc, changes, at) end
 
 for _ = 1, expired do version = announce(changes, maxLen, 'expire', aor) end
@@ -106,7 +135,7 @@ for _, t in ipairs(tombs) do
   local back = wanted[t[1]]
   if not (back and back[1] > 0) then kept[#kept + 1] = t end
 end
-for _, key in ipairs(removed) do kept[#kept + 1] = {key, at + tombMs, callId, cseq, hash} end
+for _, r in ipairs(removed) do kept[#kept + 1] = {r[1], at + tombMs, r[2], r[3], r[4]} end
 save(loc, exp, aor, live, kept, version, at)
 return answer('ok', loc, changes, at)
 `,

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// What an update makes of the bindings of one address-of-record [RFC3261-10.3] [RFC5627-5.1]: judged first, then worked out as a
+// whole, without touching anything. The script of the Redis store (redis/scripts/bindings.ts) says the same in Lua.
+
+import { contactBound } from '../binding-content.ts'
+import type { Binding, BindingUpdate, ContactUpdate } from '../types.ts'
+
+export interface Origin {
+  readonly uriKey: string
+  readonly callId: string
+  readonly cseq: number
+  readonly hash: string
+  /** End of a binding, or of the memory of a removed one. */
+  readonly untilMs: number
+}
+
+export interface HeldBinding extends Origin {
+  readonly contact: ContactUpdate
+  readonly qMilli: number
+  readonly userAgent: string
+  readonly registrationHash: number
+}
+
+export interface Changed {
+  bindings: HeldBinding[]
+  removed: Origin[]
+  kinds: ('add' | 'refresh')[]
+}
+
+export type Verdict = 'apply' | 'replay' | 'outOfOrder'
+
+/** [RFC3261-10.3.7] For the same Call-ID the CSeq must be higher, or the update is aborted as a whole. */
+export function judge(
+  bindings: readonly Origin[],
+  tombstones: readonly Origin[],
+  update: BindingUpdate,
+  hash: string,
+  now: number,
+): Verdict {
+  const origins = [...bindings, ...tombstones].filter((origin) => origin.untilMs > now)
+  const same = origins.filter((origin) => origin.callId === update.callId)
+  if (same.some((origin) => origin.cseq === update.cseq && origin.hash === hash)) return 'replay'
+  const late = same.some((origin) => origin.cseq >= update.cseq && concerns(update, origin.uriKey))
+  return late ? 'outOfOrder' : 'apply'
+}
+
+function concerns(update: BindingUpdate, uriKey: string): boolean {
+  if (update.removeAll || update.alsoRemove.includes(uriKey)) return true
+  return update.contacts.some((contact) => contact.uriKey === uriKey)
+}
+
+/** Undefined: there is no room for what is new. @param before in the order of their updates, all alive */
+export function changedBy(
+  before: readonly HeldBinding[],
+  update: BindingUpdate,
+  hash: string,
+  now: number,
+): Changed | undefined {
+  if (update.removeAll) return withoutAll(before, update, hash)
+  const changed = withContacts(before, update, hash, now)
+  const tooMany = changed.bindings.length - contactBound(update)
+  if (tooMany <= 0 || changed.bindings.length <= before.length) return changed
+  const oldCount = changed.bindings.length - changed.kinds.length
+  return update.replaceOldest && tooMany <= oldCount ? withoutOldest(changed, tooMany) : undefined
+}
+
+function withoutAll(before: readonly HeldBinding[], update: BindingUpdate, hash: string): Changed {
+  return { bindings: [], removed: before.map((binding) => tombOf(binding.uriKey, update, hash)), kinds: [] }
+}
+
+function withContacts(before: readonly HeldBinding[], update: BindingUpdate, hash: string, now: number): Changed {
+  const { callId, cseq, userAgent } = update
+  const wanted = new Map(update.contacts.map((contact) => [contact.uriKey, contact]))
+  const isLeft = ({ uriKey }: HeldBinding): boolean => !wanted.has(uriKey) && !update.alsoRemove.includes(uriKey)
+  const changed: Changed = { bindings: before.filter(isLeft), removed: [], kinds: [] }
+  const known = new Set(before.map((held) => held.uriKey))
+  for (const contact of wanted.values()) {
+    const { uriKey, expiresS, qMilli } = contact
+    if (expiresS > 0) {
+      const untilMs = now + expiresS * 1000
+      const registrationHash = registrationOf(contact, before, update)
+      changed.bindings = underOne(changed.bindings, contact.instanceId, registrationHash)
+      changed.bindings.push({ uriKey, callId, cseq, hash, untilMs, contact, qMilli, userAgent, registrationHash })
+      changed.kinds.push(known.has(uriKey) ? 'refresh' : 'add')
+    } else if (known.has(uriKey)) changed.removed.push(tombOf(uriKey, update, hash))
+  }
+  for (const uriKey of update.alsoRemove)
+    if (known.has(uriKey) && !wanted.has(uriKey)) changed.removed.push(tombOf(uriKey, update, hash))
+  return changed
+}
+
+/** [RFC5627-5.1] Another Call-ID than that of the binding last updated, of its flow or else of its instance, begins another registration. */
+function registrationOf(contact: ContactUpdate, before: readonly HeldBinding[], update: BindingUpdate): number {
+  if (contact.instanceId === '') return 0
+  const ofInstance = before.filter((held) => held.contact.instanceId === contact.instanceId)
+  const last = ofInstance.findLast((held) => contact.regId === 0 || held.uriKey === contact.uriKey)
+  if (last !== undefined && last.callId !== update.callId) return update.registrationHash
+  return ofInstance.at(-1)?.registrationHash || update.registrationHash
+}
+
+/** All bindings of an instance are of one registration. */
+function underOne(bindings: HeldBinding[], instanceId: string, registrationHash: number): HeldBinding[] {
+  if (registrationHash === 0) return bindings
+  return bindings.map((held) => (held.contact.instanceId === instanceId ? { ...held, registrationHash } : held))
+}
+
+/** A phone that is replaced may come back: what is remembered of its binding is its own Call-ID and CSeq. */
+function withoutOldest({ bindings, removed, kinds }: Changed, count: number): Changed {
+  return { bindings: bindings.slice(count), removed: [...removed, ...bindings.slice(0, count)], kinds }
+}
+
+function tombOf(uriKey: string, update: BindingUpdate, hash: string): Origin {
+  return { uriKey, callId: update.callId, cseq: update.cseq, hash, untilMs: 0 }
+}
+
+export function bindingOf(held: HeldBinding, now: number): Binding {
+  const { uri, qMilli, instanceId, regId, flow, path, params } = held.contact
+  return {
+    uri,
+    expiresS: Math.ceil((held.untilMs - now) / 1000),
+    qMilli,
+    callId: held.callId,
+    cseq: held.cseq,
+    instanceId,
+    regId,
+    flow: flow && { ...flow },
+    path: [...path],
+    params,
+    userAgent: held.userAgent,
+    registrationHash: held.registrationHash,
+  }
+}
