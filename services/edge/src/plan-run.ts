@@ -13,8 +13,7 @@ import { type ProxyBranch, type ProxyContext, rankResponse, readMaxBreadth, type
 import { planBranch, sendBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
-import { LostPeer } from './hop-kinds.ts'
-import { type EdgePeer, StreamPeer } from './peers.ts'
+import type { EdgePeer } from './peers.ts'
 import { type Followed, readRedirection } from './recursion.ts'
 import { retryAfter } from './replies.ts'
 import { TargetQueue } from './target-queue.ts'
@@ -201,20 +200,10 @@ export class PlanRun {
     if (context.closed || context.request === undefined) return this.goOn(context)
     const { peer, plan, popRoutes } = this.source
     const ringMs = plan.steps[this.step]?.ringMs ?? 0
-    const first = context.branches.length
     for (const candidate of group) {
       const facts = candidate.facts(plan.sourceTrusted)
       const branch = sendBranch(this.core, context, candidate, peer, plan.edits, ringMs, popRoutes, facts)
       if (branch !== undefined) this.queue.sent.push(candidate)
-    }
-    this.failLost(context, first, first + group.length)
-  }
-
-  /** [RFC3261-16.9] What could not even be sent fails at once, and another way is tried. */
-  private failLost(context: ProxyContext, first: number, end: number): void {
-    for (let k = first; k < end; k += 1) {
-      const branch = context.branches[k]
-      if (branch?.client !== undefined && isLost(branch.peer)) this.core.layer.transportError(branch.client)
     }
   }
 
@@ -296,10 +285,6 @@ export class PlanRun {
     shareBreadth(first, redirecting.breadth)
     if (!this.launch(context, first)) this.goOn(context)
   }
-}
-
-function isLost(peer: ProxyBranch['peer']): boolean {
-  return peer instanceof LostPeer || (peer instanceof StreamPeer && !peer.connection.isOpen)
 }
 
 /** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */

@@ -16,6 +16,7 @@ import {
   REQUEST_URI,
   RequestUriView,
   RouteView,
+  reasonLines,
   SCAN_ERROR,
   SCAN_ERRORS,
   type ServerTransaction,
@@ -133,7 +134,7 @@ export class Receiver {
     const invite: ServerTransaction | undefined = core.layer.findInviteOfCancel(msg)
     if (invite === undefined) return this.receiveStatelessCancel(peer)
     replyStateless(core, msg, peer, 200, '', tagOf(invite.key)) // [RFC3261-9.2] the tag of the INVITE's own responses
-    core.proxy.cancel(invite.context as ProxyContext | undefined)
+    core.proxy.cancel(invite.context as ProxyContext | undefined, reasonLines(msg)) // [RFC3326-2]
   }
 
   /** [RFC3261-16.10] Its INVITE may have passed without a transaction, here or at another edge of the same routes. */

@@ -3,6 +3,7 @@
 // The CANCELs that a proxy makes (RFC 3261 sections 9.1 and 16.7 step 10): for every pending branch of a context, each as soon as a
 // provisional response allows it, with the reason of the event that brought it about (RFC 3326).
 
+import { findHeader, HEADER, headerLineEnd, headerLineStart, type SipMessage } from '../message/index.ts'
 import type { TransactionLayer } from '../transaction/index.ts'
 import type { DeadlineLists } from './deadline-list.ts'
 import type { ProxyBranch, ProxyContext } from './proxy-context.ts'
@@ -14,6 +15,20 @@ export const ANSWERED_ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed el
 /** Why the other branches end after a 6xx. */
 export function refusedElsewhere(status: number): string {
   return `Reason: SIP;cause=${status}\r\n`
+}
+
+/** Bytes of the reasons of a CANCEL that are passed on; lines beyond are left out. */
+const MAX_REASON_BYTES = 1_024
+
+/** [RFC3326-2] The Reason lines of the caller's CANCEL, for those that it brings about; '' without any. */
+export function reasonLines(cancel: SipMessage): string {
+  let lines = ''
+  for (let k = findHeader(cancel, HEADER.REASON); k >= 0; k = findHeader(cancel, HEADER.REASON, k + 1)) {
+    const start = headerLineStart(cancel, k)
+    const end = headerLineEnd(cancel, k)
+    if (lines.length + end - start <= MAX_REASON_BYTES) lines += cancel.text(start, end)
+  }
+  return lines
 }
 
 export class Cancels {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 export * from './best-response.ts'
 export * from './branch.ts'
+export { reasonLines } from './cancels.ts'
 export * from './deadline-list.ts'
 export * from './forward-request.ts'
 export * from './forward-response.ts'

@@ -30,8 +30,6 @@ import { STEP } from './response-context.ts'
 import { detach, Upstream } from './upstream.ts'
 
 const DEFAULT_LATE_TRYING_MS = 3_500
-/** The reasons of a CANCEL that are passed on, at most; longer ones are left out. */
-const MAX_REASON_BYTES = 1_024
 
 export interface StatefulProxyOptions {
   readonly layer: TransactionLayer
@@ -132,14 +130,14 @@ export class StatefulProxy implements TransactionUser {
   /**
    * [RFC3261-16.10] CANCEL for this context: the caller has answered it with 200.
    *
-   * @param reason `Reason: …\r\n` lines of the CANCEL, passed on [RFC3326-2], or ''
+   * @param reason what reasonLines() finds in the CANCEL
    */
   cancel(context: ProxyContext | undefined, reason = ''): void {
     if (context === undefined || context.finalSent !== 0 || context.cancelled) return
     context.cancelled = true
     context.closed = true
     if (context.pending === 0) return this.respond(context, 487, '')
-    this.cancels.pending(context, reason.length > MAX_REASON_BYTES ? '' : reason)
+    this.cancels.pending(context, reason)
   }
 
   /** A 2xx that was held back never goes upstream; this failure does in its place. */
