@@ -3,6 +3,7 @@
 // One listener as the world sees it: the Via and Record-Route texts that it puts on the wire, made once.
 // Per listener, the Via sent-by, the Record-Route host and the source address of packets are one advertised address.
 
+import type { SipMessage } from '@tandem/sip'
 import type { TransportName } from '@tandem/transport'
 
 export interface FacingPlace {
@@ -16,6 +17,10 @@ export interface FacingPlace {
   readonly internal: boolean
 }
 
+const DEFAULT_PORT = 5060
+/** The bit that a capital lacks. */
+const LOWER_CASE = 0x20
+
 export class Facing {
   readonly transport: TransportName
   readonly host: string
@@ -23,6 +28,7 @@ export class Facing {
   readonly internal: boolean
   /** "udp:192.0.2.1:5060" */
   readonly name: string
+  private readonly sentByHost: string
   private readonly viaHead: string
   private readonly viaTail: string
   private readonly routeTail: string
@@ -35,6 +41,7 @@ export class Facing {
     this.port = place.port
     this.internal = place.internal
     this.name = `${place.transport}:${host}:${place.port}`
+    this.sentByHost = host.toLowerCase()
     this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
     this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
     this.routeTail = `@${host}:${place.port}${transportParam(place.transport, false)};lr>`
@@ -44,6 +51,18 @@ export class Facing {
   /** `Via: …\r\n` */
   via(branch: string): string {
     return this.viaHead + branch + this.viaTail
+  }
+
+  /** [RFC3261-18.1.2a] Whether the topmost Via of a response is one that this listener wrote. Looks at bytes: it is asked for each. */
+  isSentBy(msg: SipMessage): boolean {
+    const { buf, viaHostStart, viaHostEnd, viaPort } = msg
+    if ((viaPort < 0 ? DEFAULT_PORT : viaPort) !== this.port) return false
+    if (viaHostEnd - viaHostStart !== this.sentByHost.length) return false
+    for (let k = viaHostStart; k < viaHostEnd; k += 1) {
+      if (((buf[k] as number) | LOWER_CASE) !== (this.sentByHost.charCodeAt(k - viaHostStart) | LOWER_CASE))
+        return false
+    }
+    return true
   }
 
   /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4] */

@@ -110,8 +110,10 @@ export class Receiver {
     const { msg, core } = this
     core.counts.responses += 1
     const client = core.layer.findClient(msg)
-    if (client !== undefined) core.layer.receiveResponse(client, msg)
-    else receiveStrayResponse(core, msg, internal)
+    if (client === undefined) return receiveStrayResponse(core, msg, internal)
+    // [RFC3261-18.1.2a] a Via that is not ours
+    if (!(client.peer as EdgePeer).facing.isSentBy(msg)) core.counts.droppedStrayResponse += 1
+    else core.layer.receiveResponse(client, msg)
   }
 
   private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {
