@@ -199,7 +199,7 @@ describe('writes', () => {
 })
 
 describe('an outgoing connection', () => {
-  it('queues until it is established, and is reused in both directions', async () => {
+  it('queues until it is established, and is reused in both directions [RFC3261-18.1.1io]', async () => {
     const server = await listening()
     const client = open()
     const conn = client.transport.connect('127.0.0.1', server.port)
@@ -229,7 +229,7 @@ describe('an outgoing connection', () => {
     expect(client.transport.find(first?.id ?? 0)).toBeUndefined()
   })
 
-  it('that fails is told as a close, asynchronously', async () => {
+  it('that fails is told as a close, asynchronously [RFC3261-18.4c]', async () => {
     const { port, transport } = await listening()
     await transport.close()
     const client = open()
@@ -270,7 +270,7 @@ describe('bounds', () => {
     expect(total.transport.connect('127.0.0.1', perSource.port)).toBeUndefined()
   })
 
-  it('of silence', async () => {
+  it('of silence [RFC3261-18a]', async () => {
     const { sink, transport, time, port } = await listening({ limits: { idleMs: 60_000 } })
     const { socket } = await dial(port)
     await until(() => sink.opened.length === 1)

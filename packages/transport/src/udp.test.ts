@@ -41,17 +41,20 @@ async function open(address = '127.0.0.1', seen: Seen[] = [], options: Partial<U
 }
 
 describe('createUdpListener', () => {
-  it.each(['127.0.0.1', '::1'])('sends and receives on %s with the true source', async (address) => {
-    const a = await open(address)
-    const b = await open(address)
-    const bytes = Buffer.from('..OPTIONS..')
-    a.listener.send(bytes, 2, 9, b.listener.port, address)
-    await b.waitFor(1)
-    expect(b.seen).toEqual([{ text: 'OPTIONS', address, port: a.listener.port }])
-    expect(a.listener.counters).toMatchObject({ sent: 1, sentBytes: 7, errors: 0, dropped: 0 })
-    expect(b.listener.counters).toMatchObject({ received: 1, receivedBytes: 7 })
-    expect(b.listener.family).toBe(address.includes(':') ? 6 : 4)
-  })
+  it.each(['127.0.0.1', '::1'])(
+    'sends and receives on %s with the true source [RFC3581-3bc] [RFC3261-18.1.1l]',
+    async (address) => {
+      const a = await open(address)
+      const b = await open(address)
+      const bytes = Buffer.from('..OPTIONS..')
+      a.listener.send(bytes, 2, 9, b.listener.port, address)
+      await b.waitFor(1)
+      expect(b.seen).toEqual([{ text: 'OPTIONS', address, port: a.listener.port }])
+      expect(a.listener.counters).toMatchObject({ sent: 1, sentBytes: 7, errors: 0, dropped: 0 })
+      expect(b.listener.counters).toMatchObject({ received: 1, receivedBytes: 7 })
+      expect(b.listener.family).toBe(address.includes(':') ? 6 : 4)
+    },
+  )
 
   it('lets the caller reuse its bytes after each of many sends in one turn', async () => {
     const a = await open()
@@ -67,7 +70,7 @@ describe('createUdpListener', () => {
     expect(b.seen.map((datagram) => Number(datagram.text))).toEqual(Array.from({ length: 100 }, (_, i) => i))
   })
 
-  it('sends a datagram of the largest size and drops a larger one, counted', async () => {
+  it('sends a datagram of the largest size and drops a larger one, counted [RFC3261-18.1.1c]', async () => {
     const a = await open()
     const b = await open()
     const bytes = Buffer.alloc(70_000, 'x')
