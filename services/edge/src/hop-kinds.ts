@@ -148,7 +148,36 @@ class LaterHop extends DerivedHop {
   }
 }
 
-/** [RFC3261-18.1.1] TCP in place of UDP; UDP comes next, for hosts that have no TCP. */
+/** [RFC3327-5.4] The first proxy of a Path, with the others in a Route behind the one that the hop itself needs. */
+export class PathHop extends DerivedHop {
+  readonly base: NextHop
+  private readonly requestUri: string
+  private readonly pathRoute: string
+
+  constructor(base: NextHop, requestUri: string, pathRoute: string) {
+    super()
+    this.base = base
+    this.requestUri = requestUri
+    this.pathRoute = pathRoute
+  }
+
+  override get uri(): string {
+    return this.requestUri
+  }
+
+  override get route(): string {
+    return this.base.route + this.pathRoute
+  }
+
+  override get alternatives(): readonly NextHop[] {
+    return this.base.alternatives.map((hop) => new PathHop(hop, this.requestUri, this.pathRoute))
+  }
+}
+
+/**
+ * [RFC3261-18.1.1] TCP in place of UDP; UDP comes next, for hosts that have no TCP. Later requests of the dialog go by their
+ * own size, so what the far side learns of us stays what it was.
+ */
 export class ShiftedHop extends DerivedHop {
   readonly base: NextHop
   private readonly datagram: NextHop
@@ -159,8 +188,20 @@ export class ShiftedHop extends DerivedHop {
     this.datagram = datagram
   }
 
+  override get uri(): string {
+    return this.datagram.uri
+  }
+
   override get route(): string {
     return this.datagram.route
+  }
+
+  override get facing(): Facing {
+    return this.datagram.facing
+  }
+
+  override get side(): TokenSide {
+    return this.datagram.side
   }
 
   override get strict(): boolean {

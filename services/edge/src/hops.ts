@@ -23,9 +23,11 @@ import {
 import { fromTag } from './describe.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
-import { EndpointHop, LostPeer, type NextHop, NO_HOPS, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
+import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
+import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import { Streamless } from './streamless.ts'
 import { uriPlace } from './uri-place.ts'
 
 export type { NextHop } from './hop-kinds.ts'
@@ -41,6 +43,8 @@ export interface HopsOptions {
   readonly ring: KeyRing
   readonly edgeId: string
   readonly edgeHash: number
+  /** Monotonic milliseconds. */
+  now(): number
   /** Told of an exception out of what waited for DNS. */
   readonly onBug: (error: unknown) => void
 }
@@ -72,6 +76,7 @@ export class Hops {
   private readonly options: HopsOptions
   private readonly facings = new Map<string, Facing>()
   private readonly places = new Map<string, Place>()
+  private readonly streamless = new Streamless()
 
   constructor(options: HopsOptions) {
     this.options = options
@@ -84,14 +89,40 @@ export class Hops {
     onHop: (hop: NextHop | undefined) => void,
     share?: number,
   ): void {
-    const flow = binding.flow
-    if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, binding.uri, request))
-    const place = this.placeOf(binding.uri)
+    if (binding.path.length > 0) return this.toPath(binding, request, onHop, share)
+    this.toRegistered(binding.flow, binding.uri, binding.uri, request, onHop, share)
+  }
+
+  /** [RFC3327-5.4] */
+  private toPath(
+    binding: location.Binding,
+    request: SipMessage,
+    onHop: (hop: NextHop | undefined) => void,
+    share: number | undefined,
+  ): void {
+    const { flow, path, uri } = binding
+    const way = pathWay(path, uri, (host, port) => this.options.membership.isOwnAddress(host, port))
+    if (way === undefined) return this.toRegistered(flow, uri, uri, request, onHop, share)
+    const use = (hop: NextHop | undefined): void => onHop(hop && new PathHop(hop, way.uri, way.route))
+    this.toRegistered(flow, way.first, uri, request, use, share)
+  }
+
+  /** @param first where it goes: the contact, or the first proxy of its Path, which the REGISTER came from in either case */
+  private toRegistered(
+    flow: location.Flow | undefined,
+    first: string,
+    uri: string,
+    request: SipMessage,
+    onHop: (hop: NextHop | undefined) => void,
+    share: number | undefined,
+  ): void {
+    if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, first, uri, request))
+    const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
-    if (flow !== undefined && isBehindNat(place.target.host, flow.address)) {
-      return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, binding.uri, true))
+    if (flow?.transport === 'udp' && isBehindNat(place.target.host, flow.address)) {
+      return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, uri, true))
     }
-    this.toPlace(place, binding.uri, onHop, share)
+    this.toPlace(place, uri, onHop, share)
   }
 
   /** Calls back with the hop of a Route value of others: the Request-URI stays, or goes last where that is a strict router. */
@@ -108,6 +139,7 @@ export class Hops {
   forSize(hop: NextHop, sizeBytes: number): NextHop {
     if (sizeBytes <= MAX_DATAGRAM_BYTES || hop.peer.reliable || hop.side.kind === 'address') return hop
     const { address, port } = hop.peer
+    if (this.streamless.has(address, port, this.options.now())) return hop
     const stream = this.toEndpoint({ transport: 'tcp', address, port }, hop.uri, false)
     return stream === undefined ? hop : new ShiftedHop(stream, hop)
   }
@@ -131,6 +163,11 @@ export class Hops {
     if (side.edgeHash === this.options.edgeHash) return this.toOwnFlow(side.flowId, '')
     const edge = this.options.membership.find(side.edgeHash)
     return edge && this.toOtherEdge(edge, side.flowId, 'tcp', '', request)
+  }
+
+  /** A connection could not be opened: large requests go there over UDP for a while [RFC3261-18.1.1]. */
+  noteRefused(address: string, port: number): void {
+    this.streamless.add(address, port, this.options.now())
   }
 
   /** The internal listener of the living edge with this hash of its id. */
@@ -161,8 +198,8 @@ export class Hops {
     return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.port }
   }
 
-  private toFlow(flow: location.Flow, uri: string, request: SipMessage): NextHop | undefined {
-    if (flow.edgeId === this.options.edgeId) return this.toOwnFlow(flow.flowId, uri) ?? this.toContact(uri)
+  private toFlow(flow: location.Flow, first: string, uri: string, request: SipMessage): NextHop | undefined {
+    if (flow.edgeId === this.options.edgeId) return this.toOwnFlow(flow.flowId, uri) ?? this.toContact(first)
     const edge = this.options.membership.find(edgeHashOf(flow.edgeId))
     return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request)
   }
@@ -224,7 +261,7 @@ export class Hops {
     const known = this.places.get(text)
     if (known !== undefined) return known
     const target = uriPlace(text)
-    if (target === undefined) return undefined
+    if (target === undefined || isMulticast(target.host)) return undefined
     const located = numericHost(target.host) === undefined ? undefined : this.options.locator.locate(target)
     const isKnown = located !== undefined && !(located instanceof Promise) && located.found
     const place = { target, endpoints: isKnown ? located.endpoints : undefined }
@@ -304,6 +341,11 @@ export function isBehindNat(contactHost: string, sourceAddress: string): boolean
 function isSameAddress(contact: string, source: string): boolean {
   if (!contact.includes(':') || !source.includes(':')) return contact === source
   return new SocketAddress({ address: contact, family: 'ipv6' }).address === source
+}
+
+/** DEVIATION[RFC3261-18.1.1]: nothing is ever sent to a group, whichever maddr asks for it: one request would become many. */
+function isMulticast(host: string): boolean {
+  return /^(22[4-9]|23[0-9])\.[0-9.]+$|^\[?ff[0-9a-f]{2}:/i.test(host)
 }
 
 /** Host of the topmost Via, as the previous hop wrote it; IPv6 without brackets. */

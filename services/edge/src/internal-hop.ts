@@ -26,11 +26,18 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
     return refuseStateless(core, msg, peer, 403, '')
   }
   const popRoutes = view.popCount
-  // A phone that listens at its contact is reached there though its connection has ended (RFC 3261, not RFC 5626).
-  const hop = core.hops.toSide(side, msg) ?? core.hops.toContact(msg.text(msg.uriStart, msg.uriEnd))
+  const hop = core.hops.toSide(side, msg) ?? core.hops.toContact(nextUri(msg))
   if (hop?.peer.reliable) return sendDown(core, msg, peer, hop, popRoutes)
   core.counts.flowFailures += 1
   refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+}
+
+/**
+ * A phone that listens at its contact is reached there though its connection has ended (RFC 3261, not RFC 5626); behind a Path it
+ * is the first proxy that may be.
+ */
+function nextUri(msg: SipMessage): string {
+  return view.nextStart >= 0 ? msg.text(view.nextStart, view.nextEnd) : msg.text(msg.uriStart, msg.uriEnd)
 }
 
 function sendDown(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {

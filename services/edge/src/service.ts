@@ -50,7 +50,9 @@ class Edge implements EdgeService {
     this.listeners = listeners
     this.wiring = wiring
     this.receiver = new Receiver(wiring.core)
-    listeners.onConnectionLost = (peer) => {
+    listeners.onConnectionLost = (peer, reason) => {
+      const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
+      if (isRefused) wiring.core.hops.noteRefused(peer.address, peer.port)
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }
     this.ticker = setInterval(() => this.tick(), TICK_MS)

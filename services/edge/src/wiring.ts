@@ -165,6 +165,7 @@ function createHops(
     ring,
     edgeId: listeners.edgeId,
     edgeHash: listeners.edgeHash,
+    now: environment.now,
     onBug: (error) => logger.error({ err: error }, 'bug: exception behind a DNS question'),
   })
 }
