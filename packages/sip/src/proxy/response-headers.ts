@@ -27,26 +27,25 @@ export function hideIdentity(out: Buffer, end: number, facts: IdentityFacts): nu
 }
 
 /**
- * Writes the response in `buf[start, end)` into `out` from 0, with the history in the place of what it has of it [RFC7044-9.4].
+ * Writes the response in `buf[0, end)` into `out` from 0, with the history in the place of what it has of it [RFC7044-9.4].
  *
  * @param upTrusted who sent the request is within the trust domain
  * @returns where it ends in `out`
  */
 export function writeHistory(
   buf: Buffer,
-  start: number,
   end: number,
   history: RequestHistory,
   upTrusted: boolean,
   out: Buffer,
 ): number {
-  if (scan(message, buf, start, end) !== 0) return buf.copy(out, 0, start, end)
+  if (scan(message, buf, 0, end) !== 0) return buf.copy(out, 0, 0, end)
   edits.reset(message)
   for (let k = findHeader(message, HEADER.HISTORY_INFO); k >= 0; k = findHeader(message, HEADER.HISTORY_INFO, k + 1)) {
     edits.remove(headerLineStart(message, k), headerLineEnd(message, k))
   }
   edits.insert(message.headersEnd, history.lines(message, upTrusted))
-  if (edits.size() > out.length) return buf.copy(out, 0, start, end) // a response of full size goes up as it came
+  if (edits.size() > out.length) return buf.copy(out, 0, 0, end) // a response of full size goes up as it came
   return writeBack(out)
 }
 

@@ -163,6 +163,7 @@ export class StatefulProxy implements TransactionUser {
   onResponse(tx: ClientTransaction, msg: SipMessage): void {
     const branch = branchOf(tx)
     if (branch === undefined) return
+    branch.context.history?.onResponse(branch.id, msg.status, msg) // [RFC7044-9.3]
     if (msg.status < 200) this.onProvisional(branch, msg)
     else if (!hasNextVia(msg)) this.onUnforwardable(branch)
     else if (msg.status < 300) this.onSuccess(branch, msg)
@@ -330,6 +331,7 @@ export class StatefulProxy implements TransactionUser {
   /** A timeout or a transport error: where nothing at all was heard, another way may stand in. */
   private onNoResponse(branch: ProxyBranch, status: number): void {
     const mayFailOver = branch.lost || branch.provisional === 0
+    branch.context.history?.onResponse(branch.id, status, undefined)
     if (!mayFailOver || !this.failsOver(branch, status)) this.fail(branch, status)
   }
 
@@ -339,6 +341,7 @@ export class StatefulProxy implements TransactionUser {
    * @param received the status of a response that it had all the same, 0 for none
    */
   private fail(branch: ProxyBranch, status: number, received = 0): void {
+    branch.context.history?.onResponse(branch.id, status, undefined)
     const { context } = branch
     const step = this.settle(branch, status)
     if ((step & STEP.KEEP) !== 0) context.best = undefined

@@ -14,9 +14,11 @@ import type { Cancels } from './cancels.ts'
 import { Challenges, isChallenge } from './challenges.ts'
 import { earlyEndReason } from './early-dialogs.ts'
 import { editRedirect, encodeForwardedResponse } from './forward-response.ts'
+import { concernsIdentity, type IdentityFacts } from './identity-edits.ts'
 import { stampOf, tagOf } from './own-response.ts'
 import type { ProxyBranch, ProxyContext } from './proxy-context.ts'
 import type { ProxyCounts } from './proxy-counts.ts'
+import { hideIdentity, writeHistory } from './response-headers.ts'
 
 export class Upstream {
   /** Contexts that have no final response upstream yet. */
@@ -53,19 +55,32 @@ export class Upstream {
 
   /** Passes a provisional response or a 2xx on. */
   forward(context: ProxyContext, msg: SipMessage): void {
-    const end = encodeForwardedResponse(msg, this.out, 0)
+    const end = this.encode(context, msg)
     if (end < 0) return
     if (msg.status >= 200) {
       this.letGo(context)
       // [RFC6026-8.3] a transaction that has failed upstream, or ended, takes no 2xx any more
       if (context.server.state > STATE.ACCEPTED) this.counts.lateDiscarded += 1
     }
-    this.layer.respond(context.server, msg.status, this.out, 0, end)
+    this.send(context, msg.status, this.out, end)
+  }
+
+  /** The response without our Via, and without identities that nobody vouches for [RFC3325-5]. -1: nobody to send it to. */
+  private encode(context: ProxyContext, msg: SipMessage): number {
+    const end = encodeForwardedResponse(msg, this.out, 0)
+    return end < 0 || !concernsIdentity(msg) ? end : hideIdentity(this.out, end, identityFacts(context, msg))
+  }
+
+  /** Sends what is encoded, with the request's history where one is kept [RFC7044-9.4]. */
+  private send(context: ProxyContext, status: number, buf: Buffer, end: number): void {
+    const { history, sourceTrusted, server } = context
+    if (history === undefined) return this.layer.respond(server, status, buf, 0, end)
+    this.layer.respond(server, status, this.out, 0, writeHistory(buf, end, history, sourceTrusted, this.out))
   }
 
   /** Passes a failure on that is the best response as it is. */
   forwardFinal(context: ProxyContext, msg: SipMessage): void {
-    this.sendFinal(context, msg.status, this.out, encodeForwardedResponse(msg, this.out, 0))
+    this.sendFinal(context, msg.status, this.out, this.encode(context, msg))
   }
 
   /** The best response that was kept [RFC3261-16.7.6]; 408 where nothing at all was received. */
@@ -82,14 +97,15 @@ export class Upstream {
 
   /** Keeps a failure that is the best so far. @param contacts what is left of those of a 3xx, undefined for all */
   keep(context: ProxyContext, msg: SipMessage, contacts: string | undefined): void {
-    const end = contacts === undefined ? encodeForwardedResponse(msg, this.out, 0) : this.encodeRest(msg, contacts)
+    const end = contacts === undefined ? this.encode(context, msg) : this.encodeRest(context, msg, contacts)
     context.best = Buffer.from(this.out.subarray(0, end))
     context.bestHeadersEnd = end - (msg.end - msg.headersEnd)
   }
 
-  private encodeRest(msg: SipMessage, contacts: string): number {
+  private encodeRest(context: ProxyContext, msg: SipMessage, contacts: string): number {
     editRedirect(msg, this.edits, contacts)
-    return this.edits.encodeInto(this.out, 0)
+    const end = this.edits.encodeInto(this.out, 0)
+    return concernsIdentity(msg) ? hideIdentity(this.out, end, identityFacts(context, msg)) : end
   }
 
   /** [RFC3261-16.7.7] Notes what a 401 or 407 asks for, in case another one is chosen. */
@@ -108,7 +124,7 @@ export class Upstream {
       this.counts.earlyEnds += 1
       const options = { toTag, headers: earlyEndReason(status), ...stampOf(request, context.source) }
       const end = encodeResponse(request, 199, '', options, this.out, 0)
-      this.layer.respond(context.server, 199, this.out, 0, end)
+      this.send(context, 199, this.out, end)
     }
   }
 
@@ -126,7 +142,7 @@ export class Upstream {
     context.closed = true
     this.letGo(context)
     context.user.onFinal(context, status)
-    this.layer.respond(context.server, status, buf, 0, end)
+    this.send(context, status, buf, end)
     if (context.pending > 0) this.cancels.pending(context, context.cancelReason) // [RFC3261-16.7.10]
     detach(context)
   }
@@ -141,6 +157,13 @@ export class Upstream {
     this.layer.respond(context.server, 408, this.out, 0, 0) // not sent; repetitions are absorbed
     detach(context)
   }
+}
+
+function identityFacts(context: ProxyContext, msg: SipMessage): IdentityFacts {
+  const { branches, sourceTrusted: targetTrusted, tellsUntrusted } = context
+  const id = msg.text(msg.viaBranchStart, msg.viaBranchEnd)
+  const sourceTrusted = branches.find((branch) => branch.id === id)?.trusted ?? false
+  return { sourceTrusted, targetTrusted, tellsUntrusted }
 }
 
 /**
