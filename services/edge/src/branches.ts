@@ -36,6 +36,8 @@ export interface BranchDraft {
   recordRoute: string
   /** The transport of the hop stays whatever the size. */
   readonly keepsTransport: boolean
+  /** The target is within the trust domain. */
+  readonly isTrusted: boolean
 }
 
 /**
@@ -55,7 +57,10 @@ export function planBranch(
   const request = context.request as SipMessage
   if (isNearLimit(request) && !fitsSize(core, request, draft)) return false
   const { hop } = draft
-  draft.recordRoute = formsDialog(context.method) ? recordRouteOf(core, request, hop, callRef, upstream) : ''
+  const trust = { sourceTrusted: context.sourceTrusted, targetTrusted: draft.isTrusted }
+  draft.recordRoute = formsDialog(context.method)
+    ? recordRouteOf(core, request, hop, callRef, upstream, false, trust)
+    : ''
   draft.id = branchId(core, request, hop, attempt)
   return true
 }

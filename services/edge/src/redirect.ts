@@ -35,7 +35,8 @@ function answer(
 ): void {
   const { request } = context
   if (request === undefined) return // CANCEL has ended it
-  const values = contactValues(request, verdict.contacts, bindings).slice(0, core.config.limits.maxTargets)
+  const param = context.history?.contactParam ?? ''
+  const values = contactValues(request, verdict.contacts, bindings, param).slice(0, core.config.limits.maxTargets)
   if (values.length === 0) return core.proxy.respond(context, verdict.aor === '' ? 404 : 480, '')
   core.counts.redirects += 1
   core.proxy.respond(
@@ -56,6 +57,7 @@ function contactValues(
   request: SipMessage,
   contacts: readonly string[],
   bindings: readonly location.Binding[],
+  historyParam: string,
 ): string[] {
   const called = parseUri(request.text(request.uriStart, request.uriEnd))
   const isSecure = request.uriScheme === URI_SCHEME.SIPS
@@ -68,7 +70,7 @@ function contactValues(
     values.push(value)
   }
   for (const contact of contacts) add(parseNameAddr(contact)?.uri ?? '', contact)
-  for (const binding of byQ(bindings)) add(binding.uri, bindingValue(binding))
+  for (const binding of byQ(bindings)) add(binding.uri, bindingValue(binding) + historyParam) // [RFC7044-8]
   return values
 }
 

@@ -51,6 +51,10 @@ export class Candidate implements PlannedBranch {
     return { sourceTrusted, targetTrusted: trusted, aor, retarget, redirected }
   }
 
+  get isTrusted(): boolean {
+    return this.target.trusted
+  }
+
   /** Canonical AoR of the target, '' for a URI. */
   get aor(): string {
     return this.target.where?.$case === 'aor' ? this.target.where.value : ''
