@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
-// When two URIs are the same: RFC 3261 §19.1.4, RFC 3966 §4; the address-of-record's canonical form of §10.3 step 5; a key for
-// bindings. An escape equals the character it stands for unless that is reserved, so that %00 never ends a name [RFC4475-3.1.1.4].
-// Leaves out: equality of `headers` beyond text in any order; host names are not resolved.
+// When two URIs are the same: RFC 3261 §19.1.4 with RFC 5954 §4.2 (IPv6 by its value), RFC 3966 §4 (tel); the address-of-record's
+// canonical form of §10.3 step 5; a key for bindings. One escape is undone once, so that %00 never ends a name [RFC4475-3.1.1.4].
+// Leaves out: equality of `headers` by the rules of each header field beyond names, compact or not, and text without case, in any
+// order; host names are not resolved.
+import { Buffer } from 'node:buffer'
+import { HEADER_NAMES, headerIdOf } from '../message/header-ids.ts'
+import { formatIpv6, parseIpv6 } from '../proxy/ip-address.ts'
 import { encodeUri, type Uri, type UriParam } from './uri.ts'
 
 /** Never ignored when only one of the two URIs has them [RFC3261-19.1.4]. */
@@ -13,8 +17,8 @@ export function compareUris(a: Uri, b: Uri): boolean {
   if (a.scheme === 'tel') return telKey(a) === telKey(b)
   if (a.host === '' || b.host === '') return encodeUri(a) === encodeUri(b)
   return (
-    unescapeUnreserved(a.user) === unescapeUnreserved(b.user) &&
-    unescapeUnreserved(a.password) === unescapeUnreserved(b.password) &&
+    unescapeAll(a.user) === unescapeAll(b.user) &&
+    unescapeAll(a.password) === unescapeAll(b.password) &&
     canonicalHost(a.host) === canonicalHost(b.host) &&
     a.port === b.port &&
     sameParams(a.params, b.params) &&
@@ -36,7 +40,7 @@ function sameParams(a: readonly UriParam[], b: readonly UriParam[]): boolean {
 function paramMap(params: readonly UriParam[]): Map<string, string> {
   const map = new Map<string, string>()
   for (const { name, value } of params) {
-    map.set(unescapeUnreserved(name).toLowerCase(), unescapeUnreserved(value).toLowerCase())
+    map.set(unescapeAll(name).toLowerCase(), unescapeAll(value).toLowerCase())
   }
   return map
 }
@@ -46,8 +50,26 @@ function sameHeaders(a: string, b: string): boolean {
   return a === b || headerKey(a) === headerKey(b)
 }
 
+/** [RFC3261-19.1.4] Names without case, compact or not [RFC3261-7.3.3]; values as text, without case [RFC3261-7.3.1]. */
 function headerKey(headers: string): string {
-  return unescapeUnreserved(headers).toLowerCase().split('&').sort().join('&')
+  return headers.split('&').map(headerText).sort().join('&')
+}
+
+function headerText(header: string): string {
+  const at = header.indexOf('=')
+  const name = unescapeAll(at < 0 ? header : header.slice(0, at))
+  const id = /^[A-Za-z0-9-]+$/.test(name) ? headerIdOf(Buffer.from(name), 0, name.length) : 0
+  const fullName = id === 0 ? name : (HEADER_NAMES[id] as string)
+  return `${fullName}=${at < 0 ? '' : unescapeAll(header.slice(at + 1))}`.toLowerCase()
+}
+
+/** [RFC3261-19.1.4] A character outside the reserved set of RFC 2396 is its escape; '%' itself never is. */
+function unescapeAll(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/%([0-9A-Fa-f]{2})/g, (escaped, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16))
+    return /[!-~]/.test(character) && !/[;/?:@&=+$,%]/.test(character) ? character : escaped.toUpperCase()
+  })
 }
 
 /**
@@ -62,10 +84,17 @@ function unescapeUnreserved(text: string): string {
   })
 }
 
-/** Lower case; an IPv6 reference also without the third colon of RFC 3261's grammar [RFC5118-4.10]. */
+const address = new Uint8Array(16)
+
+/**
+ * Lower case, without the dot of the root. An IPv6 reference by its value, however it is written [RFC5954-4.2]; the third colon of RFC
+ * 3261's grammar is one too many [RFC5118-4.10].
+ */
 function canonicalHost(host: string): string {
   const lower = host.toLowerCase()
-  return lower.startsWith('[') ? lower.replace(':::', '::') : lower.replace(/\.$/, '')
+  if (!lower.startsWith('[')) return lower.replace(/\.$/, '')
+  const text = lower.slice(1, -1).replace(':::', '::')
+  return parseIpv6(text, address, 0) ? `[${formatIpv6(address, 0)}]` : `[${text}]`
 }
 
 /**
@@ -81,10 +110,20 @@ export function canonicalAor(uri: Uri): string | undefined {
   return `sip:${user}${canonicalHost(uri.host)}${port}`
 }
 
-/** RFC 3966 §4: visual separators mean nothing, parameters are compared in any order and case. */
+/** RFC 3966 §4: visual separators mean nothing, parameters are compared in any order and case, and each must be in both. */
 function telKey(uri: Uri): string {
-  const params = [...paramMap(uri.params)].sort(byName).map(([name, value]) => `;${name}=${value}`)
-  return `tel:${uri.user.replace(/[-.()]/g, '').toLowerCase()}${params.join('')}`
+  const params = [...paramMap(uri.params)].sort(byName).map(([name, value]) => `;${name}=${telValue(name, value)}`)
+  return `tel:${digits(uri.user).toLowerCase()}${params.join('')}`
+}
+
+/** [RFC3966-4] A phone-context that is a number, and an extension, go digit by digit; a domain as a host name does. */
+function telValue(name: string, value: string): string {
+  if (name === 'ext' || (name === 'phone-context' && value.startsWith('+'))) return digits(value)
+  return name === 'phone-context' ? canonicalHost(value) : value
+}
+
+function digits(number: string): string {
+  return number.replace(/[-.()]/g, '')
 }
 
 function byName(a: readonly [string, string], b: readonly [string, string]): number {
@@ -100,7 +139,7 @@ export function uriKey(uri: Uri): string {
   if (base === undefined) return encodeUri(uri)
   if (uri.scheme === 'tel') return base
   const params = [...paramMap(uri.params)].sort(byName).map(([name, value]) => `;${name}=${value}`)
-  const password = uri.password === '' ? '' : `;password ${unescapeUnreserved(uri.password)}`
+  const password = uri.password === '' ? '' : `;password ${unescapeAll(uri.password)}`
   const headers = uri.headers === '' ? '' : `?${headerKey(uri.headers)}`
   return `${uri.scheme}${base.slice(3)}${params.join('')}${password}${headers}`
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // URIs: grammar, equality (the RFC's own examples), canonical forms.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { LIMITS } from '../limits.ts'
 import { encodeUri, parseUri, type Uri, uriParam } from './uri.ts'
 import { canonicalAor, compareUris, uriKey } from './uri-compare.ts'
@@ -106,10 +106,19 @@ describe('compareUris', () => {
       'sip:alice@atlanta.com?priority=urgent&subject=project%20x',
     ],
     ['sip:a@[2001:db8:::1.2.3.4]', 'sip:a@[2001:DB8::1.2.3.4]'],
+    ['sip:a@[2001:db8::1]', 'sip:a@[2001:0DB8:0:0::0:1]'],
+    ['sip:a@[::ffff:192.0.2.1]', 'sip:a@[::FFFF:c000:201]'],
+    ['sip:%23%7b@h', 'sip:#{@h'],
+    ['sip:a@h;%6caf=1', 'sip:a@h;LAF=1'],
+    ['sip:a@h?s=x', 'sip:a@h?Subject=X'],
+    ['sip:a@h?subject=%78', 'sip:a@h?subject=x'],
     ['tel:+1-201-555-0123', 'tel:+12015550123'],
+    ['tel:+1(201)555.0123;ISUB=1;ext=1-2', 'TEL:+12015550123;ext=12;isub=1'],
+    ['tel:863-1234;phone-context=+1-914-555', 'tel:8631234;phone-context=+1914555'],
+    ['tel:7042;phone-context=Example.com', 'tel:7042;phone-context=example.COM'],
     ['urn:x', 'urn:x'],
   ]
-  it.each(equal)('%s = %s [RFC3261-19.1.4]', (a, b) => {
+  it.each(equal)('%s = %s [RFC3261-19.1.4bcdgij] [RFC3966-4]', (a, b) => {
     expect(compareUris(uri(a), uri(b)) && compareUris(uri(b), uri(a))).toBe(true)
   })
 
@@ -124,11 +133,35 @@ describe('compareUris', () => {
     ['sip:a@b', 'sips:a@b'],
     ['sip:%00@h', 'sip:%00%00@h'],
     ['sip:a%2540b@h', 'sip:a%40b@h'],
+    ['sip:bob@h', 'sip:h'],
+    ['sip:bob@h', 'sip:bob:pw@h'],
+    ['sip:bob:pw@h', 'sip:bob:PW@h'],
+    ['sip:+1;isub=A@h;user=phone', 'sip:+1;isub=a@h;user=phone'],
+    ['sip:a@h', 'sip:a@h;user=ip'],
+    ['sip:a@h', 'sip:a@h;ttl=1'],
+    ['sip:a@h', 'sip:a@h;method=INVITE'],
+    ['sip:a@h', 'sip:a@h;maddr=h'],
+    ['sip:a@h;maddr=x', 'sip:a@h;maddr=y'],
+    ['sip:a%3Bb@h', 'sip:a;b@h'],
+    ['sip:a@[2001:db8::1]', 'sip:a@[2001:db8::2]'],
+    ['sip:a@h?x=1&y=2', 'sip:a@h?x=1'],
     ['tel:+1;phone-context=a', 'tel:+1'],
+    ['tel:+12015550123', 'tel:12015550123;phone-context=a'],
+    ['tel:+1;a=1', 'tel:+1;a=2'],
+    ['tel:+1', 'sip:+1@h;user=phone'],
   ]
-  it.each(different)('%s ≠ %s [RFC3261-19.1.4]', (a, b) => {
+  it.each(different)('%s ≠ %s [RFC3261-19.1.4abefghj] [RFC3966-4]', (a, b) => {
     expect(compareUris(uri(a), uri(b)) || compareUris(uri(b), uri(a))).toBe(false)
   })
+})
+
+test('[RFC3261-19.1.4i] equality is not transitive', () => {
+  const [plain, on, off] = ['', ';security=on', ';security=off'].map((end) => uri(`sip:carol@chicago.com${end}`)) as [
+    Uri,
+    Uri,
+    Uri,
+  ]
+  expect([compareUris(plain, on), compareUris(plain, off), compareUris(on, off)]).toEqual([true, true, false])
 })
 
 describe('canonicalAor [RFC3261-10.3 step 5]', () => {
