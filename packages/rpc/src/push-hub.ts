@@ -27,6 +27,12 @@ export class PushHub<Push> {
     return false
   }
 
+  /** Whether this peer has a stream here. */
+  has(peer: string): boolean {
+    for (const subscriber of this.#subscribers) if (subscriber.peer === peer) return true
+    return false
+  }
+
   /** For the bindings: returns what ends the subscription. */
   subscribe(peer: string, deliver: (push: Push) => void): () => void {
     const subscriber = { peer, deliver }

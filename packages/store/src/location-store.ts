@@ -13,11 +13,14 @@ import type {
   CallEntry,
   CallUpdate,
   ChangePage,
+  DueWatches,
   Edge,
   EdgeList,
   LeaseOutcome,
   NewCall,
   RegisterOutcome,
+  Watch,
+  WatchWrite,
 } from './types.ts'
 
 export interface LocationStore {
@@ -31,6 +34,13 @@ export interface LocationStore {
   expire(shard: number, limit: number): Eventual<{ expired: number; more: boolean }>
   /** Changes of a shard after a cursor. No cursor: none, and the cursor of now. */
   readChanges(shard: number, after: string | undefined, limit: number): Eventual<ChangePage>
+
+  /** Bindings and the watch of an AoR in one step. */
+  readWatch(aor: string): Eventual<Watch>
+  /** Compare-and-set on the revision; not written: read again. */
+  writeWatch(write: WatchWrite): Eventual<{ written: boolean }>
+  /** Watches of a shard that are due, nearest first; each is due again after `leaseMs` unless written before. */
+  claimWatches(shard: number, leaseMs: number, limit: number): Eventual<DueWatches>
 
   /** Create if absent. */
   beginCall(call: NewCall): Eventual<BeginCallOutcome>

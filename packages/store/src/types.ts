@@ -70,11 +70,58 @@ export interface Bindings {
 }
 
 export type RegisterOutcome =
-  | ({ result: 'ok' } & Bindings)
+  /** `watched`: the update changed something that somebody watches; a notification is due. */
+  | ({ result: 'ok'; watched?: true } & Bindings)
   /** The CSeq is not above that of a binding of the same Call-ID [RFC3261-10.3]; nothing was changed. */
   | { result: 'outOfOrder' }
   /** More than maxContacts; nothing was changed. */
   | { result: 'tooMany' }
+
+/** A binding as those see it who tell watchers of it. */
+export interface WatchedBinding extends Binding {
+  uriKey: string
+  /** End by store time. */
+  untilMs: number
+}
+
+export interface RemovedBinding {
+  uriKey: string
+  callId: string
+  cseq: number
+}
+
+/** The bindings of an AoR beside what its watchers have been told, at one moment. */
+export interface Watch {
+  /** Store time. */
+  nowMs: number
+  bindings: WatchedBinding[]
+  /** Bindings removed within `tombstoneMs`, with the Call-ID and CSeq of what removed them; their own where another took their place. */
+  removed: RemovedBinding[]
+  /** Grows with every write and with every change of the bindings; 0 where nobody watches. */
+  revision: number
+  /** As last written; '' where nobody watches. */
+  state: string
+}
+
+export interface WatchWrite {
+  aor: string
+  /** As read; another one means that something changed since. */
+  revision: number
+  /** Opaque to the store; '' ends the watch. */
+  state: string
+  /** When it is to be looked at again. A change of the bindings comes before that. */
+  dueInMs: number
+  /** It is forgotten this long after its last write. */
+  keepMs: number
+}
+
+export interface DueWatches {
+  aors: string[]
+  /** More are due than `limit`. */
+  more: boolean
+  /** When the next one is due; undefined where none is watched. */
+  nextInMs: number | undefined
+}
 
 export type ChangeKind = 'add' | 'refresh' | 'expire' | 'remove'
 

@@ -31,6 +31,10 @@ export class EdgeCounts {
   cancelsUnmatched = 0
   /** Outcomes. */
   registrations = 0
+  subscriptions = 0
+  subscriptionsFailed = 0
+  notifies = 0
+  notifiesFailed = 0
   registrationsFailed = 0
   challenges = 0
   calls = 0
@@ -79,6 +83,10 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedDraining: 'Requests answered with 503 because the edge drains.',
   cancelsUnmatched: 'CANCELs answered with 481.',
   registrations: 'REGISTERs that ended in 200.',
+  subscriptions: 'SUBSCRIBEs to registrations that ended in 200.',
+  subscriptionsFailed: 'SUBSCRIBEs to registrations that were refused, challenges left out.',
+  notifies: 'NOTIFYs of registrations sent.',
+  notifiesFailed: 'NOTIFYs of registrations that did not end in a 2xx.',
   registrationsFailed: 'REGISTERs that location or policy refused or did not answer.',
   challenges: 'Challenges sent.',
   calls: 'INVITEs that got a plan.',

@@ -16,6 +16,7 @@ import { forwardAck } from './in-dialog.ts'
 import type { EdgePeer } from './peers.ts'
 import { PlanRun } from './plan-run.ts'
 import { redirect } from './redirect.ts'
+import { watchRegistrations } from './reg-event/subscribe.ts'
 import { finishRegistration } from './registration.ts'
 import { refuseStateless, retryAfter } from './replies.ts'
 import { forwardStateless } from './stateless.ts'
@@ -87,7 +88,7 @@ class InitialRequest implements ContextUser {
       case 'redirect':
         return redirect(this.core, context, verdict.value)
       case 'watchRegistrations':
-        return proxy.respond(context, 501, '')
+        return watchRegistrations(this.core, context, this.peer, verdict.value)
       case 'reject': {
         const { status, reason, retryAfterS } = verdict.value
         const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]

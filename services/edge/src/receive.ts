@@ -33,6 +33,8 @@ import { forwardAck, receiveInDialog } from './in-dialog.ts'
 import { receiveInitialRequest } from './initial-request.ts'
 import { receiveInternalRequest } from './internal-hop.ts'
 import type { EdgePeer } from './peers.ts'
+import { resubscribedAor } from './reg-event/dialog-contact.ts'
+import { receiveResubscribe } from './reg-event/subscribe.ts'
 import { refuseStateless, replyStateless, retryAfter } from './replies.ts'
 import { SourceLimiter } from './source-limiter.ts'
 import { followStateless } from './stateless.ts'
@@ -186,6 +188,11 @@ export class Receiver {
     if (view.forged) {
       core.counts.refusedForgedToken += 1
       return refuseStateless(core, msg, peer, 403, '')
+    }
+    const watched = resubscribedAor(msg)
+    if (watched !== undefined) {
+      if (this.hasRoom(peer)) return receiveResubscribe(core, msg, key, peer, watched)
+      return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
     }
     core.counts.refusedNoDialog += 1
     refuseStateless(core, msg, peer, 481, '')

@@ -21,13 +21,15 @@ import {
 } from '@tandem/sip'
 import { type ResponseTarget, responseTarget, type TransportName } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
+import { answersOwnRequest } from './own-request.ts'
 import { secondVia } from './second-via.ts'
 
 const via = new ViaView()
 
 /** @param internal it came from another edge, which looked for the owner already */
 export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
-  const fields = secondVia(msg, via) ? verifyBranch(core.ring, msg, via) : undefined
+  if (!secondVia(msg, via)) return receiveOwnResponse(core, msg, internal)
+  const fields = verifyBranch(core.ring, msg, via)
   if (fields === undefined) return drop(core)
   // [RFC3261-16.11] nobody keeps a transaction for it, and nobody has it on record
   if (fields.attempt === STATELESS_ATTEMPT) return sendOn(core, msg, false)
@@ -43,6 +45,11 @@ function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
   if (peer === undefined || end < 0) return drop(core)
   core.counts.statelessResponses += 1
   peer.send(core.out, 0, end)
+}
+
+/** The answer to a request of an edge's own, a NOTIFY: only that edge can take it. */
+function receiveOwnResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
+  if (internal || !answersOwnRequest(core.ring, msg) || !relayToOwner(core, msg)) drop(core)
 }
 
 /** Hands the response as it came to the edge that sent the request, over the internal listener; it knows its transaction. */

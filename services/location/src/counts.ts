@@ -20,6 +20,12 @@ export interface LocationCounts {
   /** Writes of which nobody knows whether they happened. */
   undecided: number
   swept: number
+  /** SUBSCRIBEs for registrations. */
+  subscribes: number
+  /** NOTIFYs given to edges, those that answer a SUBSCRIBE left out. */
+  notifications: number
+  notifyFailures: number
+  subscriptionsEnded: number
   pushes: number
 }
 
@@ -36,6 +42,10 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   storeAway: 'Items refused because the store is away.',
   undecided: 'Writes of which nobody knows whether they happened.',
   swept: 'Bindings removed because they ran out.',
+  subscribes: 'Subscribe items handled.',
+  notifications: 'NOTIFYs of changed registrations given to edges.',
+  notifyFailures: 'NOTIFYs that failed and are tried again.',
+  subscriptionsEnded: 'Subscriptions that ended with a NOTIFY.',
   pushes: 'Lists of edges pushed to streams.',
 }
 
@@ -53,6 +63,10 @@ export function createCounts(): LocationCounts {
     storeAway: 0,
     undecided: 0,
     swept: 0,
+    subscribes: 0,
+    notifications: 0,
+    notifyFailures: 0,
+    subscriptionsEnded: 0,
     pushes: 0,
   }
 }

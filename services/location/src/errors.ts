@@ -16,6 +16,9 @@ export const LOCATION_ERRORS = {
   expires_too_brief: { sipStatus: 423, meaning: 'the interval is below the minimum' },
   too_many_contacts: { sipStatus: 403, meaning: 'the address-of-record has no room for another contact' },
   out_of_order: { sipStatus: 500, meaning: 'a binding was updated by this or a later CSeq of the same Call-ID' },
+  subscription_unknown: { sipStatus: 481, meaning: 'no subscription has this dialog' },
+  subscribe_out_of_order: { sipStatus: 500, meaning: 'the dialog has seen a later CSeq' },
+  too_many_subscriptions: { sipStatus: 403, meaning: 'the address-of-record has no room for another watcher' },
   edge_superseded: { sipStatus: 503, meaning: 'a newer incarnation of this edge is a member; the asker is to stop' },
   store_away: { sipStatus: 503, meaning: 'the store can not be reached; nothing was written' },
   store_refused: {

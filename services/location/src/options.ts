@@ -6,6 +6,7 @@ import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub
 import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
+import type { WatchBounds } from './reg-event/deps.ts'
 import type { StaticContacts } from './static-bindings.ts'
 
 /** Bounds of a registration where policy names none for the domain. */
@@ -40,7 +41,7 @@ export const LOCATION_TUNING: LocationTuning = {
 
 export interface LocationServiceOptions {
   readonly store: LocationStore
-  readonly config: RegistrationBounds
+  readonly config: RegistrationBounds & WatchBounds
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   /** Contacts by configuration, by canonical address-of-record. */
@@ -60,7 +61,9 @@ export interface LocationService {
   readonly counts: Readonly<LocationCounts>
   /** Whether the store answered last time. */
   ready(): boolean
-  /** Starts the membership watch and the expiry sweep. Does not wait for the store. */
+  /** One look at everything that is due: bindings that ran out, NOTIFYs. What start() does on an interval. Never rejects. */
+  sweep(): Promise<void>
+  /** Starts the membership watch, the expiry sweep and the notifier. Does not wait for the store. */
   start(): Promise<void>
   stop(): Promise<void>
 }

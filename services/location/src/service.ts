@@ -5,9 +5,8 @@
 import { type location, PushHub } from '@tandem/rpc'
 import { createBeginCall } from './begin-call.ts'
 import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
-import { type Deps, refuse } from './deps.ts'
+import type { Deps } from './deps.ts'
 import { createEndCall } from './end-call.ts'
-import { refusal } from './errors.ts'
 import { ExpirySweep } from './expiry-sweep.ts'
 import { createLeaseEdge } from './lease-edge.ts'
 import { createLeaveEdge } from './leave-edge.ts'
@@ -15,6 +14,10 @@ import { createListEdges } from './list-edges.ts'
 import { createLocate } from './locate.ts'
 import { Membership } from './membership.ts'
 import { LOCATION_TUNING, type LocationService, type LocationServiceOptions } from './options.ts'
+import { type WatchDeps, withChangesTold } from './reg-event/deps.ts'
+import { Notifier } from './reg-event/notifier.ts'
+import { createNotifyDone } from './reg-event/notify-done.ts'
+import { createSubscribe } from './reg-event/subscribe.ts'
 import { createRegister } from './register.ts'
 import { StoreWatch } from './store-watch.ts'
 import { createUpdateCall } from './update-call.ts'
@@ -30,9 +33,12 @@ export function createLocationService(options: LocationServiceOptions): Location
   const staticContacts = options.staticContacts ?? new Map()
   const membership = new Membership({ store, counts, tuning, pushes, onStore, now })
   const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
+  const deps = { store, counts, bounds: config, tuning, membership, staticContacts, onStore }
+  const notifierDeps = { ...deps, watchBounds: config }
+  const notifier = new Notifier({ deps: notifierDeps, membership, pushes, intervalMs: tuning.sweepIntervalMs })
   if (metrics) registerMetrics(metrics, counts, membership)
   return {
-    ...createHandlers({ store, counts, bounds: config, tuning, membership, staticContacts, onStore }),
+    ...createHandlers({ ...deps, store: withChangesTold(store, (aor) => notifier.changed(aor)) }, notifier.deps),
     pushes,
     hooks: {
       onStreamOpen: (peer) => membership.greet(peer),
@@ -41,18 +47,24 @@ export function createLocationService(options: LocationServiceOptions): Location
     },
     counts,
     ready: () => watch.isUp,
+    sweep: async () => {
+      await sweep.round()
+      await notifier.round()
+    },
     start: async () => {
       membership.start()
       sweep.start()
+      notifier.start()
     },
     stop: async () => {
       membership.stop()
       await sweep.stop()
+      await notifier.stop()
     },
   }
 }
 
-function createHandlers(deps: Deps): Pick<LocationService, 'handlers' | 'unary'> {
+function createHandlers(deps: Deps, watches: WatchDeps): Pick<LocationService, 'handlers' | 'unary'> {
   const locate = createLocate(deps)
   return {
     handlers: {
@@ -63,8 +75,8 @@ function createHandlers(deps: Deps): Pick<LocationService, 'handlers' | 'unary'>
       endCall: createEndCall(deps),
       leaseEdge: createLeaseEdge(deps),
       leaveEdge: createLeaveEdge(deps),
-      subscribe: () => refuse(deps, refusal('store_refused')),
-      notifyDone: () => refuse(deps, refusal('store_refused')),
+      subscribe: createSubscribe(watches),
+      notifyDone: createNotifyDone(watches),
     },
     unary: { locate, listEdges: createListEdges(deps) },
   }

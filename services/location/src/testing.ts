@@ -5,9 +5,12 @@
 import { location, type Result } from '@tandem/rpc'
 import { createMemoryStore, type LocationStore, type Stored } from '@tandem/store'
 import type { LocationService, LocationTuning, RegistrationBounds } from './options.ts'
+import type { WatchBounds } from './reg-event/deps.ts'
 import { createLocationService } from './service.ts'
 
 export const AOR = 'sip:alice@example.test'
+
+const WATCHES = { maxSubscriptions: 3, notifyIntervalMs: 5_000 }
 
 export interface Bench {
   readonly service: LocationService
@@ -23,7 +26,10 @@ export interface Bench {
   spared: keyof LocationStore | undefined
 }
 
-export function createBench(options: Partial<RegistrationBounds> = {}, tuning: Partial<LocationTuning> = {}): Bench {
+export function createBench(
+  options: Partial<RegistrationBounds & WatchBounds> = {},
+  tuning: Partial<LocationTuning> = {},
+): Bench {
   let now = 1_700_000_000_000
   const memory = createMemoryStore({ now: () => now }).location
   const log: string[] = []
@@ -41,7 +47,14 @@ export function createBench(options: Partial<RegistrationBounds> = {}, tuning: P
   }
   const service = createLocationService({
     store: bench.store,
-    config: { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 3, ...options },
+    config: {
+      minExpiresMs: 60_000,
+      maxExpiresMs: 7_200_000,
+      defaultExpiresMs: 3_600_000,
+      maxContacts: 3,
+      ...WATCHES,
+      ...options,
+    },
     logger: { info: note, warn: note, error: note } as never,
     tuning,
   })

@@ -7,6 +7,7 @@ import { bindingContract } from './bindings.ts'
 import { directoryContract, membershipContract } from './directory.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
+import { watchContract } from './watches.ts'
 import { CONTRACT_SETTINGS, type MakeStore, World } from './world.ts'
 
 export function runStoreContract(name: string, makeStore: MakeStore): void {
@@ -26,6 +27,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
       expect(Object.values(at().store.counts()).every(Number.isSafeInteger)).toBe(true)
     })
     describe('bindings', () => bindingContract(at))
+    describe('watches', () => watchContract(at))
     describe('directory', () => directoryContract(at))
     describe('membership', () => membershipContract(at))
     describe('references and nonces', () => mintContract(at))

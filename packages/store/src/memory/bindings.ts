@@ -5,11 +5,12 @@
 import { contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.ts'
 import { type Stored, stored } from '../result.ts'
 import { SHARDS, shardOf } from '../shard.ts'
-import type { Binding, Bindings, BindingUpdate, ChangePage, RegisterOutcome } from '../types.ts'
+import type { Binding, Bindings, BindingUpdate, ChangePage, RegisterOutcome, Watch } from '../types.ts'
 import { bindingOf, type Changed, changedBy, type HeldBinding, judge, type Origin } from './binding-update.ts'
 import { ChangeFeed } from './changes.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
+import type { MemoryWatches } from './watches.ts'
 
 interface Aor extends Timed {
   readonly name: string
@@ -26,14 +27,17 @@ interface Shard {
 
 export class MemoryBindings {
   readonly #context: MemoryContext
+  readonly #watches: MemoryWatches
   readonly #aors = new Map<string, Aor>()
   readonly #shards: Shard[]
   #refused = 0
 
-  constructor(context: MemoryContext) {
+  constructor(context: MemoryContext, watches: MemoryWatches) {
     this.#context = context
+    this.#watches = watches
+    const onChange = (aor: string, now: number): void => watches.changed(aor, now)
     this.#shards = Array.from({ length: SHARDS }, () => ({
-      feed: new ChangeFeed(context.settings.changesMaxLen),
+      feed: new ChangeFeed(context.settings.changesMaxLen, onChange),
       expiries: new Deadlines<Aor>(),
     }))
   }
@@ -82,6 +86,19 @@ export class MemoryBindings {
     return stored(this.#shard(shard).feed.read(after, limit))
   }
 
+  readWatch(name: string): Stored<Watch> {
+    const now = this.#context.now()
+    const aor = this.#aors.get(name)
+    const live = aor === undefined ? [] : aor.bindings.filter((held) => held.untilMs > now)
+    const tombs = aor === undefined ? [] : aor.tombstones.filter((tomb) => tomb.untilMs > now)
+    return stored({
+      nowMs: now,
+      bindings: live.map((held) => ({ ...bindingOf(held, now), uriKey: held.uriKey, untilMs: held.untilMs })),
+      removed: tombs.map(({ uriKey, callId, cseq }) => ({ uriKey, callId, cseq })),
+      ...this.#watches.read(name, now),
+    })
+  }
+
   tick(): void {
     const now = this.#context.now()
     for (const shard of this.#shards) this.#sweep(shard, now, 1_000)
@@ -125,7 +142,8 @@ export class MemoryBindings {
     for (const kind of changed.kinds) aor.version = shard.feed.add(aor.name, kind, now)
     for (const _ of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', now)
     this.#settle(aor, changed.bindings, this.#tombstones(aor, changed, now), now)
-    return stored(this.#ok(update.aor, now))
+    const outcome = this.#ok(update.aor, now)
+    return stored(this.#watches.has(update.aor) ? { ...outcome, watched: true } : outcome)
   }
 
   #create(name: string, shard: Shard): Aor | undefined {

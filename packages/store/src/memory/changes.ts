@@ -6,13 +6,16 @@ import type { Change, ChangeKind, ChangePage } from '../types.ts'
 
 export class ChangeFeed {
   readonly #maxLen: number
+  readonly #onChange: (aor: string, nowMs: number) => void
   #changes: Change[] = []
   /** Version of the newest change that was trimmed. */
   #trimmed = 0n
   #last = 0n
 
-  constructor(maxLen: number) {
+  /** @param onChange told of each change as it is added */
+  constructor(maxLen: number, onChange: (aor: string, nowMs: number) => void) {
     this.#maxLen = maxLen
+    this.#onChange = onChange
   }
 
   get version(): bigint {
@@ -24,6 +27,7 @@ export class ChangeFeed {
     this.#last = fromClock > this.#last ? fromClock : this.#last + 1n
     this.#changes.push({ aor, kind, version: this.#last })
     if (this.#changes.length >= 2 * this.#maxLen) this.#trim()
+    this.#onChange(aor, nowMs)
     return this.#last
   }
 

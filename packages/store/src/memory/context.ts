@@ -7,6 +7,7 @@ import type { StoreSettings } from '../store.ts'
 /** Entries of each table, at most; beyond it new ones are refused as `full` and counted. */
 export interface MemoryLimits {
   maxAors: number
+  maxWatches: number
   maxTransactions: number
   maxMints: number
   maxNonces: number
@@ -17,6 +18,7 @@ export interface MemoryLimits {
 
 export const DEFAULT_LIMITS: MemoryLimits = {
   maxAors: 1_000_000,
+  maxWatches: 200_000,
   maxTransactions: 500_000,
   maxMints: 500_000,
   maxNonces: 500_000,

@@ -15,6 +15,7 @@ import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context
 import { MemoryDirectory } from './directory.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
+import { MemoryWatches } from './watches.ts'
 
 export type { MemoryLimits } from './context.ts'
 
@@ -53,7 +54,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 }
 
 function createLocation(context: MemoryContext) {
-  const bindings = new MemoryBindings(context)
+  const watches = new MemoryWatches(context)
+  const bindings = new MemoryBindings(context, watches)
   const directory = new MemoryDirectory(context)
   const members = new Membership(context.settings)
   const store: LocationStore = {
@@ -62,6 +64,9 @@ function createLocation(context: MemoryContext) {
     removeBindings: (aor) => bindings.removeBindings(aor),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    readWatch: (aor) => bindings.readWatch(aor),
+    writeWatch: (write) => watches.write(write),
+    claimWatches: (shard, leaseMs, limit) => watches.claim(shard, leaseMs, limit),
     beginCall: (call) => directory.begin(call),
     updateCall: (update) => directory.update(update),
     endCall: (end) => directory.end(end),
@@ -76,7 +81,8 @@ function createLocation(context: MemoryContext) {
     bindings.tick()
     directory.tick()
   }
-  return { store, tick, counts: () => ({ ...bindings.counts(), ...directory.counts(), edgeCount: members.size }) }
+  const counts = () => ({ ...bindings.counts(), ...watches.counts(), ...directory.counts(), edgeCount: members.size })
+  return { store, tick, counts }
 }
 
 function createPolicy(context: MemoryContext) {

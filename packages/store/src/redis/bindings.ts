@@ -13,6 +13,8 @@ import type {
   ContactUpdate,
   Flow,
   RegisterOutcome,
+  RemovedBinding,
+  Watch,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
 import { type Packed, unpack } from './msgpack.ts'
@@ -122,7 +124,7 @@ function readOutcome(reply: Reply): RegisterOutcome {
   const status = textOf(parts[0])
   if (status === 'late') return { result: 'outOfOrder' }
   if (status === 'many') return { result: 'tooMany' }
-  return { result: 'ok', ...readBindings(parts) }
+  return { result: 'ok', ...readBindings(parts), ...(numberOf(parts[4]) === 1 ? { watched: true as const } : {}) }
 }
 
 /** {status, now, version where there is no AoR, packed AoR}. */
@@ -134,6 +136,18 @@ function readBindings(parts: Reply[]): Bindings {
   const bindings: Binding[] = []
   for (const binding of held) if ((binding[1] as number) > nowMs) bindings.push(bindingOf(binding, nowMs))
   return { bindings: inContactOrder(bindings), version: versionOf(version) }
+}
+
+/** Live bindings with their keys and ends, and the keys of those removed lately, of a packed AoR. */
+export function readWatched(packed: Buffer, nowMs: number): Pick<Watch, 'bindings' | 'removed'> {
+  if (packed.length === 0) return { bindings: [], removed: [] }
+  const [held, tombs] = unpack(packed) as [Packed[][], Packed[][]]
+  const isAlive = (entry: Packed[]): boolean => (entry[1] as number) > nowMs
+  const bindings = held
+    .filter(isAlive)
+    .map((one) => ({ ...bindingOf(one, nowMs), uriKey: one[0] as string, untilMs: one[1] as number }))
+  const removed = tombs.filter(isAlive).map(([uriKey, , callId, cseq]) => ({ uriKey, callId, cseq }) as RemovedBinding)
+  return { bindings, removed }
 }
 
 function bindingOf(held: Packed[], nowMs: number): Binding {

@@ -16,6 +16,7 @@ import { RedisDirectory, RedisMembership } from './directory.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
 import { SCRIPTS } from './scripts/all.ts'
+import { RedisWatches } from './watches.ts'
 
 export type { Durability } from './batcher.ts'
 
@@ -61,6 +62,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
 function createLocation(runner: Runner): LocationStore {
   const bindings = new RedisBindings(runner)
+  const watches = new RedisWatches(runner)
   const directory = new RedisDirectory(runner)
   const members = new RedisMembership(runner)
   return {
@@ -69,6 +71,9 @@ function createLocation(runner: Runner): LocationStore {
     removeBindings: (aor) => bindings.removeBindings(aor),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    readWatch: (aor) => watches.read(aor),
+    writeWatch: (write) => watches.write(write),
+    claimWatches: (shard, leaseMs, limit) => watches.claim(shard, leaseMs, limit),
     beginCall: (call) => directory.begin(call),
     updateCall: (update) => directory.update(update),
     endCall: (end) => directory.end(end),

@@ -8,8 +8,9 @@ import * as membership from './membership.ts'
 import * as mints from './mints.ts'
 import * as records from './records.ts'
 import type { Script } from './script.ts'
+import * as watches from './watches.ts'
 
-const families = [bindings, calls, directory, membership, mints, records]
+const families = [bindings, calls, directory, membership, mints, records, watches]
 
 export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
   Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),

@@ -4,6 +4,7 @@
 //     removed: {uriKey, untilMs, callId, cseq, hash}…, version }
 // in the order of their updates; the last two are hashes, of a binding with an instance only [RFC5627-5.1]; `payload` is opaque here. The version is the id of the AoR's last entry in the shard's
 // change stream: Redis never gives a smaller one, whatever its clock does.
+// A change of an AoR that is watched (watches.ts) moves the watch's revision and makes it due, in the same step.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
 import { script } from './script.ts'
@@ -19,7 +20,15 @@ local function latest(changes)
   local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
 end
+local watched = 0
 local function announce(changes, maxLen, kind, aor)
+  local shard = string.sub(changes, 1, -8)
+  local watch = shard .. 'watch:' .. aor
+  if redis.call('EXISTS', watch) == 1 then
+    watched = 1
+    redis.call('HINCRBY', watch, 'r', 1)
+    redis.call('ZADD', shard .. 'due', 'LT', int(now()), aor)
+  end
   return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*', kind, aor)
 end
 local function save(key, exp, aor, live, tombs, version, at)
@@ -38,8 +47,8 @@ local function save(key, exp, aor, live, tombs, version, at)
 end
 local function answer(status, key, changes, at)
   local packed = redis.call('GET', key)
-  if packed then return {status, int(at), '', packed} end
-  return {status, int(at), latest(changes), ''}
+  if packed then return {status, int(at), '', packed, watched} end
+  return {status, int(at), latest(changes), '', watched}
 end
 `
 

@@ -390,11 +390,6 @@ export interface WatchedContact {
   /** Other contact parameters as written, e.g. ";methods=\"INVITE\"". */
   params: string;
   instanceId: string;
-  /** RFC 5628; "" for none. */
-  pubGruu: string;
-  tempGruu: string;
-  /** CSeq of the REGISTER that made the oldest temporary GRUU which is still valid. */
-  tempGruuFirstCseq: number;
 }
 
 /** How the NOTIFY with this CSeq of this dialog ended. */
@@ -3727,9 +3722,6 @@ function createBaseWatchedContact(): WatchedContact {
     displayName: "",
     params: "",
     instanceId: "",
-    pubGruu: "",
-    tempGruu: "",
-    tempGruuFirstCseq: 0,
   };
 }
 
@@ -3770,15 +3762,6 @@ export const WatchedContact: MessageFns<WatchedContact> = {
     }
     if (message.instanceId !== "") {
       writer.uint32(98).string(message.instanceId);
-    }
-    if (message.pubGruu !== "") {
-      writer.uint32(106).string(message.pubGruu);
-    }
-    if (message.tempGruu !== "") {
-      writer.uint32(114).string(message.tempGruu);
-    }
-    if (message.tempGruuFirstCseq !== 0) {
-      writer.uint32(120).uint32(message.tempGruuFirstCseq);
     }
     return writer;
   },
@@ -3892,30 +3875,6 @@ export const WatchedContact: MessageFns<WatchedContact> = {
             message.instanceId = reader.string();
             continue;
           }
-          case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
-            message.pubGruu = reader.string();
-            continue;
-          }
-          case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
-            message.tempGruu = reader.string();
-            continue;
-          }
-          case 15: {
-            if (tag !== 120) {
-              break;
-            }
-
-            message.tempGruuFirstCseq = reader.uint32();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3945,9 +3904,6 @@ export const WatchedContact: MessageFns<WatchedContact> = {
     message.displayName = object.displayName ?? "";
     message.params = object.params ?? "";
     message.instanceId = object.instanceId ?? "";
-    message.pubGruu = object.pubGruu ?? "";
-    message.tempGruu = object.tempGruu ?? "";
-    message.tempGruuFirstCseq = object.tempGruuFirstCseq ?? 0;
     return message;
   },
 };
