@@ -12,6 +12,9 @@ import type { ProxyCounts } from './proxy-counts.ts'
 /** [RFC3326-3.1] Why the other branches of an answered call end. */
 export const ANSWERED_ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed elsewhere"\r\n'
 
+/** Why a branch ends that has rung for as long as it may. */
+export const RANG_OUT = 'Reason: SIP;cause=408;text="Request Timeout"\r\n'
+
 /** Why the other branches end after a 6xx. */
 export function refusedElsewhere(status: number): string {
   return `Reason: SIP;cause=${status}\r\n`

@@ -19,7 +19,7 @@ import type {
   TransactionUser,
 } from '../transaction/index.ts'
 import { upstreamStatus } from './best-response.ts'
-import { ANSWERED_ELSEWHERE, Cancels, refusedElsewhere } from './cancels.ts'
+import { ANSWERED_ELSEWHERE, Cancels, RANG_OUT, refusedElsewhere } from './cancels.ts'
 import { isChallenge } from './challenges.ts'
 import { DeadlineLists } from './deadline-list.ts'
 import { EarlyDialogs } from './early-dialogs.ts'
@@ -220,7 +220,7 @@ export class StatefulProxy implements TransactionUser {
     // [RFC3261-16.8] with a provisional response the branch is cancelled, without one it is as a 408
     if (branch.provisional > 0 && !branch.cancelSent) {
       branch.timedOut = true
-      return this.cancels.branch(branch, '')
+      return this.cancels.branch(branch, RANG_OUT)
     }
     this.layer.abort(client)
     branch.client = undefined
