@@ -18,6 +18,7 @@ import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import type { PeerSource } from './receive.ts'
+import { encodeStunResponse, MAX_STUN_RESPONSE_BYTES } from './stun.ts'
 
 export type OnMessage = (buf: Buffer, start: number, end: number, source: PeerSource) => void
 
@@ -149,14 +150,17 @@ class OpenListeners implements Listeners {
 
 const DEFAULT_SIP_PORT = 5060
 
+const stunResponse = Buffer.alloc(MAX_STUN_RESPONSE_BYTES)
+
 /** Datagrams of one socket; itself the source of the message at hand. */
 export class UdpSource implements PeerSource {
   readonly internal = false
   private readonly facing: Facing
   private readonly onMessage: OnMessage
   private listener: UdpListener | undefined
-  private address = ''
-  private port = 0
+  /** Of the datagram at hand. */
+  address = ''
+  port = 0
 
   constructor(facing: Facing, onMessage: OnMessage) {
     this.facing = facing
@@ -168,6 +172,13 @@ export class UdpSource implements PeerSource {
     this.address = address
     this.port = port
     this.onMessage(buf, start, end, this)
+  }
+
+  /** [RFC5626-5.4a] From the socket that it came to, to where it came from. */
+  answerStun(buf: Buffer, start: number, end: number): boolean {
+    const length = encodeStunResponse(buf, start, end, this, stunResponse)
+    if (length > 0) this.listener?.send(stunResponse, 0, length, this.port, this.address)
+    return length > 0
   }
 
   /** [RFC3261-18.2.2] [RFC3581-4] Responses go to the source address, and to the source port where rport asks for it. */

@@ -40,12 +40,15 @@ import { SourceLimiter } from './source-limiter.ts'
 import { followStateless } from './stateless.ts'
 import { decideStateless } from './stateless-overload.ts'
 import { receiveStrayResponse } from './stray-response.ts'
+import { isStun } from './stun.ts'
 import { uriPlace } from './uri-place.ts'
 
 /** Makes the peer of a message, only when one is needed. */
 export interface PeerSource {
   peer(msg: SipMessage): EdgePeer
   readonly internal: boolean
+  /** Answers a STUN keep-alive; false for what is none. Streams have none [RFC5626-3.5]. */
+  answerStun?(buf: Buffer, start: number, end: number): boolean
 }
 
 export class Receiver {
@@ -83,13 +86,20 @@ export class Receiver {
     const { scanned: msg, core } = this
     this.msg = msg
     const code = scan(msg, buf, start, end)
-    if (code !== SCAN_ERROR.NONE) return this.refuseUnreadable(code, source)
+    if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
     if (!msg.isRequest) return this.receiveResponse(source.internal)
     core.counts.requests += 1
     const key = core.layer.serverKey(msg)
     const known = core.layer.findServer(msg, key)
     if (known !== undefined) return core.layer.receiveRequest(known, msg)
     this.receiveRequest(key, source.peer(msg), source.internal)
+  }
+
+  /** [RFC5626-8] STUN shares the port with SIP. */
+  private takeUnreadable(code: number, buf: Buffer, start: number, end: number, source: PeerSource): void {
+    if (!isStun(buf, start, end)) return this.refuseUnreadable(code, source)
+    if (source.answerStun?.(buf, start, end) === true) this.core.counts.keepAlives += 1
+    else this.core.counts.droppedUnreadable += 1
   }
 
   private refuseUnreadable(code: number, source: PeerSource): void {

@@ -119,9 +119,13 @@ function refuseContacts(
 
 /** With the expiration that it asks for, and a reg-id only where that counts [RFC5626-6]. */
 function asRegistered(contact: Contact, headerExpiresS: number, outbound: boolean): Contact {
-  const regId = outbound && contact.instanceId !== '' ? contact.regId : 0
+  const isFlow = outbound && contact.instanceId !== '' && contact.regId <= MAX_REG_ID
+  const regId = isFlow ? contact.regId : 0
   return { ...contact, expiresS: askedExpiresOf(contact, headerExpiresS), regId }
 }
+
+/** [RFC5626-10] */
+const MAX_REG_ID = 0x7fffffff
 
 interface Asked {
   readonly admit: policy.Admit
