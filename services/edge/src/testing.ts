@@ -6,7 +6,7 @@ import type { Caller, LocationMethods, location, MethodMap, OnResult, PolicyMeth
 import { done } from '@tandem/rpc'
 import { createLogger, type EdgeConfig, edgeConfig, loadConfig } from '@tandem/service-kit'
 import { SipMessage, scan } from '@tandem/sip'
-import type { Connection, TcpTransport, UdpListener } from '@tandem/transport'
+import type { Connection, DnsResolver, TcpTransport, UdpListener } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
@@ -164,7 +164,7 @@ export class EdgeBench {
   private readonly udp: UdpListener
   private readonly listeners: Listeners
 
-  constructor(settings: Readonly<Record<string, unknown>> = {}, edgeId = 'edge-0.test') {
+  constructor(settings: Readonly<Record<string, unknown>> = {}, edgeId = 'edge-0.test', names = NO_NAMES) {
     const config = testConfig(settings)
     const edgeHash = edgeHashOf(edgeId)
     const facing = (transport: 'udp' | 'tcp', port: number, internal: boolean): Facing =>
@@ -190,7 +190,6 @@ export class EdgeBench {
       allTcp: () => [],
       close: async () => undefined,
     }
-    const names = { naptr: noNames, srv: noNames, a: noNames, aaaa: noNames }
     const { core } = createEdgeCore(
       {
         config,
@@ -306,6 +305,15 @@ export class EdgeBench {
 }
 
 const noNames = (): Promise<never[]> => Promise.resolve([])
+const NO_NAMES: DnsResolver = { naptr: noNames, srv: noNames, a: noNames, aaaa: noNames }
+
+/** DNS that knows the addresses of some hosts, in the order given. */
+export function namesOf(hosts: Readonly<Record<string, readonly string[]>>): DnsResolver {
+  return {
+    ...NO_NAMES,
+    a: (name) => Promise.resolve((hosts[name] ?? []).map((address) => ({ address, ttl: 60 }))),
+  }
+}
 
 /** An edge as location tells of it. */
 export function edgeOf(id: string, address: string): location.Edge {
