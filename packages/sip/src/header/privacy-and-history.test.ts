@@ -50,7 +50,7 @@ describe('Privacy', () => {
     expect(privacyOf(withHeaders())).toBe(0)
   })
 
-  test('[RFC3323-5] names for the reason phrase', () => {
+  test('[RFC3323-5e] names for the reason phrase', () => {
     expect(privacyNames(PRIVACY.SESSION | PRIVACY.HEADER | PRIVACY.OTHER)).toEqual(['header', 'session', 'other'])
   })
 })
@@ -86,7 +86,7 @@ describe('History-Info', () => {
     '',
   ])('[RFC7044-5] %j is no entry', (text) => expect(parseHistoryEntry(text)).toBeUndefined())
 
-  test('[RFC7044-9.2] indexes sort in the preorder of the tree', () => {
+  test('[RFC7044-9.3b] indexes sort in the preorder of the tree', () => {
     const sorted = ['1', '1.1', '1.2', '1.2.1', '1.2.2', '1.3', '1.10', '2']
     expect([...sorted].reverse().sort(compareHistoryIndexes)).toEqual(sorted)
   })
@@ -97,7 +97,7 @@ describe('History-Info', () => {
     [';np=1', ''],
     [';rc=x', ''],
     ['', ''],
-  ])('[RFC7044-10.4] a Contact with %j was found by %j', (params, found) => {
+  ])('[RFC7044-10.4b] a Contact with %j was found by %j', (params, found) => {
     expect(historyParamOf(parseNameAddr(`<sip:c@192.0.2.9>${params}`)?.params ?? [])).toBe(found)
   })
 
@@ -111,7 +111,7 @@ describe('History-Info', () => {
     expect(isPrivateEntry({ display: '', uri: 'sip:a@b', headers, index: '1', params: '' })).toBe(isPrivate)
   })
 
-  test('[RFC7044-10.2] [RFC3261-19.1.1] a Reason is escaped for its place in the URI', () => {
+  test('[RFC7044-10.2b] [RFC3261-19.1.1] a Reason is escaped for its place in the URI', () => {
     expect(uriHeader('Reason', 'Q.850;cause=17;text="user busy"')).toBe(
       'Reason=Q.850%3Bcause%3D17%3Btext%3D%22user%20busy%22',
     )
@@ -155,7 +155,7 @@ describe('name-addr', () => {
     },
   )
 
-  test('[RFC8217-4] a semicolon behind a bare URI begins the parameters of the header', () => {
+  test('[RFC8217-3b] [RFC8217-4] a semicolon behind a bare URI begins the parameters of the header', () => {
     expect(parseNameAddr('sip:a@b;tag=1')).toEqual({
       display: '',
       uri: 'sip:a@b',

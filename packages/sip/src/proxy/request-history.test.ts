@@ -81,14 +81,14 @@ describe('when a history is kept', () => {
     ['off', [ASKED], false, undefined],
     ['onRequest', ['History-Info: nonsense'], false, undefined],
     ['always', Array.from({ length: 41 }, (_, k) => `History-Info: <sip:b@x>;index=1.${k}`), false, undefined],
-  ])('[RFC7044-9.4] %s with %j: %s, told upstream: %s', (mode, lines, isKept, answersUp) => {
+  ])('[RFC7044-9.4b] %s with %j: %s, told upstream: %s', (mode, lines, isKept, answersUp) => {
     const history = openHistory(invite('sip:bob@x', ...lines), mode, 'edge.test')
     expect([history !== undefined, history?.answersUp]).toEqual([isKept, answersUp])
   })
 })
 
 describe('entries of branches', () => {
-  test('[RFC7044-9.1] [RFC7044-10.3] the first entry is written for the hop before, with index 1', () => {
+  test('[RFC7044-9.1bcfg] [RFC7044-9.2bc] [RFC7044-10.3abcd] the first entry is written for the hop before, with index 1', () => {
     const track = new Track(invite('sip:bob@biloxi.example.com;p=x', ASKED))
     expect(track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@biloxi.example.com' })).toEqual([
       CALLED,
@@ -96,7 +96,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-5.1] the figure: forked in parallel, each branch knows its own entry only', () => {
+  test('[RFC7044-5.1] [RFC7044-7abd] [RFC7044-10.3g] the figure: forked in parallel, each branch knows its own entry only', () => {
     const track = new Track(
       invite(
         'sip:bob@biloxi.example.com;p=x',
@@ -122,7 +122,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-10.3] rule 1, [RFC7044-10.4] np: the target is not changed', () => {
+  test('[RFC7044-10.3d] [RFC7044-10.4a] np: the target is not changed', () => {
     const track = new Track(invite('sip:+1555@gw.test', 'History-Info: <sip:+1555@gw.test>;index=1.2'))
     expect(track.branch('b1', 'sip:+1555@gw.test')).toEqual([
       '<sip:+1555@gw.test>;index=1.2',
@@ -130,7 +130,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-10.3] rule 5: serial forks are numbered on, and know how those before them ended', () => {
+  test('[RFC7044-7c] [RFC7044-9.2af] [RFC7044-9.3ab] [RFC7044-10.2a] [RFC7044-10.3eg] serial forks are numbered on, and know how those before them ended', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     track.fails('b1', 486)
@@ -144,7 +144,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-10.3] [RFC3263-4.3] another way to the same target is the same entry', () => {
+  test('[RFC7044-10.3a] [RFC3263-4.3] another way to the same target is the same entry', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@gw.test')
     track.history.onResponse('b1', 503, undefined)
@@ -153,7 +153,7 @@ describe('entries of branches', () => {
     expect(track.branch('b3', 'sip:bob@gw.test').at(-1)).toBe('<sip:bob@gw.test>;index=1.2;rc=1')
   })
 
-  test('[RFC7044-10.3] rules 2 and 3, [RFC7044-7] mapped to another user and then to his contacts: an entry for each', () => {
+  test('[RFC7044-7e] [RFC7044-9.2g] [RFC7044-10.3de] [RFC7044-10.4a] mapped to another user and then to his contacts: an entry for each', () => {
     const track = new Track(invite('sip:sales@x', ASKED))
     const carol = { aor: 'sip:carol@x', mappedFrom: 'sip:sales@x' }
     expect(track.branch('b1', 'sip:carol@192.0.2.3', carol)).toEqual([
@@ -172,7 +172,7 @@ describe('entries of branches', () => {
     expect(next.slice(-2)).toEqual(['<sip:dave@x>;index=1.4;mp=1.1', '<sip:dave@192.0.2.5>;index=1.5;rc=1.4'])
   })
 
-  test('[RFC7044-10.4] mp: forwarded to a URI elsewhere, which is another user', () => {
+  test('[RFC7044-10.4a] mp: forwarded to a URI elsewhere, which is another user', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     expect(track.branch('b1', 'sip:+1555@gw.test', { mappedFrom: 'sip:bob@x' }).at(-1)).toBe(
       '<sip:+1555@gw.test>;index=1.1;mp=1',
@@ -182,7 +182,7 @@ describe('entries of branches', () => {
   test.each([
     ['mp=1.1', ';mp=1.1'],
     ['', ''],
-  ])('[RFC7044-10.3] rule 4, [RFC7044-10.4] a 3xx is followed to a Contact with %j', (redirected, param) => {
+  ])('[RFC7044-10.3f] [RFC7044-10.4b] a 3xx is followed to a Contact with %j', (redirected, param) => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     track.fails('b1', 302)
@@ -192,7 +192,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-10.3] rule 6: a gap is told by a zero', () => {
+  test('[RFC7044-9.1b] [RFC7044-10.3h] a gap is told by a zero', () => {
     const track = new Track(invite('sip:bob@x', 'History-Info: <sip:other@y>;index=1.1.2'))
     expect(track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })).toEqual([
       '<sip:other@y>;index=1.1.2',
@@ -201,7 +201,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-9.1] the last entry is the Request-URI by the rules of comparison, its headers aside', () => {
+  test('[RFC7044-9.1b] the last entry is the Request-URI by the rules of comparison, its headers aside', () => {
     const track = new Track(
       invite('sip:bob@X.test', 'History-Info: <sip:%62ob@x.test?Reason=SIP%3Bcause%3D302>;index=1.1'),
     )
@@ -210,18 +210,25 @@ describe('entries of branches', () => {
     )
   })
 
-  test('[RFC7044-9.1] [RFC3261-19.1.6] a tel URI is written as a SIP URI', () => {
+  test('[RFC7044-9.1d] [RFC3261-19.1.6] a tel URI is written as a SIP URI', () => {
     const track = new Track(invite('tel:+1-555-0100', ASKED))
     expect(track.branch('b1', 'sip:+15550100@gw.test')[0]).toBe('<sip:+1-555-0100@edge.test;user=phone>;index=1')
   })
 
-  test('[RFC7044-9.2] entries that came stay byte for byte, the new ones follow the last', () => {
+  test('[RFC7044-7a] [RFC7044-9.1a] [RFC7044-9.2a] [RFC7044-16.1a] entries that came stay byte for byte, the new ones follow the last', () => {
     const came = 'History-Info:  <sip:a@x> ;index=1 ,\r\n <sip:bob@x>;index=1.1;x="a,b"'
     const track = new Track(invite('sip:bob@x', 'X-Before: 1', came, 'X-After: 1'))
     const text = track.send('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     expect(text).toContain(
       `X-Before: 1\r\n${came}\r\nHistory-Info: <sip:bob@192.0.2.3>;index=1.1.1;rc=1.1\r\nX-After: 1\r\n`,
     )
+  })
+
+  test('[RFC7044-16.1b] entries of RFC 4244, without rc, mp and np, pass and count as any others', () => {
+    const came = ['<sip:ann@y>;index=1', '<sip:bob@x?Reason=SIP%3Bcause%3D302>;index=1.1']
+    const track = new Track(invite('sip:bob@x', ...came.map((entry) => `History-Info: ${entry}`)))
+    const last = '<sip:bob@192.0.2.3>;index=1.1.1;rc=1.1'
+    expect(track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })).toEqual([...came, last])
   })
 
   test('a branch beyond the bound is sent with what came', () => {
@@ -237,7 +244,7 @@ describe('entries of branches', () => {
 })
 
 describe('what responses tell', () => {
-  test('[RFC7044-10.2] the status, and the Reasons of the response that are of other protocols', () => {
+  test('[RFC7044-10.2ab] the status, and the Reasons of the response that are of other protocols', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     track.fails('b1', 486, 'Reason: Q.850;cause=17;text="busy", SIP;cause=600')
@@ -246,7 +253,7 @@ describe('what responses tell', () => {
     )
   })
 
-  test('[RFC7044-9.3] entries of places beyond are taken, in their order, once', () => {
+  test('[RFC7044-9.3bc] entries of places beyond are taken, in their order, once', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@y', { mappedFrom: 'sip:bob@x' })
     track.branch('b2', 'sip:bob@z', { mappedFrom: 'sip:bob@x' })
@@ -258,21 +265,21 @@ describe('what responses tell', () => {
     expect(track.up()).toEqual([...beyond, '<sip:bob@z?Reason=SIP%3Bcause%3D480>;index=1.2;mp=1'])
   })
 
-  test('[RFC7044-9.3] nothing is taken that is not below our own entry', () => {
+  test('[RFC7044-9.3c] nothing is taken that is not below our own entry', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@y', { mappedFrom: 'sip:bob@x' })
     track.history.onResponse('b1', 200, response(200, 'History-Info: <sip:forged@x>;index=0, <sip:forged@x>;index=2'))
     expect(track.up()).toEqual(['<sip:bob@x>;index=1', '<sip:bob@y>;index=1.1;mp=1'])
   })
 
-  test('[RFC7044-9.4] a branch without any response is not told of; 100 is none', () => {
+  test('[RFC7044-9.4a] a branch without any response is not told of; 100 is none', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     track.history.onResponse('b1', 100, response(100))
     expect(track.up()).toEqual(['<sip:bob@x>;index=1'])
   })
 
-  test('[RFC7044-9.4] who did not ask gets nothing', () => {
+  test('[RFC7044-9.4b] who did not ask gets nothing', () => {
     const track = new Track(invite('sip:bob@x'), 'always')
     expect(track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })).toHaveLength(2)
     expect(track.up()).toEqual([])
@@ -286,7 +293,7 @@ describe('what responses tell', () => {
 describe('privacy of entries', () => {
   const ANONYMOUS = '<sip:anonymous@anonymous.invalid'
 
-  test('[RFC7044-10.1.2] history: toward an untrusted target all entries of our domain are anonymous, and the value goes', () => {
+  test('[RFC7044-5] [RFC7044-9.1e] [RFC7044-9.2e] [RFC7044-10.1.2abde] [RFC3323-4.1.1.3] history: toward an untrusted target all entries of our domain are anonymous, and the value goes', () => {
     const track = new Track(
       invite(
         'sip:bob@x',
@@ -302,7 +309,7 @@ describe('privacy of entries', () => {
     expect(text).not.toContain('Privacy')
   })
 
-  test('[RFC7044-10.1.2] toward a trusted target nothing is hidden', () => {
+  test('[RFC7044-10.1.2a] toward a trusted target nothing is hidden', () => {
     const track = new Track(
       invite('sip:bob@x', 'Privacy: history', 'History-Info: <sip:bob@x?Privacy=history>;index=1'),
     )
@@ -314,19 +321,19 @@ describe('privacy of entries', () => {
     expect(text).toContain('Privacy: history\r\n')
   })
 
-  test('[RFC7044-10.1.2] header hides entries too, and stays for who can do the rest', () => {
+  test('[RFC7044-10.1.2a] header hides entries too, and stays for who can do the rest', () => {
     const track = new Track(invite('sip:bob@x', ASKED, 'Privacy: header'))
     const text = track.send('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x', trusted: false })
     expect(valuesOf(text, 'History-Info')).toEqual([`${ANONYMOUS}>;index=1`, `${ANONYMOUS}>;index=1.1;rc=1`])
     expect(text).toContain('Privacy: header\r\n')
   })
 
-  test('[RFC7044-10.1.2] [RFC3323-5] several values are taken out of one header', () => {
+  test('[RFC7044-10.1.2d] [RFC3323-5f] several values are taken out of one header', () => {
     const track = new Track(invite('sip:bob@x', ASKED, 'Privacy: id;history;session'))
     expect(valuesOf(track.send('b1', 'sip:bob@192.0.2.3', { trusted: false }), 'Privacy')).toEqual(['session'])
   })
 
-  test('[RFC7044-10.1.2] an entry of ours that asks for privacy itself loses its URI and its Privacy, with none in the message too', () => {
+  test('[RFC7044-10.1.2cf] an entry of ours that asks for privacy itself loses its URI and its Privacy, with none in the message too', () => {
     const track = new Track(
       invite(
         'sip:bob@x',
@@ -342,7 +349,7 @@ describe('privacy of entries', () => {
     expect(text).toContain('Privacy: none\r\n')
   })
 
-  test('[RFC7044-10.1.2] the Privacy of a response hides entries from an untrusted caller', () => {
+  test('[RFC7044-10.1.2a] the Privacy of a response hides entries from an untrusted caller', () => {
     const track = new Track(invite('sip:bob@x', ASKED))
     track.branch('b1', 'sip:bob@192.0.2.3', { aor: 'sip:bob@x' })
     const ok = response(200, 'Privacy: history')

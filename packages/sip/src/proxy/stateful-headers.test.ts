@@ -80,7 +80,7 @@ const ASKS = 'Supported: histinfo'
 const CALLED = '<sip:bob@example.test>;index=1'
 
 describe('history in responses', () => {
-  test('[RFC7044-9.4] each provisional and final response that goes up has the entries of branches that answered', () => {
+  test('[RFC7044-7cd] [RFC7044-9.4a] each provisional and final response that goes up has the entries of branches that answered', () => {
     const [one, two] = [peerAt(3), peerAt(7)]
     const { bench, script, context, historyOf } = call([[one, two]], ASKS)
     script.next(context)
@@ -100,7 +100,7 @@ describe('history in responses', () => {
     expect(bench.caller.last('200')).toContain('\r\nSubject: stays\r\n')
   })
 
-  test('[RFC7044-9.3] [RFC7044-9.4] the best response tells of branches that failed after it was kept', () => {
+  test('[RFC7044-9.3ab] [RFC7044-9.4a] the best response tells of branches that failed after it was kept', () => {
     const [one, two] = [peerAt(3), peerAt(7)]
     const { bench, script, context, historyOf } = call([[one, two]], ASKS)
     script.next(context)
@@ -113,7 +113,7 @@ describe('history in responses', () => {
     ])
   })
 
-  test('[RFC7044-10.2] a branch that never answers counts as 408, in the next branch and in our own response', () => {
+  test('[RFC7044-10.2c] a branch that never answers counts as 408, in the next branch and in our own response', () => {
     const [one, two] = [peerAt(3), peerAt(7)]
     const { bench, script, context, historyOf } = call([[one], [two]], ASKS)
     script.next(context)
@@ -128,7 +128,7 @@ describe('history in responses', () => {
     expect(historyOf('408')).toEqual([CALLED, timedOut, '<sip:bob@192.0.2.7?Reason=SIP%3Bcause%3D408>;index=1.2;rc=1'])
   })
 
-  test('[RFC7044-9.4] nothing in a 100, and nothing for who did not ask', () => {
+  test('[RFC7044-9.4ab] nothing in a 100, and nothing for who did not ask', () => {
     const one = peerAt(3)
     const { bench, script, context, historyOf } = call([[one]], 'Supported: 100rel')
     bench.proxy.trying(context)
@@ -148,7 +148,7 @@ describe('identities in responses', () => {
     [486, false, 0],
     [200, true, 1],
     [486, true, 1],
-  ])('[RFC3325-5] %d of an answerer who is trusted: %s keeps %d', (status, trusts, count) => {
+  ])('[RFC3325-5be] %d of an answerer who is trusted: %s keeps %d', (status, trusts, count) => {
     const one = peerAt(3)
     const { bench, script, context } = call([[one]], 'X: 1', true)
     script.trusts = trusts
@@ -159,7 +159,7 @@ describe('identities in responses', () => {
     expect(up).toContain('\r\nX-After: 1\r\nContent-Length: 0\r\n\r\n')
   })
 
-  test('[RFC3325-5] the answer with the best status is kept without it', () => {
+  test('[RFC3325-5b] the answer with the best status is kept without it', () => {
     const [one, two] = [peerAt(3), peerAt(7)]
     const { bench, script, context } = call([[one, two]], 'X: 1', true)
     script.next(context)
@@ -168,7 +168,7 @@ describe('identities in responses', () => {
     expect(bench.caller.last('404')).not.toContain('P-Asserted-Identity')
   })
 
-  test('[RFC3325-7] a trusted answerer with Privacy: id stays unknown to an untrusted caller', () => {
+  test('[RFC3325-7a] a trusted answerer with Privacy: id stays unknown to an untrusted caller', () => {
     const one = peerAt(3)
     const { bench, script, context } = call([[one]], 'X: 1')
     script.trusts = true
