@@ -5,7 +5,7 @@ import type { location } from '@tandem/rpc'
 import { NO_SIDE, type TokenSide, TRANSPORT } from '@tandem/sip'
 import { afterEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
-import { isBehindNat, type NextHop, viaHost } from './hops.ts'
+import { type NextHop, viaHost } from './hops.ts'
 import {
   ALICE,
   bindingOf,
@@ -38,19 +38,6 @@ const edge = (id = A, address?: string): EdgeBench => {
 
 const shown = (hop: NextHop | undefined): string =>
   hop === undefined ? 'none' : `${hop.peer.transport} ${hop.peer.address}:${hop.peer.port} ${hop.side.kind}`
-
-test.each([
-  ['192.0.2.30', '192.0.2.30', false],
-  ['10.0.0.5', '192.0.2.30', true],
-  ['[::1]', '::1', false],
-  ['[2001:DB8:0::5]', '2001:db8::5', false],
-  ['[2001:db8::6]', '2001:db8::5', true],
-  ['[2001:db8::6]', '192.0.2.30', true],
-  ['phone.example.test', '192.0.2.30', false],
-  ['x.invalid', '192.0.2.30', true],
-])('a contact at %s that registers from %s is behind a NAT: %s [RFC5118-4.5]', (contact, source, expected) => {
-  expect(isBehindNat(contact, source)).toBe(expected)
-})
 
 describe('the hop of a binding', () => {
   interface Row {

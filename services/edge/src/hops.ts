@@ -4,9 +4,8 @@
 //
 // A contact on a connection is reached through the edge that holds it: this one directly, another one through its internal
 // listener with the flow in a Route. A UDP contact is reached where it says, or where its REGISTER came from when it
-// says an address that is not the one we saw (a NAT between us).
+// names an address of some private network that is not the one we saw (nat.ts).
 
-import { SocketAddress } from 'node:net'
 import type { location } from '@tandem/rpc'
 import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
 import {
@@ -25,6 +24,7 @@ import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
 import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
+import { isBehindNat } from './nat.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import { Streamless } from './streamless.ts'
@@ -327,20 +327,6 @@ export class Hops {
     this.facings.set(name, facing)
     return facing
   }
-}
-
-/** A contact that names another address than the one its REGISTER came from, or none that can be resolved. */
-export function isBehindNat(contactHost: string, sourceAddress: string): boolean {
-  if (contactHost === sourceAddress) return false
-  const address = numericHost(contactHost)
-  if (address === undefined) return contactHost.endsWith('.invalid') || /^[0-9.]+$/.test(contactHost)
-  return !isSameAddress(address, sourceAddress)
-}
-
-/** IPv6 has many texts for one address [RFC5952-1]; sources come in the shortest. */
-function isSameAddress(contact: string, source: string): boolean {
-  if (!contact.includes(':') || !source.includes(':')) return contact === source
-  return new SocketAddress({ address: contact, family: 'ipv6' }).address === source
 }
 
 /** DEVIATION[RFC3261-18.1.1]: nothing is ever sent to a group, whichever maddr asks for it: one request would become many. */
