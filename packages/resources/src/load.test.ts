@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // Loading: what a person reads when a file is wrong, and that what is right comes out whole. Not tested here: planning.
+import { globSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
@@ -111,15 +113,17 @@ describe('sources', () => {
     })
   })
 
-  test.each(['examples/quickstart.yaml', 'bench/configs/open.yaml'])('%s holds together', async (file) => {
-    const text = await readFile(new URL(`../../../${file}`, import.meta.url), 'utf8')
+  const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+  const EXAMPLES = [...globSync('examples/*.yaml', { cwd: ROOT }).sort(), 'bench/configs/open.yaml']
+  test.each(EXAMPLES)('%s holds together', async (file) => {
+    const text = await readFile(join(ROOT, file), 'utf8')
     const values = parseAllDocuments(text).map((one): unknown => one.toJS())
     const documents = values.filter(
       (one): one is { kind: string } => typeof one === 'object' && one !== null && 'kind' in one,
     )
     const { resources } = await mustLoad(documents)
     expect(resources.length).toBe(documents.length)
-    expect(resources.length).toBeGreaterThan(2)
+    expect(resources.length).toBeGreaterThan(1)
   })
 })
 

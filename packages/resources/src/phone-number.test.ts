@@ -29,6 +29,14 @@ describe('telephone numbers', () => {
     expect(parsePhoneNumber(text)).toEqual(expected)
   })
 
+  test('[RFC3966-4b] letters compare without case: those of a context, and of the names of parameters', () => {
+    expect(parsePhoneNumber('1;PHONE-CONTEXT=A.Test')).toEqual(parsePhoneNumber('1;phone-context=a.test'))
+  })
+
+  test.each(['1', '+1', `+${'4'.repeat(60)}`, '0049', '911'])('[RFC3966-5.1a] %s is a number as it is', (digits) => {
+    expect(canonicalNumber(digits)).toBe(digits)
+  })
+
   test('[RFC3966-4c] global and local numbers are never equal', () => {
     expect(canonicalNumber('+49')).not.toBe(canonicalNumber('49'))
   })

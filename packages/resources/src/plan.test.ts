@@ -41,7 +41,13 @@ const index = indexResources(set, OPTIONS)
 
 const CASES = [
   { method: 'INVITE', user: 'alice', host: 'example.test', targets: ['sip:alice@example.test'] },
-  { method: 'INVITE', user: 'alice', host: 'SIP.Example.TEST.', targets: ['sip:alice@example.test'] },
+  {
+    method: 'INVITE',
+    user: 'alice',
+    host: 'SIP.Example.TEST.',
+    targets: ['sip:alice@example.test'],
+    cite: 'RFC3261-16.5c',
+  },
   { method: 'MESSAGE', user: '1001', host: '127.0.0.1', targets: ['sip:bob@example.test'] },
   { method: 'INVITE', user: 'bob', host: '[::1]', targets: ['sip:bob@example.test'] },
   {
@@ -65,6 +71,13 @@ describe('plan', () => {
     expect(verdict.steps.flatMap((step) => step.targets.map((target) => target.aor))).toEqual(targets ?? [])
     expect({ status: verdict.status, code: verdict.code }).toEqual({ status: status ?? 0, code: code ?? '' })
     expect(verdict.reasons.length).toBeGreaterThan(0)
+  })
+
+  test('[RFC3261-16.5f] a user that several names reach rings once', () => {
+    for (const user of ['bob', '1001']) {
+      const { steps } = plan({ method: 'INVITE', user, host: 'example.test' }, index)
+      expect(steps.flatMap(({ targets }) => targets.map(({ aor }) => aor))).toEqual(['sip:bob@example.test'])
+    }
   })
 
   test('all members of a ring-all group stand in one step, with its ring time', () => {

@@ -45,7 +45,7 @@ describe('whither', () => {
       what: 'an escaped name',
       to: 'sip:%62ob@example.test',
       expected: [['sip:bob@example.test']],
-      cite: 'RFC3261-19.1.4',
+      cite: 'RFC3261-16.5c',
     },
     {
       what: 'all members of a hunt group at once',
@@ -53,7 +53,7 @@ describe('whither', () => {
       expected: [['sip:bob@example.test', 'sip:carol@example.test']],
     },
   ]
-  test.each(CASES)('$what', async ({ to, expected }) => {
+  test.each(CASES)('$what [$cite]', async ({ to, expected }) => {
     const response = await authenticated(node, { requestUri: to })
     expect(targetsOf(response)).toEqual(expected)
     expect(response).toMatchObject({ identity: 'sip:alice@example.test', account: 'demo' })
@@ -159,7 +159,7 @@ describe('identity', () => {
     }
   })
 
-  test('reject: a domain that allows anonymous callers lets a user hide, and still knows who it is', async () => {
+  test('reject: a domain that allows anonymous callers lets a user hide, and still knows who it is [RFC3323-4.1.1.3]', async () => {
     const asked = request({ from: '<sip:alice@inbound.test>', requestUri: 'sip:bob@inbound.test' })
     const credentials = [answerTo(await decideOn(node, asked), asked)]
     const hidden = { ...asked, transactionKey: 'hidden', from: '<sip:anonymous@anonymous.invalid>', credentials }

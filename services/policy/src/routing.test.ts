@@ -68,7 +68,7 @@ const assertedOf = (response: policy.DecideResponse) =>
 const from = (address: string) => ({ transport: 'udp', address, port: 5060 })
 
 describe('relaying', () => {
-  test('[RFC3261-16.5b] a foreign Request-URI is the only target of a proven sender, as it came', async () => {
+  test('[RFC3261-16.5b] [RFC3261-16.5g] a foreign Request-URI is the only target of a proven sender, as it came', async () => {
     const uri = 'sip:+1555@Carrier.test:5070;transport=tcp'
     const response = await authenticated(node, { requestUri: uri })
     expect(targetsOf(response)).toEqual([uri])
@@ -340,7 +340,7 @@ describe('how a plan is carried out', () => {
     expect(planOf(await authenticated(node, call))).toMatchObject({ stateless: false, accounting: true })
   })
 
-  test('[RFC7044-10.3] members of a group are told who was called', async () => {
+  test('[RFC7044-10.4a] members of a group are told who was called', async () => {
     const [step] = planOf(await authenticated(node, { requestUri: 'sip:sales@example.test' })).steps
     expect(step?.targets[0]?.retarget).toEqual({ from: 'sip:sales@example.test', reason: 'unconditional' })
   })

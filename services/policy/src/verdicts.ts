@@ -97,10 +97,10 @@ export function admit(user: UserEntry, caller: Caller): policy.DecideResponse {
   return withCaller({ $case: 'admit', value }, caller)
 }
 
-/** Longer than a registration usually lives, so that a subscription outlives the refreshes it tells of. */
+/** The default of RFC 3680 section 4.4: longer than a registration usually lives. */
 const DEFAULT_WATCH_S = 3_761
 
-/** The subscription to the registrations of `user` may go on. [RFC3680-4.4] */
+/** The subscription to the registrations of `user` may go on. */
 export function watch(user: UserEntry, caller: Caller): policy.DecideResponse {
   const { minExpiresS, maxExpiresS } = user.domain
   const defaultExpiresS = Math.min(Math.max(DEFAULT_WATCH_S, minExpiresS), maxExpiresS)
