@@ -90,7 +90,7 @@ describe('an inbound connection', () => {
     await until(() => received() === MESSAGE)
   })
 
-  it('MUST answer a double CRLF with a single one (RFC 5626 4.4.1)', async () => {
+  it('MUST answer a double CRLF with a single one [RFC5626-4.4.1a] [RFC5626-5.4b]', async () => {
     const { sink, transport, port } = await listening()
     const { socket, received } = await dial(port)
     socket.write('\r\n\r\n')

@@ -93,7 +93,7 @@ describe('bytes that an INVITE grows by', () => {
     expect(bytes).toBeLessThanOrEqual(240)
   })
 
-  test('one Record-Route where both sides see one listener, two where they differ [RFC5658-3]', () => {
+  test('one Record-Route where both sides see one listener, two where they differ [RFC5658-6.2a] [RFC5658-6.2d] [RFC5658-7a]', () => {
     bench = new EdgeBench()
     bench.udpIn(requestText())
     bench.plan([[BOB_URI, `${BOB_URI};transport=tcp`]])

@@ -94,7 +94,7 @@ describe('the hop of a binding', () => {
     return found
   }
 
-  test('a flow of this edge: its connection [RFC5626-5.3]', () => {
+  test('a flow of this edge: its connection [RFC5626-5.3] [RFC5626-7d]', () => {
     const bench = edge()
     const connection = bench.tcp.connect('192.0.2.30', 40_000)
     const hop = hopOf(bench, flowBinding(A, connection.id))
@@ -244,7 +244,7 @@ describe('the hop between edges', () => {
     expect(a.take().at(-1)).toBe(`487 → udp ${ALICE}:5060`)
   })
 
-  test('the flow is gone: 430, which the caller gets as 480 [RFC5626-5.3]', () => {
+  test('the flow is gone: 430, which the caller gets as 480 [RFC5626-5.3.1b]', () => {
     const { a, b, phone, down } = twoEdges()
     phone.close()
     down()

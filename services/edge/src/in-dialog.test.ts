@@ -79,7 +79,7 @@ describe('the way', () => {
     expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`])
   })
 
-  test('no way: 430 for a flow that is gone [RFC5626-5.3], and the call has ended', () => {
+  test('no way: 430 for a flow that is gone [RFC5626-5.3.1b], and the call has ended', () => {
     const routes = answered({}, 5060, `${BOB_URI};transport=tcp`)
     const [flow] = bench.tcp.connections
     flow?.close()
@@ -89,7 +89,7 @@ describe('the way', () => {
     expect(ended()).toMatchObject({ status: 408 })
   })
 
-  test('a token of another call, or of another dialog, is forged: 403', () => {
+  test('a token of another call, or of another dialog, is forged: 403 [RFC5626-5.3.1a]', () => {
     const routes = answered()
     bench.udpIn(inDialog(routes, { callId: 'call-2' }))
     bench.udpIn(inDialog(routes, { fromTag: 'mallory', toTag: 'x', branch: 'z9hG4bK-m' }))

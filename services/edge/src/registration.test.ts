@@ -99,7 +99,7 @@ describe('what location is asked', () => {
     expect(request.contacts).toMatchObject(expected)
   })
 
-  test('the flow: any edge over UDP, this edge’s connection over TCP [RFC5626-5.1]', () => {
+  test('the flow: any edge over UDP, this edge’s connection over TCP [RFC5626-5.1b] [RFC5626-6l]', () => {
     const { request } = registered('Contact: <sip:a@192.0.2.20>')
     expect(request.contacts[0]?.flow).toEqual({ transport: 'udp', address: ALICE, port: 5060, edgeId: '', flowId: 0 })
     const connection = bench.tcp.connect('192.0.2.77', 40_000)

@@ -22,7 +22,7 @@ describe('a listener as the world sees it', () => {
 })
 
 describe('the way back to a peer', () => {
-  test('UDP: its address, through any edge; a connection: this edge and the connection [RFC5626-5.1]', () => {
+  test('UDP: its address, through any edge; a connection: this edge and the connection [RFC5626-5.1b]', () => {
     const facing = new Facing({ transport: 'udp', host: '192.0.2.1', port: 5060, edgeHash: 1, internal: false })
     const udp = new UdpPeer({} as UdpListener, facing, '198.51.100.7', 5062)
     const place = { address: '198.51.100.7', port: 5062 }

@@ -21,14 +21,14 @@ function parsed(text: string, ring = RING, domain?: string) {
 }
 
 describe('public GRUU', () => {
-  test('[RFC5627-5.1] MUST be the address-of-record with the gr parameter, equal to it by URI comparison', () => {
+  test('[RFC5627-5.1e] MUST be the address-of-record with the gr parameter, equal to it by URI comparison [RFC5627-5.4c]', () => {
     const gruu = publicGruu(AOR, UUID)
     expect(gruu).toBe(`${AOR};gr=${UUID}`)
     expect(compareUris(parseUri(gruu) as never, parseUri(AOR) as never)).toBe(true)
   })
 
   it.each([UUID, '00-11-22', 'urn:x:a;b=c?d@e', 'a%20b', 'ü "<>,\\', 'urn:uuid:F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6'])(
-    '[RFC5627-5.4] names its address and its instance: %s',
+    '[RFC5627-5.4a] names its address and its instance: %s',
     (instanceId) => {
       expect(parsed(publicGruu(AOR, instanceId))).toEqual({ aor: AOR, instanceId, registrationHash: 0 })
     },
@@ -45,7 +45,7 @@ describe('temporary GRUU', () => {
     [AOR, UUID.toUpperCase().replace('URN:UUID', 'urn:uuid')],
     ['sip:+4930123456@example.test:5070', 'urn:uuid:F81d4fae-7dec-11d0-a765-00a0c91e6bf6'],
     [`sip:${'long-name'.repeat(15)}@example.test`, '<urn:dev:mac:0024befffe804ff1>'],
-  ])('[RFC5627-5.4] opens to address, instance and registration: %s', (aor, instanceId) => {
+  ])('[RFC5627-5.4a] opens to address, instance and registration: %s', (aor, instanceId) => {
     const gruu = made('1 call', aor, instanceId, 0xffffffff)
     const domain = aor.slice(aor.indexOf('@') + 1)
     expect(gruu.endsWith(`@${domain};gr`)).toBe(true)
@@ -58,7 +58,7 @@ describe('temporary GRUU', () => {
     expect(Buffer.from(gruu.slice(10), 'base64url').includes('alice')).toBe(false)
   })
 
-  test('[RFC5627-5.1] two of them MUST NOT tell whether they are for the same: no bytes and no length in common', () => {
+  test('[RFC5627-5.1j] two of them MUST NOT tell whether they are for the same: no bytes and no length in common, none equal [RFC5627-5.1i] [RFC5627-5.4b]', () => {
     const gruus = [
       made('1 call'),
       made('2 call'),

@@ -161,11 +161,11 @@ describe('scan: what it tolerates', () => {
     },
     { cite: 'RFC4475-3.4.1 no tag, no branch', text: message({ from: 'From: <sip:a@b>', via: 'Via: SIP/2.0/UDP h' }) },
     {
-      cite: 'RFC5118-4.5 received with brackets',
+      cite: 'RFC5118-4.5a received with brackets',
       text: message({ via: 'Via: SIP/2.0/UDP h;received=[2001:db8::9];branch=z9hG4bK1' }),
     },
     {
-      cite: 'RFC5118-4.5 received without',
+      cite: 'RFC5118-4.5b received without',
       text: message({ via: 'Via: SIP/2.0/UDP h;received=2001:db8::9;branch=z9hG4bK1' }),
     },
     { cite: 'RFC5118-4.10 three colons', text: message({ start: 'INVITE sip:a@[2001:db8:::192.0.2.1] SIP/2.0' }) },

@@ -26,7 +26,7 @@ const ROWS: Row[] = [
   { name: 'no Route', routes: [], popCount: 0 },
   { name: 'a token, whichever address it names', routes: ['<sip:good@elsewhere.test;lr>'], popCount: 1, token: 'good' },
   {
-    name: 'two of ours: the first token counts [RFC5658-3]',
+    name: 'two of ours: the first token counts, both go [RFC5658-6.2e]',
     routes: ['<sip:good1@a;transport=tcp;lr>, <sip:good2@b;lr>'],
     popCount: 2,
     token: 'good1',
