@@ -75,6 +75,7 @@ class InitialRequest implements ContextUser {
     const verdict = decision.verdict
     this.openAccount(context, message, decision)
     if (context.finalSent !== 0) return this.settleEarly(context)
+    if (verdict?.$case !== 'plan') openHeaderWork(this.core, context, false)
     switch (verdict?.$case) {
       case 'plan':
         return this.onPlan(context, message, verdict.value)
