@@ -18,7 +18,7 @@ import {
 } from '@tandem/edge/internal'
 import { createLocationService, type LocationService } from '@tandem/location'
 import { createPolicyService, type PolicyService } from '@tandem/policy'
-import { loadResources, type ResourceSource } from '@tandem/resources'
+import { loadResources, type ResourceSource, staticBindings } from '@tandem/resources'
 import { createInProcess, locationService, policyService } from '@tandem/rpc'
 import {
   type Config,
@@ -167,7 +167,12 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   const store = createMemoryStore({ now: clock.now })
   const resources = await loadResources([...(options.resources ?? OPEN_DOMAIN)], { baseDir: '.', env: {} })
   if (!resources.ok) throw new Error(JSON.stringify(resources.problems))
-  const location = createLocationService({ store: store.location, config: locationConfig(config), logger })
+  const location = createLocationService({
+    store: store.location,
+    config: locationConfig(config),
+    logger,
+    staticContacts: staticBindings(resources.set.resources),
+  })
   const policy = createPolicyService({
     store: store.policy,
     config: policyConfig(config),

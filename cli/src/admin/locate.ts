@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// `tandem locate AOR`: the live bindings of an address-of-record. Exit status 1 when nobody is registered.
+// `tandem locate AOR`: the live bindings of an address-of-record, those by configuration marked static. Exit status 1 when nobody is registered.
 import type { location } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
 import { type Format, render } from '../output.ts'
@@ -20,9 +20,16 @@ export function aorOf(text: string): string {
 }
 
 function row(binding: location.Binding) {
-  const { uri, expiresS, qMilli, flow, userAgent } = binding
+  const { uri, expiresS, qMilli, flow, userAgent, isStatic } = binding
   const via = flow ? `${flow.transport} ${flow.address}:${flow.port}` : ''
-  return { contact: uri, expires: `${expiresS} s`, q: qMilli / 1_000, via, edge: flow?.edgeId ?? '', agent: userAgent }
+  return {
+    contact: uri,
+    expires: isStatic ? 'static' : `${expiresS} s`,
+    q: qMilli / 1_000,
+    via,
+    edge: flow?.edgeId ?? '',
+    agent: userAgent,
+  }
 }
 
 export async function locate(config: Config, aor: string, format: Format): Promise<string> {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Wires the location service: store → handlers → gRPC → HTTP.
+// Wires the location service: store and contacts by configuration → handlers → gRPC → HTTP.
 import { createLocationService, type LocationService } from '@tandem/location'
+import { type ResourceSet, staticBindings } from '@tandem/resources'
 import { createRpcServer, serveHealth, serveLocation } from '@tandem/rpc'
 import type { LocationConfig, Logger } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
@@ -9,9 +10,16 @@ import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
 import { registerStoreMetrics } from './store.ts'
 
-export function buildLocation(config: LocationConfig, store: Store, logger: Logger): Built<LocationService> {
+/** @param resources only the contacts of subscribers are used, no secret */
+export function buildLocation(
+  config: LocationConfig,
+  resources: Pick<ResourceSet, 'resources'>,
+  store: Store,
+  logger: Logger,
+): Built<LocationService> {
   const metrics = serviceMetrics('location', config.clusterName)
-  const service = createLocationService({ store: store.location, config, logger, metrics })
+  const staticContacts = staticBindings(resources.resources)
+  const service = createLocationService({ store: store.location, config, logger, metrics, staticContacts })
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()

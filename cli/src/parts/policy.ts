@@ -10,10 +10,17 @@ import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
 import { registerStoreMetrics } from './store.ts'
 
-/** Reads the resources that the configuration names. Problems are bad configuration: `ConfigError`, all of them listed. */
-export async function readResources(config: Pick<PolicyConfig, 'resources' | 'baseDir'>): Promise<ResourceSet> {
+/**
+ * Reads the resources that the configuration names. Problems are bad configuration: `ConfigError`, all of them listed.
+ *
+ * @param more.withoutSecrets for a service that needs none
+ */
+export async function readResources(
+  config: Pick<PolicyConfig, 'resources' | 'baseDir'>,
+  more: { readonly withoutSecrets?: boolean } = {},
+): Promise<ResourceSet> {
   const { files, documents } = config.resources
-  const loaded = await loadResources([...files, ...documents], { baseDir: config.baseDir, env: process.env })
+  const loaded = await loadResources([...files, ...documents], { baseDir: config.baseDir, env: process.env, ...more })
   if (loaded.ok) return loaded.set
   throw new ConfigError(
     loaded.problems.map((problem) => ({

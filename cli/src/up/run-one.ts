@@ -15,10 +15,11 @@ import type { Composition } from './single.ts'
 export const SERVICES = ['edge', 'location', 'policy', 'records'] as const
 export type ServiceName = (typeof SERVICES)[number]
 
-function composeLocation(config: Config): Composition {
+async function composeLocation(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'location' })
+  const resources = await readResources(policyConfig(config), { withoutSecrets: true })
   const { store, part } = openStore(config.store, logger)
-  const { parts, ready } = buildLocation(locationConfig(config), store, logger)
+  const { parts, ready } = buildLocation(locationConfig(config), resources, store, logger)
   return { parts: [part, ...parts], ready }
 }
 

@@ -160,6 +160,14 @@ describe('secrets', () => {
     expect(problems.join()).not.toContain('hunter22')
   })
 
+  test('are neither read nor missed by a process that must not know them', async () => {
+    await write('domain.yaml', DOMAIN)
+    const source = { apiVersion: 'tandem/v1', kind: 'Subscriber', metadata: { name: 'a', domain: 'example.test' } }
+    const sources = ['domain.yaml', { ...source, spec: { credentials: { password: { env: 'NOT_SET' } } } }]
+    const loaded = await loadResources(sources, { baseDir: folder, env: {}, withoutSecrets: true })
+    expect(loaded).toMatchObject({ ok: true, set: { secrets: new Map() } })
+  })
+
   test('a variable that is not set is a problem', async () => {
     const problems = await problemsOf(`${DOMAIN}---\n${alice('{ credentials: { password: { env: NOT_SET } } }')}`)
     expect(problems.join()).toContain('expected the environment variable NOT_SET to be set')

@@ -31,6 +31,8 @@ export interface LoadOptions {
   /** Folder that relative paths of sources and of secret files start from. */
   readonly baseDir: string
   readonly env: Readonly<Record<string, string | undefined>>
+  /** For a process that must not know the secrets: none is read, and none is missed. */
+  readonly withoutSecrets?: boolean
 }
 
 interface Loading {
@@ -101,7 +103,7 @@ export async function loadResources(sources: readonly ResourceSource[], options:
   }
   // References of a set that is only half there would report what is merely unread.
   if (into.problems.length === 0) into.problems.push(...checkReferences(into.located))
-  const { secrets, problems } = await resolveSecrets(into.located, options)
+  const { secrets, problems } = await resolveSecrets(options.withoutSecrets === true ? [] : into.located, options)
   into.problems.push(...problems)
   if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
   const resources = into.located.map((one) => one.resource)
