@@ -11,7 +11,7 @@ import { beginSipp, expectPlayed, newCallId, playSipp, type SippRun } from './su
 
 const TIMER_C_MS = 2_000
 const DOMAINS = {
-  'open.test': { alsoBindAddress: true },
+  'open.test': { aliases: ['localhost'] },
   'serial.test': { forking: 'q' },
   'redirect.test': { routing: 'redirect' },
   'recurse.test': { redirects: 'recurse' },
@@ -160,14 +160,14 @@ describe('going round', () => {
     const [first, second] = [newUser(), newUser()]
     const party = await beginSipp({ scenario: 'fork-parallel-cancel-losers.winner' })
     await bind(second, 'open.test', `<sip:${second}@127.0.0.1:${party.port}>`)
-    await bind(first, 'open.test', `<sip:${second}@127.0.0.1:${cluster.sipPort(1)}>`)
+    await bind(first, 'open.test', `<sip:${second}@localhost:${cluster.sipPort(1)}>`)
     await play('spiral', { user: first })
     expectPlayed(await party.result)
   })
 
   it('loop-482: the call comes back as it was [RFC3261-16.3.4]', async () => {
     const user = newUser()
-    await bind(user, 'open.test', `<sip:${user}@127.0.0.1:${cluster.sipPort(0)}>`)
+    await bind(user, 'open.test', `<sip:${user}@localhost:${cluster.sipPort(0)}>`)
     await play('loop-482', { user })
   })
 })
@@ -237,7 +237,7 @@ describe('registrar', () => {
       scenario: 'reg-event',
       port: cluster.sipPort(0),
       user,
-      keys: { domain: 'open.test' },
+      keys: { domain: 'open.test', callee: user },
       timeoutMs: 20_000,
     })
     await new Promise((resolve) => setTimeout(resolve, 500))
