@@ -7,6 +7,7 @@ import { createMemoryStore, type LocationStore, type Stored } from '@tandem/stor
 import type { LocationService, LocationTuning, RegistrationBounds } from './options.ts'
 import type { WatchBounds } from './reg-event/deps.ts'
 import { createLocationService } from './service.ts'
+import type { StaticContacts } from './static-bindings.ts'
 
 export const AOR = 'sip:alice@example.test'
 
@@ -29,6 +30,7 @@ export interface Bench {
 export function createBench(
   options: Partial<RegistrationBounds & WatchBounds> = {},
   tuning: Partial<LocationTuning> = {},
+  staticContacts: StaticContacts = new Map(),
 ): Bench {
   let now = 1_700_000_000_000
   const memory = createMemoryStore({ now: () => now }).location
@@ -57,6 +59,7 @@ export function createBench(
     },
     logger: { info: note, warn: note, error: note } as never,
     tuning,
+    staticContacts,
   })
   return Object.assign(bench, { service })
 }
