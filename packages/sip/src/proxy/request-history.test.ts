@@ -96,7 +96,7 @@ describe('entries of branches', () => {
     ])
   })
 
-  test('[RFC7044-5.1] [RFC7044-7abd] [RFC7044-10.3g] the figure: forked in parallel, each branch knows its own entry only', () => {
+  test('[RFC7044-7abd] [RFC7044-10.3g] the figure of section 5.1: forked in parallel, each branch knows its own entry only', () => {
     const track = new Track(
       invite(
         'sip:bob@biloxi.example.com;p=x',
