@@ -32,7 +32,7 @@ export class Facing {
   private readonly viaHead: string
   private readonly viaTail: string
   private readonly routeTail: string
-  private readonly secureTail: string
+  private readonly isTls: boolean
 
   constructor(place: FacingPlace) {
     const host = place.host.includes(':') ? `[${place.host}]` : place.host
@@ -44,8 +44,8 @@ export class Facing {
     this.sentByHost = host.toLowerCase()
     this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
     this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
-    this.routeTail = `@${host}:${place.port}${transportParam(place.transport, false)};lr>`
-    this.secureTail = `@${host}:${place.port}${transportParam(place.transport, true)};lr>`
+    this.isTls = place.transport === 'tls' || place.transport === 'wss'
+    this.routeTail = `@${host}:${place.port}${transportParam(place.transport)};lr>`
   }
 
   /** `Via: …\r\n` */
@@ -65,14 +65,14 @@ export class Facing {
     return true
   }
 
-  /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4] */
+  /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4]; over TLS it is sips anyhow [RFC5658-6.2] */
   route(token: string, isSecure = false): string {
-    return isSecure ? `<sips:${token}${this.secureTail}` : `<sip:${token}${this.routeTail}`
+    return isSecure || this.isTls ? `<sips:${token}${this.routeTail}` : `<sip:${token}${this.routeTail}`
   }
 }
 
-/** [RFC3261-19.1.1] [RFC5630-3.1.4] What the scheme does not say yet: TLS goes without saying for sips, and wss is its ws. */
-function transportParam(transport: TransportName, isSecure: boolean): string {
-  if (transport === 'udp' || (isSecure && transport === 'tls')) return ''
-  return `;transport=${isSecure && transport === 'wss' ? 'ws' : transport}`
+/** [RFC3261-19.1.1] UDP goes without saying for sip, TLS for sips, which never says tls; a secure WebSocket is the ws of sips. */
+function transportParam(transport: TransportName): string {
+  if (transport === 'udp' || transport === 'tls') return ''
+  return `;transport=${transport === 'wss' ? 'ws' : transport}`
 }

@@ -24,9 +24,11 @@ import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
 import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
+import { isMulticast } from './multicast.ts'
 import { isBehindNat } from './nat.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import { ResponseRetry } from './response-retry.ts'
 import { Streamless } from './streamless.ts'
 import { uriPlace } from './uri-place.ts'
 
@@ -77,9 +79,23 @@ export class Hops {
   private readonly facings = new Map<string, Facing>()
   private readonly places = new Map<string, Place>()
   private readonly streamless = new Streamless()
+  private readonly retry: ResponseRetry
 
   constructor(options: HopsOptions) {
     this.options = options
+    this.retry = new ResponseRetry(this, options.locator, options.onBug)
+  }
+
+  /** A response that its connection did not take, by its Via [RFC3261-18.2.2]. False: it is none, or there is no way. */
+  resend(buf: Buffer, start: number, end: number, peer: EdgePeer): boolean {
+    return this.retry.resend(buf, start, end, peer)
+  }
+
+  /** A connection has ended; what waited for it goes another way. @param isRefused it never opened */
+  onLost(peer: EdgePeer, isRefused: boolean): void {
+    // Large requests go there over UDP for a while [RFC3261-18.1.1].
+    if (isRefused) this.streamless.add(peer.address, peer.port, this.options.now())
+    this.retry.onLost(peer, isRefused)
   }
 
   /** Calls back with the hop of a binding, or undefined when there is no way to it now. Often at once. */
@@ -89,18 +105,23 @@ export class Hops {
     onHop: (hop: NextHop | undefined) => void,
     share?: number,
   ): void {
-    if (binding.path.length > 0) return this.toPath(binding, request, onHop, share)
-    this.toRegistered(binding.flow, binding.uri, binding.uri, request, onHop, share)
+    const uri = requestUriOf(binding.uri)
+    if (binding.path.length > 0) return this.toPath(binding, uri, request, onHop, share)
+    const { flow, regId } = binding
+    // [RFC5626-7e] Of a phone that has flows, one that is gone is gone; others may listen at their contact.
+    if (regId > 0 && flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, '', uri, request))
+    this.toRegistered(flow, uri, uri, request, onHop, share)
   }
 
   /** [RFC3327-5.4] */
   private toPath(
     binding: location.Binding,
+    uri: string,
     request: SipMessage,
     onHop: (hop: NextHop | undefined) => void,
     share: number | undefined,
   ): void {
-    const { flow, path, uri } = binding
+    const { flow, path } = binding
     const way = pathWay(path, uri, (host, port) => this.options.membership.isOwnAddress(host, port))
     if (way === undefined) return this.toRegistered(flow, uri, uri, request, onHop, share)
     const use = (hop: NextHop | undefined): void => onHop(hop && new PathHop(hop, way.uri, way.route))
@@ -151,7 +172,7 @@ export class Hops {
   toUri(text: string, keepUri: boolean, onHop: (hop: NextHop | undefined) => void, share?: number): void {
     const place = this.placeOf(text)
     if (place === undefined) return onHop(undefined)
-    this.toPlace(place, keepUri ? '' : text, onHop, share)
+    this.toPlace(place, keepUri ? '' : requestUriOf(text), onHop, share)
   }
 
   /** The hop that a side of a token names; undefined when it names none, or its flow is gone. */
@@ -163,11 +184,6 @@ export class Hops {
     if (side.edgeHash === this.options.edgeHash) return this.toOwnFlow(side.flowId, '')
     const edge = this.options.membership.find(side.edgeHash)
     return edge && this.toOtherEdge(edge, side.flowId, 'tcp', '', request)
-  }
-
-  /** A connection could not be opened: large requests go there over UDP for a while [RFC3261-18.1.1]. */
-  noteRefused(address: string, port: number): void {
-    this.streamless.add(address, port, this.options.now())
   }
 
   /** The internal listener of the living edge with this hash of its id. */
@@ -198,10 +214,13 @@ export class Hops {
     return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.port }
   }
 
+  /** @param first where it goes when the flow is gone, '' for nowhere */
   private toFlow(flow: location.Flow, first: string, uri: string, request: SipMessage): NextHop | undefined {
-    if (flow.edgeId === this.options.edgeId) return this.toOwnFlow(flow.flowId, uri) ?? this.toContact(first)
+    if (flow.edgeId === this.options.edgeId) {
+      return this.toOwnFlow(flow.flowId, uri) ?? (first === '' ? undefined : this.toContact(first))
+    }
     const edge = this.options.membership.find(edgeHashOf(flow.edgeId))
-    return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request)
+    return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request, first === '')
   }
 
   /** The contact's own address where that is a number, for a phone that listens there though its connection has ended. */
@@ -225,6 +244,7 @@ export class Hops {
     transport: string,
     uri: string,
     request: SipMessage,
+    flowOnly = false,
   ): NextHop | undefined {
     const { internalTcp, internalFacing, ring } = this.options
     const connection = internalTcp?.connect(edge.internalAddress, edge.internalPort)
@@ -233,7 +253,7 @@ export class Hops {
     const side: TokenSide = { kind: 'flow', edgeHash: edgeHashOf(edge.id), flowId }
     const callId = request.text(request.callIdStart, request.callIdEnd)
     const token = encodeToken({ callRef: '', caller: NO_SIDE, callee: side }, ring, callId, fromTag(request))
-    const route = `Route: <sip:${token}@${host}:${edge.internalPort};transport=tcp;lr>\r\n`
+    const route = `Route: <sip:${token}@${host}:${edge.internalPort};transport=tcp;lr${flowOnly ? ';ob' : ''}>\r\n`
     const peer = streamPeer(connection, internalFacing)
     return {
       peer,
@@ -329,9 +349,11 @@ export class Hops {
   }
 }
 
-/** DEVIATION[RFC3261-18.1.1]: nothing is ever sent to a group, whichever maddr asks for it: one request would become many. */
-function isMulticast(host: string): boolean {
-  return /^(22[4-9]|23[0-9])\.[0-9.]+$|^\[?ff[0-9a-f]{2}:/i.test(host)
+/** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: header fields and a method. */
+export function requestUriOf(uri: string): string {
+  const mark = uri.indexOf('?')
+  const bare = mark < 0 ? uri : uri.slice(0, mark)
+  return bare.includes('ethod=') ? bare.replace(/;method=[^;]*/i, '') : bare
 }
 
 /** Host of the topmost Via, as the previous hop wrote it; IPv6 without brackets. */

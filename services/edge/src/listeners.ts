@@ -19,6 +19,7 @@ import { Facing } from './facing.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import type { PeerSource } from './receive.ts'
 import { encodeStunResponse, MAX_STUN_RESPONSE_BYTES } from './stun.ts'
+import { maddrOf } from './via-maddr.ts'
 
 export type OnMessage = (buf: Buffer, start: number, end: number, source: PeerSource) => void
 
@@ -74,6 +75,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
     if (config.listeners.udp) {
       const own = facing('udp', config.sipPort, false)
       const source = new UdpSource(own, onMessage)
+      source.obeysMaddr = config.viaMaddr === 'obey'
       const udp = await createUdpListener({
         ...place,
         port: config.sipPort,
@@ -157,6 +159,8 @@ export class UdpSource implements PeerSource {
   readonly internal = false
   private readonly facing: Facing
   private readonly onMessage: OnMessage
+  /** [RFC3261-18.2.2] A maddr in a Via says where its responses go. */
+  obeysMaddr = false
   private listener: UdpListener | undefined
   /** Of the datagram at hand. */
   address = ''
@@ -184,6 +188,8 @@ export class UdpSource implements PeerSource {
   /** [RFC3261-18.2.2] [RFC3581-4] Responses go to the source address, and to the source port where rport asks for it. */
   peer(msg: SipMessage): EdgePeer {
     const viaPort = msg.viaPort < 0 ? DEFAULT_SIP_PORT : msg.viaPort
+    const maddr = this.obeysMaddr ? maddrOf(msg) : undefined
+    if (maddr !== undefined) return new UdpPeer(this.listener as UdpListener, this.facing, maddr, viaPort)
     const port = msg.viaRportStart >= 0 ? this.port : viaPort
     return new UdpPeer(this.listener as UdpListener, this.facing, this.address, port)
   }

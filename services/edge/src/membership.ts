@@ -5,6 +5,7 @@
 
 import type { Caller, LocationMethods, location } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
+import { canonicalHost } from '@tandem/sip'
 import { edgeHashOf } from './edge-hash.ts'
 import type { Facing } from './facing.ts'
 
@@ -90,7 +91,10 @@ export class Membership {
 
   /** @param port -1 where a URI has none */
   isOwnAddress(host: string, port: number): boolean {
-    return this.ownAddresses.has(`${host}:${port < 0 ? 5060 : port}`)
+    const suffix = `:${port < 0 ? 5060 : port}`
+    if (this.ownAddresses.has(host + suffix)) return true
+    // A name in capitals, an IPv6 address written another way [RFC5954-4.2].
+    return NOT_CANONICAL.test(host) && this.ownAddresses.has(canonicalHost(host) + suffix)
   }
 
   /** True for another edge's internal listener. */
@@ -119,6 +123,8 @@ export class Membership {
   }
 }
 
+const NOT_CANONICAL = /[A-Z[]/
+
 /** An address as Via and URIs have it: IPv6 in brackets. */
 function hostOf(address: string): string {
   return address.includes(':') ? `[${address}]` : address
@@ -126,5 +132,7 @@ function hostOf(address: string): string {
 
 /** "udp:192.0.2.1:5060" → "192.0.2.1:5060" */
 function withoutTransport(listener: string): string {
-  return listener.slice(listener.indexOf(':') + 1)
+  const place = listener.slice(listener.indexOf(':') + 1)
+  const port = place.lastIndexOf(':')
+  return canonicalHost(place.slice(0, port)) + place.slice(port)
 }

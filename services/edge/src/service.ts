@@ -52,7 +52,7 @@ class Edge implements EdgeService {
     this.receiver = new Receiver(wiring.core)
     listeners.onConnectionLost = (peer, reason) => {
       const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
-      if (isRefused) wiring.core.hops.noteRefused(peer.address, peer.port)
+      wiring.core.hops.onLost(peer, isRefused)
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }
     this.ticker = setInterval(() => this.tick(), TICK_MS)

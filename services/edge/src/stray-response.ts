@@ -28,6 +28,7 @@ const via = new ViaView()
 
 /** @param internal it came from another edge, which looked for the owner already */
 export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
+  if (!isSentByUs(core, msg)) return drop(core)
   if (!secondVia(msg, via)) return receiveOwnResponse(core, msg, internal)
   const fields = verifyBranch(core.ring, msg, via)
   if (fields === undefined) return drop(core)
@@ -37,6 +38,12 @@ export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: 
   const isHop = core.membership.isInternalAddress(msg.text(via.hostStart, via.hostEnd), via.port)
   if (!isHop && msg.method === METHOD.INVITE && msg.status >= 200 && msg.status < 300) return drop(core)
   sendOn(core, msg, isHop)
+}
+
+/** [RFC3261-18.1.2a] [RFC3261-16.11t] The topmost Via names a listener of the cluster. */
+function isSentByUs(core: EdgeCore, msg: SipMessage): boolean {
+  const host = msg.text(msg.viaHostStart, msg.viaHostEnd)
+  return core.membership.isOwnAddress(host, msg.viaPort) || core.membership.isInternalAddress(host, msg.viaPort)
 }
 
 function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {

@@ -66,7 +66,8 @@ export function createEdgeCore(
     logger,
   })
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
-  const { layer, proxy } = createProxy(config, out)
+  const hops = createHops(listeners, membership, ring, environment, logger)
+  const { layer, proxy } = createProxy(config, out, hops)
   const core: EdgeCore = {
     config,
     edgeId: listeners.edgeId,
@@ -75,7 +76,7 @@ export function createEdgeCore(
     proxy,
     policy: options.policy,
     location: options.location,
-    hops: createHops(listeners, membership, ring, environment, logger),
+    hops,
     ring,
     routeOwner: {
       verifyToken: (msg, start, end): VerifiedToken | undefined => verifyTokenIn(msg, start, end, ring),
@@ -104,7 +105,7 @@ function realEnvironment(): EdgeEnvironment {
 }
 
 /** The layer and the proxy are each other's: the layer is made with a user that the proxy then becomes. */
-function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<EdgeCore, 'layer' | 'proxy'> {
+function createProxy(config: EdgeServiceOptions['config'], out: Buffer, hops: Hops): Pick<EdgeCore, 'layer' | 'proxy'> {
   const { t1Ms, t2Ms, t4Ms, timerCMs } = config.timers
   const maxServers = config.limits.maxTransactions
   let proxy: StatefulProxy | undefined
@@ -118,7 +119,10 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer): Pick<Ed
     onServerTerminated: (tx) => proxy?.onServerTerminated(tx),
   }
   const layer = new TransactionLayer({
-    io: { send: (buf, start, end, peer) => (peer as EdgePeer).send(buf, start, end) },
+    io: {
+      send: (buf, start, end, peer) =>
+        (peer as EdgePeer).send(buf, start, end) || hops.resend(buf, start, end, peer as EdgePeer),
+    },
     user: withOwnRequests(user),
     timers: { t1Ms, t2Ms, t4Ms },
     limits: { maxServers, maxClients: maxServers },

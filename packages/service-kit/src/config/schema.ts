@@ -180,6 +180,12 @@ const edge = z.strictObject({
     .enum(['onRetarget', 'off'])
     .default('onRetarget')
     .describe('Diversion (RFC 5806) is added when a call goes to another user than the one called, or never.'),
+  viaMaddr: z
+    .enum(['ignore', 'obey'])
+    .default('ignore')
+    .describe(
+      'A numeric maddr in the Via of a UDP request: responses go there (RFC 3261 §18.2.2), or to where the request came from.',
+    ),
   whenOverloaded: z
     .enum(['refuse', 'stateless'])
     .default('refuse')

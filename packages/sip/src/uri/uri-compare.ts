@@ -90,7 +90,7 @@ const address = new Uint8Array(16)
  * Lower case, without the dot of the root. An IPv6 reference by its value, however it is written [RFC5954-4.2]; the third colon of RFC
  * 3261's grammar is one too many [RFC5118-4.10].
  */
-function canonicalHost(host: string): string {
+export function canonicalHost(host: string): string {
   const lower = host.toLowerCase()
   if (!lower.startsWith('[')) return lower.replace(/\.$/, '')
   const text = lower.slice(1, -1).replace(':::', '::')
