@@ -177,3 +177,20 @@ describe('other Request-URIs', () => {
     expect(statusOf(await watch('bob'))).toBe(403)
   })
 })
+
+describe('OPTIONS for the cluster', () => {
+  const options = (headers: string[], body = '') =>
+    world.ask(alice, 'OPTIONS', { uri: 'sip:home.test', to: '<sip:home.test>', headers, body })
+
+  test('[RFC3261-8.2.2.3a] [RFC3261-8.2.2.3b] what it requires and nobody here knows gets 420', async () => {
+    const answer = await options(['Require: path, unheard-of'])
+    expect([statusOf(answer), headerOf(answer, 'Unsupported')]).toEqual([420, 'unheard-of'])
+  })
+
+  test('[RFC3261-8.2.3a] a body that is not optional gets 415 with Accept, an optional one is passed over', async () => {
+    const answer = await options(['Content-Type: text/plain'], 'x')
+    expect([statusOf(answer), headersOf(answer, 'Accept')]).toEqual([415, ['']])
+    const optional = ['Content-Type: text/plain', 'Content-Disposition: session;handling=optional']
+    expect(statusOf(await options(optional, 'x'))).toBe(200)
+  })
+})

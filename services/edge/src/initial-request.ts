@@ -8,7 +8,7 @@
 import type { policy, Result } from '@tandem/rpc'
 import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
 import { CallAccount } from './call-account.ts'
-import { ALLOW, CAPABILITIES } from './capabilities.ts'
+import { ALLOW, answerForCluster } from './capabilities.ts'
 import type { EdgeCore } from './core.ts'
 import { describeCall, describeRequest } from './describe.ts'
 import { openHeaderWork, privacyRefusal } from './header-work.ts'
@@ -85,7 +85,7 @@ class InitialRequest implements ContextUser {
       case 'admit':
         return finishRegistration(this.core, context, this.peer, verdict.value)
       case 'answer':
-        return proxy.respond(context, verdict.value.status, '', CAPABILITIES)
+        return answerForCluster(this.core, context, verdict.value.status)
       case 'redirect':
         return redirect(this.core, context, verdict.value)
       case 'watchRegistrations':
