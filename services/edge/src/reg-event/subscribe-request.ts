@@ -18,6 +18,9 @@ import { REGINFO } from './reginfo.ts'
 const DEFAULT_EXPIRES_S = 3_761
 const MIN_EXPIRES_S = 60
 const MAX_EXPIRES_S = 86_400
+/** What a subscription keeps of its dialog, in characters: an AoR holds a few of them. */
+const MAX_DIALOG = 4_096
+
 /** [RFC6665-4.2.1.1] No longer interval is too brief. */
 const ONE_HOUR_S = 3_600
 
@@ -51,8 +54,18 @@ export function readSubscribe(msg: SipMessage, bounds: policy.WatchRegistrations
   const target = contacts?.contacts[0]
   if (target === undefined || contacts?.contacts.length !== 1 || !/^sips?:/i.test(target.uriText))
     return refusal(400, 'Bad Request: expected one Contact', '') // [RFC3261-12.1.1]
-  const eventId = paramValue(event.slice(1), 'id')
-  return { eventId, expiresS, remoteTarget: target.uriText, routes: valuesOf(msg, HEADER.RECORD_ROUTE) }
+  const terms = { eventId: paramValue(event.slice(1), 'id'), expiresS, remoteTarget: target.uriText }
+  const routes = valuesOf(msg, HEADER.RECORD_ROUTE)
+  if (!TOKEN.test(terms.eventId)) return refusal(400, 'Bad Request: malformed Event', '')
+  return isTooLong(msg, routes, target.uriText) ? refusal(513, '', '') : { ...terms, routes }
+}
+
+/** [RFC3261-25.1] */
+const TOKEN = /^[\w.!%*+`'~-]*$/
+
+function isTooLong(msg: SipMessage, routes: readonly string[], target: string): boolean {
+  const addresses = msg.toEnd - msg.toStart + msg.fromEnd - msg.fromStart + msg.callIdEnd - msg.callIdStart
+  return routes.join('').length + target.length + addresses > MAX_DIALOG
 }
 
 function refusal(status: number, reason: string, headers: string): Refusal {

@@ -120,6 +120,14 @@ describe('a SUBSCRIBE that policy admits', () => {
     ['[RFC3261-8.2.2.3] Require', { headers: ['Require: x, y'] }, 420, 'Unsupported', 'x, y'],
     ['[RFC3261-12.1.1] no Contact', { contact: '' }, 400, 'Content-Length', '0'],
     ['[RFC3261-12.1.1] two Contacts', { contact: 'Contact: <sip:a@h>, <sip:b@h>' }, 400, 'Content-Length', '0'],
+    ['an id of Event that is no token', { event: 'Event: reg;id="a b"' }, 400, 'Content-Length', '0'],
+    [
+      'a dialog that is too long to keep',
+      { headers: [`Record-Route: <sip:${'p'.repeat(4_096)}@h;lr>`] },
+      513,
+      'Content-Length',
+      '0',
+    ],
     ['a Contact that is no SIP URI', { contact: 'Contact: <tel:+4912345>' }, 400, 'Content-Length', '0'],
   ])('%s is refused', (_what, parts, status, header, expected) => {
     admit(parts)
@@ -149,6 +157,16 @@ describe('a SUBSCRIBE that policy admits', () => {
     bench.udpIn(body('Content-Disposition: filter;handling=optional').replace('z9hG4bK-a1', 'z9hG4bK-a2'))
     bench.decide({ $case: 'watchRegistrations', value: BOUNDS })
     expect(bench.location.waiting()).toContain('subscribe')
+  })
+
+  test('[RFC6665-4.6a] a CANCEL of it is answered and changes nothing', () => {
+    const text = subscribe()
+    bench.udpIn(text)
+    bench.udpIn(text.replace(/^SUBSCRIBE/, 'CANCEL').replace('1 SUBSCRIBE', '1 CANCEL'))
+    expect(bench.take()).toHaveLength(1)
+    bench.decide({ $case: 'watchRegistrations', value: BOUNDS })
+    bench.location.take('subscribe').answer({ notification: notification() })
+    expect(bench.take()).toEqual([`200 → udp ${ALICE}:5060`, `NOTIFY → udp ${ALICE}:5060`])
   })
 
   test.each([

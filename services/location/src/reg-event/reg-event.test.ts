@@ -5,7 +5,11 @@ import { location } from '@tandem/rpc'
 import { createMemoryStore } from '@tandem/store'
 import { describe, expect, it } from 'vitest'
 import { createLocationService } from '../service.ts'
+import type { StaticContacts } from '../static-bindings.ts'
 import { AOR, type Bench, createBench, edge, lease, register } from '../testing.ts'
+import { forgetGone, reconcile } from './contacts.ts'
+import { allocate } from './notification.ts'
+import { createState, MAX_GONE, type Subscription, type WatchState } from './state.ts'
 
 type SubscribeParts = Parameters<typeof location.SubscribeRequest.fromPartial>[0]
 
@@ -235,6 +239,92 @@ describe('NOTIFYs of changes', () => {
   })
 })
 
+describe('contacts and registrations', () => {
+  it('[RFC3680-5.1f] [RFC3680-5.1h] have ids: one for the address always, one for each URI', async () => {
+    const { bench, near, first } = await watched({ notifyIntervalMs: 0 })
+    const instance = { instanceId: 'urn:uuid:1', regId: 1 }
+    await registered(bench, registerOf(1, instance))
+    await report(bench, near.pushed[0] as location.Notification)
+    await registered(bench, { cseq: 2, contacts: [{ uri: 'sip:alice@192.0.2.6', expiresS: 600, ...instance }] })
+    expect(near.pushed[1]?.contacts).toMatchObject([
+      { uri: CONTACT, active: false, event: 'unregistered' },
+      { uri: 'sip:alice@192.0.2.6', active: true, event: 'registered' },
+    ])
+    const ids = near.pushed.flatMap(({ contacts }) => contacts.map(({ id, uri }) => `${id} ${uri}`))
+    expect(new Set(ids).size).toBe(2)
+    expect(new Set([first, ...near.pushed].map(({ registrationId }) => registrationId)).size).toBe(1)
+  })
+
+  it('that another took the room of are deactivated', async () => {
+    const { bench, near } = await watched({ notifyIntervalMs: 0 })
+    await registered(bench, registerOf(1))
+    await report(bench, near.pushed[0] as location.Notification)
+    const newer = { callId: 'call-2', contacts: [{ uri: 'sip:alice@192.0.2.6', expiresS: 600 }] }
+    await registered(bench, { ...newer, maxContacts: 1, replaceOldest: true })
+    expect(near.pushed[1]?.contacts.map(({ uri, event }) => [uri, event])).toEqual([
+      [CONTACT, 'deactivated'],
+      ['sip:alice@192.0.2.6', 'registered'],
+    ])
+  })
+
+  it('[RFC3680-4.7.1] by configuration are created, and never expire', async () => {
+    const now = 1_700_000_000_000
+    const staticContacts = new Map([[AOR, [{ uri: 'sip:pbx@192.0.2.7', qMilli: 500, path: [] }]]])
+    const service = serviceOn(createMemoryStore({ now: () => now }).location, staticContacts)
+    const { contacts, registrationState } = await subscribed({ service } as Bench)
+    expect(contacts).toMatchObject([{ uri: 'sip:pbx@192.0.2.7', event: 'created', active: true, qMilli: 500 }])
+    expect([registrationState, contacts[0]?.expiresS]).toEqual(['active', undefined])
+  })
+
+  it('[RFC3680-4.7.1] whose end came nearer without a REGISTER are shortened, with what is left', () => {
+    const state = createState()
+    const fields = {
+      uri: CONTACT,
+      uriKey: 'k',
+      expiresS: 0,
+      qMilli: 1000,
+      callId: 'c',
+      cseq: 1,
+      instanceId: '',
+      regId: 0,
+    }
+    const binding = {
+      ...fields,
+      flow: undefined,
+      path: [],
+      params: '',
+      userAgent: '',
+      registrationHash: 0,
+      untilMs: 600_000,
+    }
+    const watch = { nowMs: 1_000, bindings: [binding], removed: [], revision: 1, state: '' }
+    reconcile(state, watch)
+    reconcile(state, { ...watch, nowMs: 2_000, bindings: [{ ...binding, untilMs: 60_000 }] })
+    expect(state.contacts).toMatchObject([{ event: 'shortened', untilMs: 60_000, change: 2 }])
+  })
+
+  it('that are gone and that nobody takes word of are bounded; their watcher gets full state', () => {
+    const state = createState()
+    const subscription = { seen: 0, isFullDue: false } as Subscription
+    state.subscriptions.push(subscription)
+    for (let k = 1; k <= MAX_GONE + 5; k++)
+      state.contacts.push({ id: `c${k}`, isActive: false, change: k } as WatchState['contacts'][number])
+    state.change = MAX_GONE + 5
+    forgetGone(state)
+    expect(state.contacts.map(({ change }) => change)).toEqual(Array.from({ length: MAX_GONE }, (_, k) => k + 6))
+    expect(subscription.isFullDue).toBe(true)
+    subscription.seen = state.change
+    forgetGone(state)
+    expect(state.contacts).toEqual([])
+  })
+
+  it('[RFC3680-5.1d] CSeq and version stay within 31 bits', () => {
+    const state = createState()
+    const subscription = { version: 0x7fffffff, cseq: 0x7fffffff, routes: [], ending: '' } as unknown as Subscription
+    expect(allocate(AOR, state, subscription, 0, '')).toMatchObject({ version: 0x7fffffff, cseq: 0x7fffffff })
+  })
+})
+
 describe('a NOTIFY that fails', () => {
   it.each([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604])(
     '[RFC6665-4.2.2c] [RFC6665-4.2.2d] %i removes the subscription',
@@ -346,9 +436,14 @@ describe('whichever edge and node dies', () => {
   })
 })
 
-function serviceOn(store: Bench['store']) {
+function serviceOn(store: Bench['store'], staticContacts: StaticContacts = new Map()) {
   const quiet = () => undefined
   const config = { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 3 }
   const logger = { info: quiet, warn: quiet, error: quiet } as never
-  return createLocationService({ store, config: { ...config, maxSubscriptions: 3, notifyIntervalMs: 0 }, logger })
+  return createLocationService({
+    store,
+    config: { ...config, maxSubscriptions: 3, notifyIntervalMs: 0 },
+    logger,
+    staticContacts,
+  })
 }
