@@ -102,7 +102,7 @@ describe('the way', () => {
     expect(bench.take()).toEqual([`403 → ${UP}`])
   })
 
-  test('an INVITE inside the dialog gets 100, and no directory, decision or second Record-Route', () => {
+  test('an INVITE inside the dialog gets 100, and no directory, decision or second Record-Route [RFC3261-17.2.1a]', () => {
     const routes = answered()
     bench.udpIn(inDialog(routes, { method: 'INVITE' }))
     expect(bench.take()).toEqual([`100 → ${UP}`, `INVITE → udp ${BOB}:5070`])

@@ -24,7 +24,7 @@ const answer = (status: number, address = BOB, tag = 'bob', headers: string[] = 
 }
 
 describe('an INVITE', () => {
-  test('leaves, and 100 goes back, only once it is in the directory [DESIGN-2.2]', () => {
+  test('leaves, and 100 goes back, only once it is in the directory [DESIGN-2.2] [RFC3261-17.2.1a]', () => {
     invited()
     expect(bench.take()).toEqual([])
     bench.plan([[BOB_URI]], {}, 'ref')

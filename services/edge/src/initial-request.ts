@@ -3,6 +3,8 @@
 // An initial request (no To tag) but REGISTER's second half: Decide, and what its verdict leads to [DESIGN §2.2]. A plan is carried
 // out by plan-run.ts; the first 2xx of an INVITE goes upstream once the answer is on record.
 //
+// DEVIATION[RFC3261-17.2.1a]: an INVITE that is still to be decided gets no 100 after 200 ms. While its sender repeats it, another edge
+// can take it should this one die; once 100 has gone, the directory has it.
 // Races: CANCEL may come at every wait; each continuation looks at `context.closed` first.
 
 import type { policy, Result } from '@tandem/rpc'

@@ -139,6 +139,11 @@ describe('loops and spirals [RFC5393-4.2.2cd] [RFC5393-4.2.1b] [RFC3261-16.6.8b]
     expect(isLoop(RING, msg, msg.viaBranchStart, msg.viaBranchEnd, 'plan')).toBe(false)
   })
 
+  test('two transactions to one place differ in it, so that a collision is not for ever [RFC5393-4.2.4]', () => {
+    const hashes = [{}, { callId: 'other' }, { cseq: 2 }].map((parts) => hashLoop(RING.signing, request(parts), ''))
+    expect(new Set(hashes).size).toBe(3)
+  })
+
   test('each Route value counts, in its order [RFC5393-4.2.1e] [RFC3261-16.6.8d]', () => {
     const hashes = ['<sip:a;lr>', '<sip:a;lr>, <sip:b;lr>', '<sip:b;lr>, <sip:a;lr>'].map((route) =>
       hashLoop(RING.signing, withRoute(requestText(), route), ''),
