@@ -4,7 +4,15 @@
 // No Decide, no Record-Route, no loop check, no transaction: the request goes down the flow, and the responses find their way
 // by their Vias (RFC 3261 section 16.11). The token in the Route names the flow and proves that an edge of ours wrote it.
 
-import { editForwardedRequest, RouteView, type SipMessage, type VerifiedToken } from '@tandem/sip'
+import {
+  editForwardedRequest,
+  findHeader,
+  HEADER,
+  headerValue,
+  RouteView,
+  type SipMessage,
+  type VerifiedToken,
+} from '@tandem/sip'
 import { branchId } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
 import type { NextHop } from './hops.ts'
@@ -26,10 +34,16 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
     return refuseStateless(core, msg, peer, 403, '')
   }
   const popRoutes = view.popCount
-  const hop = core.hops.toSide(side, msg) ?? core.hops.toContact(nextUri(msg))
+  const hop = core.hops.toSide(side, msg) ?? (isFlowOnly(msg) ? undefined : core.hops.toContact(nextUri(msg)))
   if (hop?.peer.reliable) return sendDown(core, msg, peer, hop, popRoutes)
   core.counts.flowFailures += 1
   refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+}
+
+/** [RFC5626-7e] A phone with flows is not looked for where it had one; the sender has seen `reg-id` and says `ob` in its Route. */
+function isFlowOnly(msg: SipMessage): boolean {
+  const route = findHeader(msg, HEADER.ROUTE)
+  return route >= 0 && /^[^,]*;ob>/.test(headerValue(msg, route))
 }
 
 /**

@@ -6,5 +6,15 @@ export { edgeHashOf } from './edge-hash.ts'
 export { Facing } from './facing.ts'
 export { type Listeners, UdpSource } from './listeners.ts'
 export { Receiver } from './receive.ts'
-export { bindingOf, EdgeBench, messageOf, requestText, responseTo, stepOf, targetOf, wordOf } from './testing.ts'
+export {
+  bindingOf,
+  EdgeBench,
+  edgeOf,
+  messageOf,
+  requestText,
+  responseTo,
+  stepOf,
+  targetOf,
+  wordOf,
+} from './testing.ts'
 export { createEdgeCore, type EdgeEnvironment } from './wiring.ts'
