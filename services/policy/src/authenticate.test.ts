@@ -51,7 +51,7 @@ describe('challenges', () => {
     expect(algorithms(challengeOf(await decideOn(other, request())))).toEqual(['SHA-256', 'MD5'])
   })
 
-  test('names realm, qop and a nonce, and leaves no call on record', async () => {
+  test('names realm [RFC3261-22.1c], qop [RFC3261-22.4c] and a nonce, and leaves no call on record', async () => {
     const [value = ''] = challengeOf(await decideOn(node, request()))
     expect(value).toMatch(/^Digest realm="example\.test", nonce="[\w-]{39}", algorithm=MD5, qop="auth"$/)
     const live = await world.store.policy.listLive(10)
@@ -82,12 +82,17 @@ const ANSWERS: readonly { what: string; parts?: Partial<policy.DecideRequest>; h
   },
   { what: 'a wrong password', how: { password: 'guess' }, expected: 'challenge 407' },
   { what: 'an unknown user', how: { username: 'mallory' }, expected: 'challenge 407' },
-  { what: 'another realm', how: { realm: 'other.test' }, expected: 'challenge 407' },
+  { what: '[RFC3261-22.3d] another realm', how: { realm: 'other.test' }, expected: 'challenge 407' },
   { what: 'a nonce of somebody else', how: { nonce: 'dcd98b7102dd2f0e8b11d0f600bfb0c093' }, expected: 'challenge 407' },
   { what: 'nc=0', how: { nc: '00000000' }, expected: 'challenge 407' },
   { what: 'nc that is no count', how: { nc: '1' }, expected: 'challenge 407' },
-  { what: 'no qop', how: { qop: false }, expected: 'challenge 407' },
-  { what: 'no qop where the domain allows it', parts: in_('old.test'), how: { qop: false }, expected: 'plan' },
+  { what: '[RFC3261-22.4d] no qop', how: { qop: false }, expected: 'challenge 407' },
+  {
+    what: '[RFC3261-22.4a] no qop where the domain allows it',
+    parts: in_('old.test'),
+    how: { qop: false },
+    expected: 'plan',
+  },
   { what: "the domain as the digest's URI, as SIPp sends it", how: { uri: 'sip:127.0.0.1:5060' }, expected: 'plan' },
   { what: 'the same user under another name of the domain', how: { uri: 'sip:bob@127.0.0.1' }, expected: 'plan' },
   {
@@ -98,6 +103,18 @@ const ANSWERS: readonly { what: string; parts?: Partial<policy.DecideRequest>; h
   {
     what: 'a foreign URI in the digest',
     how: { uri: 'sip:bob@elsewhere.test' },
+    expected: 'reject 400 digest_uri_mismatch',
+  },
+  {
+    what: '[RFC3966-4a] the same number in another form in the digest',
+    parts: { requestUri: 'tel:+4930123' },
+    how: { uri: 'tel:+49-30-123' },
+    expected: 'reject 404 unknown_number',
+  },
+  {
+    what: '[RFC3261-22.4e] another number in the digest',
+    parts: { requestUri: 'tel:+4930123' },
+    how: { uri: 'tel:+4930124' },
     expected: 'reject 400 digest_uri_mismatch',
   },
 ]
@@ -130,7 +147,7 @@ describe('answers', () => {
     expect(outcomeOf(await decideOn(node, again))).toBe('challenge 407')
   })
 
-  test("another proxy's credentials beside ours change nothing", async () => {
+  test("another proxy's credentials and other schemes beside ours change nothing [RFC3261-22.3h] [RFC3261-22b]", async () => {
     const asked = request()
     const answer = answerTo(await decideOn(node, asked), asked)
     const foreign = {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Digest credentials against a domain: RFC 3261 section 22, RFC 7616 and RFC 8760, qop=auth; without qop (RFC 2069) only
-// where the domain says so. auth-int and the -sess algorithms are not offered and not accepted.
+// Digest credentials against a domain: RFC 3261 section 22, RFC 7616 and RFC 8760, qop=auth. auth-int and the -sess
+// algorithms are not offered and not accepted; other schemes than Digest are passed over [RFC3261-22b].
+// DEVIATION[RFC3261-22.4a]: without qop (RFC 2069) only where the domain says so, for such a digest can be replayed.
 // An unknown user and a wrong password do the same work and end the same way: another challenge.
 // The nonce count is not judged here: its place is the store, see use-nonce.ts.
 import {
   type DigestAlgorithm,
   type DomainEntry,
   findDomain,
+  parsePhoneNumber,
   type ResourceIndex,
   type UserEntry,
 } from '@tandem/resources'
@@ -58,7 +60,7 @@ function algorithmOf(text: string | undefined): DigestAlgorithm | undefined {
   return name === 'MD5' || name === 'SHA-256' ? name : undefined
 }
 
-/** qop=auth with its count and cnonce, or neither where the domain allows that. [RFC3261-22.4] */
+/** qop=auth with its count and cnonce, or neither where the domain allows that. [RFC3261-22.4a] [RFC3261-22.4d] */
 function hasProtection(params: ReadonlyMap<string, string>, domain: DomainEntry): boolean {
   const qop = params.get('qop')
   if (qop === undefined) return domain.legacyDigest
@@ -87,7 +89,7 @@ function claimOf(value: string, params: ReadonlyMap<string, string>, domain: Dom
   }
 }
 
-/** Credentials for the domain's realm, in the header that answers the challenge of this method. */
+/** Credentials for the domain's realm, in the header that answers the challenge of this method. [RFC3261-22.3d] */
 function paramsForRealm(
   credentials: readonly policy.Credentials[],
   proxy: boolean,
@@ -111,14 +113,21 @@ export function offersCredentials(credentials: readonly policy.Credentials[], do
 
 /**
  * The digest's URI names the same thing as the Request-URI: the same domain under any of its names, and the same user
- * where it has one. Phones that send through an outbound proxy, and SIPp, leave the user out. [RFC7616-3.4.6]
+ * where it has one. Phones that send through an outbound proxy, and SIPp, leave the user out. [RFC3261-22.4e]
  */
 function isForRequest(index: ResourceIndex, uri: string, request: UriParts): boolean {
   const claimed = splitUri(uri)
-  if (claimed.host === '') return request.host === '' && claimed.scheme !== '' && claimed.scheme === request.scheme
+  if (claimed.host === '') return isSameNumber(claimed, request)
   const sameHost = claimed.host.toLowerCase() === request.host.toLowerCase()
   if (!sameHost && !bothLocal(index, claimed.host, request.host)) return false
   return claimed.user === '' || claimed.user === request.user
+}
+
+/** Two tel URIs of one number. [RFC3966-4a] */
+function isSameNumber({ telephone }: UriParts, request: UriParts): boolean {
+  if (telephone === '' || request.telephone === '') return false
+  const [one, other] = [parsePhoneNumber(telephone), parsePhoneNumber(request.telephone)]
+  return one === undefined ? telephone === request.telephone : one.number === other?.number
 }
 
 function bothLocal(index: ResourceIndex, a: string, b: string): boolean {
@@ -146,7 +155,7 @@ function judge(
   return { outcome: 'proven', user: entry.user, nonceId: nonce.id, nonceCount, value: claim.value }
 }
 
-/** Judges the credentials for `domain`; of several the first that is right counts. */
+/** Judges the credentials for `domain`; of several the first that is right counts. [RFC3261-22.3h] */
 export function authenticate(
   context: AuthenticationContext,
   domain: DomainEntry,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The challenge: one value per algorithm in the domain's order, all over one nonce. [RFC3261-22.1] [RFC8760-2.3]
+// The challenge: one value per algorithm in the domain's order, all over one nonce. [RFC3261-22.4c] [RFC8760-2.3]
 // A challenge leaves nothing behind: no record, no state in the store.
 import type { DigestAlgorithm, DomainEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
@@ -18,7 +18,7 @@ function challengeValue(realm: string, nonce: string, algorithm: DigestAlgorithm
 }
 
 /**
- * A challenge for REGISTER is 401, for everything else that passes through 407. [RFC3261-22.2] [RFC3261-22.3]
+ * A challenge for REGISTER is 401, for everything else that passes through 407. [RFC3261-22.1a] [RFC3261-22.2a] [RFC3261-22.3a]
  * @param stale the credentials were right but their nonce is used up: no need to ask a person again [RFC7616-3.3]
  */
 export function challenge(

@@ -2,7 +2,7 @@
 //
 // Nonces that describe themselves: key id, time and random bytes, sealed with a MAC that is bound to the realm. Any node
 // with the same key ring makes and accepts them, nothing is stored when one is given out, and so a flood of requests
-// without credentials costs no memory anywhere. [RFC7616-3.3] [RFC3261-22.4]
+// without credentials costs no memory anywhere. [RFC7616-3.3]
 // 29 bytes: key id (1), milliseconds since 1970 (6), random (6), truncated HMAC-SHA-256 (16); base64url.
 import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto'
 import type { PolicySettings } from './options.ts'
