@@ -61,7 +61,7 @@ export class Candidate implements PlannedBranch {
   }
 }
 
-/** @param status why there is nothing, where that is known: 503; else 0 */
+/** @param status why there is nothing, where that is known: 404, 503; else 0 */
 export type OnTargets = (candidates: Candidate[], status: number) => void
 
 /** Resolves all targets of a step, and calls back once, in order. Often at once. */
@@ -135,6 +135,8 @@ class Resolution {
         this.settle()
       })
     }
+    // [RFC5627-6.1a] A temporary GRUU whose registration is over is no address any more.
+    if (target.registrationHash !== 0 && slot.length === 0 && this.status === 0) this.status = 404
   }
 
   private settle(): void {
