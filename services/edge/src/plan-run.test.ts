@@ -194,7 +194,7 @@ describe('the target set', () => {
     expect(taken().slice(1)).toEqual(['INVITE → udp 203.0.113.1:5060', 'INVITE → udp 203.0.113.2:5060'])
   })
 
-  test('a Request-URI has no headers and no method parameter [RFC3261-16.6.2]', () => {
+  test('a Request-URI has no headers and no method parameter [RFC3261-16.6.2b]', () => {
     invited()
     run(stepOf({ targets: [targetOf({ $case: 'uri', value: `sip:bob@${BOB};method=INVITE;x?Subject=a` })] }))
     expect(bench.last('INVITE').split(' ')[1]).toBe(`sip:bob@${BOB};x`)
@@ -265,7 +265,7 @@ describe('bindings of one instance [RFC5626-7a]', () => {
   })
 })
 
-describe('a GRUU [RFC5627-5.1]', () => {
+describe('a GRUU', () => {
   const located = (extra: Partial<policy.Target>): void => {
     invited()
     bench.plan([], { steps: [stepOf({ targets: [targetOf({ $case: 'aor', value: 'b' }, extra)] })] })
@@ -286,13 +286,13 @@ describe('a GRUU [RFC5627-5.1]', () => {
     expect(taken()).toEqual([`100 → ${UP}`, ...to(host)])
   })
 
-  test.each([{ instanceId: 'three' }, { instanceId: 'one', registrationHash: 8 }])(
-    'without a live binding 480: %o',
-    (extra) => {
-      located(extra)
-      expect(taken()).toEqual([`480 → ${UP}`])
-    },
-  )
+  test.each([
+    ['of an instance without a live binding 480 [RFC5627-6.1b] [RFC5627-5.3c]', { instanceId: 'three' }, 480],
+    ['of a registration that is over 404 [RFC5627-6.1a]', { instanceId: 'one', registrationHash: 8 }, 404],
+  ])('%s', (_name, extra, status) => {
+    located(extra)
+    expect(taken()).toEqual([`${status} → ${UP}`])
+  })
 })
 
 describe('failover inside a host [RFC3263-4.3]', () => {
