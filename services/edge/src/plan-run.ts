@@ -8,8 +8,17 @@
 // Races: a CANCEL, a 6xx or a 2xx may come at every wait; each continuation looks at `context.closed` first. While an answer that more
 // branches hang on is awaited (`waits`), the context is not exhausted.
 
-import type { policy } from '@tandem/rpc'
-import { type ProxyBranch, type ProxyContext, rankResponse, readMaxBreadth, type SipMessage } from '@tandem/sip'
+import { policy } from '@tandem/rpc'
+import {
+  NO_DISPOSITION,
+  type ProxyBranch,
+  type ProxyContext,
+  type RequestDisposition,
+  rankResponse,
+  readMaxBreadth,
+  requestDisposition,
+  type SipMessage,
+} from '@tandem/sip'
 import { planBranch, sendBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
@@ -29,10 +38,14 @@ export interface PlanSource {
   readonly popRoutes: number
 }
 
+const { SERIAL } = policy.Step_Forking
+
 export class PlanRun {
   private readonly core: EdgeCore
   private readonly source: PlanSource
   private readonly directory: DirectoryEntry | undefined
+  /** What the caller asks for where it asks for less than the plan has [RFC3841-9.1]. */
+  private readonly wishes: RequestDisposition
   private readonly queue = new TargetQueue()
   /** About to leave: they wait for the directory. */
   private planned: Candidate[] = []
@@ -49,10 +62,12 @@ export class PlanRun {
   constructor(core: EdgeCore, context: ProxyContext, source: PlanSource) {
     this.core = core
     this.source = source
+    this.wishes = context.request === undefined ? NO_DISPOSITION : requestDisposition(context.request)
     this.directory = context.isInvite ? new DirectoryEntry(core, source.peer, source.callRef) : undefined
   }
 
   start(context: ProxyContext): void {
+    context.cancelsOnSuccess = this.wishes.cancel !== false
     if (!this.next(context)) this.giveUp(context)
   }
 
@@ -124,12 +139,14 @@ export class PlanRun {
   private nextStep(context: ProxyContext): boolean {
     const step = this.source.plan.steps[this.step + 1]
     if (step === undefined || this.room() <= 0) return false
+    if (this.wishes.fork === false && context.branches.length > 0) return false
     this.step += 1
     this.waits += 1
     resolveTargets(this.core, context, step.targets, (candidates, status) => {
       this.waits -= 1
       if (status !== 0) this.lookupStatus = status
-      this.queue.add(candidates, step.forking)
+      const { order, fork } = this.wishes
+      this.queue.add(fork === false ? bestOf(candidates) : candidates, order === 'sequential' ? SERIAL : step.forking)
       this.goOn(context)
     })
     return true
@@ -242,7 +259,7 @@ export class PlanRun {
     const { request } = context
     const redirecting = this.sentAs(context, branch)
     if (redirecting === undefined || request === undefined) return undefined
-    if (this.recursions >= this.source.plan.maxRecursions) return undefined
+    if (this.recursions >= this.source.plan.maxRecursions || this.wishes.recurse === false) return undefined
     const called = request.text(request.uriStart, request.uriEnd)
     if (branch.uri === '' || branch.uri === called) return undefined // [RFC3261-16.5] a URI that is not ours to change
     const tried = [called, ...context.branches.map(({ uri }) => uri), ...this.planned.map(({ hop }) => hop.uri)]
@@ -298,4 +315,11 @@ function shareBreadth(group: readonly Candidate[], breadth: number): void {
 function domainsOf(request: SipMessage, { aor }: Candidate): string[] {
   const called = request.uriHostStart < 0 ? '' : request.text(request.uriHostStart, request.uriHostEnd).toLowerCase()
   return [called, aor.slice(aor.indexOf('@') + 1).toLowerCase()]
+}
+
+/** The one with the highest q, of equal ones the first. */
+function bestOf(candidates: readonly Candidate[]): Candidate[] {
+  let best = candidates[0]
+  for (const one of candidates) if (best !== undefined && one.qMilli > best.qMilli) best = one
+  return best === undefined ? [] : [best]
 }

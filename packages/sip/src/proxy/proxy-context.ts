@@ -42,6 +42,8 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
   sourceTrusted = false
   /** Identities of the trust domain go up to others too, where the one who answered asks for no privacy. */
   tellsUntrusted = true
+  /** A 2xx ends the other branches; false where the caller wants them to go on [RFC3841-9.1]. */
+  cancelsOnSuccess = true
   /** Where the request has been, when somebody asked for it [RFC7044-9]. */
   history: RequestHistory | undefined
   /** Whose request it is. */

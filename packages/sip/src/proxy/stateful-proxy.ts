@@ -263,7 +263,8 @@ export class StatefulProxy implements TransactionUser {
     const isFirst = context.finalSent === 0
     const step = context.onFinal(branch, msg.status)
     this.deadlines.disarm(branch)
-    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
+    const cancels = (step & STEP.CANCEL_OTHERS) !== 0 && context.cancelsOnSuccess
+    if (cancels) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
     if ((step & STEP.FORWARD) === 0) return
     if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
     if (isFirst) context.user.onFinal(context, msg.status)
