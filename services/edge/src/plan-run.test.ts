@@ -293,6 +293,19 @@ describe('a GRUU', () => {
     located(extra)
     expect(taken()).toEqual([`${status} → ${UP}`])
   })
+
+  test('of several contacts the one that was refreshed last; after 430 or no response the next, after no other failure [RFC5627-6.1c] [RFC5627-6.1d] [RFC5627-6.1e]', () => {
+    invited()
+    bench.plan([], { steps: [stepOf({ targets: [targetOf({ $case: 'aor', value: 'b' }, { instanceId: 'one' })] })] })
+    const bindings = [31, 32, 33].map((host) => ({ ...bindingOf(uriOf(host)), instanceId: 'one' }))
+    bench.location.take('locate').answer({ bindings, version: 1n })
+    bench.begin()
+    expect(taken()).toEqual([`100 → ${UP}`, ...to(31)])
+    answer(31, 430)
+    held()
+    answer(32, 404)
+    expect(taken()).toEqual([...to(32), `404 → ${UP}`])
+  })
 })
 
 describe('failover inside a host [RFC3263-4.3]', () => {

@@ -62,7 +62,7 @@ describe('a 3xx of a branch', () => {
     expect(valuesOf(bench.last('302'), 'Contact')).toEqual([`<${uriOf(32)}>`])
   })
 
-  test('is followed: highest q at once, equal q together, the others after they have failed [RFC3261-16.5]', () => {
+  test('is followed: highest q at once, equal q together, the others after they have failed [RFC3261-21.3.3a]', () => {
     ringing()
     answer(31, 302, `<${uriOf(32)}>;q=0.5, <${uriOf(33)}>;q=0.7`, `"C" <${uriOf(34)}>;q=0.7`)
     held()
@@ -103,7 +103,7 @@ describe('a 3xx of a branch', () => {
     expect(taken()).toEqual(['CANCEL → udp 192.0.2.40:5060', `200 → ${UP}`])
   })
 
-  test('a Request-URI has no headers of the Contact [RFC3261-16.6.2]', () => {
+  test('a Request-URI has no headers of the Contact [RFC3261-16.6.2b]', () => {
     ringing()
     answer(31, 302, `<${uriOf(32)};method=INVITE?Subject=x>`)
     held()

@@ -47,9 +47,9 @@ function answer(
   )
 }
 
-/** [RFC3261-21.3.1] 300 where there is a choice and policy did not say. */
+/** [RFC3261-21.3.1] 300 where there is a choice and policy did not say; [RFC3261-21.3.4] a 305 is a user agent's to make. */
 function statusOf({ status }: policy.Redirect, count: number): number {
-  if (status >= 300 && status < 400) return status
+  if (status >= 300 && status < 400 && status !== 305) return status
   return count > 1 ? 300 : 302
 }
 
