@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which Route values are ours, by token or by address, and what stands behind them.
-// Does not test: tokens themselves (record-route-token.test.ts), strict routers (left out).
+// Does not test: tokens themselves (record-route-token.test.ts), strict routers before us (request-uri.test.ts).
 import { describe, expect, test } from 'vitest'
 import { type RouteOwner, RouteView } from './route.ts'
 import { messageOf, requestText } from './testing.ts'
@@ -85,4 +85,27 @@ describe('Route preprocessing [RFC3261-16.4f]', () => {
       next,
     })
   })
+})
+
+test.each([
+  ['<sip:proxy.test;lr>', false],
+  ['<sip:proxy.test;lr=on>', false],
+  ['<sip:proxy.test;transport=tcp;LR>', false],
+  ['<sip:proxy.test>', true],
+  ['<sip:proxy.test;x=lr>', true],
+  ['sip:proxy.test;lr', true],
+  ['<tel:+1>', false],
+])('[RFC3261-16.6.6f] the next Route %s: strict %s', (route, strict) => {
+  const view = new RouteView<string>()
+  view.read(messageOf(requestText({ headers: [`Route: <sip:good@a;lr>, ${route}`] })), OWNER)
+  expect(view.nextIsStrict).toBe(strict)
+})
+
+test('[RFC3261-16.4c] a token of the Request-URI comes before those of the Routes', () => {
+  const view = new RouteView<string>()
+  const msg = messageOf(requestText({ headers: ['Route: <sip:good@a;lr>'] }))
+  view.read(msg, OWNER, 'first')
+  expect([view.token, view.popCount]).toEqual(['first', 1])
+  view.read(msg, OWNER)
+  expect(view.token).toBe('good')
 })
