@@ -35,6 +35,7 @@ const RESOURCES = [
   ),
   user('alice', { usernames: ['alice', '+49-30-1234'] }),
   user('bob'),
+  resource('Subscriber', { name: 'pbx', domain: 'home.test' }, { contacts: [{ uri: `sip:line@${CARRIER}` }] }),
   resource('Trunk', { name: 'carrier' }, { hosts: [{ host: CARRIER }], trusted: true }),
 ]
 
@@ -139,6 +140,12 @@ describe('other Request-URIs', () => {
   test('[RFC3966-4a] a number without a user is 404, one of a user without a phone 480', async () => {
     expect(statusOf(await reach('tel:+1-555'))).toBe(404)
     expect(statusOf(await reach('tel:+49(30)1234'))).toBe(480)
+  })
+
+  test('a static contact is reached though nobody has registered it', async () => {
+    const carrier = world.phone('carrier')
+    await authenticated(alice, 'alice', 'MESSAGE', { uri: 'sip:pbx@home.test' })
+    expect(requestUriOf(lastMessage(carrier))).toBe(`sip:line@${CARRIER}`)
   })
 
   test('a name under a wildcard is the domain', async () => {

@@ -27,7 +27,6 @@ export const staticContact = z.strictObject({
   /** Proxies to pass on the way, nearest first. [RFC3327-5.4] */
   path: z.array(contactUri).max(8).optional(),
 })
-export type StaticContact = z.infer<typeof staticContact>
 
 /** User part of a URI that `contactUri` took, '' for none. */
 export const contactUser = (uri: string): string => /^sips?:([^@]*)@/i.exec(uri)?.[1] ?? ''

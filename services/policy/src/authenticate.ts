@@ -14,7 +14,7 @@ import {
   type UserEntry,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import { digestResponse, parseAuth, sameDigest } from '@tandem/sip'
+import { digestResponse, parseAuth, sameDigest, watchedAorOf } from '@tandem/sip'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
 import { splitUri, type UriParts } from './uri-parts.ts'
@@ -117,10 +117,16 @@ export function offersCredentials(credentials: readonly policy.Credentials[], do
  */
 function isForRequest(index: ResourceIndex, uri: string, request: UriParts): boolean {
   const claimed = splitUri(uri)
+  if (isWatchOf(claimed, request)) return true
   if (claimed.host === '') return isSameNumber(claimed, request)
   const sameHost = claimed.host.toLowerCase() === request.host.toLowerCase()
   if (!sameHost && !bothLocal(index, claimed.host, request.host)) return false
   return claimed.user === '' || claimed.user === request.user
+}
+
+/** A refresh of a subscription to registrations: it is addressed to our Contact, which names the address-of-record. */
+function isWatchOf(claimed: UriParts, { user, host }: UriParts): boolean {
+  return watchedAorOf(claimed.user) === `sip:${user}@${host}`
 }
 
 /** Two tel URIs of one number. [RFC3966-4a] */

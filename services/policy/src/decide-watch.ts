@@ -4,11 +4,15 @@
 // [RFC3680-4.6a] [RFC3680-4.6b] Other packages go to the phones, which are their notifiers.
 import { findUser, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import type { Judgement } from './judgement.ts'
+import { isRegistrars, type Judgement } from './judgement.ts'
 import { callerOf, NOBODY, reject, watch } from './verdicts.ts'
 
 export const asksForRegistrations = ({ method, event }: policy.DecideRequest): boolean =>
   method === 'SUBSCRIBE' && event === 'reg'
+
+/** The cluster is the user agent that is asked, not a proxy: registrar, or notifier. [RFC3261-22.1a] [RFC6665-4.2.1.3] */
+export const endsHere = (judgement: Judgement): boolean =>
+  isRegistrars(judgement) || (asksForRegistrations(judgement.request) && !judgement.away)
 
 function watched({ uri, number, domain }: Judgement): UserEntry | undefined {
   if (domain === undefined) return undefined

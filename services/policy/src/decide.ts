@@ -24,7 +24,7 @@ import { type Authentication, authenticate } from './authenticate.ts'
 import { challenge, offeredAlgorithms } from './challenge.ts'
 import type { PolicyContext } from './context.ts'
 import { decideRegister } from './decide-register.ts'
-import { asksForRegistrations, decideWatch } from './decide-watch.ts'
+import { asksForRegistrations, decideWatch, endsHere } from './decide-watch.ts'
 import { refusal } from './errors.ts'
 import { identityEdits, maySay, TRUSTED_EDITS, UNPROVEN_EDITS } from './identity.ts'
 import { askingDomain, isRegistrars, type Judgement, judge } from './judgement.ts'
@@ -76,7 +76,7 @@ function isAccounted({ method }: policy.DecideRequest, domain: DomainEntry | und
 function ask(judgement: Judgement, domain: DomainEntry, stale: boolean): Decision {
   const { context } = judgement
   const algorithms = offeredAlgorithms(domain, context.challengeOrder)
-  return done(challenge(context.nonces, domain, algorithms, { proxy: !isRegistrars(judgement), stale }))
+  return done(challenge(context.nonces, domain, algorithms, { proxy: !endsHere(judgement), stale }))
 }
 
 /** Identity headers, and the credentials of our realm, which go no further; those of others pass. [RFC3261-22.3d] */
@@ -168,7 +168,7 @@ function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecisi
   const { context, state, request, uri } = judgement
   const { method, credentials } = request
   const algorithms = offeredAlgorithms(asking, context.challengeOrder)
-  const proxy = !isRegistrars(judgement)
+  const proxy = !endsHere(judgement)
   const scope = {
     index: state.index,
     credentials: state.credentials,

@@ -5,7 +5,16 @@
 import { policy } from '@tandem/rpc'
 import { createKeyRing, publicGruu, temporaryGruu } from '@tandem/sip'
 import { describe, expect, test } from 'vitest'
-import { authenticated, createWorld, decideOn, outcomeOf, recordsOf, request, SETTINGS } from './policy-fixture.ts'
+import {
+  answerTo,
+  authenticated,
+  createWorld,
+  decideOn,
+  outcomeOf,
+  recordsOf,
+  request,
+  SETTINGS,
+} from './policy-fixture.ts'
 
 const document = (kind: string, metadata: object, spec: object = {}) => ({
   apiVersion: 'tandem/v1',
@@ -212,12 +221,21 @@ describe('watching registrations', () => {
     }
   })
 
-  test('[RFC3680-4.6a] nobody else, and nobody without credentials', async () => {
+  test('[RFC3680-4.6a] [RFC3680-7a] [RFC6665-4.2.1.1c] [RFC6665-6.3] nobody else, and nobody without credentials', async () => {
     expect(outcomeOf(await decideOn(node, request(SUBSCRIBE)))).toBe('challenge 407')
     const watch = (requestUri: string) => authenticated(node, { ...SUBSCRIBE, requestUri })
     expect(outcomeOf(await watch('sip:bob@example.test'))).toBe('reject 403 not_your_registrations')
     expect(outcomeOf(await watch('sip:sales@example.test'))).toBe('reject 403 not_your_registrations')
     expect(outcomeOf(await watch('sip:nobody@example.test'))).toBe('reject 404 unknown_user')
+  })
+
+  test('[RFC6665-6.4] the credentials of one SUBSCRIBE are good for no other', async () => {
+    const asked = request(SUBSCRIBE)
+    const credentials = [answerTo(await decideOn(node, asked), asked)]
+    const again = (transactionKey: string) => decideOn(node, { ...asked, transactionKey, credentials })
+    expect(outcomeOf(await again('subscribe-1'))).toBe('watchRegistrations')
+    expect(outcomeOf(await again('subscribe-1'))).toBe('watchRegistrations')
+    expect(outcomeOf(await again('subscribe-2'))).toBe('challenge 407')
   })
 
   test('where nobody is asked, From is believed', async () => {
