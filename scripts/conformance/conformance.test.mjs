@@ -54,6 +54,13 @@ describe('ids in tests', () => {
     ])
   })
 
+  it.each([
+    ['a table by its name', "const rows = [{ cite: 'RFC9999-4.1' }]\ntest.each(rows)('what holds [$cite]', () => {})"],
+    ['a table in its place', "test.each([{ cite: 'RFC9999-4.1' }])('what holds [$cite]', () => {})"],
+  ])('a row with nothing else takes the title over %s', (_name, text) => {
+    expect(testRefs(text)).toEqual([{ id: 'RFC9999-4.1', title: 'what holds' }])
+  })
+
   it('several letters of one item stand together', () => {
     expect(ids("test('x [RFC9999-4.1ac]', () => {})")).toEqual(['RFC9999-4.1a', 'RFC9999-4.1c'])
   })

@@ -19,6 +19,7 @@ export const withoutIds = (title) =>
   title
     .replace(/\(?\[(?:RFC\d{3,4}-[\d.]+[a-z]*[,; ]*)+\]\)?/g, ' ')
     .replace(CLAUSE_ID, ' ')
+    .replace(/\[?\$cite\]?/g, ' ')
     .replace(/\s+/g, ' ')
     .replace(/^[\s:,–-]+|[\s:,–-]+$/g, '')
 
@@ -43,7 +44,7 @@ const textOf = (node) =>
     ? node.text
     : [node.head.text, ...node.templateSpans.flatMap((span) => ['…', span.literal.text])].join('')
 
-/** What a row of a table calls itself: its label without ids, else its `name`, `title` or `text`. */
+/** What a row of a table calls itself: its label without ids, else its `name`, `title` or `text`, else the title over the table. */
 function labelOf(literal, object) {
   const own = withoutIds(textOf(literal))
   if (own !== '') return own
@@ -51,7 +52,25 @@ function labelOf(literal, object) {
     const found = object.properties.find((property) => property.name?.getText() === key)
     if (found?.initializer && isText(found.initializer)) return withoutIds(textOf(found.initializer))
   }
-  return ''
+  return titleOverTable(object)
+}
+
+/** The title of the `test.each(TABLE)` that a row is in, whether the table has a name or stands there itself. */
+function titleOverTable(row) {
+  let table = row
+  while (table.parent && !ts.isCallExpression(table.parent) && !ts.isVariableDeclaration(table.parent))
+    table = table.parent
+  const { parent } = table
+  const isTable = (argument) =>
+    argument === table || (ts.isIdentifier(argument) && argument.text === parent?.name?.text)
+  let found = ''
+  const visit = (node) => {
+    const each = ts.isCallExpression(node) && ts.isCallExpression(node.expression) ? node.expression : undefined
+    if (each?.arguments.some(isTable) && isText(node.arguments[0])) found ||= withoutIds(textOf(node.arguments[0]))
+    ts.forEachChild(node, visit)
+  }
+  visit(row.getSourceFile())
+  return found
 }
 
 function titleAt(node) {

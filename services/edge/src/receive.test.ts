@@ -151,6 +151,19 @@ describe('what ends at once', () => {
     expect(bench.core.counts.refusedLoop).toBe(1)
   })
 
+  test('finds its Via below those of others too, joined or not [RFC5393-4.2.2b]', () => {
+    bench = new EdgeBench()
+    bench.udpIn(requestText({ method: 'MESSAGE', uri: 'sip:bob@192.0.2.30' }))
+    bench.plan([['sip:bob@192.0.2.30']])
+    const left = bench.last('MESSAGE')
+    bench.take()
+    const other = 'SIP/2.0/UDP 192.0.2.30:5060;branch=z9hG4bK-other'
+    for (const above of [`Via: ${other}\r\nVia:`, `Via: ${other}, SIP/2.0/UDP x.test;branch=1;a="b,c",`]) {
+      bench.udpIn(left.replace('Via:', above).replace('z9hG4bK-other', `z9hG4bK-${above.length}`), '192.0.2.30')
+    }
+    expect(bench.take()).toEqual(Array(2).fill('482 → udp 192.0.2.30:5060'))
+  })
+
   test('a spiral is no loop [RFC5393-4.2.2d]', () => {
     bench = new EdgeBench()
     bench.udpIn(requestText({ method: 'MESSAGE' }))
