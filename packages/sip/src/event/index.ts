@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// The event folder's surface.
+export * from './watch-contact.ts'
