@@ -102,6 +102,12 @@ describe('refusals', () => {
     ['a word that is none of those', 'policy: { authentication: maybe }', 'policy.authentication', /digest/],
     ['a store of another kind', 'store: { url: "mysql://x" }', 'store.url', /redis/],
     ['expiries in the wrong order', 'location: { minExpiresMs: 7200000 }', 'location.minExpiresMs', /defaultExpiresMs/],
+    [
+      'keep-alives rarer than silent connections are closed',
+      'edge: { keepAliveMs: 60000, limits: { connectionIdleMs: 60000 } }',
+      'edge.keepAliveMs',
+      /connectionIdleMs/,
+    ],
     ['edges without room for ports', 'edge: { basePort: 65000, count: 9 }', 'edge.basePort', /9 edges/],
     ['a section that is no map', 'edge: 5', 'edge', /object/],
   ])('%s: names the path and what was expected', (_name, text, path, expected) => {

@@ -320,6 +320,13 @@ export const configSchema = z
         path: ['location', 'defaultExpiresMs'],
         message: 'expected at most location.maxExpiresMs',
       })
+    const { keepAliveMs, limits } = config.edge
+    if (keepAliveMs >= limits.connectionIdleMs)
+      context.addIssue({
+        code: 'custom',
+        path: ['edge', 'keepAliveMs'],
+        message: 'expected less than edge.limits.connectionIdleMs, after which a silent connection is closed',
+      })
     const last = config.edge.basePort + 100 * (config.edge.count - 1) + 90
     if (last > 65_535 && config.edge.basePort <= 65_535)
       context.addIssue({
