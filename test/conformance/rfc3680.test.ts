@@ -1,210 +1,129 @@
 // SPDX-License-Identifier: MIT
-// The registration event package through a whole cluster in memory: a watcher at edge 0, a phone at edge 1.
-// Not tested here: refusals and the form of messages (services/edge/src/reg-event), what is due when (services/location/src/reg-event).
-import { headerValues, startLine } from '@tandem/test-kit'
+//
+// RFC 3680 and what RFC 6665 asks of a notifier, from outside: a user watches his own registrations. The document and the
+// store of subscriptions in all their cases are tested beside the edge and the location service.
+
+import { headerValues } from '@tandem/test-kit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createMemoryCluster, type MemoryCluster } from '../support/memory-cluster.ts'
-import { MemoryPhone } from '../support/phone.ts'
+import type { MemoryPhone } from '../support/phone.ts'
+import { answerTo, createWorld, headerOf, headersOf, methodOf, statusOf, type World } from './support/world.ts'
 
-const AOR = 'sip:alice@tandem.test'
-const INTERVAL_MS = 5_000
+const BOB = 'sip:bob@secure.test'
 
-let cluster: MemoryCluster
+let world: World
 let watcher: MemoryPhone
-let phone: MemoryPhone
+let bob: MemoryPhone
 
 beforeEach(async () => {
-  cluster = await createMemoryCluster({ edgeCount: 2, settings: { 'location.minExpiresMs': 10_000 } })
-  const [near, far] = cluster.edges.map(({ endpoint }) => ({ address: endpoint.address, port: endpoint.port }))
-  watcher = new MemoryPhone(cluster.network, 'watcher', '198.51.100.1', 5060, near as { address: string; port: number })
-  phone = new MemoryPhone(cluster.network, 'alice', '198.51.100.2', 5060, far as { address: string; port: number })
-  watcher.onRequest = (text) => watcher.answer(text, 200, { toTag: '' })
+  world = await createWorld({ edgeCount: 2 })
+  bob = world.phone('bob')
+  watcher = world.phone('watcher', 1)
+  watcher.onRequest = (text) => watcher.answer(text, 200)
 })
-afterEach(async () => {
-  expect(cluster.problems).toEqual([])
-  await cluster.close()
-})
+afterEach(() => world.cluster.close())
 
-interface Document {
-  readonly version: number
-  readonly state: string
-  readonly registration: string
-  readonly contacts: readonly string[]
-  readonly ids: readonly string[]
-  readonly from: string
+let dialogs = 0
+
+/** Headers that prove to be bob, for a request with this method and Request-URI. */
+async function proven(phone: MemoryPhone, method: string, uri: string, parts: object): Promise<string[]> {
+  const asked = await world.ask(phone, method, { uri, ...parts })
+  const [challenge = ''] = headersOf(asked, 'www-authenticate') // [RFC6665-4.2.1.3]
+  const value = answerTo(challenge, { username: 'bob', password: 'bob-secret', method, uri })
+  return [`Authorization: ${value}`]
 }
 
-/** What a NOTIFY says. */
-function documentOf(notify: string): Document {
-  const attribute = (name: string, at: string): string => new RegExp(` ${name}="([^"]*)"`).exec(at)?.[1] ?? ''
-  const contacts = [...notify.matchAll(/<contact [^>]*>/g)].map(([tag]) => tag)
-  const reginfo = /<reginfo [^>]*>/.exec(notify)?.[0] ?? ''
+async function register(params = ''): Promise<void> {
+  const parts = { to: `<${BOB}>`, from: `<${BOB}>;tag=r` }
+  const headers = await proven(bob, 'REGISTER', 'sip:secure.test', parts)
+  await world.register(bob, BOB, { contact: `${bob.contact}${params}`, headers: [...headers, 'Supported: gruu'] })
+}
+
+/** What came to the watcher for a SUBSCRIBE of his: the answer to it, and the NOTIFYs. */
+async function subscribe(headers: readonly string[] = [], aor = BOB): Promise<{ answer: string; notifies: string[] }> {
+  dialogs += 1
+  const parts = {
+    to: `<${aor}>`,
+    from: `<${BOB}>;tag=w${dialogs}`,
+    callId: `watch-${dialogs}`,
+    contact: watcher.contact,
+  }
+  const event = headers.some((line) => line.startsWith('Event')) ? [] : ['Event: reg']
+  const login = await proven(watcher, 'SUBSCRIBE', aor, { ...parts, headers: [...event, ...headers] })
+  const request = watcher.request('SUBSCRIBE', {
+    uri: aor,
+    ...parts,
+    cseq: 2,
+    headers: [...event, ...headers, ...login],
+  })
+  const came = await world.exchange(watcher, request)
   return {
-    version: Number(attribute('version', reginfo)),
-    state: attribute('state', reginfo),
-    registration: attribute('state', /<registration [^>]*>/.exec(notify)?.[0] ?? ''),
-    contacts: contacts.map((tag) => `${attribute('state', tag)} ${attribute('event', tag)}`),
-    ids: contacts.map((tag) => attribute('id', tag)),
-    from: /Via: SIP\/2\.0\/UDP ([^;]+)/.exec(notify)?.[1] ?? '',
+    answer: came.find((text) => statusOf(text) > 0) ?? '',
+    notifies: came.filter((text) => methodOf(text) === 'NOTIFY'),
   }
 }
 
-const notifies = (): string[] => watcher.inbox.filter((text) => text.startsWith('NOTIFY '))
-const documents = (): Document[] => notifies().map(documentOf)
-const lastAnswer = (): string => watcher.inbox.findLast((text) => text.startsWith('SIP/2.0 ')) ?? ''
+const bodyOf = (text: string): string => text.slice(text.indexOf('\r\n\r\n') + 4)
 
-interface Dialog {
-  readonly uri: string
-  readonly to: string
-  readonly callId: string
-}
-
-let cseq = 0
-
-async function subscribe(expiresS: number, dialog?: Dialog, via = watcher): Promise<string> {
-  const { uri = AOR, to = `<${AOR}>`, callId = 'watch-1@198.51.100.1' } = dialog ?? {}
-  cseq += 1
-  const parts = { uri, to, callId, from: `<${AOR}>;tag=w`, cseq, contact: watcher.contact }
-  via.send(via.request('SUBSCRIBE', { ...parts, headers: ['Event: reg', `Expires: ${expiresS}`] }))
-  await cluster.settle()
-  return lastAnswer()
-}
-
-/** As the 200 made it. */
-function dialogOf(ok: string): Dialog {
-  const contact = /<([^>]+)>/.exec(headerValues(ok, 'contact')[0] ?? '')?.[1] ?? ''
-  return { uri: contact, to: headerValues(ok, 'to')[0] ?? '', callId: headerValues(ok, 'call-id')[0] ?? '' }
-}
-
-let registers = 0
-
-async function register(expiresS: number): Promise<void> {
-  registers += 1
-  const parts = { uri: 'sip:tandem.test', to: `<${AOR}>`, from: `<${AOR}>;tag=r`, contact: phone.contact }
-  phone.send(
-    phone.request('REGISTER', { ...parts, callId: 'reg-1', cseq: registers, headers: [`Expires: ${expiresS}`] }),
-  )
-  await cluster.settle()
-  expect(startLine(phone.last())).toBe('SIP/2.0 200 OK')
-}
-
-/** Time passes, and location looks at what is due. */
-async function pass(ms: number): Promise<void> {
-  await cluster.advance(ms, 100)
-  await cluster.location.sweep()
-  await cluster.settle()
-}
-
-describe('a watcher at edge 0, a phone at edge 1', () => {
-  test('[RFC3680-4.7.2a] [RFC3680-5.2a] [RFC6665-4.2.1.2] full state, then each change, versions rising by one', async () => {
-    expect(startLine(await subscribe(600))).toBe('SIP/2.0 200 OK')
-    await register(60)
-    await pass(INTERVAL_MS)
-    await register(20)
-    await pass(INTERVAL_MS)
-    await pass(20_000)
-    await register(60)
-    await pass(INTERVAL_MS)
-    await register(0)
-    await pass(INTERVAL_MS)
-    expect(
-      documents().map(({ version, state, registration, contacts }) => [version, state, registration, ...contacts]),
-    ).toEqual([
-      [0, 'full', 'init'],
-      [1, 'partial', 'active', 'active registered'],
-      [2, 'partial', 'active', 'active refreshed'],
-      [3, 'partial', 'terminated', 'terminated expired'],
-      [4, 'partial', 'active', 'active registered'],
-      [5, 'partial', 'terminated', 'terminated unregistered'],
-    ])
-    expect(new Set(documents().flatMap(({ ids }) => ids)).size).toBe(1) // [RFC3680-5.1i]
-    expect(new Set(notifies().map((text) => headerValues(text, 'cseq')[0])).size).toBe(6)
+describe('a SUBSCRIBE', () => {
+  test('is authenticated: a challenge, and again when its credentials are played again [RFC3680-7a] [RFC6665-4.2.1.1c] [RFC6665-6.3] [RFC6665-6.4]', async () => {
+    const parts = { uri: BOB, to: `<${BOB}>`, from: `<${BOB}>;tag=w`, contact: watcher.contact }
+    expect(statusOf(await world.ask(watcher, 'SUBSCRIBE', { ...parts, headers: ['Event: reg'] }))).toBe(401)
+    const login = await proven(watcher, 'SUBSCRIBE', BOB, { ...parts, headers: ['Event: reg'] })
+    const headers = ['Event: reg', ...login]
+    const first = await world.exchange(watcher, watcher.request('SUBSCRIBE', { ...parts, cseq: 2, headers }))
+    expect(first.map(statusOf)).toContain(200)
+    const again = await world.exchange(watcher, watcher.request('SUBSCRIBE', { ...parts, cseq: 3, headers }))
+    expect(again.map(statusOf)).toEqual([401])
   })
 
-  test('[RFC3680-4.10] a storm of REGISTERs is one NOTIFY in five seconds', async () => {
-    await subscribe(600)
-    for (let k = 0; k < 5; k += 1) {
-      await register(60)
-      await pass(500)
-    }
-    expect(documents()).toHaveLength(1)
-    await pass(INTERVAL_MS)
-    expect(documents()).toHaveLength(2)
-    expect(documents()[1]).toMatchObject({ version: 1, contacts: ['active refreshed'] })
+  test('of bob to bob is 200 with Expires at once, and a NOTIFY with the full state follows [RFC6665-4.2.1.1a] [RFC6665-4.2.1.2] [RFC6665-8.3] [RFC3680-4.5a] [RFC3261-8.1.1.8a] [RFC3261-20.15] [RFC6665-3.2.1c] [RFC6665-8.2.1]', async () => {
+    await register()
+    const before = world.cluster.clock.now()
+    const { answer, notifies } = await subscribe(['Expires: 600', 'Accept: application/reginfo+xml'])
+    expect([statusOf(answer), headerOf(answer, 'expires')]).toEqual([200, '600'])
+    expect(world.cluster.clock.now()).toBe(before)
+    expect(notifies).toHaveLength(1)
+    const [notify = ''] = notifies
+    expect(headersOf(notify, 'event')).toEqual(['reg'])
+    expect(headersOf(notify, 'content-type')).toEqual(['application/reginfo+xml'])
+    expect(headersOf(notify, 'contact')).toEqual([expect.stringMatching(/^<sip:[^>]+>$/)])
+    expect(bodyOf(notify)).toContain(`<uri>sip:bob@${bob.place}</uri>`)
   })
 
-  test('[RFC6665-4.2.1.4a] a refresh at any edge, and the end with its reason', async () => {
-    const dialog = dialogOf(await subscribe(600))
-    const elsewhere = new MemoryPhone(cluster.network, 'watcher', '198.51.100.1', 5062, {
-      address: cluster.edges[1]?.endpoint.address ?? '',
-      port: cluster.edges[1]?.endpoint.port ?? 0,
-    })
-    await subscribe(300, dialog, elsewhere)
-    expect(startLine(elsewhere.inbox[0] ?? '')).toBe('SIP/2.0 200 OK')
-    expect(documents()[1]).toMatchObject({ version: 1, state: 'full', from: cluster.edges[1]?.place })
-    await subscribe(0, dialog)
-    expect(headerValues(notifies()[2] ?? '', 'subscription-state')).toEqual(['terminated;reason=timeout'])
-    await register(60)
-    await pass(INTERVAL_MS)
-    expect(documents()).toHaveLength(3)
-    expect(startLine(await subscribe(300, dialog))).toBe('SIP/2.0 481 Call/Transaction Does Not Exist')
+  test('Event stands in SUBSCRIBE and NOTIFY only, Subscription-State in NOTIFY only [RFC6665-8.2.1] [RFC6665-8.2.3]', async () => {
+    const { answer, notifies } = await subscribe()
+    expect([...headersOf(answer, 'event'), ...headersOf(answer, 'subscription-state')]).toEqual([])
+    expect(headersOf(notifies[0] ?? '', 'subscription-state')).toEqual([expect.stringMatching(/^active;expires=\d+$/)])
   })
 
-  test('[RFC6665-4.2.1.4c] a subscription that nobody refreshes is told its end', async () => {
-    await subscribe(60)
-    await pass(60_000)
-    expect(notifies().map((text) => headerValues(text, 'subscription-state')[0])).toEqual([
-      'active;expires=60',
-      'terminated;reason=timeout',
-    ])
-    expect(await cluster.store.location.readWatch(AOR)).toMatchObject({ value: { state: '' } })
+  test('without Expires it lasts as long as the package says [RFC3680-4.4] [RFC6665-3.1.1b]', async () => {
+    expect(headerOf((await subscribe()).answer, 'expires')).toBe('3761')
   })
 
-  test('[RFC6665-4.2.2d] a watcher that answers 481 is forgotten', async () => {
-    await subscribe(600)
-    watcher.onRequest = (text) => watcher.answer(text, 481, { toTag: '' })
-    await register(60)
-    await pass(INTERVAL_MS)
-    expect(documents()).toHaveLength(2)
-    expect(await cluster.store.location.readWatch(AOR)).toMatchObject({ value: { state: '' } })
+  test('of bob to alice: 403, and nothing is told [RFC6665-4.2.1.3] [RFC3680-4.6a]', async () => {
+    const { answer, notifies } = await subscribe([], 'sip:alice@secure.test')
+    expect([statusOf(answer), notifies]).toEqual([403, []])
+  })
+})
+
+describe('NOTIFYs', () => {
+  test('a change is told with a version one higher; what is left of the subscription never grows [RFC6665-4.2.2g] [RFC6665-4.2.2b] [RFC6665-5.3.2]', async () => {
+    await subscribe(['Expires: 600'])
+    await world.cluster.advance(20_000, 500)
+    const before = watcher.inbox.length
+    await register()
+    await world.cluster.advance(2_000, 500)
+    const [notify = ''] = watcher.inbox.slice(before).filter((text) => methodOf(text) === 'NOTIFY')
+    const left = Number(/expires=(\d+)/.exec(headerOf(notify, 'subscription-state'))?.[1])
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThanOrEqual(580)
+    expect(bodyOf(notify)).toMatch(/version="1"/)
   })
 
-  test('[RFC6665-4.2.2c] so is one that answers nothing', async () => {
-    await subscribe(600)
-    watcher.onRequest = () => undefined
-    await register(60)
-    await pass(INTERVAL_MS)
-    await pass(33_000)
-    expect(await cluster.store.location.readWatch(AOR)).toMatchObject({ value: { state: '' } })
-  })
-
-  test('the edge that took the SUBSCRIBE dies: the next NOTIFY comes from the other one', async () => {
-    await subscribe(600)
-    const [first, second] = cluster.edges
-    expect(documents()[0]?.from).toBe(first?.place)
-    await first?.core.location.close()
-    await first?.endpoint.close()
-    await register(60)
-    await pass(INTERVAL_MS)
-    expect(documents()[1]).toMatchObject({ version: 1, state: 'partial', from: second?.place })
-    expect(documents()[1]?.contacts).toEqual(['active registered'])
-  })
-
-  test('an edge that dies with a NOTIFY on its way: full state from the other one, once its lease is over', async () => {
-    await subscribe(600)
-    const [first, second] = cluster.edges
-    await pass(INTERVAL_MS)
-    watcher.onRequest = () => undefined
-    await register(60)
-    expect(documents()[1]).toMatchObject({ version: 1, from: first?.place })
-    await first?.core.location.close()
-    await first?.endpoint.close()
-    watcher.onRequest = (text) => watcher.answer(text, 200, { toTag: '' })
-    const others = (): Document[] => documents().filter(({ from }) => from === second?.place)
-    for (let k = 0; k < 20 && others().length === 0; k += 1) {
-      await second?.core.membership.renew()
-      await pass(2_000)
-    }
-    expect(others()).toMatchObject([{ version: 2, state: 'full', contacts: ['active registered'] }])
+  test('GRUUs of a phone stand in its contact [RFC5627-5.5]', async () => {
+    await register(';+sip.instance="<urn:uuid:00000000-0000-0000-0000-000000000001>"')
+    const [notify = ''] = (await subscribe()).notifies
+    expect(bodyOf(notify)).toMatch(/pub-gruu uri="sip:bob@secure\.test;gr=/)
+    expect(headerValues(notify, 'content-length')).toEqual([String(Buffer.byteLength(bodyOf(notify), 'latin1'))])
   })
 })
