@@ -94,7 +94,7 @@ const ackView = new RouteView<VerifiedToken>()
 export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, uriToken?: VerifiedToken): void {
   ackView.read(msg, core.routeOwner, uriToken)
   const token = ackView.token
-  if (token === undefined || msg.maxForwards === 0) {
+  if (token === undefined || ackView.forged || msg.maxForwards === 0) {
     if (ackView.forged) core.counts.droppedForgedAck += 1
     else core.counts.droppedAck += 1
     return

@@ -194,7 +194,7 @@ export class Receiver {
 
   private receiveInDialog(key: string, peer: EdgePeer): void {
     const { msg, core, view } = this
-    if (view.token !== undefined) return receiveInDialog(core, msg, key, peer, view)
+    if (view.token !== undefined && !view.forged) return receiveInDialog(core, msg, key, peer, view)
     if (view.forged) {
       core.counts.refusedForgedToken += 1
       return refuseStateless(core, msg, peer, 403, '')
