@@ -97,6 +97,16 @@ describe('asserted identity', () => {
   })
 })
 
+describe('asserted identity in a response without a transaction', () => {
+  test('[RFC3325-5b] of a stateless plan goes: nobody knows who answered', () => {
+    open()
+    const sent = send([], [uri(ELSEWHERE, { trusted: true })], { stateless: true })
+    bench.udpIn(responseTo(sent, 200, 'bob', [`${PAI}: ${OWN}`, 'X-After: 1']), BOB)
+    const up = bench.last('200')
+    expect([valuesOf(up, PAI), valuesOf(up, 'X-After')]).toEqual([[], ['1']])
+  })
+})
+
 describe('privacy', () => {
   test('[RFC3323-5cde] critical that can not be given: 500 that names it, and nothing is sent on', () => {
     open()

@@ -9,8 +9,11 @@
 // Leaves out: acknowledged relays, and adoption when the owner is gone.
 
 import {
+  concernsIdentity,
   encodeForwardedResponse,
   findParam,
+  hideIdentity,
+  type IdentityFacts,
   METHOD,
   ParamView,
   type SipMessage,
@@ -25,6 +28,7 @@ import { answersOwnRequest } from './own-request.ts'
 import { secondVia } from './second-via.ts'
 
 const via = new ViaView()
+const NOBODY_TRUSTED: IdentityFacts = { sourceTrusted: false, targetTrusted: false, tellsUntrusted: false }
 
 /** @param internal it came from another edge, which looked for the owner already */
 export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
@@ -48,8 +52,10 @@ function isSentByUs(core: EdgeCore, msg: SipMessage): boolean {
 
 function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
   const peer = core.hops.toResponseTarget(targetOf(msg), isHop)
-  const end = encodeForwardedResponse(msg, core.out, 0)
+  let end = encodeForwardedResponse(msg, core.out, 0)
   if (peer === undefined || end < 0) return drop(core)
+  // [RFC3325-5] who answered is known to nobody here; on the hop between edges the next one knows
+  if (!isHop && concernsIdentity(msg)) end = hideIdentity(core.out, end, NOBODY_TRUSTED)
   core.counts.statelessResponses += 1
   peer.send(core.out, 0, end)
 }
