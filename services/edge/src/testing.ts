@@ -175,6 +175,7 @@ export class EdgeBench {
     this.udpSource = new UdpSource(udpFacing, (buf, start, end, source) => {
       this.receiver.receive(buf, start, end, source)
     })
+    this.udpSource.obeysMaddr = config.viaMaddr === 'obey'
     this.listeners = {
       edgeId,
       edgeHash,
