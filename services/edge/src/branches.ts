@@ -83,7 +83,7 @@ function fitsSize(core: EdgeCore, request: SipMessage, draft: BranchDraft): bool
   return !tooLargeFor(draft.hop, size)
 }
 
-/** [RFC3261-16.6.8] The same from every edge for the same attempt. */
+/** [RFC3261-16.6.8] [RFC3261-16.6.7h] The same from every edge for the same attempt. */
 export function branchId(core: EdgeCore, request: SipMessage, hop: NextHop, attempt: number): string {
   const { signing } = core.ring
   const { peer } = hop

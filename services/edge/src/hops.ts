@@ -238,6 +238,7 @@ export class Hops {
     return this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, flowId)
   }
 
+  /** [RFC3261-16.6.7ab] A fixed next hop, which is an edge of ours: a loose router, and in the Route. */
   private toOtherEdge(
     edge: location.Edge,
     flowId: number,

@@ -112,7 +112,7 @@ describe('the way', () => {
 })
 
 describe('ACK of a 2xx', () => {
-  test('MUST be forwarded without a transaction [RFC3261-17.1]', () => {
+  test('MUST be forwarded without a transaction [RFC3261-17]', () => {
     const routes = answered()
     const { clientCount, serverCount } = bench.core.layer
     bench.udpIn(inDialog(routes, { method: 'ACK', cseq: 1 }))

@@ -48,6 +48,7 @@ function newIncarnation(): string {
   return Date.now().toString(36)
 }
 
+/** [RFC3261-18c] [RFC3261-18.2.1c] UDP and TCP at one port, unless the configuration says otherwise. */
 export async function openListeners(config: EdgeConfig, logger: Logger, onMessage: OnMessage): Promise<Listeners> {
   const edgeId = `${config.id}.${newIncarnation()}`
   const edgeHash = edgeHashOf(edgeId)
@@ -59,7 +60,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   const limits = {
     maxConnections: config.limits.maxConnections,
     maxConnectionsPerSource: config.limits.maxConnectionsPerAddress,
-    idleMs: config.limits.connectionIdleMs,
+    idleMs: config.limits.connectionIdleMs, // [RFC3261-18ab]
     maxQueuedBytes: config.limits.maxQueuedBytes,
   }
   const tcpTransport = (own: Facing, internal: boolean): TcpTransport => {
@@ -154,7 +155,7 @@ const DEFAULT_SIP_PORT = 5060
 
 const stunResponse = Buffer.alloc(MAX_STUN_RESPONSE_BYTES)
 
-/** Datagrams of one socket; itself the source of the message at hand. */
+/** Datagrams of one socket, which requests leave from too [RFC3581-3bc]; itself the source of the message at hand. */
 export class UdpSource implements PeerSource {
   readonly internal = false
   private readonly facing: Facing

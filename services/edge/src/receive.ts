@@ -102,6 +102,7 @@ export class Receiver {
     else this.core.counts.droppedUnreadable += 1
   }
 
+  /** [RFC3261-16.3.1ab] */
   private refuseUnreadable(code: number, source: PeerSource): void {
     const { msg, core } = this
     const error = SCAN_ERRORS[code]
@@ -122,6 +123,7 @@ export class Receiver {
     const { msg, core } = this
     core.counts.responses += 1
     const client = core.layer.findClient(msg)
+    // [RFC3261-18.1.2b] [RFC6026-6cd] [RFC6026-8.2] [RFC6026-8.9]
     if (client === undefined) return receiveStrayResponse(core, msg, internal)
     // [RFC3261-18.1.2a] a Via that is not ours
     if (!(client.peer as EdgePeer).facing.isSentBy(msg)) core.counts.droppedStrayResponse += 1
@@ -289,7 +291,7 @@ export class Receiver {
     return false
   }
 
-  /** [RFC5393-4.2.2] Whether a Via of ours says that this very request has been here. */
+  /** [RFC5393-4.2.2] [RFC5393-4.1] Whether a Via of ours says that this very request has been here. */
   private isLooping(): boolean {
     const { msg, core, cursor, via } = this
     if (isLoop(core.ring, msg, msg.viaBranchStart, msg.viaBranchEnd, '')) return true

@@ -20,6 +20,7 @@ export function refuseStateless(
   replyStateless(core, msg, peer, status, reason, tagOf(core.layer.serverKey(msg)), headers)
 }
 
+/** [RFC3261-16.1a] */
 export function replyStateless(
   core: EdgeCore,
   msg: SipMessage,

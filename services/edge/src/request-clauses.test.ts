@@ -76,6 +76,13 @@ describe('a new request', () => {
     expect(valuesOf(sent, 'To')[0]).toMatch(/^<sip:bob@example\.test>;tag=.+/)
   })
 
+  test('that is answered here SHOULD be answered as soon as that is decided [RFC3261-17.1]', () => {
+    bench = new EdgeBench()
+    bench.udpIn(requestText({ method: 'OPTIONS' }))
+    bench.decide({ $case: 'answer', value: { status: 200 } })
+    expect(bench.take()).toEqual([`200 → ${UP}`])
+  })
+
   test('to several places MUST be handled with state: a repetition is absorbed [RFC3261-16.1b]', () => {
     bench = new EdgeBench()
     bench.udpIn(requestText({ method: 'MESSAGE' }))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A request on its way downstream (RFC 3261 section 16.6): the edits of steps 2 to 8, as splices over the bytes that came.
-// What is not edited leaves as it came: header order, case, compact forms, unknown headers, body.
+// What is not edited leaves as it came: header order, case, compact forms, unknown headers, body [RFC3261-16.6.1]; what is broken
+// or unknown in it too [RFC3261-16.3.1cd].
 
 import { NameAddrView, parseNameAddrView } from '../header/index.ts'
 import {
@@ -53,6 +54,7 @@ export function editForwardedRequest(msg: SipMessage, edits: Edits, change: Forw
   if (change.maxBreadth > 0) editMaxBreadth(msg, edits, change.maxBreadth)
   const gone = change.popRoutes + (change.strict ? 1 : 0)
   if (gone > 0) popRoutes(msg, edits, gone) // [RFC3261-16.4] [RFC3261-16.6.6]
+  // [RFC3261-16.6.9]
   if (change.stream && msg.contentLength < 0) {
     edits.insert(msg.headersEnd, `Content-Length: ${msg.end - msg.bodyStart}\r\n`) // [RFC3261-18.3]
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A response on its way upstream: the topmost Via value goes, every other byte stays (RFC 3261 section 16.7, step 3).
+// A response on its way upstream: the topmost Via value goes, every other byte stays (RFC 3261 section 16.7, step 3): body, fields, a
+// received of ours [RFC3261-16.7.9abc].
 
 import type { Buffer } from 'node:buffer'
 import {

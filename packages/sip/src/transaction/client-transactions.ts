@@ -86,6 +86,7 @@ export class ClientTransactions {
     return tx
   }
 
+  /** [RFC3263-4b] [RFC3261-9.1j] Goes where the request went. */
   cancel(tx: ClientTransaction, context: unknown, reasonHeader: string): ClientTransaction | undefined {
     if (!tx.isInvite || tx.state !== STATE.PROCEEDING || !this.requestOf(tx, this.#request)) return undefined
     const out = this.#reserve(tx.keptEnd - tx.keptStart + reasonHeader.length + SPARE_BYTES)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // INVITE server transaction: RFC 3261 §17.2.1, figure 7 as replaced by RFC 6026 §8.6 (Accepted, Timer L).
+// [RFC6026-6ab] A 2xx or a transport error does not end it. [RFC6026-8.7] In Accepted it absorbs and passes on, until Timer L.
 // Leaves out the 100 (Trying) after 200 ms: the transaction user sends its own 100 before that (§17.2.1).
 import { ACTION, compileMachine, type Machine, startSlot, stopSlot } from './machine.ts'
 

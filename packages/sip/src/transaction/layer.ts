@@ -57,7 +57,7 @@ export class TransactionLayer {
     return this.#servers.runningTimers + this.#clients.runningTimers
   }
 
-  /** Key of the server transaction of a request; the one of the INVITE for its ACK. [RFC3261-17.2.3] */
+  /** Key of the server transaction of a request; the one of the INVITE for its ACK. [RFC3261-17.2.3] [RFC3261-17.2.3.3] */
   serverKey(msg: SipMessage): string {
     return serverKey(msg)
   }
@@ -73,7 +73,7 @@ export class TransactionLayer {
     return this.#servers.count < limits.maxServers && keptBytes < limits.maxKeptBytes
   }
 
-  /** The server transaction that this request belongs to. An ACK finds its INVITE's. [RFC3261-17.2.3] */
+  /** The server transaction that this request belongs to. An ACK finds its INVITE's. [RFC3261-17.2.3.1] [RFC3261-17.2.3.2] */
   findServer(msg: SipMessage, key: string = serverKey(msg)): ServerTransaction | undefined {
     return this.#servers.find(msg, key)
   }
@@ -134,7 +134,7 @@ export class TransactionLayer {
     return this.#clients.requestOf(tx, msg)
   }
 
-  /** The client transaction of a response: branch of the top Via and method of CSeq. [RFC3261-17.1.3] */
+  /** The client transaction of a response: branch of the top Via and method of CSeq. [RFC3261-17.1.3.1] [RFC3261-17.1.3.2] */
   findClient(msg: SipMessage): ClientTransaction | undefined {
     return this.#clients.find(msg)
   }

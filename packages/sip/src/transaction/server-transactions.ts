@@ -101,7 +101,7 @@ export class ServerTransactions {
     this.#run(tx, EVENT.TRANSPORT_ERROR, undefined)
   }
 
-  /** [RFC6026-8.8] Told at the next tick: the one who sends may not be called back yet. */
+  /** [RFC6026-8.8] [RFC3261-17.2.4a] Told at the next tick: the one who sends may not be called back yet. */
   #fail(tx: ServerTransaction): void {
     this.#shared.counts.transportErrors++
     this.#failed.push(tx)
@@ -182,7 +182,7 @@ export class ServerTransactions {
     this.count--
   }
 
-  /** An RFC 2543 sender's ACK is matched by the To tag of the response. [RFC3261-17.2.3] */
+  /** An RFC 2543 sender's ACK is matched by the To tag of the response. [RFC3261-17.2.3b] [RFC6026-6e] */
   #noteToTag(tx: ServerTransaction, buf: Buffer, start: number, end: number): void {
     if (tx.legacy !== undefined && scan(this.#scratch, buf, start, end) === 0) {
       tx.legacy.responseToTag = toTagOf(this.#scratch)

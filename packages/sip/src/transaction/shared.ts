@@ -52,6 +52,7 @@ export const send = (shared: Shared, buf: Buffer, start: number, end: number, pe
 }
 
 /** Sends what the transaction keeps once more. [RFC3261-17.1.1.2] */
+/** [RFC3263-4a] To the peer that has the message already. */
 export const resend = (shared: Shared, tx: Keeper, peer: Peer): boolean => {
   if (tx.kept === undefined) return true
   shared.counts.resent++
