@@ -15,11 +15,11 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   logging: WIRING,
   shutdown: WIRING,
   store: ['cli/src/parts/store.ts'],
-  edge: [...WIRING, 'services/edge/src/*.ts'],
-  location: [...WIRING, 'services/location/src/*.ts'],
+  edge: [...WIRING, 'services/edge/src/**/*.ts'],
+  location: [...WIRING, 'services/location/src/**/*.ts'],
   policy: [...WIRING, 'services/policy/src/*.ts'],
   records: [...WIRING, 'services/records/src/*.ts'],
-  rpc: ['cli/src/parts/callers.ts', 'services/edge/src/*.ts'],
+  rpc: ['cli/src/parts/callers.ts', 'services/edge/src/**/*.ts'],
   resources: ['cli/src/parts/policy.ts'],
 }
 const NO_READERS = ['**/*.test.ts', '**/testing.ts', '**/*-fixture.ts']
