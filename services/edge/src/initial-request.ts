@@ -32,7 +32,7 @@ export function receiveInitialRequest(
   popRoutes: number,
 ): void {
   const user = new InitialRequest(core, peer, popRoutes)
-  const context = core.proxy.open(msg, key, peer, user)
+  const context = core.proxy.open(msg, key, peer, user) // [RFC3261-16.1bc]
   if (context === undefined) {
     core.counts.refusedOverload += 1
     return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
@@ -86,7 +86,7 @@ class InitialRequest implements ContextUser {
         return proxy.respond(context, verdict.value.status, '', challengeHeaders(verdict.value))
       case 'admit':
         return finishRegistration(this.core, context, this.peer, verdict.value)
-      case 'answer':
+      case 'answer': // [RFC3261-17.1]
         return answerForCluster(this.core, context, verdict.value.status)
       case 'redirect':
         return redirect(this.core, context, verdict.value)
@@ -105,7 +105,7 @@ class InitialRequest implements ContextUser {
   private onPlan(context: ProxyContext, message: SipMessage, plan: policy.Plan): void {
     const { core, peer, popRoutes } = this
     if (plan.stateless) {
-      core.proxy.drop(context)
+      core.proxy.drop(context) // [RFC3261-16.1d]
       return forwardStateless(core, message, peer, plan, popRoutes)
     }
     if (context.isInvite) core.counts.calls += 1
@@ -165,9 +165,8 @@ class InitialRequest implements ContextUser {
     forwardAck(this.core, msg, this.peer)
   }
 
-  /** A branch that is still pending may bring a late answer, which goes on record as every other. */
-  onEnd(context: ProxyContext): void {
-    if (context.pending === 0) this.account = undefined
+  onEnd(): void {
+    this.account = undefined
   }
 }
 

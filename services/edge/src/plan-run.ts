@@ -99,7 +99,7 @@ export class PlanRun {
     return best || this.lookupStatus
   }
 
-  /** Starts the next group, else the next step. False: there is none. */
+  /** Starts the next group, with what the ones before gave back [RFC5393-5.3.3.1], else the next step. False: there is none. */
   private next(context: ProxyContext): boolean {
     while (!this.queue.isEmpty) {
       const breadth = readMaxBreadth(context.request as SipMessage)
@@ -166,7 +166,10 @@ export class PlanRun {
 
   /** Sends branches, an INVITE's once they are in the directory. False: none of them can take this request. */
   private launch(context: ProxyContext, wanted: Candidate[]): boolean {
-    const group = wanted.filter((candidate) => this.plan(context, candidate))
+    let group = wanted
+    for (const candidate of wanted) {
+      if (!this.plan(context, candidate)) group = group.filter((other) => other !== candidate)
+    }
     if (group.length === 0) return false
     if (this.directory === undefined) this.send(context, group)
     else this.enter(context, group, this.directory)
@@ -224,7 +227,7 @@ export class PlanRun {
     }
   }
 
-  /** [RFC3263-4.3] [RFC5626-7] Another endpoint of the host, else another flow of the phone. */
+  /** [RFC3263-4.3] [RFC3261-16.6.7f] [RFC5626-7] Another endpoint of the host, else another flow of the phone. */
   failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
     const failed = this.sentAs(context, branch)
     if (failed === undefined || this.room() <= 0) return false
@@ -270,45 +273,53 @@ export class PlanRun {
     return found.left
   }
 
-  /** False: none of them can be reached, which is known at once. */
+  /** False: none of them can be tried, which is known at once. */
   private follow(context: ProxyContext, redirecting: Candidate, followed: readonly Followed[]): boolean {
     const found: (Candidate | undefined)[] = []
+    const target = { ...redirecting.target, trusted: false }
     let asked = followed.length
+    let isTried = false
     this.waits += 1
     for (const [at, { uri, qMilli, redirected }] of followed.entries()) {
       this.core.hops.toUri(uri, false, (hop) => {
         asked -= 1
-        const target = { ...redirecting.target, trusted: false }
         if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
         if (asked === 0)
-          this.onFollowed(
+          isTried = this.onFollowed(
             context,
             redirecting,
             found.filter((one) => one !== undefined),
           )
       })
     }
-    return asked > 0 || found.some((one) => one !== undefined)
+    return asked > 0 || isTried
   }
 
   /** Those of the highest q go at once, in the place and with the breadth of the one that redirected; the others after them. */
-  private onFollowed(context: ProxyContext, redirecting: Candidate, candidates: Candidate[]): void {
+  private onFollowed(context: ProxyContext, redirecting: Candidate, candidates: Candidate[]): boolean {
     this.waits -= 1
-    if (candidates.length === 0 || context.closed) return this.goOn(context)
-    this.queue.addAhead(candidates)
-    const first = this.queue.take(context, Math.min(redirecting.breadth, this.room()))
-    if (first.length === 0) return this.goOn(context)
+    const isTried = !context.closed && this.queue.addAhead(candidates) && this.startAhead(context, redirecting.breadth)
+    if (!isTried) this.goOn(context)
+    return isTried
+  }
+
+  private startAhead(context: ProxyContext, breadth: number): boolean {
+    const first = this.queue.take(context, Math.min(breadth, this.room()))
+    if (first.length === 0) return false
     this.group = (first[0] as Candidate).group
-    shareBreadth(first, redirecting.breadth)
-    if (!this.launch(context, first)) this.goOn(context)
+    shareBreadth(first, breadth)
+    return this.launch(context, first)
   }
 }
 
 /** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */
 function shareBreadth(group: readonly Candidate[], breadth: number): void {
-  const share = Math.floor(breadth / group.length)
-  const rest = breadth % group.length
-  for (const [k, candidate] of group.entries()) candidate.breadth = share + (k < rest ? 1 : 0)
+  let left = breadth
+  for (let k = group.length; k > 0; k -= 1) {
+    const share = Math.ceil(left / k)
+    ;(group[group.length - k] as Candidate).breadth = share
+    left -= share
+  }
 }
 
 /** Hosts whose users only policy gives away: the one that was called, and the one of the target. */

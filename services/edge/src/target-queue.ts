@@ -33,10 +33,16 @@ export class TargetQueue {
     this.waiting = this.waiting.concat(this.withoutKnown(candidates))
   }
 
-  /** Takes targets that come before all that wait, equal q together: the Contacts of a 3xx, highest q first. */
-  addAhead(candidates: readonly Candidate[]): void {
+  /**
+   * Takes targets that come before all that wait, equal q together: the Contacts of a 3xx, highest q first.
+   *
+   * @returns false when all of them are known already
+   */
+  addAhead(candidates: readonly Candidate[]): boolean {
     this.number(candidates, BY_Q)
-    this.waiting = [...this.withoutKnown(candidates), ...this.waiting]
+    const added = this.withoutKnown(candidates)
+    this.waiting = [...added, ...this.waiting]
+    return added.length > 0
   }
 
   private withoutKnown(candidates: readonly Candidate[]): readonly Candidate[] {
@@ -71,6 +77,7 @@ export class TargetQueue {
   /** Takes what rings together next, at most `limit` of it. */
   take(context: ProxyContext, limit: number): Candidate[] {
     this.dropAnswered(context)
+    if (this.waiting.length === 1 && limit > 0) return this.takeOnly(context)
     const group = this.waiting[0]?.group
     const taken: Candidate[] = []
     const left: Candidate[] = []
@@ -80,6 +87,13 @@ export class TargetQueue {
       else left.push(candidate)
     }
     this.waiting = left
+    return taken
+  }
+
+  private takeOnly(context: ProxyContext): Candidate[] {
+    const taken = this.waiting
+    if (this.isRinging(context, taken[0] as Candidate)) return []
+    this.waiting = []
     return taken
   }
 

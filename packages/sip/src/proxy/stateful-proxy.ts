@@ -109,6 +109,7 @@ export class StatefulProxy implements TransactionUser {
     context.addBranch(branch)
     this.counts.forked += 1
     const end = edits.encodeInto(this.out, 0)
+    // [RFC3261-16.6.10] [RFC3261-16.6.7g]
     branch.client = this.layer.createClient(id, context.method, this.out, 0, end, peer, branch)
     if (branch.client === undefined) this.deadlines.arm(branch, 0, this.nowMs)
     else if (!context.isInvite)
@@ -160,6 +161,7 @@ export class StatefulProxy implements TransactionUser {
     detach(context)
   }
 
+  /** [RFC3261-16.7b] */
   onResponse(tx: ClientTransaction, msg: SipMessage): void {
     const branch = branchOf(tx)
     if (branch === undefined) return
@@ -197,6 +199,7 @@ export class StatefulProxy implements TransactionUser {
     this.counts.serverTransportErrors += 1 // [RFC6026-8.8] the transaction stays as it is
   }
 
+  /** [RFC3261-16.7.9f] Branches whose transactions still run keep the context. */
   onServerTerminated(tx: ServerTransaction): void {
     const context = tx.context as ProxyContext | undefined
     if (context === undefined) return
@@ -265,7 +268,7 @@ export class StatefulProxy implements TransactionUser {
     this.deadlines.disarm(branch)
     const cancels = (step & STEP.CANCEL_OTHERS) !== 0 && context.cancelsOnSuccess
     if (cancels) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
-    if ((step & STEP.FORWARD) === 0) return
+    if ((step & STEP.FORWARD) === 0 || !this.upstream.takesSuccess(context)) return
     if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
     if (isFirst) context.user.onFinal(context, msg.status)
     this.upstream.forward(context, msg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What goes upstream for a context: responses that are passed on, the best failure with the challenges of the others, and
-// those of our own (RFC 3261 section 16.7, steps 6 to 9).
+// those of our own (RFC 3261 section 16.7, steps 6 to 9), through the server transaction [RFC3261-16.7.9d] [RFC3261-16.7c].
 //
 // Invariants: one final response that is no 2xx at most; with it the bytes of the request and of the best failure go, and every
 // branch that is still pending is cancelled.
@@ -53,15 +53,18 @@ export class Upstream {
     this.sendFinal(context, status, this.out, end)
   }
 
+  /** [RFC6026-8.3] A transaction that has failed upstream, or ended, takes no 2xx any more: it is discarded and counted. */
+  takesSuccess(context: ProxyContext): boolean {
+    if (context.server.state <= STATE.ACCEPTED) return true
+    this.counts.lateDiscarded += 1
+    return false
+  }
+
   /** Passes a provisional response or a 2xx on. */
   forward(context: ProxyContext, msg: SipMessage): void {
     const end = this.encode(context, msg)
     if (end < 0) return
-    if (msg.status >= 200) {
-      this.letGo(context)
-      // [RFC6026-8.3] a transaction that has failed upstream, or ended, takes no 2xx any more
-      if (context.server.state > STATE.ACCEPTED) this.counts.lateDiscarded += 1
-    }
+    if (msg.status >= 200) this.letGo(context)
     this.send(context, msg.status, this.out, end)
   }
 
