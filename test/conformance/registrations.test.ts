@@ -184,6 +184,30 @@ describe('a GRUU', () => {
   })
 })
 
+describe('a GRUU as Contact in a dialog', () => {
+  test.each(['pub-gruu', 'temp-gruu'])(
+    'MUST lead requests inside it to the instance, ACK too: %s [RFC5627-6.1] [RFC5627-6.2a]',
+    async (name) => {
+      const contact = `${bob.contact}${INSTANCE}`
+      const ok = await world.register(bob, BOB, { contact, headers: ['Supported: gruu'] })
+      const gruu = new RegExp(`${name}="([^"]+)"`).exec(headerOf(ok, 'contact'))?.[1] ?? ''
+      bob.onRequest = (text) => methodOf(text) !== 'ACK' && bob.answer(text, 200, { contact: `<${gruu}>` })
+      const ends = { from: '<sip:alice@tandem.test>;tag=a', to: `<${BOB}>`, callId: 'gruu-dialog' }
+      await world.exchange(alice, alice.request('INVITE', { ...ends, uri: BOB, contact: alice.contact }))
+      const answer = alice.last()
+      expect(headerOf(answer, 'contact')).toBe(`<${gruu}>`)
+      const inDialog = { ...ends, to: headerOf(answer, 'to'), uri: gruu, headers: alice.routesOf(answer, true) }
+      await world.exchange(alice, alice.request('ACK', inDialog))
+      const [bye] = await world.exchange(alice, alice.request('BYE', { ...inDialog, cseq: 2 }))
+      expect(statusOf(bye ?? '')).toBe(200)
+      const got = bob.inbox.filter((text) => statusOf(text) === 0)
+      expect(got.map((text) => `${methodOf(text)} ${requestUriOf(text)}`)).toEqual(
+        ['INVITE', 'ACK', 'BYE'].map((method) => `${method} sip:bob@${bob.place}`),
+      )
+    },
+  )
+})
+
 describe('contacts by configuration', () => {
   test('are reached, though the PBX never registers', async () => {
     const pbx = new MemoryPhone(world.cluster.network, 'pbx', '192.0.2.60', 5060, { address: EDGE, port: 5060 })

@@ -15,10 +15,12 @@ import {
   RouteView,
   readMaxBreadth,
   type SipMessage,
+  type TokenSide,
   type VerifiedToken,
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
+import { requestedGruu, toInstance } from './gruu-way.ts'
 import type { NextHop } from './hops.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
 import type { EdgePeer } from './peers.ts'
@@ -148,7 +150,7 @@ function ackBranchId(core: EdgeCore, ack: SipMessage): string {
   return isTaken ? `${ack.text(start, ack.viaBranchEnd)}.t` : inDialogBranchId(core, ack)
 }
 
-/** The next Route that is not ours, else the side of the token, else the Request-URI. */
+/** The next Route that is not ours, else the side of the token, else the Request-URI. [RFC3261-16.6.7cd] */
 function nextHop(
   core: EdgeCore,
   msg: SipMessage,
@@ -162,6 +164,19 @@ function nextHop(
     return hops.toRoute(msg.text(view.nextStart, view.nextEnd), view.nextIsStrict, onHop, share)
   }
   const side = token.isInitiatorA ? token.callee : token.caller
+  const gruu = requestedGruu(core, msg)
+  if (gruu === undefined) return toSide(core, msg, side, onHop, share)
+  const kept = msg.clone()
+  toInstance(core, kept, gruu, (hop) => (hop === undefined ? toSide(core, kept, side, onHop, share) : onHop(hop)))
+}
+
+function toSide(
+  { hops }: EdgeCore,
+  msg: SipMessage,
+  side: TokenSide,
+  onHop: (hop: NextHop | undefined) => void,
+  share?: number,
+): void {
   if (side.kind === 'none') return hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop, share)
   const hop = hops.toSide(side, msg)
   // A flow that ended: the contact itself may still take a connection.
