@@ -2,7 +2,7 @@
 //
 // What a proxy has changed in a request, found by comparing texts line by line, with nothing of @tandem/sip. Allowed by RFC 3261 §16.6:
 // a new Request-URI, Max-Forwards one less or added, our Via and Record-Route added, received and rport in the Via of the previous hop,
-// leading Route values of ours removed. Whatever else differs is `unexplained`.
+// leading Route values of ours removed, Max-Breadth added [RFC5393-5.3.3]. Whatever else differs is `unexplained`.
 
 export interface ForwardingDifference {
   readonly addedVias: number
@@ -25,6 +25,7 @@ export function forwardingDifference(came: string, left: string, own: string): F
     if (line.startsWith(`Via: SIP/2.0/UDP ${own};branch=z9hG4bK`)) seen.addedVias += 1
     else if (line.startsWith('Record-Route: <sip:') && line.endsWith(`@${own};lr>`)) seen.addedRecordRoutes += 1
     else if (line === 'Max-Forwards: 70' && !before.lines.some(isMaxForwards)) continue
+    else if (line === 'Max-Breadth: 60' && !before.lines.some(isMaxBreadth)) continue
     else {
       while (isRoute(before.lines[at]) && before.lines[at] !== line) {
         seen.removedRoutes += 1
@@ -69,6 +70,10 @@ function isRoute(line: string | undefined): boolean {
 
 function isMaxForwards(line: string): boolean {
   return /^max-forwards[ \t]*:/i.test(line)
+}
+
+function isMaxBreadth(line: string): boolean {
+  return /^max-breadth[ \t]*:/i.test(line)
 }
 
 function isAllowed(before: string | undefined, after: string): boolean {

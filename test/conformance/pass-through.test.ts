@@ -29,7 +29,10 @@ const CALL = { uri: BOB, to: `<${BOB}>`, from: '<sip:alice@tandem.test>;tag=a', 
 function untouched(text: string): string[] {
   const [head = '', body = ''] = text.split(/\r\n\r\n/)
   const lines = head.split('\r\n').slice(1)
-  return [...lines.filter((line) => !/^(Via|Max-Forwards|Max-Breadth|Record-Route|Route|History-Info):/.test(line)), body]
+  return [
+    ...lines.filter((line) => !/^(Via|Max-Forwards|Max-Breadth|Record-Route|Route|History-Info):/.test(line)),
+    body,
+  ]
 }
 
 async function call(headers: readonly string[] = [], body = ''): Promise<string> {

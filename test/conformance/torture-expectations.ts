@@ -44,7 +44,7 @@ export const TORTURE: Readonly<Record<string, Row>> = {
     fate: 404,
     why: 'the user is the text before @, escapes and all; nobody here is called so, and a SIPS URI it never was',
   },
-  esc02: { parse: 'none', fate: 404, why: 'a method that nobody knows, to nobody: not a REGISTER' },
+  esc02: { parse: 'none', fate: 405, why: 'a method that nobody knows, for the domain itself: not a REGISTER' },
   escnull: {
     parse: 'none',
     fate: 200,
