@@ -20,17 +20,18 @@ import {
   uriHeader,
   withoutUriHeader,
 } from '../header/index.ts'
+import { bytesOf, isWord } from '../message/chars.ts'
 import {
   type Edits,
   eachHeaderValue,
   findHeader,
   HEADER,
-  hasToken,
   headerLineEnd,
   headerLineStart,
   headerValueEnd,
   headerValueStart,
   type SipMessage,
+  ValueCursor,
 } from '../message/index.ts'
 import { compareUris, parseUri, uriParam } from '../uri/index.ts'
 
@@ -77,10 +78,31 @@ interface OwnEntry {
 export function openHistory(request: SipMessage, mode: HistoryMode, host: string): RequestHistory | undefined {
   if (mode === 'off') return undefined
   const has = findHeader(request, HEADER.HISTORY_INFO) >= 0
-  const isAsked = has || hasToken(request, HEADER.SUPPORTED, 'histinfo')
+  const isAsked = has || supportsHistory(request)
   if (!isAsked && mode !== 'always') return undefined
   const received = has ? readEntries(request) : []
   return received === undefined ? undefined : new RequestHistory(request, received, isAsked, host)
+}
+
+const options = new ValueCursor()
+const HISTINFO = bytesOf('histinfo')
+
+/** Asked of every request: the values are walked only where one could be it. */
+function supportsHistory(request: SipMessage): boolean {
+  for (let k = findHeader(request, HEADER.SUPPORTED); k >= 0; k = findHeader(request, HEADER.SUPPORTED, k + 1)) {
+    if (!hasLettersHi(request.buf, headerValueStart(request, k), headerValueEnd(request, k))) continue
+    options.resetToHeader(request, k)
+    while (options.next()) if (isWord(request.buf, options.start, options.end, HISTINFO)) return true
+  }
+  return false
+}
+
+/** The letters `hi` in any case. */
+function hasLettersHi(buf: Uint8Array, start: number, end: number): boolean {
+  for (let i = start + 1; i < end; i += 1) {
+    if (((buf[i] as number) | 0x20) === 0x69 && ((buf[i - 1] as number) | 0x20) === 0x68) return true
+  }
+  return false
 }
 
 /** Undefined: more than we keep, or one that can't be read. */
