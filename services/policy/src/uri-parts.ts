@@ -60,11 +60,11 @@ function schemeOf(text: string): string {
 
 /** The parameters after a host that ends at `from`, which may be followed by a port. */
 function paramsFrom(text: string, from: number): string {
-  if (from === text.length) return ''
   const start = text.indexOf(';', from)
+  if (start < 0) return ''
   const headers = text.indexOf('?', from)
-  if (start < 0 || (headers >= 0 && headers < start)) return ''
-  return headers < 0 ? text.slice(start) : text.slice(start, headers)
+  if (headers < 0) return text.slice(start)
+  return headers < start ? '' : text.slice(start, headers)
 }
 
 /** Value of a parameter, '' where it has none; undefined: it is not there. */
@@ -81,8 +81,9 @@ export function paramOf(params: string, name: string): string | undefined {
 export function splitUri(text: string): UriParts {
   const scheme = schemeOf(text)
   if (scheme === '') return NO_URI
-  if (scheme === 'tel') return { ...NO_URI, scheme, telephone: text.slice(4) }
-  if (scheme !== 'sip' && scheme !== 'sips') return { ...NO_URI, scheme }
+  if (scheme !== 'sip' && scheme !== 'sips') {
+    return { ...NO_URI, scheme, telephone: scheme === 'tel' ? text.slice(4) : '' }
+  }
   const from = scheme.length + 1
   const at = text.indexOf('@', from)
   const host = at < 0 ? from : at + 1
