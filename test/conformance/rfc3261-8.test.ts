@@ -219,6 +219,14 @@ describe('the registrar and the proxy as user agent server', () => {
     expect(headersOf(answer, 'accept-encoding')).toEqual(['identity'])
   })
 
+  test('extensions of a response only where the request supports them [RFC3261-8.2.4a]', async () => {
+    const contact = `${bob.contact};+sip.instance="<urn:uuid:1>"`
+    const plain = await world.register(bob, 'sip:bob@tandem.test', { contact })
+    expect(headerOf(plain, 'contact')).not.toContain('gruu')
+    const asked = await world.register(bob, 'sip:bob@tandem.test', { contact, headers: ['Supported: gruu'] })
+    expect(headerOf(asked, 'contact')).toContain('pub-gruu')
+  })
+
   test('an extension that was used stands in Require [RFC3261-8.2.4b]', async () => {
     const contact = `${bob.contact};+sip.instance="<urn:uuid:1>";reg-id=1`
     const answer = await world.register(bob, 'sip:bob@tandem.test', { contact, headers: ['Supported: path, outbound'] })

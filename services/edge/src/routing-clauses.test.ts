@@ -145,7 +145,7 @@ describe('the next hop', () => {
     expect(valuesOf(bench.last('MESSAGE'), 'Route').join(', ')).toBe(path.join(', '))
   })
 
-  test('is the next server of the host where one does not answer: a new branch each [RFC3261-16.6.7fgh] [RFC3263-4.3] [RFC3263-4.2ab]', async () => {
+  test('is the next server of the host where one does not answer: a new branch each [RFC3261-16.6.7fgh] [RFC3263-4.3] [RFC3263-4.2ab] [RFC3261-21.5.4a]', async () => {
     planned([['sip:bob@pbx.test:5060']], { names: { 'pbx.test': ['192.0.2.41', '192.0.2.42', '192.0.2.43'] } })
     await settle()
     expect(left()).toEqual(['MESSAGE → udp 192.0.2.41:5060'])
@@ -277,7 +277,7 @@ describe('Max-Breadth', () => {
 describe('a request of more than 1,300 bytes', () => {
   const LARGE = [`X-Large: ${'x'.repeat(1_200)}`]
 
-  test('MUST go over TCP, and say so in its Via [RFC3261-18.1.1ab]', () => {
+  test('MUST go over TCP, and say so in its Via [RFC3261-18.1.1ab] [RFC3428-8a]', () => {
     planned([[BOB_URI]], { headers: LARGE })
     expect(left()).toEqual(['MESSAGE → tcp 1'])
     expect(valuesOf(bench.last('MESSAGE'), 'Via')[0]).toMatch(/^SIP\/2\.0\/TCP /)

@@ -86,7 +86,7 @@ describe('StreamFramer', () => {
   const start = 'INVITE sip:a@b SIP/2.0\r\n'
   const errors: { name: string; chunks: string[]; error: number }[] = [
     {
-      name: 'no Content-Length [RFC3261-18.3]',
+      name: 'no Content-Length [RFC3261-18.3] [RFC3261-20.14c]',
       chunks: [`${start}X: y\r\n\r\n`],
       error: FRAMING_ERROR.NO_CONTENT_LENGTH,
     },
