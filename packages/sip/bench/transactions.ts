@@ -13,7 +13,7 @@ const DIGITS = 8
 const UDP: Peer = { reliable: false }
 
 const io = {
-  send: () => {},
+  send: () => true,
 }
 const nothing = () => {}
 const user: TransactionUser = {

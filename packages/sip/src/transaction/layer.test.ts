@@ -348,6 +348,26 @@ describe('order and re-entrance', () => {
     expect(bench.recorder.take()).toEqual(['server transport error'])
   })
 
+  test('[RFC3261-17.1.4] [RFC3261-18.4c] bytes that are not taken are a transport error at the next tick', () => {
+    const bench = new Bench()
+    bench.recorder.onSend = () => false
+    const tx = bench.client(requestText(), TCP)
+    expect(bench.recorder.take()).toEqual(['send INVITE'])
+    bench.layer.tick(START_MS)
+    expect(bench.recorder.take()).toEqual(['client transport error', 'client end'])
+    expect([tx.state, bench.layer.clientCount, bench.layer.counts.transportErrors]).toEqual([STATE.TERMINATED, 0, 1])
+  })
+
+  test('[RFC6026-8.8ab] a response that is not taken is told, and the transaction stays', () => {
+    const bench = new Bench()
+    const server = bench.server(request(), TCP)
+    bench.recorder.onSend = () => false
+    bench.respond(server, 486)
+    bench.layer.tick(START_MS)
+    expect(bench.recorder.take()).toEqual(['send 486', 'server transport error'])
+    expect(server.state).toBe(STATE.COMPLETED)
+  })
+
   test('the user may end a transaction in each of its callbacks', () => {
     const bench = new Bench()
     bench.recorder.onEvent = (tx) => bench.layer.abort(tx)

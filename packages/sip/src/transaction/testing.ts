@@ -60,14 +60,15 @@ export const response = (status: number, parts: MessageParts = {}): SipMessage =
 export class Recorder implements TransactionIo, TransactionUser {
   log: string[] = []
   sent: string[] = []
-  onSend: (text: string) => void = () => {}
+  /** Its false is the transport's: not taken. */
+  onSend: (text: string) => unknown = () => true
   onEvent: (tx: ClientTransaction | ServerTransaction, word: string) => void = () => {}
 
-  send(buf: Buffer, start: number, end: number): void {
+  send(buf: Buffer, start: number, end: number): boolean {
     const text = buf.toString('latin1', start, end)
     this.sent.push(text)
     this.log.push(`send ${text.startsWith('SIP/2.0 ') ? text.slice(8, 11) : text.slice(0, text.indexOf(' '))}`)
-    this.onSend(text)
+    return this.onSend(text) !== false
   }
 
   onResponse(tx: ClientTransaction, msg: SipMessage): void {

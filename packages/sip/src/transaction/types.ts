@@ -18,7 +18,7 @@ export interface TransactionIo {
    * Sends `buf[start, end)` to `peer`. The bytes are valid during the call only. A failure is reported by
    * `TransactionLayer.transportError`, or by returning false; from inside `send` it takes effect at the next tick.
    */
-  send(buf: Buffer, start: number, end: number, peer: Peer): boolean | void
+  send(buf: Buffer, start: number, end: number, peer: Peer): boolean | undefined
 }
 
 /** The core above the transactions. Each of its methods may call back into the layer. */

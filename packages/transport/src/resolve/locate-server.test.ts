@@ -296,3 +296,24 @@ describe('the cache', () => {
     expect(locator.counters.rejected).toBe(1)
   })
 })
+
+describe('a share in place of chance [RFC3263-4.4ab]', () => {
+  const HOSTS = ['s1.x', 's2.x', 's3.x']
+  const SRV: [number, number, string][] = HOSTS.map((host) => [10, 5060, host])
+  const A = { 's1.x': ['192.0.2.2', '192.0.2.1'], 's2.x': ['192.0.2.3'], 's3.x': ['192.0.2.4'] }
+  const located = async (srv: [number, number, string][], a: Record<string, string[]>, share: number) => {
+    const { locator } = locatorOf({ srv: { '_sip._udp.x': srv }, a })
+    const result = await locator.locate({ host: 'x', transport: 'udp' }, share)
+    return result.found ? result.endpoints.map((endpoint) => endpoint.address) : []
+  }
+
+  it.each([0, 0.3, 0.99])('%d: one order, in whichever order the records come', async (share) => {
+    const turned = { ...A, 's1.x': ['192.0.2.1', '192.0.2.2'] }
+    expect(await located(SRV.toReversed(), turned, share)).toEqual(await located(SRV, A, share))
+  })
+
+  it('spreads: not all begin with the same server', async () => {
+    const firsts = await Promise.all([0, 0.5, 0.99].map(async (share) => (await located(SRV, A, share))[0]))
+    expect(new Set(firsts).size).toBeGreaterThan(1)
+  })
+})
