@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // RFC 3261 §16.11 and RFC 3263 §4.4: a request whose plan says stateless. What is kept of it (nothing but its way), that all of one
 // transaction leaves alike, and what becomes of its responses. Does not test: overload (receive.test.ts), who may ask for it.
-import type { policy } from '@tandem/rpc'
+import type { location, policy } from '@tandem/rpc'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   ALICE,
@@ -117,7 +117,9 @@ describe('a repetition of it', () => {
       edge.close()
       return edge.sent.at(-1)?.to
     }
+    const [first, ...others] = bindings as [location.Binding, ...location.Binding[]]
     expect(chosen(bindings)).toBeDefined()
+    expect(chosen([...others, first])).toBe(chosen(bindings))
     expect(chosen([...bindings].reverse())).toBe(chosen(bindings))
   })
 

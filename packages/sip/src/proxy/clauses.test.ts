@@ -171,6 +171,17 @@ describe('a response context', () => {
     expect([bench.layer.clientCount, bench.proxy.inProgress]).toEqual([0, 0])
   })
 
+  test('MUST be set when the INVITE leaves: a 100 alone does not keep it for ever [RFC3261-16.6.11a]', () => {
+    const b = bob(true)
+    const { bench, script } = setUp([b])
+    bench.open(script)
+    bench.answer(b, 100)
+    bench.advance(TIMER_C_MS - 500)
+    expect(b.take()).toEqual(['INVITE'])
+    bench.advance(1_000)
+    expect(b.take()).toEqual(['CANCEL'])
+  })
+
   test('a request other than INVITE has no Timer C [RFC3261-16.6.11a]', () => {
     const b = bob(true)
     const { bench, script } = setUp([b])
