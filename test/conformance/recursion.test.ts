@@ -119,11 +119,15 @@ describe('addresses in header fields', () => {
     for (const value of headersOf(bob.last(), 'record-route')) expect(value).toMatch(/^<sip:(?!.*transport=tls)[^>]*>$/)
   })
 
-  test('keep of a phone goes on without a value [RFC6223-10a]', () => {
+  test('keep of a phone goes on without a value, and comes back without one [RFC6223-10a] [RFC6223-10b]', () => {
     const bench = new EdgeBench()
-    bench.udpIn(requestText({ method: 'MESSAGE', via: 'Via: SIP/2.0/UDP 192.0.2.20:5060;branch=z9hG4bK1;keep' }))
+    const via = 'Via: SIP/2.0/UDP 192.0.2.20:5060;branch=z9hG4bK1;keep'
+    bench.udpIn(requestText({ method: 'MESSAGE', via }))
     bench.plan([['sip:bob@192.0.2.30:5060']])
-    expect(bench.last('MESSAGE')).toMatch(/\r\nVia: SIP\/2\.0\/UDP 192\.0\.2\.20:5060;branch=z9hG4bK1;keep\r\n/)
+    expect(bench.last('MESSAGE')).toContain(`\r\n${via}\r\n`)
+    const forged = responseTo(bench.last('MESSAGE'), 200).replace(';keep\r\n', ';Keep=1;x=2, SIP/2.0/UDP h;keep=30\r\n')
+    bench.udpIn(forged, '192.0.2.30')
+    expect(bench.last('200')).toContain(`\r\n${via.replace('keep', 'Keep')};x=2, SIP/2.0/UDP h;keep\r\n`)
     bench.close()
   })
 })

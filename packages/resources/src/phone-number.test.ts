@@ -21,12 +21,16 @@ describe('telephone numbers', () => {
     ['()', undefined],
     ['', undefined],
     ['1+2', undefined],
-    ['911;m-must=1', undefined],
     ['911;phone-context=', undefined],
     ['911;phone-context=+', undefined],
   ] as const
   test.each(NUMBERS)('[RFC3966-3a] %s is %j', (text, expected) => {
     expect(parsePhoneNumber(text)).toEqual(expected)
+  })
+
+  test('[RFC3966-5.4a] a parameter that must be understood and is not: no number', () => {
+    expect(parsePhoneNumber('+4930911;m-must=1')).toBeUndefined()
+    expect(parsePhoneNumber('911;phone-context=a.test;M-must')).toBeUndefined()
   })
 
   test('[RFC3966-4b] letters compare without case: those of a context, and of the names of parameters', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A response on its way upstream: the topmost Via value goes, every other byte stays (RFC 3261 section 16.7, step 3): body, fields, a
-// received of ours [RFC3261-16.7.9abc].
+// received of ours [RFC3261-16.7.9abc]; only what somebody wrote behind `keep` in a lower Via goes too (RFC 6223 section 10).
 
 import type { Buffer } from 'node:buffer'
 import {
@@ -21,7 +21,7 @@ export function hasNextVia(msg: SipMessage): boolean {
 }
 
 /**
- * Writes `msg` without its topmost via-parm.
+ * Writes `msg` without its topmost via-parm, and without values of keep in the others.
  *
  * @param out at least `msg.end - msg.start` bytes from `at`
  * @returns the offset behind the last byte written, or -1 when no second Via is left to send it to
@@ -34,8 +34,43 @@ export function encodeForwardedResponse(msg: SipMessage, out: Buffer, at: number
   // The only value of its line: the whole line goes.
   const from = next < valueEnd ? msg.viaStart : headerLineStart(msg, index)
   const to = next < valueEnd ? next : headerLineEnd(msg, index)
-  const middle = at + msg.buf.copy(out, at, msg.start, from)
-  return middle + msg.buf.copy(out, middle, to, msg.end)
+  let i = at + msg.buf.copy(out, at, msg.start, from)
+  let read = to
+  for (let cut = keepValueAt(msg, read); cut >= 0; cut = keepValueAt(msg, read)) {
+    i += msg.buf.copy(out, i, read, cut)
+    read = endOfToken(msg.buf, cut + 1)
+  }
+  return i + msg.buf.copy(out, i, read, msg.end)
+}
+
+/**
+ * Offset of the `=` behind a keep parameter in a Via, at `from` or later; -1 for none. Who is further down has no say in the
+ * keep-alives of the hops above [RFC6223-10b].
+ */
+function keepValueAt(msg: SipMessage, from: number): number {
+  for (let k = msg.viaIndex; k >= 0; k = findHeader(msg, HEADER.VIA, k + 1)) {
+    const end = headerValueEnd(msg, k)
+    for (let i = Math.max(from, headerLineStart(msg, k)); i < end; i += 1) {
+      if (msg.buf[i] === 0x3d && isKeep(msg.buf, i)) return i
+    }
+  }
+  return -1
+}
+
+/** `;keep` in any case before `at`. */
+function isKeep(buf: Buffer, at: number): boolean {
+  const letter = (back: number): number => (buf[at - back] as number) | 0x20
+  return letter(1) === 0x70 && letter(2) === 0x65 && letter(3) === 0x65 && letter(4) === 0x6b && buf[at - 5] === 0x3b
+}
+
+function endOfToken(buf: Buffer, at: number): number {
+  let i = at
+  while (isDigit(buf[i] as number)) i += 1
+  return i
+}
+
+function isDigit(c: number): boolean {
+  return c >= 0x30 && c <= 0x39
 }
 
 /**

@@ -285,7 +285,7 @@ describe('what responses tell', () => {
     expect(track.up()).toEqual([])
   })
 
-  test('[RFC7044-8] a Contact of a redirect says what it was found for', () => {
+  test('[RFC7044-8c] a Contact of a redirect says what it was found for', () => {
     expect(new Track(invite('sip:bob@x', ASKED)).history.contactParam).toBe(';rc=1')
   })
 })
