@@ -96,7 +96,12 @@ const edge = z.strictObject({
   listeners: z
     .strictObject({
       udp: z.boolean().default(true).describe('Listen on UDP.'),
-      tcp: z.boolean().default(true).describe('Listen on TCP.'),
+      tcp: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Listen on TCP. RFC 3261 §18.2.1 asks for it wherever UDP is on: without it, large requests neither come nor go.',
+        ),
     })
     .prefault({}),
   timers: z
@@ -106,7 +111,7 @@ const edge = z.strictObject({
       t4Ms: durationMs(10, 60_000).default(5_000).describe('T4, how long a message stays in the network.'),
       timerCMs: durationMs(1_000, 3_600_000)
         .default(185_000)
-        .describe('Timer C, the longest ringing of a branch (RFC 3261 §16.6 item 11).'),
+        .describe('Timer C, the longest ringing of a branch (RFC 3261 §16.6 item 11, which asks for more than 180 s).'),
     })
     .prefault({}),
   limits: z
