@@ -159,6 +159,13 @@ export class PlanRun {
     if (!this.next(context)) this.giveUp(context)
   }
 
+  /** What stood for a branch has led to nothing: as if that branch had failed. */
+  private resume(context: ProxyContext): void {
+    const isIdle = context.pending === 0 && this.waits === 0 && !context.closed
+    if (isIdle && !this.mayGoOn(context)) return this.giveUp(context)
+    this.goOn(context)
+  }
+
   private giveUp(context: ProxyContext): void {
     if (context.bestStatus !== 0) this.core.proxy.finish(context)
     else this.core.proxy.respond(context, context.cancelled ? 487 : this.lookupStatus, '')
@@ -284,12 +291,9 @@ export class PlanRun {
       this.core.hops.toUri(uri, false, (hop) => {
         asked -= 1
         if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
-        if (asked === 0)
-          isTried = this.onFollowed(
-            context,
-            redirecting,
-            found.filter((one) => one !== undefined),
-          )
+        if (asked > 0) return
+        const reachable = found.filter((one) => one !== undefined)
+        isTried = this.onFollowed(context, redirecting, reachable)
       })
     }
     return asked > 0 || isTried
@@ -299,7 +303,7 @@ export class PlanRun {
   private onFollowed(context: ProxyContext, redirecting: Candidate, candidates: Candidate[]): boolean {
     this.waits -= 1
     const isTried = !context.closed && this.queue.addAhead(candidates) && this.startAhead(context, redirecting.breadth)
-    if (!isTried) this.goOn(context)
+    if (!isTried) this.resume(context)
     return isTried
   }
 

@@ -231,8 +231,17 @@ describe('a Contact with a host name', () => {
     expect(taken()).toEqual(to(32, 33))
   })
 
-  test('that does not exist: 480 when nothing else is left', async () => {
-    ringing()
+  test.each([
+    ['nothing else is left', [], []],
+    ['the step goes on after other failures only', [486], [40]],
+  ])('that does not exist: 480 when %s', async (_name, retryStatuses, next) => {
+    bench = new EdgeBench()
+    bench.udpIn(requestText())
+    const steps = [[31], next].map((hosts) =>
+      stepOf({ targets: hosts.map((host) => targetOf({ $case: 'uri', value: uriOf(host) })), retryStatuses }),
+    )
+    bench.plan([], { steps, maxRecursions: 1 })
+    bench.begin()
     answer(31, 302, '<sip:bob@nowhere.test:5060>')
     await new Promise((resolve) => setImmediate(resolve))
     expect(taken().at(-1)).toBe(`480 → ${UP}`)
