@@ -8,7 +8,7 @@ import { SHARDS, shardOf } from '@tandem/store'
 import type { Membership } from '../membership.ts'
 import { changeWatch } from './change-watch.ts'
 import type { WatchDeps } from './deps.ts'
-import { type Due, type Edges, takeDue } from './schedule.ts'
+import { type Due, EDGE_CHECK_MS, type Edges, takeDue } from './schedule.ts'
 import type { Subscription } from './state.ts'
 
 /** A claimed watch that nobody writes is due again after this. */
@@ -40,7 +40,7 @@ export class Notifier {
     this.deps = { ...options.deps, wakeIn: (aor, inMs) => this.#wakeIn(shardOf(aor), inMs) }
     this.#edges = {
       pick: (subscription) => this.#pick(subscription),
-      isGone: (edgeId) => options.membership.stateOf(edgeId) === 'gone',
+      isGone: (edgeId, ageMs) => this.#isGone(edgeId, ageMs),
     }
   }
 
@@ -131,6 +131,13 @@ export class Notifier {
     if (this.#peerOf(first) !== '' && membership.stateOf(first) !== 'gone') return first
     const others = (membership.edges?.edges ?? []).filter((edge) => !edge.draining && this.#peerOf(edge.id) !== '')
     return others[shardOf(callId) % others.length]?.id ?? ''
+  }
+
+  /** An edge that the list does not name has joined a moment ago, or is a former incarnation: the list is read each second. */
+  #isGone(edgeId: string, ageMs: number): boolean {
+    const { membership } = this.#options
+    const state = membership.stateOf(edgeId)
+    return state === 'gone' || (state === 'unknown' && ageMs >= EDGE_CHECK_MS && membership.edges !== undefined)
   }
 
   /** The name under which an edge has a stream here: its id, or its name alone; '' without one. */

@@ -7,9 +7,6 @@ import { describe, expect, it } from 'vitest'
 import { createLocationService } from '../service.ts'
 import type { StaticContacts } from '../static-bindings.ts'
 import { AOR, type Bench, createBench, edge, lease, register } from '../testing.ts'
-import { forgetGone, reconcile } from './contacts.ts'
-import { allocate } from './notification.ts'
-import { createState, MAX_GONE, type Subscription, type WatchState } from './state.ts'
 
 type SubscribeParts = Parameters<typeof location.SubscribeRequest.fromPartial>[0]
 
@@ -275,54 +272,6 @@ describe('contacts and registrations', () => {
     expect(contacts).toMatchObject([{ uri: 'sip:pbx@192.0.2.7', event: 'created', active: true, qMilli: 500 }])
     expect([registrationState, contacts[0]?.expiresS]).toEqual(['active', undefined])
   })
-
-  it('[RFC3680-4.7.1] whose end came nearer without a REGISTER are shortened, with what is left', () => {
-    const state = createState()
-    const fields = {
-      uri: CONTACT,
-      uriKey: 'k',
-      expiresS: 0,
-      qMilli: 1000,
-      callId: 'c',
-      cseq: 1,
-      instanceId: '',
-      regId: 0,
-    }
-    const binding = {
-      ...fields,
-      flow: undefined,
-      path: [],
-      params: '',
-      userAgent: '',
-      registrationHash: 0,
-      untilMs: 600_000,
-    }
-    const watch = { nowMs: 1_000, bindings: [binding], removed: [], revision: 1, state: '' }
-    reconcile(state, watch)
-    reconcile(state, { ...watch, nowMs: 2_000, bindings: [{ ...binding, untilMs: 60_000 }] })
-    expect(state.contacts).toMatchObject([{ event: 'shortened', untilMs: 60_000, change: 2 }])
-  })
-
-  it('that are gone and that nobody takes word of are bounded; their watcher gets full state', () => {
-    const state = createState()
-    const subscription = { seen: 0, isFullDue: false } as Subscription
-    state.subscriptions.push(subscription)
-    for (let k = 1; k <= MAX_GONE + 5; k++)
-      state.contacts.push({ id: `c${k}`, isActive: false, change: k } as WatchState['contacts'][number])
-    state.change = MAX_GONE + 5
-    forgetGone(state)
-    expect(state.contacts.map(({ change }) => change)).toEqual(Array.from({ length: MAX_GONE }, (_, k) => k + 6))
-    expect(subscription.isFullDue).toBe(true)
-    subscription.seen = state.change
-    forgetGone(state)
-    expect(state.contacts).toEqual([])
-  })
-
-  it('[RFC3680-5.1d] CSeq and version stay within 31 bits', () => {
-    const state = createState()
-    const subscription = { version: 0x7fffffff, cseq: 0x7fffffff, routes: [], ending: '' } as unknown as Subscription
-    expect(allocate(AOR, state, subscription, 0, '')).toMatchObject({ version: 0x7fffffff, cseq: 0x7fffffff })
-  })
 })
 
 describe('a NOTIFY that fails', () => {
@@ -387,6 +336,19 @@ describe('whichever edge and node dies', () => {
     await bench.service.handlers.leaveEdge({ edgeId: EDGE_0.id }, { msLeft: 1_000, peer: EDGE_0.id })
     await pass(bench, 5_000)
     expect(far.pushed[0]).toMatchObject({ version: 2, cseq: 3, full: true, contacts: [{ event: 'registered' }] })
+  })
+
+  it('an edge that starts anew is another edge: what its former self had on its way is told in full', async () => {
+    const { bench, near, far } = await watched({ notifyIntervalMs: 0 })
+    await registered(bench, registerOf(1))
+    expect(near.pushed).toHaveLength(1)
+    near.hangUp()
+    const again = edge('edge-0', 'b')
+    await lease(bench, again, 60_000)
+    const back = listen(bench, again)
+    await pass(bench, 4_000)
+    await pass(bench, 1_000)
+    expect([...back.pushed, ...far.pushed]).toMatchObject([{ full: true, contacts: [{ event: 'registered' }] }])
   })
 
   it('without any edge it waits for one', async () => {

@@ -14,7 +14,7 @@ import type { Subscription, WatchState } from './state.ts'
 /** A NOTIFY without a report: Timer F and some more. */
 export const UNREPORTED_MS = 40_000
 /** How often the edge of a NOTIFY on its way is looked at. */
-const EDGE_CHECK_MS = 5_000
+export const EDGE_CHECK_MS = 5_000
 /** When no edge could be told. */
 const NO_EDGE_MS = 1_000
 /** A NOTIFY that ends a subscription is tried so often. */
@@ -23,7 +23,8 @@ const MAX_FINAL_TRIES = 2
 export interface Edges {
   /** The edge that is to send, '' when none can be told now. */
   pick(subscription: Subscription): string
-  isGone(edgeId: string): boolean
+  /** @param ageMs since it was given something to send */
+  isGone(edgeId: string, ageMs: number): boolean
 }
 
 export interface Due {
@@ -66,7 +67,8 @@ export function startEnding(subscription: Subscription): void {
 function giveUpLost(subscription: Subscription, nowMs: number, edges: Edges): void {
   const { pending } = subscription
   if (pending === undefined) return
-  if (nowMs - pending.sinceMs < UNREPORTED_MS && !edges.isGone(pending.edgeId)) return
+  const ageMs = nowMs - pending.sinceMs
+  if (ageMs < UNREPORTED_MS && !edges.isGone(pending.edgeId, ageMs)) return
   subscription.pending = undefined
   subscription.isFullDue = true
   if (subscription.ending !== '') subscription.failures += 1
