@@ -14,16 +14,17 @@ const register = (rows, problems = []) => ({
   problems,
 })
 const row = (id, more = {}) => ({ id, level: 'MUST', role: 'proxy', text: 'does it', status: 'done', ...more })
-const ref = (id, file = 'a.ts') => ({ id, file, title: 'a title', isDeviation: false })
+const ref = (id, file = 'a.ts') => ({ id, file, title: 'a title', deviation: undefined })
 const gapsOf = (rows, { code = [], tests = [] }) => join(register(rows), { code, tests }).gaps
 
 describe('ids in code', () => {
   it('each once, deviations marked', () => {
-    const text = '// [RFC9999-4.1.2] and [RFC9999-4.1.2], [RFC9999-5a]\n// DEVIATION[RFC9998-7.3]: because'
+    const text =
+      '// [RFC9999-4.1.2] and [RFC9999-4.1.2], [RFC9999-5a]\n// DEVIATION[RFC9998-7.3]: because it\n// is so. More.\n'
     expect(codeRefs(text)).toEqual([
-      { id: 'RFC9999-4.1.2', isDeviation: false },
-      { id: 'RFC9999-5a', isDeviation: false },
-      { id: 'RFC9998-7.3', isDeviation: true },
+      { id: 'RFC9999-4.1.2', deviation: undefined },
+      { id: 'RFC9999-5a', deviation: undefined },
+      { id: 'RFC9998-7.3', deviation: 'because it is so' },
     ])
   })
 })
@@ -106,6 +107,12 @@ it('the page has each clause with its links', () => {
   expect(renderPage(joined)).toContain(
     '| RFC9999-4.1 | MUST | proxy | does it | [b.ts](p/b.ts) | [a.ts](a.ts): a title |',
   )
+})
+
+it('the page has deviations in one place, with their reasons', () => {
+  const code = [{ ...ref('RFC9999-4.1', 'p/b.ts'), deviation: 'because' }]
+  const joined = join(register([row('RFC9999-4.1')]), { code, tests: [ref('RFC9999-4.1')] })
+  expect(renderPage(joined)).toContain('| RFC9999-4.1 | MUST | does it | [b.ts](p/b.ts): because |')
 })
 
 it('ids are ordered by their numbers', () => {

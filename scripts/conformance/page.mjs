@@ -23,7 +23,9 @@ const nameOf = (file) => file.slice(file.lastIndexOf('/') + 1)
 const unique = (lines) => [...new Set(lines)]
 
 const codeCell = (refs) =>
-  unique(refs.map((ref) => `[${nameOf(ref.file)}](${ref.file})${ref.isDeviation ? ' (deviation)' : ''}`)).join('<br>')
+  unique(
+    refs.map((ref) => `[${nameOf(ref.file)}](${ref.file})${ref.deviation === undefined ? '' : ' (deviation)'}`),
+  ).join('<br>')
 
 /** One line a file: its titles follow the link. */
 function testCell(refs) {
@@ -54,8 +56,24 @@ function summaryLine({ rfc, title, sections }) {
   const rows = sections.flatMap((section) => section.rows)
   const applicable = rows.filter(({ status }) => status === 'done')
   const tested = applicable.filter(({ tests }) => tests.length > 0).length
-  const numbers = [rows.length, tested, rows.length - applicable.length, applicable.length - tested]
+  const deviating = applicable.filter(isDeviation).length
+  const numbers = [rows.length, tested, deviating, rows.length - applicable.length, applicable.length - tested]
   return `| [RFC ${rfc}](#rfc-${rfc}) | ${title} | ${numbers.join(' | ')} |`
+}
+
+const isDeviation = ({ code }) => code.some(({ deviation }) => deviation !== undefined)
+
+/** What is done in another way than the RFC says, in one place. */
+function deviationLines(rfcs) {
+  const rows = rfcs.flatMap(({ sections }) => sections.flatMap((section) => section.rows)).filter(isDeviation)
+  if (rows.length === 0) return []
+  const why = (ref) => `[${nameOf(ref.file)}](${ref.file}): ${escaped(ref.deviation)}`
+  const line = ({ id, level, text, code }) =>
+    `| ${id} | ${level} | ${escaped(text)} | ${code
+      .filter((ref) => ref.deviation !== undefined)
+      .map(why)
+      .join('<br>')} |`
+  return ['## Deviations', '', '| clause | level | what | why |', '|---|---|---|---|', ...rows.map(line), '']
 }
 
 function otherLines(other) {
@@ -66,10 +84,11 @@ function otherLines(other) {
 
 export function renderPage({ rfcs, other }) {
   const lines = [
-    '| RFC | title | clauses | tested | not applicable | without a test |',
-    '|---|---|---|---|---|---|',
+    '| RFC | title | clauses | tested | of them deviating | not applicable | without a test |',
+    '|---|---|---|---|---|---|---|',
     ...rfcs.map(summaryLine),
     '',
+    ...deviationLines(rfcs),
     ...rfcs.flatMap(({ rfc, sections }) => [
       `## RFC ${rfc}`,
       '',

@@ -23,10 +23,22 @@ export const withoutIds = (title) =>
     .replace(/\s+/g, ' ')
     .replace(/^[\s:,–-]+|[\s:,–-]+$/g, '')
 
-/** Ids in a source: `[{ id, isDeviation }]`, each once. */
+/** A comment's words without its signs, up to the end of the first sentence. */
+function firstSentence(comment) {
+  const words = comment
+    .split('\n')
+    .map((line) => line.replace(/^\s*(\/\/|\*\/?)\s?|\*\/\s*$/g, ''))
+    .join(' ')
+  return /^.*?(?=\.(\s|$)|$)/.exec(words)[0].replace(/\s+/g, ' ').trim()
+}
+
+/** Ids in a source, each once: `{ id, deviation }`, with the reason where it is a deviation, else undefined. */
 export function codeRefs(text) {
-  const deviations = new Set([...text.matchAll(/DEVIATION\[([^\]]+)\]/g)].flatMap(([, ids]) => idsIn(ids)))
-  return [...new Set(idsIn(text))].map((id) => ({ id, isDeviation: deviations.has(id) }))
+  const reasons = new Map()
+  for (const [, ids, comment] of text.matchAll(/DEVIATION\[([^\]]+)\]:?((?:.*\n(?=\s*(?:\/\/|\*)))*.*)/g)) {
+    for (const id of idsIn(ids)) reasons.set(id, firstSentence(comment))
+  }
+  return [...new Set(idsIn(text))].map((id) => ({ id, deviation: reasons.get(id) }))
 }
 
 /** The names in `describe.skip`, `test.each(rows)`, `it.skipIf(x)`: outermost call first. */
@@ -119,7 +131,7 @@ function collect(root, patterns, refsOf, leaveOut = () => false) {
     .flatMap((file) => refsOf(readFileSync(join(root, file), 'utf8'), file).map((ref) => ({ file, ...ref })))
 }
 
-/** @returns {{ code: { file: string, id: string, isDeviation: boolean }[], tests: { file: string, id: string, title: string }[] }} */
+/** @returns {{ code: { file: string, id: string, deviation: string | undefined }[], tests: { file: string, id: string, title: string }[] }} */
 export const readRefs = (root) => ({
   code: collect(root, SOURCES, codeRefs, (file) => /\.test\.ts$|\/gen\//.test(file)),
   tests: [...collect(root, TESTS, testRefs), ...collect(root, SCENARIOS, scenarioRefs)],

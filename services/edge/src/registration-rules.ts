@@ -78,7 +78,7 @@ export type Outbound =
 
 /**
  * [RFC5626-6] Flows are for phones whose first hop keeps them: this edge when the request has come through nobody else, or
- * a proxy that says `ob` in its Path. DEVIATION[RFC5626-6]: "the first URI" of Path is taken for that of the phone's first hop,
+ * a proxy that says `ob` in its Path. DEVIATION[RFC5626-6c]: "the first URI" of Path is taken for that of the phone's first hop,
  * the last value, since each proxy puts its own before those that are there [RFC3327-5.2].
  */
 export function outboundOf(

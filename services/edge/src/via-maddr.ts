@@ -2,7 +2,7 @@
 //
 // The maddr of a request's topmost Via: where the text would have its responses go (RFC 3261 section 18.2.2).
 //
-// DEVIATION[RFC3261-18.2.2]: obeyed only where `edge.viaMaddr` is `obey`, and then for a unicast number only. Whoever is not known
+// DEVIATION[RFC3261-18.2.2d]: obeyed only where `edge.viaMaddr` is `obey`, and then for a unicast number only. Whoever is not known
 // could else have us send to a third address all that we answer and repeat, without so much as forging his own.
 
 import { findParam, ParamView, type SipMessage } from '@tandem/sip'

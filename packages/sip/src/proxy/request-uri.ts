@@ -3,7 +3,7 @@
 // The Request-URI before anything is decided by it (RFC 3261 section 16.4): a strict router before us has put the value of our
 // Record-Route there, or its maddr names us. Either way the request is rewritten once, and all that follows sees a plain one.
 //
-// DEVIATION[RFC3261-16.4]: a maddr of ours is stripped whichever listener of the cluster it names. All of them are one proxy, so
+// DEVIATION[RFC3261-16.4e]: a maddr of ours is stripped whichever listener of the cluster it names. All of them are one proxy, so
 // sending the request on to that listener would bring it back here.
 
 import { NameAddrView, ParamCursor, parseNameAddrView } from '../header/index.ts'

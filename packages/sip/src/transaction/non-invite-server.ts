@@ -3,7 +3,7 @@
 // Provisional responses other than 100 have no row, so they are refused and counted. [RFC4320-4.1]
 // A 408 is never sent: it ends the transaction silently, and Timer J then absorbs retransmissions. [RFC4320-4.2]
 // Leaves out when a 100 is due (over UDP once Timer E would have reached T2): the transaction user knows and sends it.
-// DEVIATION[RFC3261-17.2.2]: figure 8 ends the transaction at a transport error; RFC 6026 §8.8 replaced §17.2.4 by
+// DEVIATION[RFC3261-17.2.4b]: figure 8 ends the transaction at a transport error; RFC 6026 §8.8 replaced §17.2.4 by
 // "MUST remain in the current state", which is what the rows do.
 import { ACTION, compileMachine, type Machine, startSlot } from './machine.ts'
 

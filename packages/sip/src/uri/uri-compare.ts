@@ -131,7 +131,7 @@ function byName(a: readonly [string, string], b: readonly [string, string]): num
 }
 
 /**
- * A text that is equal for contacts that are the same binding. DEVIATION[RFC3261-19.1.4]: a parameter that only one URI has is never
+ * A text that is equal for contacts that are the same binding. DEVIATION[RFC3261-19.1.4i]: a parameter that only one URI has is never
  * ignored, because that rule is not transitive and can't be a key; two phones that differ in `line=` stay two bindings.
  */
 export function uriKey(uri: Uri): string {
