@@ -4,8 +4,8 @@
 // request it goes anywhere: to the edge that runs the transaction, whose hash our Via carries; without state on the hop
 // between edges, or after the transaction is gone. We are no reflector.
 //
-// DEVIATION[RFC6026-7.3b, RFC6026-6d, RFC6026-8.2, RFC6026-8.9b]: a response other than a 2xx to INVITE is forwarded after its transaction has ended, because another
-// edge may have run it. An initial 2xx never goes this way, for nothing would have recorded it.
+// DEVIATION[RFC6026-7.3b, RFC6026-6d, RFC6026-8.2, RFC6026-8.9b]: a response other than a 2xx to INVITE is forwarded after its
+// transaction has ended, because another edge may have run it. An initial 2xx never goes this way, for nothing would have recorded it.
 // Leaves out: acknowledged relays, and adoption when the owner is gone.
 
 import {
