@@ -2,7 +2,7 @@
 // Subscriptions to registrations as location keeps them: which NOTIFYs are due, with what in them, to which edge.
 // Not tested here: the store's steps (its contract), bytes on the wire (the edge's reg-event).
 import { location } from '@tandem/rpc'
-import { createMemoryStore } from '@tandem/store'
+import { createMemoryStore, shardOf } from '@tandem/store'
 import { describe, expect, it } from 'vitest'
 import { createLocationService } from '../service.ts'
 import type { StaticContacts } from '../static-bindings.ts'
@@ -351,6 +351,17 @@ describe('whichever edge and node dies', () => {
     expect([...back.pushed, ...far.pushed]).toMatchObject([{ full: true, contacts: [{ event: 'registered' }] }])
   })
 
+  it('many of one shard at once go out in turns, all of them', async () => {
+    const { bench, near } = await watched({ notifyIntervalMs: 0 })
+    const names = Array.from({ length: 20_000 }, (_, k) => `sip:u${k}@example.test`)
+    const aors = names.filter((aor) => shardOf(aor) === 7).slice(0, 40)
+    for (const aor of aors) await report(bench, await subscribed(bench, { aor }))
+    for (const aor of aors) await bench.store.register(changeOf(aor))
+    await bench.service.sweep()
+    expect(near.pushed.map(({ aor }) => aor).sort()).toEqual(aors.sort())
+    expect(aors).toHaveLength(40)
+  })
+
   it('without any edge it waits for one', async () => {
     const { bench, near, far } = await watched({ notifyIntervalMs: 0 })
     near.hangUp()
@@ -397,6 +408,29 @@ describe('whichever edge and node dies', () => {
     expect(near.pushed).toMatchObject([{ aor: other, version: 1, contacts: [{ event: 'registered' }] }])
   })
 })
+
+/** A change that nobody is told of but by the store. */
+function changeOf(aor: string): Parameters<Bench['store']['register']>[0] {
+  const contact = {
+    uri: CONTACT,
+    uriKey: CONTACT,
+    expiresS: 600,
+    qMilli: 1000,
+    instanceId: '',
+    regId: 0,
+    flow: undefined,
+  }
+  const rest = {
+    callId: 'c',
+    cseq: 1,
+    removeAll: false,
+    maxContacts: 3,
+    userAgent: '',
+    alsoRemove: [],
+    replaceOldest: false,
+  }
+  return { aor, ...rest, registrationHash: 0, contacts: [{ ...contact, path: [], params: '' }] }
+}
 
 function serviceOn(store: Bench['store'], staticContacts: StaticContacts = new Map()) {
   const quiet = () => undefined
