@@ -51,6 +51,20 @@ describe('comparison', () => {
   })
 })
 
+describe('comparison by the registrar: one binding or two', () => {
+  test.each(SAME)('%s: %s, %s', async (_what, a, b, expected) => {
+    const world = await createWorld()
+    const bob = world.phone('bob')
+    const answers = [a, b].map((contact) => () => world.register(bob, BOB, { contact: `<${contact}>` }))
+    const statuses: number[] = []
+    for (const register of answers) statuses.push(statusOf(await register()))
+    const bound = headersOf(await world.register(bob, BOB, { contact: undefined }), 'contact').length
+    const taken = statuses.filter((status) => status === 200).length
+    expect(bound).toBe(expected ? 1 : taken) // what is no Contact at all, or no secure one, is none of two
+    await world.cluster.close()
+  })
+})
+
 describe('URIs of requests', () => {
   let world: World
   let alice: MemoryPhone
