@@ -121,6 +121,8 @@ describe('a binding that is there', () => {
     const older = await world.register(bob, BOB, { callId: 'c', cseq: 4, headers: ['Expires: 900'] })
     expect(statusOf(older)).toBe(500)
     expect(headerOf(await world.register(bob, BOB, { contact: undefined }), 'contact')).toContain(';expires=600')
+    const other = await world.register(bob, BOB, { callId: 'c', cseq: 5, headers: ['Expires: 900'] })
+    expect(statusOf(other)).toBe(500)
     const newer = await world.register(bob, BOB, { callId: 'c', cseq: 6, headers: ['Expires: 900'] })
     expect(headerOf(newer, 'contact')).toContain(';expires=900')
     await world.register(bob, BOB, { callId: 'c', cseq: 7, headers: ['Expires: 0'] })
@@ -152,8 +154,21 @@ describe('all or nothing', () => {
 })
 
 describe('whose address', () => {
-  test('a foreign domain: not registered here [RFC3261-10.3.1]', async () => {
+  test('a foreign domain: forwarded for whom policy lets relay there, refused for others [RFC3261-10.3.1]', async () => {
     expect(statusOf(await world.register(bob, 'sip:bob@elsewhere.test'))).toBe(403)
+    const registrar = world.phone('registrar')
+    const parts = {
+      uri: `sip:${registrar.host}`,
+      to: `<sip:bob@${registrar.host}>`,
+      from: '<sip:alice@relay.test>;tag=r',
+    }
+    const first = await world.ask(bob, 'REGISTER', { ...parts, contact: bob.contact })
+    expect(statusOf(first)).toBe(407)
+    const login = { username: 'alice', password: 'alice-secret', method: 'REGISTER', uri: parts.uri }
+    const headers = [`Proxy-Authorization: ${answerTo(headerOf(first, 'proxy-authenticate'), login)}`]
+    await world.ask(bob, 'REGISTER', { ...parts, contact: bob.contact, headers })
+    expect([methodOf(registrar.last()), headersOf(registrar.last(), 'contact')]).toEqual(['REGISTER', [bob.contact]])
+    expect(headersOf(registrar.last(), 'record-route')).toEqual([])
   })
 
   test('nobody of the domain: 404 [RFC3261-10.3.5a]', async () => {

@@ -33,6 +33,8 @@ export const DOMAINS: readonly ResourceSource[] = [
   ...['alice', 'bob'].map((name) => withPassword(name, 'secure.test')),
   domain('legacy.test', { legacyDigest: true }),
   withPassword('alice', 'legacy.test'),
+  domain('relay.test', { relay: { allow: ['192.0.2.102'] } }),
+  withPassword('alice', 'relay.test'),
   domain('redirect.test', { ...open, routing: 'redirect' }),
   ...['bob', 'carol'].map((name) => user(name, 'redirect.test')),
   domain('recurse.test', { ...open, redirects: 'recurse' }),
