@@ -137,7 +137,9 @@ export class Hops {
     onHop: (hop: NextHop | undefined) => void,
     share: number | undefined,
   ): void {
-    if (flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, first, uri, request))
+    if (flow !== undefined && flow.edgeId !== '') {
+      return onHop(mayCarry(flow.transport, uri) ? this.toFlow(flow, first, uri, request) : undefined)
+    }
     const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
     if (flow?.transport === 'udp' && isBehindNat(place.target.host, flow.address)) {
@@ -348,6 +350,11 @@ export class Hops {
     this.facings.set(name, facing)
     return facing
   }
+}
+
+/** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */
+function mayCarry(transport: string, uri: string): boolean {
+  return transport === 'tls' || transport === 'wss' || !/^sips:/i.test(uri)
 }
 
 /** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: header fields and a method. */

@@ -302,15 +302,28 @@ describe('a request of more than 1,300 bytes', () => {
 
 describe('SIPS', () => {
   const SIPS = 'sips:bob@example.test'
-  const overFlow = (contact: string): void => {
+  const overFlow = (contact: string, transport = 'tls'): void => {
     bench = new EdgeBench()
     const phone = bench.tcp.connect(BOB, 40_000)
     bench.udpIn(requestText({ uri: SIPS }))
     bench.plan([], { steps: [stepOf({ targets: [targetOf({ $case: 'aor', value: SIPS })] })] })
-    const binding = bindingOf(contact, { transport: 'tcp', edgeId: bench.core.edgeId, flowId: phone.id })
+    const binding = bindingOf(contact, { transport, edgeId: bench.core.edgeId, flowId: phone.id })
     bench.location.take('locate').answer({ bindings: [binding], version: 1n })
-    bench.begin()
+    if (bench.location.waiting().includes('beginCall')) bench.begin()
   }
+
+  test.each(['tcp', 'ws'])(
+    'MUST NOT go down a connection without TLS: %s [RFC3261-16.6.6e] [RFC3261-16.6.7e]',
+    (transport) => {
+      overFlow(`sips:bob@${BOB}`, transport)
+      expect(bench.take()).toEqual([`480 → ${UP}`])
+    },
+  )
+
+  test('MUST NOT go to an address without TLS [RFC3261-16.6.6e] [RFC3261-16.6.7e]', () => {
+    planned([[`sips:bob@${BOB}`]], { uri: SIPS })
+    expect(bench.take()).toEqual([`480 → ${UP}`])
+  })
 
   test('MUST be recorded with a SIPS Route, though it did not come over TLS [RFC3261-16.6.4gh]', () => {
     overFlow(`sips:bob@${BOB}`)
