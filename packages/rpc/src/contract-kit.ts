@@ -70,6 +70,9 @@ export function plainHandlers(replace: Replace = {}): LocationHandlers {
     leaveEdge: () => done({}),
     subscribe: () => done({ notification: undefined }),
     notifyDone: () => done({}),
+    readCall: () => done({ entry: undefined }),
+    adoptCall: () => done({ adopted: false, entry: undefined }),
+    listOwned: () => done({ calls: [] }),
     listEdges: () => done({ edges }),
     ...replace,
   }

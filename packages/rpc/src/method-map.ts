@@ -38,7 +38,7 @@ export type UnaryMethodsOf<S> = {
     : never
 }
 
-/** register, locate, beginCall, updateCall, endCall, leaseEdge, leaveEdge, subscribe, notifyDone */
+/** register, locate, beginCall, updateCall, endCall, leaseEdge, leaveEdge, subscribe, notifyDone, readCall, adoptCall, listOwned */
 export type LocationMethods = MethodsOf<
   NonNullable<location.Item['request']>,
   NonNullable<location.ItemResult['response']>

@@ -50,7 +50,7 @@ export interface LocationStore {
   /** Compare-and-set on (owner, epoch) that gives the entry to another edge with the next epoch. */
   adoptCall(adoption: CallAdoption): Eventual<AdoptOutcome>
   readCall(transactionKey: string): Eventual<CallEntry | undefined>
-  /** Entries of an edge, nearest deadline first. */
+  /** Entries of an edge that have not ended, nearest deadline first. */
   listOwned(owner: string, limit: number): Eventual<{ transactionKey: string; deadlineInMs: number }[]>
 
   /** Joins or renews. Leases do not run while nobody reaches the store. */

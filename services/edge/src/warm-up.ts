@@ -107,6 +107,9 @@ function cannedCallers(contact: string) {
     leaveEdge: () => done({}),
     subscribe: () => done({ notification: undefined }),
     notifyDone: () => done({}),
+    readCall: () => done({ entry: undefined }),
+    adoptCall: () => done({ adopted: false, entry: undefined }),
+    listOwned: () => done({ calls: [] }),
   }
   const policyHandlers: Handlers<PolicyMethods> = {
     decide: () => done(decision),

@@ -13,6 +13,9 @@ export interface LocationCounts {
   callsEnded: number
   /** BeginCall for a key that had an entry. */
   callsFound: number
+  /** ReadCall items. */
+  callsRead: number
+  callsAdopted: number
   leases: number
   refused: number
   /** Refusals because the store is away. */
@@ -37,6 +40,8 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   callsUpdated: 'Directory entries updated.',
   callsEnded: 'Directory entries ended.',
   callsFound: 'BeginCall items that found an entry.',
+  callsRead: 'Directory entries looked up for a message of a transaction that its edge does not run.',
+  callsAdopted: 'Directory entries that another edge than their owner took over.',
   leases: 'Edge leases granted or renewed.',
   refused: 'Items refused, whatever the reason.',
   storeAway: 'Items refused because the store is away.',
@@ -58,6 +63,8 @@ export function createCounts(): LocationCounts {
     callsUpdated: 0,
     callsEnded: 0,
     callsFound: 0,
+    callsRead: 0,
+    callsAdopted: 0,
     leases: 0,
     refused: 0,
     storeAway: 0,

@@ -207,6 +207,39 @@ describe('directory of calls in set-up', () => {
     expect(await beginCall(begin({ owner: 'edge-2.a' }), CONTEXT)).toMatchObject({ value: { created: true } })
   })
 
+  it('gives a call to the edge that adopts it, once, and tells the loser who has it', async () => {
+    const { service } = createBench()
+    const { beginCall, adoptCall, readCall, listOwned, updateCall } = service.handlers
+    await beginCall(begin({ callRef: 'ref' }), CONTEXT)
+    const { transactionKey } = begin()
+    expect(await listOwned({ owner: 'edge-0.a', limit: 10 }, CONTEXT)).toMatchObject({
+      value: { calls: [{ transactionKey, deadlineInMs: 10_000 }] },
+    })
+    const adoption = { transactionKey, owner: 'edge-0.a', epoch: 1, newOwner: 'edge-1.a', leaseMs: 10_000 }
+    expect(await adoptCall(adoption, CONTEXT)).toMatchObject({
+      value: { adopted: true, entry: { owner: 'edge-1.a', epoch: 2, callRef: 'ref', invite: Buffer.from('INVITE') } },
+    })
+    expect(await adoptCall({ ...adoption, newOwner: 'edge-2.a' }, CONTEXT)).toMatchObject({
+      value: { adopted: false, entry: { owner: 'edge-1.a', epoch: 2 } },
+    })
+    expect(await readCall({ transactionKey }, CONTEXT)).toMatchObject({ value: { entry: { owner: 'edge-1.a' } } })
+    const mine = { transactionKey, owner: 'edge-0.a', epoch: 1, step: 0, branches: [] }
+    expect(await updateCall(mine, CONTEXT)).toMatchObject({ value: { held: false } })
+    expect(service.counts).toMatchObject({ callsRead: 1, callsAdopted: 1 })
+  })
+
+  it('knows nothing of a transaction that nobody began, and adopts none', async () => {
+    const { service } = createBench()
+    const adoption = { transactionKey: 'no', owner: 'edge-0.a', epoch: 1, newOwner: 'edge-1.a', leaseMs: 1 }
+    expect(await service.handlers.readCall({ transactionKey: 'no' }, CONTEXT)).toMatchObject({
+      value: { entry: undefined },
+    })
+    expect(await service.handlers.adoptCall(adoption, CONTEXT)).toMatchObject({ value: { adopted: false } })
+    expect(await service.handlers.adoptCall({ ...adoption, newOwner: '' }, CONTEXT)).toMatchObject({
+      outcome: 'refused',
+    })
+  })
+
   it('answers without a promise on the embedded store, as locate does', () => {
     const { service } = createBench()
     expect(service.handlers.beginCall(begin(), CONTEXT)).not.toBeInstanceOf(Promise)

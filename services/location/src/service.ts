@@ -3,6 +3,7 @@
 // Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
 // one another on the same store.
 import { type location, PushHub } from '@tandem/rpc'
+import { createAdoptCall, createListOwned, createReadCall } from './adopt-call.ts'
 import { createBeginCall } from './begin-call.ts'
 import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
 import type { Deps } from './deps.ts'
@@ -73,6 +74,9 @@ function createHandlers(deps: Deps, watches: WatchDeps): Pick<LocationService, '
       beginCall: createBeginCall(deps),
       updateCall: createUpdateCall(deps),
       endCall: createEndCall(deps),
+      readCall: createReadCall(deps),
+      adoptCall: createAdoptCall(deps),
+      listOwned: createListOwned(deps),
       leaseEdge: createLeaseEdge(deps),
       leaveEdge: createLeaveEdge(deps),
       subscribe: createSubscribe(watches),

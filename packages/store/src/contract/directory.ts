@@ -113,6 +113,34 @@ export function directoryContract(at: () => World): void {
     expect(nobody).toEqual({ adopted: false, entry: undefined })
   })
 
+  it('MUST keep nothing of an ended call but who owns it, its branches and how it ended', async () => {
+    const { store } = at()
+    const key = at().name('tx')
+    const owner = at().name('edge')
+    await value(store.location.beginCall(newCall(key, { owner })))
+    await value(store.location.endCall({ transactionKey: key, owner, epoch: 1, finalStatus: 200, keepMs: 60_000 }))
+    const entry = await value(store.location.readCall(key))
+    expect([entry?.invite.length, entry?.plan.length, entry?.finalStatus, entry?.callRef]).toEqual([0, 0, 200, 'ref'])
+    expect(await value(store.location.listOwned(owner, 10))).toEqual([])
+    const adoption = { transactionKey: key, owner, epoch: 1, newOwner: `${owner}-2`, leaseMs: 60_000 }
+    expect(await value(store.location.adoptCall(adoption))).toMatchObject({
+      adopted: true,
+      entry: { finalStatus: 200 },
+    })
+    expect(await value(store.location.listOwned(`${owner}-2`, 10))).toEqual([])
+  })
+
+  it('MUST move an adopted entry from the list of one edge to that of the other', async () => {
+    const { store } = at()
+    const key = at().name('tx')
+    const owner = at().name('edge')
+    await value(store.location.beginCall(newCall(key, { owner })))
+    const adoption = { transactionKey: key, owner, epoch: 1, newOwner: `${owner}-2`, leaseMs: 60_000 }
+    await value(store.location.adoptCall(adoption))
+    expect(await value(store.location.listOwned(owner, 10))).toEqual([])
+    expect((await value(store.location.listOwned(`${owner}-2`, 10))).map((one) => one.transactionKey)).toEqual([key])
+  })
+
   it('MUST list what an edge owns, nearest deadline first', async () => {
     const { store } = at()
     const owner = at().name('edge')

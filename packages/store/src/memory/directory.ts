@@ -69,6 +69,7 @@ export class MemoryDirectory {
       entry.plan = NO_BYTES
       entry.invite = NO_BYTES // nothing is forked any more: what is left to do needs no request
       this.#extend(entry, now + end.keepMs)
+      this.#disown(entry) // no timer is left to be run on
     }
     return stored({ held: true })
   }
@@ -84,8 +85,10 @@ export class MemoryDirectory {
       entry.owner = adoption.newOwner
       entry.epoch++
       entry.leaseMs = adoption.leaseMs
-      this.#own(entry)
-      if (entry.finalStatus === 0) this.#extend(entry, now + adoption.leaseMs)
+      if (entry.finalStatus === 0) {
+        this.#own(entry)
+        this.#extend(entry, now + adoption.leaseMs)
+      }
     }
     return stored({ adopted, entry: view(entry) })
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Scripts over one entry of the directory of calls in set-up: a hash that ends by its own time to live, and its place in
-// its owner's list by deadline. Fields: o owner, e epoch, i invite, u upstream, p plan, s step, r call reference,
+// its owner's list by deadline, while the call is in set-up. Fields: o owner, e epoch, i invite, u upstream, p plan, s step, r call reference,
 // f final status, l lease, b:<id> branch with its ordinal in front.
 
 import { script } from './script.ts'
@@ -75,8 +75,9 @@ export const END_CALL = script(
 local held = holds(KEYS[1], ARGV[2], ARGV[3])
 if not held then return 0 end
 if held[3] == '0' then
-  redis.call('HSET', KEYS[1], 'f', ARGV[4], 'p', '')
-  until_(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[5]))
+  redis.call('HSET', KEYS[1], 'f', ARGV[4], 'p', '', 'i', '')
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  redis.call('ZREM', KEYS[2], ARGV[1])
 end
 return 1
 `,
@@ -96,8 +97,7 @@ if not repeated and (held[1] ~= ARGV[2] or held[2] ~= ARGV[3]) then return {0, r
 if not repeated then
   redis.call('HSET', KEYS[1], 'o', ARGV[4], 'e', following, 'l', ARGV[5])
   redis.call('ZREM', KEYS[2], ARGV[1])
-  local ms = held[3] == '0' and tonumber(ARGV[5]) or redis.call('PTTL', KEYS[1])
-  until_(KEYS[1], KEYS[3], ARGV[1], ms)
+  if held[3] == '0' then until_(KEYS[1], KEYS[3], ARGV[1], tonumber(ARGV[5])) end
 end
 return {1, redis.call('HGETALL', KEYS[1])}
 `,

@@ -51,6 +51,9 @@ export interface Item {
     | { $case: "leaveEdge"; value: LeaveEdgeRequest }
     | { $case: "subscribe"; value: SubscribeRequest }
     | { $case: "notifyDone"; value: NotifyDoneRequest }
+    | { $case: "readCall"; value: ReadCallRequest }
+    | { $case: "adoptCall"; value: AdoptCallRequest }
+    | { $case: "listOwned"; value: ListOwnedRequest }
     | undefined;
 }
 
@@ -74,6 +77,9 @@ export interface ItemResult {
     | { $case: "leaveEdge"; value: LeaveEdgeResponse }
     | { $case: "subscribe"; value: SubscribeResponse }
     | { $case: "notifyDone"; value: NotifyDoneResponse }
+    | { $case: "readCall"; value: ReadCallResponse }
+    | { $case: "adoptCall"; value: AdoptCallResponse }
+    | { $case: "listOwned"; value: ListOwnedResponse }
     | undefined;
 }
 
@@ -260,6 +266,67 @@ export interface EndCallRequest {
 
 export interface EndCallResponse {
   held: boolean;
+}
+
+/** A directory entry as it is kept. */
+export interface CallEntry {
+  transactionKey: string;
+  owner: string;
+  epoch: number;
+  /** Empty once the call has its final response upstream. */
+  invite: Buffer;
+  upstream: Flow | undefined;
+  plan: Buffer;
+  step: number;
+  /** In the order in which they were added. */
+  branches: Branch[];
+  callRef: string;
+  /** What went upstream; 0 while the call is in set-up. */
+  finalStatus: number;
+}
+
+/** Who runs this INVITE server transaction: asked by an edge that got a message of it and does not. */
+export interface ReadCallRequest {
+  transactionKey: string;
+}
+
+export interface ReadCallResponse {
+  /** Absent: the directory has no such transaction. */
+  entry: CallEntry | undefined;
+}
+
+/** Compare-and-set on (owner, epoch): the entry is new_owner's from now on, with the next epoch. The same request again adopts again. */
+export interface AdoptCallRequest {
+  transactionKey: string;
+  /** As the adopter knows them. */
+  owner: string;
+  epoch: number;
+  /** Id of the asking edge. */
+  newOwner: string;
+  /** As in BeginCallRequest. */
+  leaseMs: number;
+}
+
+export interface AdoptCallResponse {
+  adopted: boolean;
+  /** The entry after the attempt; absent where there is none. */
+  entry: CallEntry | undefined;
+}
+
+/** The calls in set-up of an edge, nearest end of their lease first: what is left of one that is gone. */
+export interface ListOwnedRequest {
+  owner: string;
+  /** 1,000 at most. */
+  limit: number;
+}
+
+export interface ListOwnedResponse {
+  calls: OwnedCall[];
+}
+
+export interface OwnedCall {
+  transactionKey: string;
+  deadlineInMs: number;
 }
 
 /** Joins the cluster or renews the lease. */
@@ -511,6 +578,15 @@ export const Item: MessageFns<Item> = {
       case "notifyDone":
         NotifyDoneRequest.encode(message.request.value, writer.uint32(146).fork()).join();
         break;
+      case "readCall":
+        ReadCallRequest.encode(message.request.value, writer.uint32(154).fork()).join();
+        break;
+      case "adoptCall":
+        AdoptCallRequest.encode(message.request.value, writer.uint32(162).fork()).join();
+        break;
+      case "listOwned":
+        ListOwnedRequest.encode(message.request.value, writer.uint32(170).fork()).join();
+        break;
     }
     return writer;
   },
@@ -616,6 +692,30 @@ export const Item: MessageFns<Item> = {
             message.request = { $case: "notifyDone", value: NotifyDoneRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.request = { $case: "readCall", value: ReadCallRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.request = { $case: "adoptCall", value: AdoptCallRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.request = { $case: "listOwned", value: ListOwnedRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -687,6 +787,24 @@ export const Item: MessageFns<Item> = {
       case "notifyDone": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "notifyDone", value: NotifyDoneRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "readCall": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "readCall", value: ReadCallRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "adoptCall": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "adoptCall", value: AdoptCallRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "listOwned": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "listOwned", value: ListOwnedRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -802,6 +920,15 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "notifyDone":
         NotifyDoneResponse.encode(message.response.value, writer.uint32(146).fork()).join();
         break;
+      case "readCall":
+        ReadCallResponse.encode(message.response.value, writer.uint32(154).fork()).join();
+        break;
+      case "adoptCall":
+        AdoptCallResponse.encode(message.response.value, writer.uint32(162).fork()).join();
+        break;
+      case "listOwned":
+        ListOwnedResponse.encode(message.response.value, writer.uint32(170).fork()).join();
+        break;
     }
     return writer;
   },
@@ -907,6 +1034,30 @@ export const ItemResult: MessageFns<ItemResult> = {
             message.response = { $case: "notifyDone", value: NotifyDoneResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.response = { $case: "readCall", value: ReadCallResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.response = { $case: "adoptCall", value: AdoptCallResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.response = { $case: "listOwned", value: ListOwnedResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -980,6 +1131,24 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "notifyDone": {
         if (object.response?.value !== undefined && object.response?.value !== null) {
           message.response = { $case: "notifyDone", value: NotifyDoneResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "readCall": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "readCall", value: ReadCallResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "adoptCall": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "adoptCall", value: AdoptCallResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "listOwned": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "listOwned", value: ListOwnedResponse.fromPartial(object.response.value) };
         }
         break;
       }
@@ -2677,6 +2846,655 @@ export const EndCallResponse: MessageFns<EndCallResponse> = {
   fromPartial(object: DeepPartial<EndCallResponse>): EndCallResponse {
     const message = createBaseEndCallResponse();
     message.held = object.held ?? false;
+    return message;
+  },
+};
+
+function createBaseCallEntry(): CallEntry {
+  return {
+    transactionKey: "",
+    owner: "",
+    epoch: 0,
+    invite: Buffer.alloc(0),
+    upstream: undefined,
+    plan: Buffer.alloc(0),
+    step: 0,
+    branches: [],
+    callRef: "",
+    finalStatus: 0,
+  };
+}
+
+export const CallEntry: MessageFns<CallEntry> = {
+  encode(message: CallEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionKey !== "") {
+      writer.uint32(10).string(message.transactionKey);
+    }
+    if (message.owner !== "") {
+      writer.uint32(18).string(message.owner);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(24).uint32(message.epoch);
+    }
+    if (message.invite.length !== 0) {
+      writer.uint32(34).bytes(message.invite);
+    }
+    if (message.upstream !== undefined) {
+      Flow.encode(message.upstream, writer.uint32(42).fork()).join();
+    }
+    if (message.plan.length !== 0) {
+      writer.uint32(50).bytes(message.plan);
+    }
+    if (message.step !== 0) {
+      writer.uint32(56).uint32(message.step);
+    }
+    for (const v of message.branches) {
+      Branch.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.callRef !== "") {
+      writer.uint32(74).string(message.callRef);
+    }
+    if (message.finalStatus !== 0) {
+      writer.uint32(80).uint32(message.finalStatus);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.invite = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.upstream = Flow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.plan = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.branches.push(Branch.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.finalStatus = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallEntry>): CallEntry {
+    return CallEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallEntry>): CallEntry {
+    const message = createBaseCallEntry();
+    message.transactionKey = object.transactionKey ?? "";
+    message.owner = object.owner ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.invite = object.invite ?? Buffer.alloc(0);
+    message.upstream = (object.upstream !== undefined && object.upstream !== null)
+      ? Flow.fromPartial(object.upstream)
+      : undefined;
+    message.plan = object.plan ?? Buffer.alloc(0);
+    message.step = object.step ?? 0;
+    message.branches = object.branches?.map((e) => Branch.fromPartial(e)) || [];
+    message.callRef = object.callRef ?? "";
+    message.finalStatus = object.finalStatus ?? 0;
+    return message;
+  },
+};
+
+function createBaseReadCallRequest(): ReadCallRequest {
+  return { transactionKey: "" };
+}
+
+export const ReadCallRequest: MessageFns<ReadCallRequest> = {
+  encode(message: ReadCallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionKey !== "") {
+      writer.uint32(10).string(message.transactionKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadCallRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadCallRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadCallRequest>): ReadCallRequest {
+    return ReadCallRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadCallRequest>): ReadCallRequest {
+    const message = createBaseReadCallRequest();
+    message.transactionKey = object.transactionKey ?? "";
+    return message;
+  },
+};
+
+function createBaseReadCallResponse(): ReadCallResponse {
+  return { entry: undefined };
+}
+
+export const ReadCallResponse: MessageFns<ReadCallResponse> = {
+  encode(message: ReadCallResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== undefined) {
+      CallEntry.encode(message.entry, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadCallResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadCallResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entry = CallEntry.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadCallResponse>): ReadCallResponse {
+    return ReadCallResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadCallResponse>): ReadCallResponse {
+    const message = createBaseReadCallResponse();
+    message.entry = (object.entry !== undefined && object.entry !== null)
+      ? CallEntry.fromPartial(object.entry)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAdoptCallRequest(): AdoptCallRequest {
+  return { transactionKey: "", owner: "", epoch: 0, newOwner: "", leaseMs: 0 };
+}
+
+export const AdoptCallRequest: MessageFns<AdoptCallRequest> = {
+  encode(message: AdoptCallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionKey !== "") {
+      writer.uint32(10).string(message.transactionKey);
+    }
+    if (message.owner !== "") {
+      writer.uint32(18).string(message.owner);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(24).uint32(message.epoch);
+    }
+    if (message.newOwner !== "") {
+      writer.uint32(34).string(message.newOwner);
+    }
+    if (message.leaseMs !== 0) {
+      writer.uint32(40).uint32(message.leaseMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptCallRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdoptCallRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.newOwner = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdoptCallRequest>): AdoptCallRequest {
+    return AdoptCallRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdoptCallRequest>): AdoptCallRequest {
+    const message = createBaseAdoptCallRequest();
+    message.transactionKey = object.transactionKey ?? "";
+    message.owner = object.owner ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.newOwner = object.newOwner ?? "";
+    message.leaseMs = object.leaseMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseAdoptCallResponse(): AdoptCallResponse {
+  return { adopted: false, entry: undefined };
+}
+
+export const AdoptCallResponse: MessageFns<AdoptCallResponse> = {
+  encode(message: AdoptCallResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.adopted !== false) {
+      writer.uint32(8).bool(message.adopted);
+    }
+    if (message.entry !== undefined) {
+      CallEntry.encode(message.entry, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdoptCallResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdoptCallResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.adopted = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entry = CallEntry.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdoptCallResponse>): AdoptCallResponse {
+    return AdoptCallResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdoptCallResponse>): AdoptCallResponse {
+    const message = createBaseAdoptCallResponse();
+    message.adopted = object.adopted ?? false;
+    message.entry = (object.entry !== undefined && object.entry !== null)
+      ? CallEntry.fromPartial(object.entry)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListOwnedRequest(): ListOwnedRequest {
+  return { owner: "", limit: 0 };
+}
+
+export const ListOwnedRequest: MessageFns<ListOwnedRequest> = {
+  encode(message: ListOwnedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.owner !== "") {
+      writer.uint32(10).string(message.owner);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOwnedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOwnedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListOwnedRequest>): ListOwnedRequest {
+    return ListOwnedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOwnedRequest>): ListOwnedRequest {
+    const message = createBaseListOwnedRequest();
+    message.owner = object.owner ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListOwnedResponse(): ListOwnedResponse {
+  return { calls: [] };
+}
+
+export const ListOwnedResponse: MessageFns<ListOwnedResponse> = {
+  encode(message: ListOwnedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.calls) {
+      OwnedCall.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOwnedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOwnedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.calls.push(OwnedCall.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListOwnedResponse>): ListOwnedResponse {
+    return ListOwnedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOwnedResponse>): ListOwnedResponse {
+    const message = createBaseListOwnedResponse();
+    message.calls = object.calls?.map((e) => OwnedCall.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOwnedCall(): OwnedCall {
+  return { transactionKey: "", deadlineInMs: 0 };
+}
+
+export const OwnedCall: MessageFns<OwnedCall> = {
+  encode(message: OwnedCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionKey !== "") {
+      writer.uint32(10).string(message.transactionKey);
+    }
+    if (message.deadlineInMs !== 0) {
+      writer.uint32(16).uint32(message.deadlineInMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OwnedCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOwnedCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deadlineInMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OwnedCall>): OwnedCall {
+    return OwnedCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OwnedCall>): OwnedCall {
+    const message = createBaseOwnedCall();
+    message.transactionKey = object.transactionKey ?? "";
+    message.deadlineInMs = object.deadlineInMs ?? 0;
     return message;
   },
 };
