@@ -290,12 +290,13 @@ describe('the registrar and the proxy as user agent server', () => {
 })
 
 describe('without a transaction', () => {
-  const LOST = { ...CALL, to: '<sip:bob@tandem.test>;tag=gone' }
+  const REFUSED = { ...CALL, uri: 'nobodyKnowsThisScheme:opaque' }
 
   test('answered once, the same again only to the same again, its ACK passed over [RFC3261-8.2.7a] [RFC3261-8.2.7b] [RFC3261-8.2.7c] [RFC3261-8.2.7e]', async () => {
-    const invite = alice.request('INVITE', { ...LOST, contact: alice.contact })
+    const invite = alice.request('INVITE', { ...REFUSED, contact: alice.contact })
     const first = await world.exchange(alice, invite)
-    expect(first.map(statusOf)).toEqual([481])
+    expect(first.map(statusOf)).toEqual([416])
+    expect(tagOf(headerOf(first[0] ?? '', 'to'))).not.toBe('')
     const before = alice.inbox.length
     await world.cluster.advance(2_000, 100)
     expect(alice.inbox).toHaveLength(before)
