@@ -97,7 +97,7 @@ export class Receiver {
 
   /** [RFC5626-8] STUN shares the port with SIP. */
   private takeUnreadable(code: number, buf: Buffer, start: number, end: number, source: PeerSource): void {
-    if (!isStun(buf, start, end)) return this.refuseUnreadable(code, source)
+    if (code === SCAN_ERROR.KEEP_ALIVE || !isStun(buf, start, end)) return this.refuseUnreadable(code, source)
     if (source.answerStun?.(buf, start, end) === true) this.core.counts.keepAlives += 1
     else this.core.counts.droppedUnreadable += 1
   }
