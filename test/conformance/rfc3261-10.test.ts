@@ -76,6 +76,16 @@ describe('how long', () => {
   )
 })
 
+describe('an hour', () => {
+  test.each([
+    [3599, 423],
+    [3600, 200],
+  ])('%i seconds where the minimum is two hours: %i [RFC3261-10.3.7j]', async (seconds, status) => {
+    const answer = await world.register(bob, 'sip:bob@slow.test', { headers: [`Expires: ${seconds}`] })
+    expect(statusOf(answer)).toBe(status)
+  })
+})
+
 describe('* in Contact', () => {
   const star = (headers: string[]) => world.register(bob, BOB, { contact: '*', headers })
 

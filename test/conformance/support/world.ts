@@ -35,6 +35,8 @@ export const DOMAINS: readonly ResourceSource[] = [
   withPassword('alice', 'legacy.test'),
   domain('relay.test', { relay: { allow: ['192.0.2.102'] } }),
   withPassword('alice', 'relay.test'),
+  domain('slow.test', { ...open, registration: { minExpiresMs: 7_200_000 } }),
+  user('bob', 'slow.test'),
   domain('redirect.test', { ...open, routing: 'redirect' }),
   ...['bob', 'carol'].map((name) => user(name, 'redirect.test')),
   domain('recurse.test', { ...open, redirects: 'recurse' }),
