@@ -41,10 +41,10 @@ export default {
       to: { path: '^(services/(?!$1/)|cli/)' },
     },
     {
-      name: 'transport-knows-only-sip',
+      name: 'transport-knows-only-sip-and-the-addon',
       severity: 'error',
       from: { path: '^packages/transport/src/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^packages/(?!transport/|sip/)' },
+      to: { path: '^packages/(?!transport/|sip/|udp-batch/)' },
     },
     {
       name: 'doors-of-packages',

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// UDP sockets that read and write many datagrams per system call: the native addon, its build and its types.
+export type { AddonSocket, AddonSocketOptions, UdpBatchAddon } from './addon.ts'
+export type { BuildResult } from './build.ts'
+export { buildAddon } from './build.ts'
+export { ADDRESS_WORDS, CONTROL, COUNTER, COUNTERS, RECEIVED, TO_SEND, wordsBytes } from './layout.ts'
+export type { LoadResult } from './load.ts'
+export { loadAddon } from './load.ts'
