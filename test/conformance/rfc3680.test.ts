@@ -76,7 +76,7 @@ describe('a SUBSCRIBE', () => {
     expect(again.map(statusOf)).toEqual([401])
   })
 
-  test('of bob to bob is 200 with Expires at once, and a NOTIFY with the full state follows [RFC6665-4.2.1.1a] [RFC6665-4.2.1.2] [RFC6665-8.3] [RFC3680-4.5a] [RFC3261-8.1.1.8a] [RFC3261-20.15] [RFC6665-3.2.1c] [RFC6665-8.2.1]', async () => {
+  test('of bob to bob is 200 with Expires at once, and a NOTIFY with the full state follows [RFC6665-4.2.1.1a] [RFC6665-4.2.1.2] [RFC6665-8.3] [RFC3680-4.5a] [RFC3261-8.1.1.8a] [RFC3261-8.1.1b] [RFC3261-8.1.1.6] [RFC3261-20.15] [RFC6665-3.2.1c] [RFC6665-8.2.1]', async () => {
     await register()
     const before = world.cluster.clock.now()
     const { answer, notifies } = await subscribe(['Expires: 600', 'Accept: application/reginfo+xml'])
@@ -84,6 +84,8 @@ describe('a SUBSCRIBE', () => {
     expect(world.cluster.clock.now()).toBe(before)
     expect(notifies).toHaveLength(1)
     const [notify = ''] = notifies
+    for (const name of ['via', 'from', 'to', 'call-id', 'cseq']) expect(headersOf(notify, name), name).toHaveLength(1)
+    expect(headersOf(notify, 'max-forwards')).toEqual(['70'])
     expect(headersOf(notify, 'event')).toEqual(['reg'])
     expect(headersOf(notify, 'content-type')).toEqual(['application/reginfo+xml'])
     expect(headersOf(notify, 'contact')).toEqual([expect.stringMatching(/^<sip:[^>]+>$/)])
