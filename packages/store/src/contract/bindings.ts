@@ -32,6 +32,15 @@ function registerContract(at: () => World): void {
     expect(bindings).toEqual([{ ...shown, callId: 'call-1', cseq: 7, userAgent: 'phone/1', registrationHash: 7 }])
   })
 
+  it('MUST keep which edge the NAT before a contact knows', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const flow = { transport: 'udp', address: '192.0.2.1', port: 40000, edgeId: '', flowId: 0, natEdge: 'edge-1.a' }
+    await value(store.location.register(update(aor, 1, [contact('sip:a@10.0.0.5', { flow }), contact('sip:b@h')])))
+    const { bindings } = await value(store.location.locate(aor))
+    expect(bindings.find(({ uri }) => uri === 'sip:a@10.0.0.5')?.flow).toEqual(flow)
+  })
+
   it('MUST answer a query without changing anything', async () => {
     const { store, name } = open(at)
     const aor = name('sip:alice')
@@ -181,7 +190,7 @@ function roomContract(at: () => World): void {
     const { store, name } = open(at)
     const aor = name('sip:alice')
     await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
-    const racing = ['b', 'c'].map((user) =>
+    const racing = ['b', 'c'].map(async (user) =>
       store.location.register(update(aor, 1, [contact(`sip:${user}@h`)], { ...replacing, callId: user })),
     )
     for (const outcome of await Promise.all(racing)) expect(outcome.state).toBe('stored')
