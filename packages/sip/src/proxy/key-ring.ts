@@ -20,6 +20,8 @@ export interface RingKey {
   readonly target: SipKey
   readonly loop: SipKey
   readonly token: SipKey
+  /** What edges say to one another. */
+  readonly relay: SipKey
   /** 32 bytes each: what encrypts a temporary GRUU, and what proves it. */
   readonly gruuSeal: Buffer
   readonly gruuProof: Buffer
@@ -57,6 +59,7 @@ const deriveKey = (id: number, secret: Buffer): RingKey => {
     target: derive('target'),
     loop: derive('loop'),
     token: derive('token'),
+    relay: derive('relay'),
     gruuSeal: bytes('gruu seal'),
     gruuProof: bytes('gruu proof'),
   }

@@ -18,4 +18,8 @@ export class ProxyCounts {
   challengesDropped = 0
   /** 2xx that came when their server transaction had failed or ended. */
   lateDiscarded = 0
+  /** Branches that another edge began. */
+  resumed = 0
+  /** Contexts that another edge has taken over. */
+  surrendered = 0
 }

@@ -118,6 +118,43 @@ export class StatefulProxy implements TransactionUser {
     return branch
   }
 
+  /**
+   * Goes on with a branch of an INVITE that began elsewhere. Its ring time or Timer C starts anew; nothing is sent before Timer A.
+   *
+   * @param edits filled for the context's request, so that they make what was sent
+   */
+  resume(context: ProxyContext, edits: Edits, id: string, uri: string, peer: Peer, ringMs: number): ProxyBranch {
+    const branch = new ProxyBranch(context, id, uri, peer, ringMs)
+    context.addBranch(branch)
+    this.counts.resumed += 1
+    const end = edits.encodeInto(this.out, 0)
+    branch.client = this.layer.resumeClient(id, this.out, 0, end, peer, branch)
+    this.deadlines.arm(branch, branch.client === undefined ? 0 : ringMs || this.timers.timerCMs, this.nowMs)
+    return branch
+  }
+
+  /** A branch that ended elsewhere with a failure: it counts, though its response is not at hand. */
+  resumeEnded(context: ProxyContext, id: string, uri: string, peer: Peer, status: number): void {
+    const branch = new ProxyBranch(context, id, uri, peer, 0)
+    context.addBranch(branch)
+    context.onFinal(branch, status)
+  }
+
+  /** Another edge runs this transaction now: all of it ends here at once, and nothing is sent. */
+  surrender(context: ProxyContext): void {
+    this.counts.surrendered += 1
+    for (const branch of context.branches) {
+      this.deadlines.disarm(branch)
+      const { client } = branch
+      if (client === undefined) continue
+      this.layer.abort(client)
+      branch.client = undefined
+      this.onClientGone?.(client)
+    }
+    context.user.onSurrender?.(context)
+    this.drop(context)
+  }
+
   /** A final response of our own; closes the context, and cancels what is pending. */
   respond(context: ProxyContext, status: number, reason: string, headers = ''): void {
     this.upstream.respond(context, status, reason, headers)

@@ -68,6 +68,7 @@ export class ClientTransactions {
     end: number,
     peer: Peer,
     context: unknown,
+    sends = true,
   ): ClientTransaction | undefined {
     if (!this.#hasRoom()) return undefined
     const key = method === METHOD.OTHER ? clientKey(branch, buf, start, buf.indexOf(0x20, start), method) : branch
@@ -82,7 +83,7 @@ export class ClientTransactions {
     table.set(key, tx)
     this.#byId[tx.id] = tx
     this.count++
-    this.#start(tx, buf, start, end)
+    this.#start(tx, buf, start, end, sends)
     return tx
   }
 
@@ -147,7 +148,7 @@ export class ClientTransactions {
     return false
   }
 
-  #start(tx: ClientTransaction, buf: Buffer, start: number, end: number): void {
+  #start(tx: ClientTransaction, buf: Buffer, start: number, end: number, sends: boolean): void {
     const { counts } = this.#shared
     if (tx.isInvite) counts.inviteClients++
     else counts.nonInviteClients++
@@ -155,7 +156,7 @@ export class ClientTransactions {
     const isNeverResent = !tx.isInvite && (tx.bits & BITS.RELIABLE) !== 0
     if (!isNeverResent) keep(this.#shared, tx.isInvite ? this.#invites : this.#requests, tx, buf, start, end)
     this.#enter(tx, row)
-    if (!send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
+    if (sends && !send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
   }
 
   /** [RFC3261-17.1.4] What could not be sent is told at the next tick: the one who sends may not be called back yet. */

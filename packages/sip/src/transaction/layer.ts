@@ -7,7 +7,7 @@
 // Races: a transport error reported from inside `io.send` waits for the next tick; an event for a transaction that
 // has ended is ignored.
 import type { Buffer } from 'node:buffer'
-import type { SipMessage } from '../message/index.ts'
+import { METHOD, type SipMessage } from '../message/index.ts'
 import type { ClientTransaction } from './client-transaction.ts'
 import { ClientTransactions } from './client-transactions.ts'
 import { createCounts, type TransactionCounts } from './counts.ts'
@@ -78,6 +78,11 @@ export class TransactionLayer {
     return this.#servers.find(msg, key)
   }
 
+  /** By its key alone: for messages of other edges about it. Not for RFC 2543 senders, whose keys are not unique. */
+  findServerByKey(key: string): ServerTransaction | undefined {
+    return this.#servers.findByKey(key)
+  }
+
   /** The INVITE that this CANCEL is about. [RFC3261-9.2] */
   findInviteOfCancel(msg: SipMessage): ServerTransaction | undefined {
     return this.#servers.find(msg, cancelledKey(msg))
@@ -119,6 +124,21 @@ export class TransactionLayer {
     context: unknown,
   ): ClientTransaction | undefined {
     return this.#clients.create(branch, method, buf, start, end, peer, context)
+  }
+
+  /**
+   * Goes on with an INVITE client transaction that began elsewhere: in Calling, with Timer B from its start and the next copy at
+   * Timer A. `buf[start, end)` is the request as it was sent; nothing is sent now. undefined as with `createClient`.
+   */
+  resumeClient(
+    branch: string,
+    buf: Buffer,
+    start: number,
+    end: number,
+    peer: Peer,
+    context: unknown,
+  ): ClientTransaction | undefined {
+    return this.#clients.create(branch, METHOD.INVITE, buf, start, end, peer, context, false)
   }
 
   /**

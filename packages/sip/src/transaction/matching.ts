@@ -7,6 +7,7 @@
 // LF occurs in none of the fields before the Via, ';' in no branch, and a branch with the cookie does not begin
 // with '!', so different fields never give one key.
 import { Buffer } from 'node:buffer'
+import type { ViaView } from '../header/index.ts'
 import { METHOD, type SipMessage } from '../message/index.ts'
 
 const COOKIE = Buffer.from('z9hG4bK', 'latin1')
@@ -20,10 +21,11 @@ const SEMICOLON = 0x3b
 let scratch = Buffer.allocUnsafeSlow(4096)
 
 /** Whether the branch was made by RFC 3261 rules: the magic cookie and something behind it. */
-export const hasMagicCookie = (msg: SipMessage): boolean => {
-  const start = msg.viaBranchStart
-  if (start < 0 || msg.viaBranchEnd - start <= COOKIE.length) return false
-  for (let i = 0; i < COOKIE.length; i++) if (msg.buf[start + i] !== COOKIE[i]) return false
+export const hasMagicCookie = (msg: SipMessage): boolean => isCookie(msg.buf, msg.viaBranchStart, msg.viaBranchEnd)
+
+const isCookie = (buf: Buffer, start: number, end: number): boolean => {
+  if (start < 0 || end - start <= COOKIE.length) return false
+  for (let i = 0; i < COOKIE.length; i++) if (buf[start + i] !== COOKIE[i]) return false
   return true
 }
 
@@ -33,6 +35,20 @@ export const serverKey = (msg: SipMessage): string =>
 
 /** Key of the INVITE that this CANCEL is about. [RFC3261-9.2] */
 export const cancelledKey = (msg: SipMessage): string => keyFor(msg, METHOD.INVITE)
+
+/**
+ * Key of the INVITE server transaction that a response answers, from the Via below ours, as the sender of the request wrote it.
+ * undefined for an RFC 2543 sender, whose key needs more than a response carries.
+ */
+export const answeredInviteKey = (response: SipMessage, upstream: ViaView): string | undefined => {
+  const { branchStart, branchEnd, hostStart, hostEnd, port } = upstream
+  if (!isCookie(response.buf, branchStart, branchEnd)) return undefined
+  scratch[0] = LETTER_BASE + METHOD.INVITE
+  let at = put(response.buf, branchStart, branchEnd, 1)
+  scratch[at++] = SEMICOLON
+  at = putPlace(response.buf, hostStart, hostEnd, port, at)
+  return scratch.latin1Slice(0, at)
+}
 
 /** To tag as text, '' without one. */
 export const toTagOf = (msg: SipMessage): string =>
@@ -69,11 +85,14 @@ const putMethod = (msg: SipMessage, method: number): number => {
   return at + 1
 }
 
-const putSentBy = (msg: SipMessage, from: number): number => {
-  let at = putLower(msg.buf, msg.viaHostStart, msg.viaHostEnd, from)
-  if (msg.viaPort >= 0) {
+const putSentBy = (msg: SipMessage, from: number): number =>
+  putPlace(msg.buf, msg.viaHostStart, msg.viaHostEnd, msg.viaPort, from)
+
+const putPlace = (buf: Buffer, hostStart: number, hostEnd: number, port: number, from: number): number => {
+  let at = putLower(buf, hostStart, hostEnd, from)
+  if (port >= 0) {
     scratch[at++] = COLON
-    at = putNumber(msg.viaPort, at)
+    at = putNumber(port, at)
   }
   return at
 }

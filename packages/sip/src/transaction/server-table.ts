@@ -17,6 +17,11 @@ export class ServerTable {
     return tx === undefined || tx.legacy === undefined ? tx : findByTag(tx, msg)
   }
 
+  findByKey(key: string): ServerTransaction | undefined {
+    const tx = this.#byKey.get(key)
+    return tx?.legacy === undefined ? tx : undefined
+  }
+
   /** false: the key is in use. */
   add(tx: ServerTransaction): boolean {
     const first = tx.key === this.#missed ? undefined : this.#byKey.get(tx.key)

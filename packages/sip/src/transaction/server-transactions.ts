@@ -52,6 +52,10 @@ export class ServerTransactions {
     return this.#table.find(msg, key)
   }
 
+  findByKey(key: string): ServerTransaction | undefined {
+    return this.#table.findByKey(key)
+  }
+
   create(msg: SipMessage, key: string, peer: Peer, context: unknown): ServerTransaction | undefined {
     const { counts, limits, keptBytes } = this.#shared
     if (this.count >= limits.maxServers || keptBytes >= limits.maxKeptBytes) {
