@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // UDP, TCP and the location of servers: everything between the pure SIP core and the network.
+export type { AdmissionLimits } from './admission.ts'
+export { StreamAdmission } from './admission.ts'
 export { defaultPort } from './default-port.ts'
 export type { ListenPlace, TransportErrorCode } from './errors.ts'
 export { listenError, TRANSPORT_ERROR, TransportError } from './errors.ts'
@@ -12,8 +14,9 @@ export { createNodeResolver } from './resolve/node-resolver.ts'
 export type { AddressRecord, DnsResolver, NaptrRecord, SrvRecord } from './resolve/resolver.ts'
 export type { PacketSource, ResponseTarget, ViaTarget } from './response-target.ts'
 export { responseTarget } from './response-target.ts'
-export type { TcpCounters, TcpLimits, TcpListener, TcpOptions, TcpPlace } from './tcp.ts'
-export { createFlowIds, DEFAULT_TCP_LIMITS, TcpTransport } from './tcp.ts'
+export { createFlowIds, StreamTransport } from './stream-transport.ts'
+export type { StreamCounters, StreamLimits, StreamListener, StreamOptions, StreamPlace } from './stream-types.ts'
+export { TcpTransport } from './tcp.ts'
 export type {
   CloseReason,
   Connection,

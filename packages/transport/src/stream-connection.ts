@@ -5,45 +5,27 @@
 // that may overtake our last answer. Memory: at most maxQueuedBytes out, and what the framer's limits allow in.
 import type { Socket } from 'node:net'
 import { FRAME, StreamFramer } from '@tandem/sip'
-import type { TcpCounters, TcpLimits } from './tcp.ts'
-import type { CloseReason, Connection, StreamSink, TransportName } from './types.ts'
-
-/** What a connection needs of its transport. */
-export interface ConnectionHost {
-  readonly sink: StreamSink
-  readonly counters: TcpCounters
-  readonly limits: TcpLimits
-  now(): number
-  /** The connection has bytes for flush() at the end of this turn. */
-  onDirty(conn: StreamConnection): void
-  onGone(conn: StreamConnection): void
-}
-
-export interface ConnectionIdentity {
-  readonly id: number
-  readonly transport: TransportName
-  readonly inbound: boolean
-  readonly remoteAddress: string
-  readonly remotePort: number
-}
+import { StrangerWatch } from './proxy-protocol.ts'
+import type { ConnectionHost, ConnectionIdentity, PooledConnection } from './stream-types.ts'
+import type { CloseReason, TransportName } from './types.ts'
 
 const FIRST_BUFFER_BYTES = 2_048
 const CRLF = Buffer.from('\r\n')
 /** How long an ended connection may take to write what it has and see the peer's end. */
 const LINGER_MS = 2_000
 
-export class StreamConnection implements Connection {
+export class StreamConnection implements PooledConnection {
   readonly id: number
   readonly transport: TransportName
   readonly reliable = true
   readonly inbound: boolean
   readonly remoteAddress: string
   readonly remotePort: number
+  readonly verifiedNames: readonly string[]
   localAddress = ''
   localPort = 0
   isOpen = true
   context: unknown = undefined
-  /** True while it is in the transport's list of connections to flush. */
   isDirty = false
   readonly #socket: Socket
   readonly #host: ConnectionHost
@@ -56,8 +38,16 @@ export class StreamConnection implements Connection {
   /** When the unfinished message at the end of the stream began; -1 where there is none. */
   #partialSinceMs = -1
   #endedMs = -1
+  #strangers: StrangerWatch | undefined
+  readonly #isLateWriter: boolean
 
-  constructor(host: ConnectionHost, socket: Socket, identity: ConnectionIdentity) {
+  /** @param readyEvent of the socket, for an outgoing one: `secureConnect` where nothing may leave before */
+  constructor(
+    host: ConnectionHost,
+    socket: Socket,
+    identity: ConnectionIdentity,
+    readyEvent: 'connect' | 'secureConnect' = 'connect',
+  ) {
     this.#host = host
     this.#socket = socket
     this.id = identity.id
@@ -65,10 +55,13 @@ export class StreamConnection implements Connection {
     this.inbound = identity.inbound
     this.remoteAddress = identity.remoteAddress
     this.remotePort = identity.remotePort
+    this.verifiedNames = identity.verifiedNames ?? []
+    this.#isLateWriter = readyEvent === 'secureConnect'
+    this.#strangers = identity.inbound ? new StrangerWatch() : undefined
     this.#isConnecting = !identity.inbound
     this.#lastActivityMs = host.now()
     if (identity.inbound) this.#readLocalPlace()
-    else socket.once('connect', () => this.#onConnect())
+    else socket.once(readyEvent, () => this.#onConnect())
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('error', () => this.#onError())
     socket.once('close', () => this.#onClose())
@@ -98,11 +91,10 @@ export class StreamConnection implements Connection {
     this.#end('localClosed')
   }
 
-  /** Writes what this turn has queued. Called by the transport. */
   flush(): void {
     const used = this.#pendingUsed
     const pending = this.#pending
-    if (used === 0 || pending === undefined) return
+    if (used === 0 || pending === undefined || (this.#isConnecting && this.#isLateWriter)) return
     this.#pendingUsed = 0
     if (this.#socket.destroyed || this.#socket.writableEnded) return
     this.#host.counters.writes++
@@ -113,7 +105,6 @@ export class StreamConnection implements Connection {
     if (this.#socket.writableLength > 0) this.#pending = undefined
   }
 
-  /** Drops it at once, with what is queued. */
   abort(reason: CloseReason): void {
     this.isOpen = false
     this.#reason ??= reason
@@ -122,7 +113,6 @@ export class StreamConnection implements Connection {
     this.#socket.destroy()
   }
 
-  /** Applies the deadlines. Called by the transport now and then. */
   sweep(nowMs: number): void {
     const limits = this.#host.limits
     if (this.#endedMs >= 0) {
@@ -142,7 +132,7 @@ export class StreamConnection implements Connection {
     this.#reason ??= reason
     this.#endedMs = this.#host.now()
     this.flush()
-    if (this.#isConnecting && this.#socket.writableLength === 0) this.#socket.destroy()
+    if (this.#isConnecting && (this.#isLateWriter || this.#socket.writableLength === 0)) this.#socket.destroy()
     else this.#socket.end()
   }
 
@@ -167,16 +157,29 @@ export class StreamConnection implements Connection {
     this.#readLocalPlace()
     this.#host.counters.connected++
     this.#host.sink.onOpen?.(this)
+    if (this.#pendingUsed > 0) this.#host.onDirty(this)
   }
 
   #onData(chunk: Buffer): void {
     this.#host.counters.bytesReceived += chunk.length
     if (!this.isOpen) return
     this.#lastActivityMs = this.#host.now()
+    if (this.#strangers !== undefined && this.#isStranger(this.#strangers, chunk)) return
     this.#framer.push(chunk)
     while (this.isOpen && this.#readFrame()) {
       // Each frame is handled by readFrame, until more bytes are needed or the connection is closed.
     }
+  }
+
+  /** A PROXY header from whom nobody trusts with one. */
+  #isStranger(watch: StrangerWatch, chunk: Buffer): boolean {
+    if (watch.sees(chunk)) {
+      this.#host.counters.proxyHeadersOfStrangers++
+      this.abort('framing')
+      return true
+    }
+    if (!watch.isOpen) this.#strangers = undefined
+    return false
   }
 
   /** False where nothing more can be read now. */

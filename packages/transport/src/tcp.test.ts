@@ -6,7 +6,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { FRAMING_ERROR } from '@tandem/sip'
 import { buildRequest, waitUntil } from '@tandem/test-kit'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createFlowIds, type TcpOptions, TcpTransport } from './tcp.ts'
+import { createFlowIds } from './stream-transport.ts'
+import type { StreamOptions } from './stream-types.ts'
+import { TcpTransport } from './tcp.ts'
 import type { CloseReason, Connection } from './types.ts'
 
 const MESSAGE = buildRequest({ method: 'OPTIONS' })
@@ -48,7 +50,7 @@ class Recorder {
   }
 }
 
-function open(options: Omit<TcpOptions, 'sink'> = {}) {
+function open(options: Omit<StreamOptions, 'sink'> = {}) {
   const sink = new Recorder()
   const time = { now: 0 }
   const transport = new TcpTransport({ sink, now: () => time.now, ...options })
@@ -56,7 +58,7 @@ function open(options: Omit<TcpOptions, 'sink'> = {}) {
   return { sink, transport, time }
 }
 
-async function listening(options: Omit<TcpOptions, 'sink'> = {}) {
+async function listening(options: Omit<StreamOptions, 'sink'> = {}) {
   const opened = open(options)
   const { port } = await opened.transport.listen({ address: '127.0.0.1', port: 0 })
   return { ...opened, port }

@@ -55,6 +55,7 @@ export type CloseReason =
   | 'connectFailed'
   | 'connectTimeout'
   | 'slowReader'
+  | 'pingTimeout'
   | 'partialMessage'
   | 'framing'
   | 'reset'
@@ -74,6 +75,8 @@ export interface Connection {
   readonly localPort: number
   /** False from the moment it is closed or lost: send() does nothing then. */
   readonly isOpen: boolean
+  /** The SIP domains that the peer's certificate proves [RFC5922-7.1], in lower case; none without one, or where it is not valid. */
+  readonly verifiedNames: readonly string[]
   /** Bytes accepted by send() that the kernel has not taken yet. */
   readonly queuedBytes: number
   /** The user's own; the transport never reads it. */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Who gets in: connections in total and per source, handshakes under way and handshakes a second. One object serves every transport of an
+// edge, so a source has one share and not one per port. Handshakes beyond the rate wait in order; each costs a signature, and those
+// who are talking already must not wait for it.
+// Invariants: a place that enter() gave is given back exactly once, by leave(); a queue of waiting handshakes is bounded by maxHandshakes.
+import { performance } from 'node:perf_hooks'
+
+export interface AdmissionLimits {
+  readonly maxConnections: number
+  /** Inbound ones per IPv4 address or IPv6 /64. */
+  readonly maxConnectionsPerSource: number
+  /** Handshakes under way or waiting, of TLS, WebSocket and PROXY headers. */
+  readonly maxHandshakes: number
+  /** TLS handshakes that are begun in a second. */
+  readonly handshakesPerSecond: number
+}
+
+export const DEFAULT_ADMISSION_LIMITS: AdmissionLimits = {
+  maxConnections: 20_000,
+  maxConnectionsPerSource: 256,
+  maxHandshakes: 1_000,
+  handshakesPerSecond: 250,
+}
+
+/** The share of a second's handshakes that may begin at once. */
+const BURST = 0.1
+const DRAIN_MS = 10
+
+export class StreamAdmission {
+  readonly limits: AdmissionLimits
+  /** Handshakes under way or waiting. */
+  handshakes = 0
+  readonly #now: () => number
+  readonly #perSource = new Map<string, number>()
+  readonly #queue: (() => void)[] = []
+  #open = 0
+  #tokens: number
+  #filledMs: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(limits: Partial<AdmissionLimits> = {}, now: () => number = () => performance.now()) {
+    this.limits = { ...DEFAULT_ADMISSION_LIMITS, ...limits }
+    this.#now = now
+    this.#tokens = this.#burst
+    this.#filledMs = now()
+  }
+
+  get connections(): number {
+    return this.#open
+  }
+
+  get isFull(): boolean {
+    return this.#open >= this.limits.maxConnections
+  }
+
+  get isHandshakeBound(): boolean {
+    return this.handshakes >= this.limits.maxHandshakes
+  }
+
+  /** Takes a place of the total; the source may be unknown yet. */
+  enter(): void {
+    this.#open++
+  }
+
+  leave(): void {
+    this.#open--
+  }
+
+  /** False: the source has as many as it may. @param source its key, see source-key.ts */
+  enterSource(source: string): boolean {
+    const held = this.#perSource.get(source) ?? 0
+    if (held >= this.limits.maxConnectionsPerSource) return false
+    this.#perSource.set(source, held + 1)
+    return true
+  }
+
+  leaveSource(source: string): void {
+    const left = (this.#perSource.get(source) ?? 1) - 1
+    if (left <= 0) this.#perSource.delete(source)
+    else this.#perSource.set(source, left)
+  }
+
+  /** Begins a TLS handshake now, or in its turn when this second has had its share. */
+  beginHandshake(begin: () => void): void {
+    if (this.#queue.length === 0 && this.#takeToken()) return begin()
+    this.#queue.push(begin)
+    this.#timer ??= setTimeout(() => this.#drain(), DRAIN_MS)
+  }
+
+  get #burst(): number {
+    return Math.max(1, this.limits.handshakesPerSecond * BURST)
+  }
+
+  #takeToken(): boolean {
+    const nowMs = this.#now()
+    const gained = ((nowMs - this.#filledMs) * this.limits.handshakesPerSecond) / 1_000
+    this.#tokens = Math.min(this.#burst, this.#tokens + gained)
+    this.#filledMs = nowMs
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+
+  #drain(): void {
+    this.#timer = undefined
+    while (this.#queue.length > 0 && this.#takeToken()) this.#queue.shift()?.()
+    if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#drain(), DRAIN_MS)
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Whom a certificate proves, case by case. That real certificates are written as these texts is tested in tls.test.ts.
+import { expect, it } from 'vitest'
+import { provesName, servedNames, sipIdentities } from './sip-identities.ts'
+
+const of = (subjectAltName: string | undefined, subject = 'CN=cn.test') => ({ subject, subjectAltName })
+
+it.each([
+  ['RFC5922-7.1', 'URI:sip:A.test, DNS:b.test', ['a.test']],
+  ['RFC5922-7.1', 'URI:SIP:a.test;transport=tls, URI:sip:c.test:5061', ['a.test', 'c.test']],
+  ['RFC5922-7.1', 'URI:sips:a.test, URI:sip:user@c.test, URI:https://d.test/, DNS:b.test', ['b.test']],
+  ['RFC5922-7.1', 'URI:sip:user;a=b@c.test', []],
+  ['RFC5922-7.1', 'DNS:"b.test, DNS:evil.test", DNS:c.test', ['b.test, dns:evil.test', 'c.test']],
+  ['RFC5922-7.1', 'email:a@b.test, IP Address:192.0.2.1', []],
+  ['RFC5922-7.1', undefined, ['cn.test']],
+])('[%s] of %s', (_cite, text, expected) => {
+  expect(sipIdentities(of(text))).toEqual(expected)
+})
+
+it('a CN counts only where it is a host name', () => {
+  expect(sipIdentities(of(undefined, 'O=Somebody\nCN=The Company'))).toEqual([])
+  expect(sipIdentities(of(undefined, ''))).toEqual([])
+})
+
+it.each([
+  ['DNS:b.test', 'B.TEST.', true],
+  ['DNS:b.test', 'a.b.test', false],
+  ['DNS:*.b.test', 'a.b.test', false],
+  ['DNS:.b.test', 'a.b.test', false],
+  ['IP Address:2001:DB8:0:0:0:0:0:1', '2001:db8::1', true],
+  ['DNS:192.0.2.1', '192.0.2.1', false],
+])('[RFC5922-7.2] %s proves %s: %s', (text, name, expected) => {
+  expect(provesName(of(text), name)).toBe(expected)
+})
+
+it('a server chooses by every name', () => {
+  expect(servedNames(of('URI:sip:a.test, DNS:*.b.test, DNS:a.test'))).toEqual(['*.b.test', 'a.test'])
+})

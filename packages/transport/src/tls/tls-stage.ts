@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The handshake of accepted connections: a TLS server that listens nowhere and takes sockets that are open. One for TLS, one for secure
+// WebSockets. Which handshake belongs to which socket is told by the remote place, which is unique while it is open.
+// Left out: session tickets that other edges could take; each process has keys of its own.
+import type { Socket } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { TlsCredentials } from './credentials.ts'
+import { sipIdentities } from './sip-identities.ts'
+
+export type ClientCertificates = 'none' | 'request' | 'require'
+
+export interface TlsOptions {
+  readonly credentials: TlsCredentials
+  /** [RFC5922-7.4] Whether clients are asked for a certificate, and must have a valid one. */
+  readonly clientCertificates: ClientCertificates
+}
+
+export class TlsStage {
+  readonly #server: Server
+  readonly #waiting = new Map<string, { onDone: (secure: TLSSocket) => void; onFailed: () => void }>()
+
+  constructor({ credentials, clientCertificates }: TlsOptions) {
+    this.#server = createServer({
+      ...credentials.serverOptions,
+      noDelay: true,
+      requestCert: clientCertificates !== 'none',
+      rejectUnauthorized: clientCertificates === 'require',
+      SNICallback: (name, done) => done(null, credentials.contextFor(name)),
+    })
+    credentials.onChange(() => this.#server.setSecureContext(credentials.serverOptions))
+    this.#server.on('secureConnection', (secure) => this.#take(secure)?.onDone(secure))
+    this.#server.on('tlsClientError', (_error, secure) => this.#take(secure)?.onFailed())
+  }
+
+  /** One of both is called, unless the socket closes before. */
+  shakeHands(socket: Socket, onDone: (secure: TLSSocket) => void, onFailed: () => void): void {
+    const key = keyOf(socket)
+    this.#waiting.set(key, { onDone, onFailed })
+    socket.once('close', () => this.#waiting.delete(key))
+    this.#server.emit('connection', socket)
+  }
+
+  #take(socket: Socket): { onDone: (secure: TLSSocket) => void; onFailed: () => void } | undefined {
+    const key = keyOf(socket)
+    const waiting = this.#waiting.get(key)
+    this.#waiting.delete(key)
+    return waiting
+  }
+}
+
+/** [RFC5922-7.4] The domains of a peer whose certificate OpenSSL has found valid. */
+export function verifiedNamesOf(secure: TLSSocket): string[] {
+  if (!secure.authorized) return []
+  const certificate = secure.getPeerX509Certificate()
+  return certificate === undefined ? [] : sipIdentities(certificate)
+}
+
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`
+}
