@@ -8,6 +8,7 @@ export const TRANSPORT_ERROR = {
   portForbidden: { kind: 'fatal', sipStatus: 0, meaning: 'the process may not listen on the port' },
   listenFailed: { kind: 'fatal', sipStatus: 0, meaning: 'listening failed for another reason' },
   badCertificate: { kind: 'fatal', sipStatus: 0, meaning: 'a certificate, key or CA file can not be read or used' },
+  udpBatchUnavailable: { kind: 'fatal', sipStatus: 0, meaning: 'the UDP addon is required and can not be loaded' },
   hostNotFound: { kind: 'expected', sipStatus: 404, meaning: 'DNS has no server for the host' },
   dnsFailed: { kind: 'expected', sipStatus: 503, meaning: 'DNS did not answer, or with an error' },
   transportUnsupported: { kind: 'expected', sipStatus: 503, meaning: 'no transport that both sides support' },

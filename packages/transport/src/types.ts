@@ -28,6 +28,16 @@ export interface UdpCounters {
   dropped: number
   /** Errors that a send met at once or that the socket reported later. */
   errors: number
+  // The rest is known to the native addon alone.
+  /** Datagrams longer than a receive slot, not delivered. */
+  truncated?: number
+  /** Datagrams that the kernel dropped because its receive buffer was full (SO_RXQ_OVFL). Known when the next one arrives. */
+  kernelDropped?: number
+  /** ICMP errors: the network reported a destination as unreachable. */
+  unreachable?: number
+  /** Batches received, and batches handed to the kernel. */
+  batches?: number
+  flushes?: number
 }
 
 /** An open UDP socket. It is a transaction layer's idea of an unreliable peer's sender too. */
@@ -38,6 +48,10 @@ export interface UdpListener {
   readonly port: number
   readonly family: 4 | 6
   readonly counters: Readonly<UdpCounters>
+  /** The native addon, or node:dgram. */
+  readonly implementation?: 'batch' | 'dgram'
+  /** During onDatagram: the address that the datagram was sent to, where the addon is bound to a wildcard; else `address`. */
+  readonly localAddress?: string
   /**
    * Sends the bytes [start, end) to a numeric address. They may be reused as soon as it returns. May be called many times a
    * turn; an implementation that batches sends at flush() or at the end of the turn.

@@ -1,64 +1,52 @@
 // SPDX-License-Identifier: MIT
-// UDP over real sockets on loopback, where the kernel's buffer never fills: that case is played with the socket's methods replaced.
-// Not tested here: the native batch addon.
-import { Socket } from 'node:dgram'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+// The contract of UDP listeners, on real sockets on loopback, held by node:dgram and by the native addon; and the choice between the two.
+// Not tested here: what only one of them does (udp-dgram.test.ts, udp-batch.test.ts).
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { UdpListener } from './types.ts'
 import { createUdpListener, type UdpOptions } from './udp.ts'
+import { addonOrReason, openListener, turn } from './udp-testing.ts'
 
-interface Seen {
-  text: string
-  address: string
-  port: number
-}
-
+const found = addonOrReason()
 const opened: UdpListener[] = []
+
 afterEach(async () => {
   vi.restoreAllMocks()
   await Promise.all(opened.splice(0).map((listener) => listener.close()))
 })
 
-async function open(address = '127.0.0.1', seen: Seen[] = [], options: Partial<UdpOptions> = {}) {
-  let wake = (): void => {}
-  const sink = {
-    onDatagram(buf: Buffer, start: number, end: number, from: string, port: number): void {
-      seen.push({ text: buf.toString('latin1', start, end), address: from, port })
-      wake()
-    },
-  }
-  const listener = await createUdpListener({
-    address,
-    port: options.port ?? 0,
-    sink,
-    setting: '--base-port',
-    ...options,
-  })
-  opened.push(listener)
-  const waitFor = async (count: number): Promise<void> => {
-    while (seen.length < count) await new Promise<void>((resolve) => (wake = resolve))
-  }
-  return { listener, seen, waitFor }
+async function open(given: Partial<UdpOptions> = {}, onDatagram?: UdpOptions['sink']['onDatagram']) {
+  const one = await openListener(given, onDatagram)
+  opened.push(one.listener)
+  return one
 }
 
-describe('createUdpListener', () => {
+const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
+
+describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) => {
+  beforeEach((context) => {
+    if (batch === 'require' && typeof found === 'string') context.skip(`the UDP addon: ${found}`)
+  })
+  const pair = async (given: Partial<UdpOptions> = {}) =>
+    [await open({ batch, ...given }), await open({ batch, ...given })] as const
+
   it.each(['127.0.0.1', '::1'])(
     'sends and receives on %s with the true source [RFC3581-3bc] [RFC3261-18.1.1l]',
     async (address) => {
-      const a = await open(address)
-      const b = await open(address)
+      const [a, b] = await pair({ address })
       const bytes = Buffer.from('..OPTIONS..')
       a.listener.send(bytes, 2, 9, b.listener.port, address)
       await b.waitFor(1)
       expect(b.seen).toEqual([{ text: 'OPTIONS', address, port: a.listener.port }])
+      await turn()
       expect(a.listener.counters).toMatchObject({ sent: 1, sentBytes: 7, errors: 0, dropped: 0 })
       expect(b.listener.counters).toMatchObject({ received: 1, receivedBytes: 7 })
-      expect(b.listener.family).toBe(address.includes(':') ? 6 : 4)
+      expect(b.listener).toMatchObject({ address, family: address.includes(':') ? 6 : 4, transport: 'udp' })
+      expect(b.listener.implementation).toBe(batch === 'off' ? 'dgram' : 'batch')
     },
   )
 
   it('lets the caller reuse its bytes after each of many sends in one turn', async () => {
-    const a = await open()
-    const b = await open()
+    const [a, b] = await pair()
     const bytes = Buffer.alloc(8)
     for (let i = 0; i < 100; i++) {
       bytes.write(String(i).padStart(8, '0'))
@@ -70,86 +58,199 @@ describe('createUdpListener', () => {
     expect(b.seen.map((datagram) => Number(datagram.text))).toEqual(Array.from({ length: 100 }, (_, i) => i))
   })
 
-  it('sends a datagram of the largest size and drops a larger one, counted [RFC3261-18.1.1c]', async () => {
-    const a = await open()
-    const b = await open()
+  it('sends what was written in a timer, a microtask and a callback, without flush()', async () => {
+    const [a, b] = await pair()
+    const say = (text: string): void => a.listener.send(Buffer.from(text), 0, text.length, b.listener.port, '127.0.0.1')
+    setTimeout(() => say('timer'), 1)
+    setImmediate(() => say('immediate'))
+    queueMicrotask(() => say('microtask'))
+    process.nextTick(() => say('tick'))
+    await b.waitFor(4)
+    expect(b.seen.map((datagram) => datagram.text).sort()).toEqual(['immediate', 'microtask', 'tick', 'timer'])
+  })
+
+  it('answers out of the callback, at once and from a microtask', async () => {
+    const echo = await open({ batch }, (buf, start, end, address, port, listener) => {
+      listener.send(buf, start, end, port, address)
+      queueMicrotask(() => listener.send(Buffer.from('later'), 0, 5, port, address))
+    })
+    const client = await open({ batch })
+    for (let i = 0; i < 50; i++) client.listener.send(Buffer.from('now'), 0, 3, echo.listener.port, '127.0.0.1')
+    await client.waitFor(100)
+    expect(client.seen.filter(({ text }) => text === 'now')).toHaveLength(50)
+  })
+
+  it('delivers the largest datagram, and drops a larger one, counted [RFC3261-18.1.1c]', async () => {
+    const [a, b] = await pair()
     const bytes = Buffer.alloc(70_000, 'x')
     a.listener.send(bytes, 0, 65_508, b.listener.port, '127.0.0.1')
     a.listener.send(bytes, 0, 65_507, b.listener.port, '127.0.0.1')
     await b.waitFor(1)
+    await turn()
     expect(b.seen[0]?.text.length).toBe(65_507)
     expect(a.listener.counters).toMatchObject({ dropped: 1, sent: 1 })
   })
 
+  it('delivers an empty datagram', async () => {
+    const [a, b] = await pair()
+    a.listener.send(Buffer.alloc(0), 0, 0, b.listener.port, '127.0.0.1')
+    await b.waitFor(1)
+    expect(b.seen).toEqual([{ text: '', address: '127.0.0.1', port: a.listener.port }])
+  })
+
   it.each([0, -1, 65_536])('drops a datagram to port %i, counted', async (port) => {
-    const { listener } = await open()
+    const { listener } = await open({ batch })
     listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
     expect(listener.counters).toMatchObject({ dropped: 1, sent: 0 })
   })
 
-  it('does nothing after close, and closes twice', async () => {
-    const { listener } = await open()
-    await listener.close()
-    await listener.close()
-    listener.send(Buffer.from('x'), 0, 1, 5060, '127.0.0.1')
-    expect(listener.counters).toMatchObject({ sent: 0, dropped: 1 })
+  it.each([
+    ['a name', 'localhost', 4],
+    ['no text', '', 4],
+    ['a number out of range', '127.0.0.256', 4],
+    ['a shorter form', '127.1', 4],
+    ['a NUL behind it', '127.0.0.1\0', 4],
+    ['a long text', '1'.repeat(10_000), 4],
+    ['brackets', '[::1]', 6],
+    ['the other family', '::1', 4],
+    ['the other family', '127.0.0.1', 6],
+    ['a zone that is none', '::1%', 6],
+  ] as const)('drops a datagram to %s, counted: %j on IPv%i', async (_name, address, family) => {
+    const { listener } = await open({ batch, address: LOOPBACK[family] })
+    for (let k = 0; k < 2; k++) listener.send(Buffer.from('x'), 0, 1, 5060, address)
+    expect(listener.counters).toMatchObject({ dropped: 2, sent: 0 })
+  })
+
+  it.each([
+    [-1, 1],
+    [0, 2],
+    [1, 0],
+  ])('drops bytes %i to %i of one byte, counted: nothing else of its memory leaves', async (start, end) => {
+    const { listener } = await open({ batch })
+    listener.send(Buffer.from('x'), start, end, 5060, '127.0.0.1')
+    expect(listener.counters).toMatchObject({ dropped: 1, sent: 0 })
+  })
+
+  it('takes a burst of 10,000 datagrams, each once and whole', async () => {
+    const [a, b] = await pair({ recvBufferBytes: 4 << 20 })
+    const bytes = Buffer.alloc(600, '.')
+    for (let sent = 0; sent < 10_000; ) {
+      for (let k = 0; k < 500; k++) {
+        bytes.write(String(sent++).padStart(8, '0'))
+        a.listener.send(bytes, 0, 600, b.listener.port, '127.0.0.1')
+      }
+      await b.waitFor(sent)
+    }
+    expect(b.seen.every(({ text }, i) => text.length === 600 && Number(text.slice(0, 8)) === i)).toBe(true)
+    expect(b.listener.counters).toMatchObject({ received: 10_000, errors: 0 })
+  })
+
+  it('delivers nothing after close() within a callback, and closes twice', async () => {
+    const closing = await open({ batch }, (_buf, _start, _end, _address, _port, listener) => void listener.close())
+    const other = await open({ batch })
+    const { port } = closing.listener
+    for (let i = 0; i < 20; i++) other.listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
+    await closing.waitFor(1)
+    for (let i = 0; i < 5; i++) await turn()
+    expect(closing.seen).toHaveLength(1)
+    await closing.listener.close()
+    closing.listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
+    closing.listener.flush()
+    expect(closing.listener.counters).toMatchObject({ sent: 0, dropped: 1 })
+    const again = await open({ batch, port })
+    expect(again.listener.port).toBe(port)
+  })
+
+  it('sends what was written before close()', async () => {
+    const [a, b] = await pair()
+    a.listener.send(Buffer.from('bye'), 0, 3, b.listener.port, '127.0.0.1')
+    await a.listener.close()
+    await b.waitFor(1)
+    expect(b.seen[0]?.text).toBe('bye')
+  })
+
+  it('loses only the datagram whose sink throws; the exception is uncaught, as it should be', async () => {
+    const caught: unknown[] = []
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    process.on('uncaughtException', (error) => caught.push(error))
+    try {
+      const a = await open({ batch })
+      const b = await open({ batch }, (buf, start) => {
+        if (buf[start] === 0x62) throw new Error('bug')
+      })
+      for (const text of ['a', 'b', 'c']) a.listener.send(Buffer.from(text), 0, 1, b.listener.port, '127.0.0.1')
+      await b.waitFor(3)
+      await turn()
+      expect(b.seen.map(({ text }) => text)).toEqual(['a', 'b', 'c'])
+      expect(caught).toMatchObject([{ message: 'bug' }])
+    } finally {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of others) process.on('uncaughtException', listener)
+    }
+  })
+
+  it('overwrites what a sink keeps, where it is told to', async () => {
+    const kept: [Buffer, number, number][] = []
+    const b = await open({ batch, poison: true }, (buf, start, end) => kept.push([buf, start, end]))
+    const a = await open({ batch })
+    a.listener.send(Buffer.from('secret'), 0, 6, b.listener.port, '127.0.0.1')
+    await b.waitFor(1)
+    await turn()
+    const [[buf, start, end] = [Buffer.alloc(0), 0, 0]] = kept
+    expect(buf.subarray(start, end)).toEqual(Buffer.alloc(6, 0xa5))
   })
 
   it('names address, port and setting where the port is taken', async () => {
-    const { listener } = await open()
-    await expect(open('127.0.0.1', [], { port: listener.port })).rejects.toMatchObject({
+    const { listener } = await open({ batch })
+    await expect(open({ batch, port: listener.port })).rejects.toMatchObject({
       code: 'portTaken',
       message: `UDP 127.0.0.1 port ${listener.port} is taken by another process; free it or change --base-port.`,
     })
   })
 
   it('names the address where the machine does not have it', async () => {
-    await expect(open('192.0.2.1')).rejects.toMatchObject({
+    await expect(open({ batch, address: '192.0.2.1' })).rejects.toMatchObject({
       code: 'addressNotLocal',
       message: expect.stringContaining('192.0.2.1'),
     })
   })
 
   it('shares a port where asked to', async () => {
-    const first = await open('127.0.0.1', [], { reusePort: true })
-    const second = await open('127.0.0.1', [], { reusePort: true, port: first.listener.port })
+    const first = await open({ batch, reusePort: true })
+    const second = await open({ batch, reusePort: true, port: first.listener.port })
     expect(second.listener.port).toBe(first.listener.port)
   })
 
-  it('keeps the bytes of datagrams that wait for the kernel, up to the bound, and reuses its memory after', async () => {
-    const { listener } = await open('127.0.0.1', [], { maxQueuedBytes: 300_000 })
-    const waiting: Buffer[] = []
-    let isFull = true
-    vi.spyOn(Socket.prototype, 'send').mockImplementation(((slab: Buffer, offset: number, length: number) => {
-      waiting.push(slab.subarray(offset, offset + length))
-    }) as Socket['send'])
-    vi.spyOn(Socket.prototype, 'getSendQueueCount').mockImplementation(() => (isFull ? waiting.length : 0))
-    vi.spyOn(Socket.prototype, 'getSendQueueSize').mockImplementation(() => waiting.length * 60_000)
-    const bytes = Buffer.alloc(60_000)
-    for (let i = 0; i < 100; i++) listener.send(bytes.fill(i), 0, bytes.length, 5060, '127.0.0.1')
-    expect(waiting.every((datagram, i) => datagram.every((byte) => byte === i))).toBe(true)
-    expect(waiting.length).toBeLessThanOrEqual(300_000 / 60_000 + 4)
-    expect(listener.counters).toMatchObject({ sent: waiting.length, dropped: 100 - waiting.length })
-    isFull = false
-    waiting.length = 0
-    for (let i = 0; i < 3; i++) listener.send(bytes, 0, 100, 5060, '127.0.0.1')
-    expect(new Set(waiting.slice(1).map((datagram) => datagram.byteOffset)).size).toBe(1)
+  it('listens for IPv6 alone on the IPv6 wildcard', async () => {
+    const first = await open({ batch, address: '::' })
+    const second = await open({ batch, address: '0.0.0.0', port: first.listener.port })
+    expect([first.listener.family, second.listener.family]).toEqual([6, 4])
+  })
+})
+
+describe('createUdpListener', () => {
+  const missing = () => ({ addon: undefined, reason: 'it was not built' }) as const
+  const options = { address: '127.0.0.1', port: 0, sink: { onDatagram: () => {} } }
+
+  it('falls back to node:dgram without the addon, and says why once', async () => {
+    const onFallback = vi.fn()
+    const listener = await createUdpListener({ ...options, onFallback }, missing)
+    opened.push(listener)
+    expect(listener.implementation).toBe('dgram')
+    expect(onFallback.mock.calls).toEqual([['it was not built']])
   })
 
-  it('counts and tells what the socket reports', async () => {
-    const errors: Error[] = []
-    const listener = await createUdpListener({
-      address: '127.0.0.1',
-      port: 0,
-      sink: { onDatagram: () => {} },
-      onError: (error) => errors.push(error),
+  it('refuses to open without the addon where it is required', async () => {
+    await expect(createUdpListener({ ...options, batch: 'require' }, missing)).rejects.toMatchObject({
+      code: 'udpBatchUnavailable',
+      message: 'The UDP addon is required and not there: it was not built.',
     })
-    opened.push(listener)
-    vi.spyOn(Socket.prototype, 'send').mockImplementation(() => {
-      throw new Error('EBADF')
-    })
-    listener.send(Buffer.from('x'), 0, 1, 5060, '127.0.0.1')
-    expect(listener.counters).toMatchObject({ errors: 1, sent: 0 })
-    expect(errors).toMatchObject([{ message: 'EBADF' }])
+  })
+
+  it('does not look for the addon where it is off', async () => {
+    const load = vi.fn(missing)
+    opened.push(await createUdpListener({ ...options, batch: 'off' }, load))
+    expect(load).not.toHaveBeenCalled()
   })
 })

@@ -1,171 +1,35 @@
 // SPDX-License-Identifier: MIT
-// UDP over node:dgram, the fallback of the native batch addon and of the same shape.
-// Sending: numeric addresses only. The `lookup` option answers synchronously, so that send() reaches the kernel before it returns, with no
-// DNS, no nextTick, no callback. Where the kernel's buffer is full libuv queues a reference to the bytes, so each datagram goes out from a
-// slab of this file's own: the caller's bytes are free on return. The copy is below what can be measured beside the system call.
-// Measured (bench/udp-send.mjs, 600 bytes on loopback): send(buf, offset, length, port, address) costs 3.4 µs of CPU on a quiet machine, a
-// view in an array the same, a callback up to 0.5 µs more, a connect()ed socket 0.8 µs less, but that one receives from one peer only.
-// Receiving costs 8 to 9 µs: node allocates 64 KiB for each datagram and shrinks it, and no option changes that.
-// Left out: send errors that the kernel reports at once (unreachable network) are not visible without a callback per send; the
-// transaction timers cover them. Only what the socket emits is counted.
-import { createSocket, type Socket } from 'node:dgram'
-import { listenError } from './errors.ts'
-import type { DatagramSink, UdpCounters, UdpListener } from './types.ts'
+// A UDP listener: through the native batch addon where it can be had, else through node:dgram. Both are held by one contract
+// (udp.test.ts), so that a user does not see which it is.
+import { type LoadResult, loadAddon } from '@tandem/udp-batch'
+import { listenError, TransportError } from './errors.ts'
+import type { UdpListener } from './types.ts'
+import { openBatchListener } from './udp-batch.ts'
+import { openDgramListener } from './udp-dgram.ts'
+import type { UdpOptions } from './udp-options.ts'
 
-export interface UdpOptions {
-  /** Numeric; a wildcard ('0.0.0.0', '::') listens on all addresses of its family. */
-  readonly address: string
-  /** 0: any free port. */
-  readonly port: number
-  readonly sink: DatagramSink
-  /** Several processes share the port (SO_REUSEPORT). */
-  readonly reusePort?: boolean
-  readonly recvBufferBytes?: number
-  readonly sendBufferBytes?: number
-  /** Bytes that may wait for the kernel before further datagrams are dropped and counted. 4 MiB where absent. */
-  readonly maxQueuedBytes?: number
-  /** The setting that chooses address and port, named when they are taken. */
-  readonly setting?: string
-  /** Each error of the socket after it was opened; they are counted too. */
-  readonly onError?: (error: Error) => void
-}
+export type { UdpOptions } from './udp-options.ts'
 
-const SLAB_BYTES = 1 << 18
-const MAX_UDP_PAYLOAD = 65_507
-const DEFAULT_MAX_QUEUED_BYTES = 4 << 20
+/** Overwrites each datagram when its sink returns, in the whole process: how suites find who keeps offsets. */
+const POISONED = process.env.TANDEM_UDP_POISON === '1'
 
 /** Opens a UDP socket. Rejects with a TransportError whose message is a sentence for the user. */
-export async function createUdpListener(options: UdpOptions): Promise<UdpListener> {
-  const family = options.address.includes(':') ? 6 : 4
-  const socket = createSocket({
-    type: family === 6 ? 'udp6' : 'udp4',
-    ipv6Only: family === 6,
-    reuseAddr: false,
-    reusePort: options.reusePort ?? false,
-    lookup: family === 6 ? numericLookup6 : numericLookup4,
-    ...(options.recvBufferBytes === undefined ? {} : { recvBufferSize: options.recvBufferBytes }),
-    ...(options.sendBufferBytes === undefined ? {} : { sendBufferSize: options.sendBufferBytes }),
-  })
-  await bind(socket, options)
-  return new DgramListener(socket, family, options)
+export async function createUdpListener(options: UdpOptions, load: () => LoadResult = loadAddon): Promise<UdpListener> {
+  const wanted = { poison: POISONED, ...options }
+  const addon = options.batch === 'off' ? undefined : addonFor(options, load())
+  try {
+    return addon === undefined ? await openDgramListener(wanted) : openBatchListener(addon, wanted)
+  } catch (error) {
+    const { address, port, setting = 'its setting' } = options
+    throw listenError(error as NodeJS.ErrnoException, { transport: 'udp', address, port, setting })
+  }
 }
 
-function bind(socket: Socket, options: UdpOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => {
-      const place = { transport: 'udp', address: options.address, port: options.port, setting: settingOf(options) }
-      socket.close()
-      reject(listenError(error, place))
-    }
-    socket.once('error', onError)
-    socket.bind({ port: options.port, address: options.address, exclusive: true }, () => {
-      socket.off('error', onError)
-      resolve()
-    })
-  })
-}
-
-function settingOf(options: UdpOptions): string {
-  return options.setting ?? 'its setting'
-}
-
-type LookupCallback = (error: Error | null, address: string, family: number) => void
-
-// node passes (host, callback) or (host, options, callback), by its version.
-function numericLookup4(host: string, options: unknown, callback?: unknown): void {
-  ;((callback ?? options) as LookupCallback)(null, host, 4)
-}
-
-function numericLookup6(host: string, options: unknown, callback?: unknown): void {
-  ;((callback ?? options) as LookupCallback)(null, host, 6)
-}
-
-class DgramListener implements UdpListener {
-  readonly transport = 'udp'
-  readonly reliable = false
-  readonly address: string
-  readonly port: number
-  readonly family: 4 | 6
-  readonly counters: UdpCounters
-  readonly #socket: Socket
-  readonly #sink: DatagramSink
-  readonly #maxQueuedBytes: number
-  readonly #onError: ((error: Error) => void) | undefined
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-  #slabUsed = 0
-  #isOpen = true
-
-  constructor(socket: Socket, family: 4 | 6, options: UdpOptions) {
-    const bound = socket.address()
-    this.#socket = socket
-    this.#sink = options.sink
-    this.#maxQueuedBytes = options.maxQueuedBytes ?? DEFAULT_MAX_QUEUED_BYTES
-    this.#onError = options.onError
-    this.address = bound.address
-    this.port = bound.port
-    this.family = family
-    this.counters = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, queued: 0, dropped: 0, errors: 0 }
-    socket.on('message', (bytes, source) => this.#onMessage(bytes, source.address, source.port))
-    socket.on('error', (error) => this.#fail(error))
+function addonFor(options: UdpOptions, result: LoadResult) {
+  if (result.addon !== undefined) return result.addon
+  if (options.batch === 'require') {
+    throw new TransportError('udpBatchUnavailable', `The UDP addon is required and not there: ${result.reason}.`)
   }
-
-  send(buf: Buffer, start: number, end: number, port: number, address: string): void {
-    const length = end - start
-    if (!this.#isOpen || length > MAX_UDP_PAYLOAD || port <= 0 || port > 65_535) {
-      this.counters.dropped++
-      return
-    }
-    if (this.#slabUsed + length > SLAB_BYTES && !this.#renewSlab()) return
-    const at = this.#slabUsed
-    buf.copy(this.#slab, at, start, end)
-    try {
-      this.#socket.send(this.#slab, at, length, port, address)
-    } catch (error) {
-      this.#fail(error as Error)
-      return
-    }
-    this.counters.sent++
-    this.counters.sentBytes += length
-    // Nothing waits: the kernel has the bytes, and the same place, warm in the cache, serves the next datagram.
-    if (this.#socket.getSendQueueCount() === 0) this.#slabUsed = 0
-    else this.#keep(at + length)
-  }
-
-  flush(): void {}
-
-  close(): Promise<void> {
-    if (!this.#isOpen) return Promise.resolve()
-    this.#isOpen = false
-    return new Promise((resolve) => {
-      this.#socket.close(() => resolve())
-    })
-  }
-
-  #onMessage(bytes: Buffer, address: string, port: number): void {
-    this.counters.received++
-    this.counters.receivedBytes += bytes.length
-    this.#sink.onDatagram(bytes, 0, bytes.length, address, port, this)
-  }
-
-  /** The datagram waits: libuv refers to its bytes, so its part of the slab is used up. */
-  #keep(used: number): void {
-    this.counters.queued++
-    this.#slabUsed = used
-  }
-
-  /** False, and a counted drop, where too much waits already. The old slab lives as long as libuv refers to it. */
-  #renewSlab(): boolean {
-    if (this.#socket.getSendQueueSize() > this.#maxQueuedBytes) {
-      this.counters.dropped++
-      return false
-    }
-    this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
-    this.#slabUsed = 0
-    return true
-  }
-
-  #fail(error: Error): void {
-    this.counters.errors++
-    this.#onError?.(error)
-  }
+  options.onFallback?.(result.reason)
+  return undefined
 }
