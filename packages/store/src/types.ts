@@ -10,6 +10,8 @@ export interface Flow {
   /** Edge that holds the connection, with its incarnation; '' where any edge can send. */
   edgeId: string
   flowId: number
+  /** Set where a NAT stands before a UDP contact: the edge that it knows, with its incarnation. */
+  natEdge?: string | undefined
 }
 
 export interface Binding {

@@ -48,6 +48,7 @@ export class EdgeCounts {
   statelessFailures = 0
   internalHops = 0
   flowFailures = 0
+  calleesPinned = 0
   answersLate = 0
   failovers = 0
   recursions = 0
@@ -100,6 +101,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   statelessFailures: 'Requests that were to pass without a transaction and had no way.',
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
   flowFailures: 'Requests for a flow that is gone.',
+  calleesPinned: 'Responses whose Contact a NAT hides: later requests go where the first one went.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',
   failovers: 'Branches sent to another endpoint or flow because one failed.',
   recursions: '3xx responses whose Contacts were followed.',

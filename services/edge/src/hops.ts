@@ -26,6 +26,7 @@ import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop
 import type { Membership } from './membership.ts'
 import { isMulticast } from './multicast.ts'
 import { isBehindNat } from './nat.ts'
+import { isBehindNatInDialog } from './nat-in-dialog.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import { ResponseRetry } from './response-retry.ts'
@@ -142,7 +143,7 @@ export class Hops {
     }
     const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
-    if (flow?.transport === 'udp' && isBehindNat(place.target.host, flow.address)) {
+    if (flow?.transport === 'udp' && (flow.natEdge !== undefined || isBehindNat(place.target.host, flow.address))) {
       return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, uri, true))
     }
     this.toPlace(place, uri, onHop, share)
@@ -209,11 +210,11 @@ export class Hops {
     return connection && streamPeer(connection, internal ? internalFacing : (tcpFacing as Facing))
   }
 
-  /** How in-dialog requests go back to whom a request came from. */
-  sideOf(peer: EdgePeer, viaHost: string): TokenSide {
+  /** How in-dialog requests go back to whom this request came from. */
+  sideOf(peer: EdgePeer, request: SipMessage): TokenSide {
     if (peer instanceof StreamPeer) return { kind: 'flow', edgeHash: this.options.edgeHash, flowId: peer.connection.id }
-    if (viaHost === peer.address) return NO_SIDE
-    return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.port }
+    if (!(peer instanceof UdpPeer) || !isBehindNatInDialog(request, peer)) return NO_SIDE
+    return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.sourcePort }
   }
 
   /** @param first where it goes when the flow is gone, '' for nowhere */
@@ -363,11 +364,3 @@ export function requestUriOf(uri: string): string {
   const bare = mark < 0 ? uri : uri.slice(0, mark)
   return bare.includes('ethod=') ? bare.replace(/;method=[^;]*/i, '') : bare
 }
-
-/** Host of the topmost Via, as the previous hop wrote it; IPv6 without brackets. */
-export function viaHost(msg: SipMessage): string {
-  const isBracketed = msg.buf[msg.viaHostStart] === OPEN_BRACKET
-  return isBracketed ? msg.text(msg.viaHostStart + 1, msg.viaHostEnd - 1) : msg.text(msg.viaHostStart, msg.viaHostEnd)
-}
-
-const OPEN_BRACKET = 0x5b

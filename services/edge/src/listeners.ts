@@ -81,8 +81,11 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
         ...place,
         port: config.sipPort,
         sink: source,
-        recvBufferBytes: UDP_BUFFER_BYTES,
-        sendBufferBytes: UDP_BUFFER_BYTES,
+        recvBufferBytes: config.udp.receiveBufferBytes,
+        sendBufferBytes: config.udp.sendBufferBytes,
+        dscp: config.udp.dscp,
+        batch: config.udp.batch,
+        onFallback: (reason) => logger.info(`UDP without batches (node:dgram): ${reason}`),
         onError: (error) => logger.warn({ err: error }, 'UDP socket error'),
       })
       listeners.udp = udp
@@ -112,9 +115,6 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   listeners.closers = opened
   return listeners
 }
-
-/** Room for some ten thousand datagrams; the kernel cuts it to its own limit. */
-const UDP_BUFFER_BYTES = 4 * 1024 * 1024
 
 class OpenListeners implements Listeners {
   readonly edgeId: string
@@ -192,7 +192,7 @@ export class UdpSource implements PeerSource {
     const maddr = this.obeysMaddr ? maddrOf(msg) : undefined
     if (maddr !== undefined) return new UdpPeer(this.listener as UdpListener, this.facing, maddr, viaPort)
     const port = msg.viaRportStart >= 0 ? this.port : viaPort
-    return new UdpPeer(this.listener as UdpListener, this.facing, this.address, port)
+    return new UdpPeer(this.listener as UdpListener, this.facing, this.address, port, this.port)
   }
 }
 

@@ -1,43 +1,109 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether a contact over UDP is reached where it says, or only where its REGISTER came from: a phone behind a NAT names an address
-// that means something in its own network alone. A public address is believed, whoever registers it: a REGISTER may bind any
-// contact [RFC3261-10.2].
-// Leaves out a NAT that the phone's Via shows and its Contact does not.
+// Whether a NAT stands between a phone and us (docs/nat.md): what the phone says of itself, in Contact and Via, against where its
+// packets come from. A public Contact that is nobody's here is believed, whoever registers it: a REGISTER may bind any contact
+// [RFC3261-10.2].
+// Leaves out names, but for those that mean something at home only: they are not looked up for this.
 import { BlockList, SocketAddress } from 'node:net'
+import type { SipMessage } from '@tandem/sip'
 import { numericHost } from '@tandem/transport'
 
-/** Addresses that mean something in their own network only: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */
-const OWN_NETWORK = new BlockList()
-for (const [network, bits] of [
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['100.64.0.0', 10],
-  ['169.254.0.0', 16],
-  ['127.0.0.0', 8],
-] as const) {
-  OWN_NETWORK.addSubnet(network, bits, 'ipv4')
+/** Networks whose addresses mean something inside only: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */
+const OWN_NETWORKS: readonly BlockList[] = (
+  [
+    ['10.0.0.0', 8, 'ipv4'],
+    ['172.16.0.0', 12, 'ipv4'],
+    ['192.168.0.0', 16, 'ipv4'],
+    ['100.64.0.0', 10, 'ipv4'],
+    ['169.254.0.0', 16, 'ipv4'],
+    ['127.0.0.0', 8, 'ipv4'],
+    ['fc00::', 7, 'ipv6'],
+    ['fe80::', 10, 'ipv6'],
+    ['::1', 128, 'ipv6'],
+  ] as const
+).map(([network, bits, family]) => {
+  const list = new BlockList()
+  list.addSubnet(network, bits, family)
+  return list
+})
+
+/** Which of them an address belongs to; -1 for an address of the whole world. */
+function ownNetworkOf(address: string): number {
+  const family = address.includes(':') ? 'ipv6' : 'ipv4'
+  return OWN_NETWORKS.findIndex((list) => list.check(address, family))
 }
-OWN_NETWORK.addSubnet('fc00::', 7, 'ipv6')
-OWN_NETWORK.addSubnet('fe80::', 10, 'ipv6')
-OWN_NETWORK.addAddress('::1', 'ipv6')
 
 /** @param contactHost as the URI has it, IPv6 in brackets @param sourceAddress of its REGISTER, without brackets */
 export function isBehindNat(contactHost: string, sourceAddress: string): boolean {
   if (contactHost === sourceAddress) return false
   const address = numericHost(contactHost)
-  // No host at all, or digits and dots that are no address: only the source is left.
-  if (address === undefined) return contactHost.endsWith('.invalid') || /^[0-9.]+$/.test(contactHost)
-  return OWN_NETWORK.check(address, familyOf(address)) && !isSameAddress(address, sourceAddress)
+  if (address === undefined) return isNameAtHome(contactHost)
+  return ownNetworkOf(address) >= 0 && !isSameAddress(address, sourceAddress)
 }
+
+/** No host that anybody else could find (RFC 6761, RFC 6762, RFC 8375), or digits and dots that are no address. */
+function isNameAtHome(host: string): boolean {
+  return /^[0-9.]+$/.test(host) || /(?:^|\.)(?:invalid|local|localhost|lan|home\.arpa)\.?$/i.test(host)
+}
+
+/** Where a request came from, as its socket says. */
+export interface Source {
+  readonly address: string
+  readonly port: number
+}
+
+/**
+ * Whether the topmost Via names another place than the packet came from [RFC3261-18.2.1] [RFC3581-4]. Another port alone counts
+ * where rport asks for it: who does not ask may listen at the port of its Via only.
+ */
+export function viaShowsNat(msg: SipMessage, { address, port }: Source): boolean {
+  if (isTextAt(msg, msg.viaHostStart, msg.viaHostEnd, address)) {
+    return msg.viaRportStart >= 0 && (msg.viaPort < 0 ? DEFAULT_PORT : msg.viaPort) !== port
+  }
+  const host = msg.text(msg.viaHostStart, msg.viaHostEnd)
+  const numeric = numericHost(host)
+  return numeric === undefined ? isNameAtHome(host) : !isSameAddress(numeric, address)
+}
+
+const DEFAULT_PORT = 5060
+
+/**
+ * Whether a binding over UDP is reached where its REGISTER came from and nowhere else. A Contact that is the phone's own picture of
+ * itself, the same as in its Via, is no better than that; one that stands where the packets come from is behind the NAT's own address.
+ */
+export function isBoundBehindNat(msg: SipMessage, contactHost: string, source: Source): boolean {
+  if (isBehindNat(contactHost, source.address)) return true
+  if (!viaShowsNat(msg, source)) return false
+  const address = numericHost(contactHost) ?? contactHost
+  if (isSameAddress(address, source.address)) return true
+  return contactHost.toLowerCase() === msg.text(msg.viaHostStart, msg.viaHostEnd).toLowerCase()
+}
+
+/**
+ * Whether a Contact names a network of its own that is not that of the place where the peer was reached. Two addresses of one
+ * network are believed: within it each can be reached.
+ */
+export function isContactElsewhere(contactHost: string, reachedAt: string): boolean {
+  if (contactHost === reachedAt) return false
+  const address = numericHost(contactHost)
+  if (address === undefined) return isNameAtHome(contactHost)
+  const network = ownNetworkOf(address)
+  return network >= 0 && network !== ownNetworkOf(reachedAt)
+}
+
+/** Whether these bytes are this text, compared as they stand; brackets of IPv6 around them are passed over. */
+export function isTextAt(msg: SipMessage, start: number, end: number, text: string): boolean {
+  const { buf } = msg
+  const skip = buf[start] === OPEN_BRACKET ? 1 : 0
+  if (end - start - 2 * skip !== text.length) return false
+  for (let k = 0; k < text.length; k += 1) if (buf[start + skip + k] !== text.charCodeAt(k)) return false
+  return true
+}
+
+const OPEN_BRACKET = 0x5b
 
 /** IPv6 has many texts for one address [RFC5952-1]; sources come in the shortest. */
 function isSameAddress(contact: string, source: string): boolean {
   if (!contact.includes(':') || !source.includes(':')) return contact === source
   return new SocketAddress({ address: contact, family: 'ipv6' }).address === source
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return address.includes(':') ? 'ipv6' : 'ipv4'
 }

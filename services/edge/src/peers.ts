@@ -23,14 +23,17 @@ export class UdpPeer implements EdgePeer {
   readonly transport = 'udp'
   readonly address: string
   readonly port: number
+  /** Where its packets come from; `port` is where its responses go. */
+  readonly sourcePort: number
   readonly facing: Facing
   private readonly listener: UdpListener
 
-  constructor(listener: UdpListener, facing: Facing, address: string, port: number) {
+  constructor(listener: UdpListener, facing: Facing, address: string, port: number, sourcePort = port) {
     this.listener = listener
     this.facing = facing
     this.address = address
     this.port = port
+    this.sourcePort = sourcePort
   }
 
   send(buf: Buffer, start: number, end: number): boolean {

@@ -28,6 +28,7 @@ import {
   type VerifiedToken,
   ViaView,
 } from '@tandem/sip'
+import { pinCallee } from './callee-pin.ts'
 import type { EdgeCore } from './core.ts'
 import { forwardAck, receiveInDialog } from './in-dialog.ts'
 import { receiveInitialRequest } from './initial-request.ts'
@@ -127,7 +128,7 @@ export class Receiver {
     if (client === undefined) return receiveStrayResponse(core, msg, internal)
     // [RFC3261-18.1.2a] a Via that is not ours
     if (!(client.peer as EdgePeer).facing.isSentBy(msg)) core.counts.droppedStrayResponse += 1
-    else core.layer.receiveResponse(client, msg)
+    else core.layer.receiveResponse(client, pinCallee(core, msg, client.peer as EdgePeer) ?? msg)
   }
 
   private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {

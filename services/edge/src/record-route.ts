@@ -6,7 +6,7 @@
 import { encodeToken, METHOD, type SipMessage, URI_SCHEME } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { fromTag } from './describe.ts'
-import { type NextHop, viaHost } from './hops.ts'
+import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 
 /**
@@ -35,7 +35,7 @@ export function recordRouteOf(
   trust: SideTrust = NO_TRUST,
 ): string {
   const { sourceTrusted: callerTrusted, targetTrusted: calleeTrusted } = trust
-  const caller = core.hops.sideOf(upstream, viaHost(request))
+  const caller = core.hops.sideOf(upstream, request)
   const fields = { callRef, caller, callee: hop.side, isStateless, callerTrusted, calleeTrusted }
   const callId = request.text(request.callIdStart, request.callIdEnd)
   const token = encodeToken(fields, core.ring, callId, fromTag(request))

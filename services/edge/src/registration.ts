@@ -17,6 +17,7 @@ import {
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { headerText } from './describe.ts'
+import { bindingFlow } from './nat-flow.ts'
 import { type EdgePeer, flowOf } from './peers.ts'
 import { askedExpiresOf, expiresHeaderOf, refusedBody } from './register-checks.ts'
 import { answerHeaders, keepAliveS, type Registration } from './registration-answer.ts'
@@ -142,7 +143,11 @@ function updateOf(core: EdgeCore, request: SipMessage, peer: EdgePeer, asked: As
     callId: request.text(request.callIdStart, request.callIdEnd),
     cseq: request.cseq,
     removeAll: asked.star,
-    contacts: asked.contacts.map((contact) => contactUpdate(contact, flow, asked.path)),
+    contacts: asked.contacts.map((contact) => {
+      const isFirstHop = asked.path.length === 0
+      const own = isFirstHop ? bindingFlow(core, request, peer, contact.uri.host, flow) : flow
+      return contactUpdate(contact, own, asked.path)
+    }),
     minExpiresS,
     maxExpiresS,
     defaultExpiresS,

@@ -23,7 +23,15 @@ import type { Runner } from './runner.ts'
 import { EXPIRE, LOCATE, READ_CHANGES, REGISTER, REMOVE_BINDINGS } from './scripts/bindings.ts'
 import { tagOf } from './slot.ts'
 
-type PackedFlow = [transport: string, address: string, port: number, edgeId: string, flowId: number]
+/** The last one only behind a NAT. */
+type PackedFlow = [
+  transport: string,
+  address: string,
+  port: number,
+  edgeId: string,
+  flowId: number,
+  natEdge?: string | undefined,
+]
 /** uri is '' where it is the uriKey. */
 type Payload = [
   uri: string,
@@ -114,9 +122,22 @@ function pushContact(args: Argument[], contact: ContactUpdate, userAgent: string
 
 function payloadOf(contact: ContactUpdate, userAgent: string): string {
   const { uri, uriKey, instanceId, regId, flow, path, params } = contact
-  const way: PackedFlow | 0 = flow ? [flow.transport, flow.address, flow.port, flow.edgeId, flow.flowId] : 0
-  const payload: Payload = [uri === uriKey ? '' : uri, instanceId, regId, way, [...path], params, userAgent]
+  const payload: Payload = [
+    uri === uriKey ? '' : uri,
+    instanceId,
+    regId,
+    flow ? packFlow(flow) : 0,
+    [...path],
+    params,
+    userAgent,
+  ]
   return JSON.stringify(payload)
+}
+
+function packFlow({ transport, address, port, edgeId, flowId, natEdge }: Flow): PackedFlow {
+  const plain: PackedFlow = [transport, address, port, edgeId, flowId]
+  if (natEdge !== undefined) plain.push(natEdge)
+  return plain
 }
 
 function readOutcome(reply: Reply): RegisterOutcome {
@@ -171,8 +192,9 @@ function bindingOf(held: Packed[], nowMs: number): Binding {
   }
 }
 
-function flowOf([transport, address, port, edgeId, flowId]: PackedFlow): Flow {
-  return { transport, address, port, edgeId, flowId }
+function flowOf([transport, address, port, edgeId, flowId, natEdge]: PackedFlow): Flow {
+  const plain = { transport, address, port, edgeId, flowId }
+  return natEdge === undefined ? plain : { ...plain, natEdge }
 }
 
 function readChange(entry: Reply): { aor: string; kind: ChangeKind; version: bigint } {

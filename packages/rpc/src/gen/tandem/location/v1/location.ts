@@ -161,6 +161,11 @@ export interface Flow {
   edgeId: string;
   /** The connection at that edge; 0 where there is none. */
   flowId: number;
+  /**
+   * Set where a NAT stands before a contact over UDP: the edge that it knows, because it took the REGISTER, with its incarnation.
+   * The contact is reached at `address` and `port`, whatever it says of itself.
+   */
+  natEdge?: string | undefined;
 }
 
 export interface Binding {
@@ -1677,7 +1682,7 @@ export const ContactUpdate: MessageFns<ContactUpdate> = {
 };
 
 function createBaseFlow(): Flow {
-  return { transport: "", address: "", port: 0, edgeId: "", flowId: 0 };
+  return { transport: "", address: "", port: 0, edgeId: "", flowId: 0, natEdge: undefined };
 }
 
 export const Flow: MessageFns<Flow> = {
@@ -1696,6 +1701,9 @@ export const Flow: MessageFns<Flow> = {
     }
     if (message.flowId !== 0) {
       writer.uint32(40).uint32(message.flowId);
+    }
+    if (message.natEdge !== undefined) {
+      writer.uint32(50).string(message.natEdge);
     }
     return writer;
   },
@@ -1753,6 +1761,14 @@ export const Flow: MessageFns<Flow> = {
             message.flowId = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.natEdge = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1775,6 +1791,7 @@ export const Flow: MessageFns<Flow> = {
     message.port = object.port ?? 0;
     message.edgeId = object.edgeId ?? "";
     message.flowId = object.flowId ?? 0;
+    message.natEdge = object.natEdge ?? undefined;
     return message;
   },
 };
