@@ -63,6 +63,17 @@ describe.skipIf(!sipp.available)(title, () => {
     expect(await server.result).toMatchObject({ exitCode: 0, successfulCalls: 2 })
   })
 
+  it('traces a line a message, and runs behind a prefix', async () => {
+    const server = await startSipp({ scenario: { xml: OPTIONS_SERVER }, prefix: ['env'] })
+    const target = `127.0.0.1:${server.port}`
+    const inject = 'SEQUENTIAL\nann\n'
+    const client = await runSipp({ scenario: { xml: OPTIONS_CLIENT }, target, inject, trace: 'short' })
+    expect(client.messages).toMatch(
+      /\tS\t\S+\tCSeq: ?1 OPTIONS\tOPTIONS sip:ann@.*\n.*\tR\t\S+\tCSeq: ?1 OPTIONS\tSIP\/2.0 200 OK\n/,
+    )
+    expect((await server.result).exitCode).toBe(0)
+  })
+
   it('tells a failed call from a good one', async () => {
     const server = await startSipp({ scenario: { builtin: 'uas' }, calls: 0 })
     const target = `127.0.0.1:${server.port}`

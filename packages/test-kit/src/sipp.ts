@@ -31,6 +31,10 @@ export interface SippOptions {
   readonly env?: Readonly<Record<string, string>>
   /** 30 s where absent. */
   readonly timeoutMs?: number
+  /** What `messages` holds: whole messages, or for long runs a line each. Full where absent. */
+  readonly trace?: 'full' | 'short'
+  /** Command and arguments that run it elsewhere, e.g. in a network namespace; localPort has to be given then. */
+  readonly prefix?: readonly string[]
 }
 
 export interface SippResult {
@@ -43,7 +47,10 @@ export interface SippResult {
   readonly failedCalls: number
   /** Its error file: unexpected messages in full. */
   readonly errors: string
-  /** Messages sent and received (-trace_msg). */
+  /**
+   * Messages sent and received (-trace_msg), or with the short trace tab-separated lines: day, time, seconds since 1970, S or R,
+   * Call-ID, CSeq header, start line.
+   */
   readonly messages: string
   /** stdout and stderr. */
   readonly output: string
@@ -72,7 +79,9 @@ export async function startSipp(options: SippOptions): Promise<RunningSipp> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-sipp-'))
   const port = options.localPort ?? (await freePort(options.localAddress ?? '127.0.0.1'))
   const args = await argumentsOf(options, folder, port)
-  const child = await startProcess({ command: program.path, args, cwd: folder, env: { TERM: 'dumb', ...options.env } })
+  const [command, ...rest] = [...(options.prefix ?? []), program.path, ...args]
+  const env = { TERM: 'dumb', ...options.env }
+  const child = await startProcess({ command: command as string, args: rest, cwd: folder, env })
   const result = collect(child, folder, options.timeoutMs ?? 30_000)
   const isTcp = options.transport?.startsWith('t') === true
   // A TCP client has no listening port, and a scenario can be over before it is looked at.
@@ -96,9 +105,14 @@ async function argumentsOf(options: SippOptions, folder: string, port: number): 
   const seconds = Math.ceil((options.timeoutMs ?? 30_000) / 1_000)
   args.push('-timeout', `${seconds}s`, '-timeout_error', '-nostdin', '-skip_rlimit')
   args.push('-trace_stat', '-stf', 'stats.csv', '-fd', '1', '-trace_err', '-error_file', 'errors.log')
-  args.push('-trace_msg', '-message_file', 'messages.log', ...(options.args ?? []))
+  args.push(...TRACES[options.trace ?? 'full'], ...(options.args ?? []))
   return args
 }
+
+const TRACES = {
+  full: ['-trace_msg', '-message_file', 'messages.log'],
+  short: ['-trace_shortmsg', '-shortmessage_file', 'messages.log'],
+} as const
 
 async function scenarioArguments(options: SippOptions, folder: string): Promise<string[]> {
   const args: string[] = []

@@ -69,11 +69,11 @@ function canBind(port: number): Promise<boolean> {
   })
 }
 
-/** A base port whose block is free, below the ports that the kernel gives to connections. */
-export async function freeBlock(): Promise<number> {
+/** A base port whose block is free at these offsets, below the ports that the kernel gives to connections. */
+export async function freeBlock(offsets: readonly number[] = LISTENERS): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = 10_000 + 200 * randomInt(100)
-    const free = await Promise.all(LISTENERS.map((offset) => canBind(base + offset)))
+    const free = await Promise.all(offsets.map((offset) => canBind(base + offset)))
     if (free.every(Boolean)) return base
   }
   throw new Error('no block of free ports between 10000 and 30000')
