@@ -56,7 +56,7 @@ function* sourceFiles(folder) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
       if (!SKIPPED_FOLDERS.has(entry.name)) yield* sourceFiles(path)
-    } else if (/\.(ts|lua|json)$/.test(entry.name)) yield path
+    } else if (/\.(ts|lua|json|c|h)$/.test(entry.name)) yield path
   }
 }
 
@@ -83,8 +83,8 @@ export function findNpmCli(env = process.env) {
   return candidates.map((file) => realpathSync(file)).find((file) => /npm-cli\.c?js$/.test(file))
 }
 
-/** Runs a program and shows its output only when it fails; with `shown`, always. Returns its exit status. */
-export function runQuietly(command, args, { cwd = ROOT, env = process.env, timeoutMs = 900_000 } = {}) {
+/** Runs a program and shows its output only when it fails, and not even then with `quiet`. Returns its exit status. */
+export function runQuietly(command, args, { cwd = ROOT, env = process.env, timeoutMs = 900_000, quiet = false } = {}) {
   const result = spawnSync(command, args, {
     cwd,
     env,
@@ -93,7 +93,7 @@ export function runQuietly(command, args, { cwd = ROOT, env = process.env, timeo
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  if (result.status !== 0)
+  if (result.status !== 0 && !quiet)
     say(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? result.error.message : ''}`.trimEnd())
   return result.status ?? 1
 }
@@ -156,8 +156,7 @@ function isFresherThan(file, other) {
   return existsSync(file) && statSync(file).mtimeMs >= statSync(other).mtimeMs
 }
 
-/** `tsc -b` when a source has changed since the last build that succeeded. */
-export function ensureBuilt() {
+function ensureCompiled() {
   const stamp = join(ROOT, CACHE, 'build.stamp')
   const value = sourceStamp(ROOT)
   if (stampHolds(stamp, value) && existsSync(join(ROOT, 'cli', 'dist', 'main.js'))) return
@@ -165,4 +164,17 @@ export function ensureBuilt() {
   if (runQuietly(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']) !== 0)
     fail('tandem: the build failed (see above).')
   writeStamp(stamp, value)
+}
+
+/**
+ * `tsc -b` when a source has changed since the last build that succeeded, and the native addon for this Node. A machine that can't compile
+ * C does without: the addon says why, and whoever opens a socket logs it.
+ */
+export function ensureBuilt() {
+  ensureCompiled()
+  const stamp = join(ROOT, CACHE, `addon-${process.platform}-${process.arch}-${process.versions.modules}.stamp`)
+  const value = sourceStamp(ROOT)
+  if (stampHolds(stamp, value)) return
+  const addon = join(ROOT, 'packages', 'udp-batch', 'dist', 'build-main.js')
+  if (runQuietly(process.execPath, [addon, '--require'], { quiet: true }) === 0) writeStamp(stamp, value)
 }

@@ -23,9 +23,9 @@ export class LoopbackPhone {
     this.edgePort = edgePort
   }
 
-  static async open(edgePort: number): Promise<LoopbackPhone> {
+  static async open(edgePort: number, batch: 'auto' | 'off' | 'require'): Promise<LoopbackPhone> {
     const phone = new LoopbackPhone(edgePort)
-    phone.socket = await createUdpListener({ address: HOST, port: 0, sink: phone })
+    phone.socket = await createUdpListener({ address: HOST, port: 0, batch, sink: phone })
     return phone
   }
 

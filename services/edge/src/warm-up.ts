@@ -50,11 +50,12 @@ async function placeCalls(config: EdgeConfig, calls: number, logger: Logger): Pr
   const own = await createUdpListener({
     address: HOST,
     port: 0,
+    batch: config.udp.batch,
     sink: { onDatagram: (...datagram) => source.current?.onDatagram(...datagram) },
   })
   const facing = facingOf(own, edgeId, 'udp', false)
   source.current = new UdpSource(facing, (buf, start, end, from) => receiver?.receive(buf, start, end, from))
-  const phone = await LoopbackPhone.open(own.port)
+  const phone = await LoopbackPhone.open(own.port, config.udp.batch)
   const callers = cannedCallers(phone.contact)
   const wiring = createEdgeCore({ config, logger, ...callers }, loopbackListeners(own, facing, edgeId))
   receiver = new Receiver(wiring.core)

@@ -104,6 +104,36 @@ const edge = z.strictObject({
         ),
     })
     .prefault({}),
+  udp: z
+    .strictObject({
+      batch: z
+        .enum(['auto', 'off', 'require'])
+        .default('auto')
+        .describe(
+          'Read and write UDP in batches by the native addon: where it was built (else one line in the log says why not), never, or end where it is not there.',
+        ),
+      receiveBufferBytes: z
+        .int()
+        .min(65_536)
+        .max(1 << 30)
+        .default(4_194_304)
+        .describe(
+          'Receive buffer of the socket; the kernel cuts it to net.core.rmem_max, unless the process has CAP_NET_ADMIN.',
+        ),
+      sendBufferBytes: z
+        .int()
+        .min(65_536)
+        .max(1 << 30)
+        .default(4_194_304)
+        .describe('Send buffer of the socket; net.core.wmem_max likewise.'),
+      dscp: z
+        .int()
+        .min(0)
+        .max(63)
+        .default(0)
+        .describe('DSCP of what is sent over UDP, e.g. 24 (CS3) for signalling; 0 leaves it. The native addon only.'),
+    })
+    .prefault({}),
   timers: z
     .strictObject({
       t1Ms: durationMs(10, 60_000).default(500).describe('T1, the estimate of the round trip (RFC 3261 §17).'),
