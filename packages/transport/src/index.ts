@@ -17,6 +17,13 @@ export { responseTarget } from './response-target.ts'
 export { createFlowIds, StreamTransport } from './stream-transport.ts'
 export type { StreamCounters, StreamLimits, StreamListener, StreamOptions, StreamPlace } from './stream-types.ts'
 export { TcpTransport } from './tcp.ts'
+export type { TlsFiles } from './tls/credentials.ts'
+export { TlsCredentials } from './tls/credentials.ts'
+export type { CertificateParts, Identity } from './tls/issue-certificate.ts'
+export { issueCertificate } from './tls/issue-certificate.ts'
+export type { ClientCertificates, TlsOptions } from './tls/tls-stage.ts'
+export type { TlsTransportOptions } from './tls.ts'
+export { TlsTransport } from './tls.ts'
 export type {
   CloseReason,
   Connection,
@@ -29,3 +36,6 @@ export type {
 } from './types.ts'
 export type { UdpOptions } from './udp.ts'
 export { createUdpListener } from './udp.ts'
+export type { WsPings } from './ws/ws-connection.ts'
+export type { WsTransportOptions } from './ws.ts'
+export { WsTransport } from './ws.ts'

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The handshake of WebSocket (RFC 6455 §4.2, RFC 7118 §4.1): an HTTP server that listens nowhere and takes sockets that are open. What is
+// no handshake for SIP gets an HTTP answer and the end of its connection; what is no HTTP gets the end.
+// Left out: authentication by HTTP (RFC 7118 §7 allows it); SIP's own is asked for in any case.
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { LIMITS } from '@tandem/sip'
+import { type WebSocket, WebSocketServer } from 'ws'
+
+export const SUBPROTOCOL = 'sip'
+const MAX_HEADER_BYTES = 16_384
+const MAX_MESSAGE_BYTES = LIMITS.headerSectionBytes + LIMITS.bodyBytes
+
+interface Waiting {
+  readonly onDone: (ws: WebSocket) => void
+  readonly onRefused: () => void
+}
+
+export class WsStage {
+  readonly #http: Server
+  readonly #ws: WebSocketServer
+  readonly #origins: ReadonlySet<string>
+  readonly #waiting = new WeakMap<Duplex, Waiting>()
+
+  /** @param origins those of browsers that may connect; empty for all */
+  constructor(origins: readonly string[]) {
+    this.#origins = new Set(origins.map((origin) => origin.toLowerCase()))
+    this.#ws = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      handleProtocols: () => SUBPROTOCOL,
+    })
+    this.#ws.on('wsClientError', (_error, socket) => this.#refuse(socket, 400))
+    this.#http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false })
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    this.#http.on('request', (request, response) => {
+      const { socket } = request
+      response.writeHead(426, { Upgrade: 'websocket', Connection: 'close', 'Content-Length': 0 })
+      response.end(() => socket.destroySoon())
+      this.#tellRefused(socket)
+    })
+    this.#http.on('clientError', (_error, socket) => this.#refuse(socket, 400))
+  }
+
+  /** One of both is called, unless the socket closes before. */
+  shakeHands(socket: Socket, onDone: (ws: WebSocket) => void, onRefused: () => void): void {
+    this.#waiting.set(socket, { onDone, onRefused })
+    this.#http.emit('connection', socket)
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const status = this.#refusalOf(request)
+    if (status !== 0) return this.#refuse(socket, status)
+    this.#ws.handleUpgrade(request, socket, head, (ws) => {
+      const waiting = this.#waiting.get(socket)
+      this.#waiting.delete(socket)
+      if (waiting === undefined) ws.terminate()
+      else waiting.onDone(ws)
+    })
+  }
+
+  /** 0 for none. */
+  #refusalOf({ headers }: IncomingMessage): number {
+    if (headers.upgrade?.toLowerCase() !== 'websocket') return 426
+    const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim().toLowerCase()) ?? []
+    if (!offered.includes(SUBPROTOCOL)) return 400 // [RFC7118-4.1]
+    const { origin } = headers
+    // A browser always says where its page is from [RFC6455-10.2]; others need not.
+    if (origin !== undefined && this.#origins.size > 0 && !this.#origins.has(origin.toLowerCase())) return 403
+    return 0
+  }
+
+  #refuse(socket: Duplex, status: number): void {
+    if (socket.writable) {
+      const upgrade = status === 426 ? 'Upgrade: websocket\r\n' : ''
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${upgrade}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+      )
+    }
+    this.#tellRefused(socket)
+  }
+
+  #tellRefused(socket: Duplex): void {
+    const waiting = this.#waiting.get(socket)
+    this.#waiting.delete(socket)
+    waiting?.onRefused()
+  }
+}
