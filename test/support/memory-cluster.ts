@@ -140,6 +140,7 @@ export class MemoryCluster {
     for (const { core } of this.edges) {
       core.layer.tick(now)
       core.proxy.tick(now)
+      core.natPings.tick(core, now)
     }
     this.store.tick()
   }

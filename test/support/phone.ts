@@ -2,13 +2,23 @@
 //
 // A phone on the in-memory network, as plain as one can be: it keeps what it gets as text, and says what it is told to say. It shares
 // nothing with @tandem/sip on purpose.
-import { buildRequest, buildResponse, headerValues, type InMemoryNetwork, type MemoryEndpoint } from '@tandem/test-kit'
+import { buildRequest, buildResponse, headerValues, type MemorySink } from '@tandem/test-kit'
+
+/** Where a phone's packets go: the network itself, or a NAT before it. */
+export interface PhoneNetwork {
+  endpoint(address: string, port: number, sink: MemorySink['onDatagram']): PhoneEndpoint
+}
+
+export interface PhoneEndpoint {
+  send(buf: Buffer, start: number, end: number, port: number, address: string): void
+  sendText(text: string, port: number, address: string): void
+}
 
 export class MemoryPhone {
   readonly user: string
   readonly host: string
   readonly port: number
-  readonly endpoint: MemoryEndpoint
+  readonly endpoint: PhoneEndpoint
   /** Everything that came, oldest first. */
   readonly inbox: string[] = []
   /** Called with each request that comes, after it is in the inbox. */
@@ -19,7 +29,7 @@ export class MemoryPhone {
   private serial = 0
 
   /** @param server the edge that it sends to */
-  constructor(network: InMemoryNetwork, user: string, host: string, port: number, server: MemoryPhone['server']) {
+  constructor(network: PhoneNetwork, user: string, host: string, port: number, server: MemoryPhone['server']) {
     this.user = user
     this.host = host
     this.port = port

@@ -9,6 +9,7 @@ import type { EdgeCounts } from './counts.ts'
 import type { Hops } from './hops.ts'
 import type { Membership } from './membership.ts'
 import type { EdgePeer } from './peers.ts'
+import type { NatPings } from './nat-pings.ts'
 import type { Reporter } from './reporter.ts'
 import type { StatelessWays } from './stateless-ways.ts'
 
@@ -32,6 +33,8 @@ export interface EdgeCore {
   readonly counts: EdgeCounts
   readonly logger: Logger
   /** Scratch, each used within one synchronous stretch only. */
+  /** Bindings behind a NAT that this edge keeps open. */
+  readonly natPings: NatPings
   readonly edits: Edits
   readonly out: Buffer
   /** Monotonic milliseconds. */

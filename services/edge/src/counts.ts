@@ -49,6 +49,10 @@ export class EdgeCounts {
   internalHops = 0
   flowFailures = 0
   calleesPinned = 0
+  natPings = 0
+  natPingsUnanswered = 0
+  natBindingsRefused = 0
+  natBindingsRemoved = 0
   answersLate = 0
   failovers = 0
   recursions = 0
@@ -102,6 +106,10 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
   flowFailures: 'Requests for a flow that is gone.',
   calleesPinned: 'Responses whose Contact a NAT hides: later requests go where the first one went.',
+  natPings: 'Keep-alives sent to bindings behind a NAT.',
+  natPingsUnanswered: 'OPTIONS to bindings behind a NAT that nobody answered.',
+  natBindingsRefused: 'Bindings behind a NAT that are not kept open because the table of them is full.',
+  natBindingsRemoved: 'Bindings behind a NAT removed because they answered no OPTIONS.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',
   failovers: 'Branches sent to another endpoint or flow because one failed.',
   recursions: '3xx responses whose Contacts were followed.',

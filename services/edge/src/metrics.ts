@@ -32,6 +32,11 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     'Bytes of messages that transactions keep.',
     () => core.layer.keptBytes,
   )
+  metrics.gauge(
+    'tandem_edge_nat_bindings',
+    'Bindings behind a NAT that this edge keeps open.',
+    () => core.natPings.size,
+  )
   metrics.gauge('tandem_edge_members', 'Edges that this one knows of.', () => core.membership.size)
   metrics.labelledCounter('tandem_edge_rpc_items_total', 'Items sent to a service.', 'service', () => [
     ['location', core.location.counts.items],

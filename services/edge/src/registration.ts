@@ -57,6 +57,7 @@ function answer(
 ): void {
   if (result.outcome === 'done') {
     core.counts.registrations += 1
+    core.natPings.sync(core, registration.admit.aor, result.value.bindings)
     context.keepS = keepAliveS(core) // [RFC6223-4.4]
     return core.proxy.respond(context, 200, '', answerHeaders(core, peer, registration, result.value.bindings))
   }

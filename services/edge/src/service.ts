@@ -105,6 +105,7 @@ class Edge implements EdgeService {
     try {
       core.layer.tick(now)
       core.proxy.tick(now)
+      core.natPings.tick(core, now)
     } catch (error) {
       this.options.logger.error({ err: error }, 'bug: exception while a timer fired')
     }

@@ -294,6 +294,7 @@ export class EdgeBench {
   private tick(): void {
     this.core.layer.tick(this.nowMs)
     this.core.proxy.tick(this.nowMs)
+    this.core.natPings.tick(this.core, this.nowMs)
   }
 
   private fakeUdp(): UdpListener {

@@ -22,6 +22,7 @@ import { EdgeCounts } from './counts.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
+import { NatPings } from './nat-pings.ts'
 import type { EdgeServiceOptions } from './options.ts'
 import { withOwnRequests } from './own-request.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
@@ -85,6 +86,7 @@ export function createEdgeCore(
     membership,
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
     statelessWays: new StatelessWays(config.limits.maxTransactions),
+    natPings: new NatPings(config.natPing.intervalMs, environment.random),
     counts: new EdgeCounts(),
     logger,
     edits: new Edits(),

@@ -282,6 +282,25 @@ const policy = z.strictObject({
     .describe('Digest algorithms that are offered, in this order (RFC 8760 §2.2).'),
   mintKeepMs: durationMs(1_000)
     .default(64_000)
+  natPing: z
+    .strictObject({
+      method: z
+        .enum(['crlf', 'options', 'off'])
+        .default('crlf')
+        .describe(
+          'What keeps UDP phones behind a NAT reachable: empty lines, OPTIONS requests that the phone answers, or nothing of ours.',
+        ),
+      intervalMs: durationMs(1_000, 600_000)
+        .default(25_000)
+        .describe('Time between two of them to a phone; each is up to a sixth late by chance.'),
+      maxFailures: z
+        .int()
+        .min(0)
+        .max(1_000)
+        .default(0)
+        .describe('OPTIONS without an answer in a row, after which the binding is removed; 0 never removes it.'),
+    })
+    .prefault({}),
     .describe("How long the decision on an INVITE's transaction is kept for its retransmissions."),
   setupDeadlineMs: durationMs(10_000)
     .default(600_000)
@@ -376,3 +395,10 @@ export type Config = Readonly<z.output<typeof configSchema>> & {
   /** Folder of the cluster file, else the working directory: relative paths of resources start here. */
   readonly baseDir: string
 }
+    const { method, maxFailures } = config.edge.natPing
+    if (maxFailures > 0 && method !== 'options')
+      context.addIssue({
+        code: 'custom',
+        path: ['edge', 'natPing', 'maxFailures'],
+        message: 'expected 0 unless edge.natPing.method is options: nothing else is answered',
+      })

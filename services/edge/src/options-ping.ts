@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+//
+// A ping that asks for an answer: an OPTIONS to a binding behind a NAT (RFC 3261 section 11.1). Whatever answers is alive, 481 and 405
+// as well as 200. Silence is counted; a binding that stays silent `edge.natPing.maxFailures` times in a row is removed, if that is
+// above 0, and only while location still says that it is reached at the very place that was pinged.
+//
+// Race: a REGISTER between that look and the removal is undone by it; the phone's next refresh mends that.
+
+import { randomBytes } from 'node:crypto'
+import type { location } from '@tandem/rpc'
+import { METHOD, SipMessage, scan } from '@tandem/sip'
+import type { EdgeCore } from './core.ts'
+import { requestUriOf } from './hops.ts'
+import type { NatBinding } from './nat-pings.ts'
+import { OwnRequest, ownBranch } from './own-request.ts'
+import type { EdgePeer } from './peers.ts'
+
+const ANY_VIA = 'Via: SIP/2.0/UDP invalid;branch=z9hG4bK\r\n'
+
+export function sendOptionsPing(core: EdgeCore, held: NatBinding, peer: EdgePeer): void {
+  const text = optionsText(held, peer)
+  const draft = new SipMessage()
+  const bytes = Buffer.from(text, 'latin1')
+  if (scan(draft, bytes, 0, bytes.length) !== 0) return
+  const branch = ownBranch(core.ring, draft, 0)
+  const request = Buffer.from(text.replace(ANY_VIA, peer.facing.via(branch)), 'latin1')
+  const { address, port } = held
+  const own = new OwnRequest((status, response) => {
+    if (held.address !== address || held.port !== port) return // it has registered from elsewhere meanwhile
+    if (response !== undefined) held.failures = 0
+    else if (status === 408) onSilence(core, held)
+  })
+  const client = core.layer.createClient(branch, METHOD.OPTIONS, request, 0, request.length, peer, own)
+  if (client === undefined) own.end(503)
+}
+
+function optionsText({ uri }: NatBinding, { facing }: EdgePeer): string {
+  const host = facing.host.includes(':') ? `[${facing.host}]` : facing.host
+  const target = requestUriOf(uri)
+  const id = randomBytes(9).toString('base64url')
+  return [
+    `OPTIONS ${target} SIP/2.0\r\n${ANY_VIA}Max-Forwards: 70`,
+    `From: <sip:${host}:${facing.port}>;tag=${id.slice(0, 6)}`,
+    `To: <${target}>`,
+    `Call-ID: ${id}@${host}`,
+    'CSeq: 1 OPTIONS',
+    'Content-Length: 0\r\n\r\n',
+  ].join('\r\n')
+}
+
+function onSilence(core: EdgeCore, held: NatBinding): void {
+  core.counts.natPingsUnanswered += 1
+  held.failures += 1
+  const { maxFailures } = core.config.natPing
+  if (maxFailures > 0 && held.failures >= maxFailures) remove(core, held)
+}
+
+function remove(core: EdgeCore, held: NatBinding): void {
+  held.failures = 0
+  core.location.call('locate', { aor: held.aor }, core.config.rpc.timeoutMs, (result) => {
+    if (result.outcome !== 'done') return
+    core.natPings.sync(core, held.aor, result.value.bindings)
+    const binding = result.value.bindings.find(({ uri, flow }) => uri === held.uri && isThere(flow, held))
+    if (binding !== undefined) unbind(core, held.aor, binding)
+  })
+}
+
+function isThere(flow: location.Flow | undefined, { address, port }: NatBinding): boolean {
+  return flow?.address === address && flow.port === port
+}
+
+/** As a REGISTER of this one contact with Expires: 0, of a Call-ID that no phone has. */
+function unbind(core: EdgeCore, aor: string, { uri, instanceId, regId, path, params }: location.Binding): void {
+  const contact = { uri, expiresS: 0, qMilli: undefined, instanceId, regId, flow: undefined, path, params }
+  const update: location.RegisterRequest = {
+    aor,
+    callId: `nat-ping-${randomBytes(9).toString('base64url')}`,
+    cseq: 1,
+    removeAll: false,
+    contacts: [contact],
+    minExpiresS: 0,
+    maxExpiresS: 0,
+    defaultExpiresS: 0,
+    maxContacts: 0,
+    replaceOldest: false,
+    userAgent: '',
+  }
+  core.location.call('register', update, core.config.rpc.timeoutMs, (result) => {
+    if (result.outcome !== 'done') return
+    core.counts.natBindingsRemoved += 1
+    core.natPings.sync(core, aor, result.value.bindings)
+  })
+}
