@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// npm run chaos [-- --seconds 60 --rate 100 --edges 3 --store memory|redis --steering hash|random --seed 1 --kills N --cases]: calls while
+// edges are killed, the figures, and 1 where they are beyond what the project promises. With --cases a line for each call that went wrong.
+import { parseArgs } from 'node:util'
+import { sippAvailable } from '@tandem/test-kit'
+import { anyEdge, type ChaosOptions, DEFAULTS } from './any-edge.ts'
+import { beyond, PROMISED } from './support/judge.ts'
+import { report } from './support/report.ts'
+
+const OPTIONS = {
+  seconds: { type: 'string' },
+  rate: { type: 'string' },
+  edges: { type: 'string' },
+  store: { type: 'string' },
+  steering: { type: 'string' },
+  seed: { type: 'string' },
+  kills: { type: 'string' },
+  talk: { type: 'string' },
+  callees: { type: 'string' },
+  cases: { type: 'boolean' },
+} as const
+
+/** Exit status of wrong usage, as the `tandem` command has it. */
+const USAGE = 2
+
+function fail(sentence: string, status = USAGE): never {
+  console.error(`chaos: ${sentence}`)
+  process.exit(status)
+}
+
+const { values } = parseArgs({ options: OPTIONS })
+
+function whole(name: 'seconds' | 'rate' | 'edges' | 'seed' | 'kills' | 'callees', least: number): number {
+  const text = values[name]
+  if (text === undefined) return DEFAULTS[name]
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least) fail(`--${name} takes a whole number from ${least} on`)
+  return Number(text)
+}
+
+function choice<T extends string>(name: 'store' | 'steering', choices: readonly T[], otherwise: T): T {
+  const text = values[name] ?? otherwise
+  return choices.find((value) => value === text) ?? fail(`--${name} takes ${choices.join(' or ')}`)
+}
+
+const options: ChaosOptions = {
+  seconds: whole('seconds', 1),
+  rate: whole('rate', 2),
+  edges: whole('edges', 1),
+  store: choice('store', ['memory', 'redis'], DEFAULTS.store),
+  steering: choice('steering', ['hash', 'random'], DEFAULTS.steering),
+  seed: whole('seed', 0),
+  kills: whole('kills', 0),
+  callees: whole('callees', 2),
+  talkMs: DEFAULTS.talkMs,
+}
+const sipp = sippAvailable()
+if (!sipp.available) fail(sipp.reason, 1)
+
+console.log(JSON.stringify(options))
+const outcome = await anyEdge(options)
+for (const line of report(outcome)) console.log(line)
+if (values.cases === true) for (const line of outcome.figures.cases) console.log(line)
+const broken = beyond(outcome.figures, PROMISED)
+for (const sentence of broken) console.error(`chaos: ${sentence}`)
+process.exitCode = broken.length === 0 ? 0 : 1
