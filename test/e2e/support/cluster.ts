@@ -54,7 +54,7 @@ const OFFSETS = {
   TANDEM_POLICY_HTTP_PORT: 23,
   TANDEM_RECORDS_HTTP_PORT: 24,
 }
-const LISTENERS = [0, 90, 100, 190, 11, ...Object.values(OFFSETS)]
+const LISTENERS = [0, 1, 6, 7, 90, 100, 101, 106, 107, 190, 11, ...Object.values(OFFSETS)]
 
 function canBind(port: number): Promise<boolean> {
   const server = createServer()

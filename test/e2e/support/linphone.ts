@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findProgram, freePort, type ManagedProcess, startProcess } from '@tandem/test-kit'
+import { findProgram, freePort, type ManagedProcess, startProcess, waitUntil } from '@tandem/test-kit'
 
 export const linphone = findProgram(['linphonec'], 'linphone-cli')
 
@@ -44,7 +44,7 @@ async function settings({ user, proxy }: RealPhoneOptions): Promise<string> {
   return [...sip, ...account, ...secret, '[rtp]', `audio_rtp_port=${await freePort()}`, ''].join('\n')
 }
 
-/** Comes back when it runs; that it has registered shows elsewhere. */
+/** Comes back when it has registered, by its own word. */
 export async function startLinphone(options: RealPhoneOptions): Promise<RealPhone> {
   if (!linphone.available) throw new Error(linphone.reason)
   const home = mkdtempSync(join(tmpdir(), 'tandem-linphone-'))
@@ -54,6 +54,13 @@ export async function startLinphone(options: RealPhoneOptions): Promise<RealPhon
   if (options.answers === true) args.push('-a')
   const process = await startProcess({ command: command as string, args, env: { HOME: home }, cwd: home })
   process.write('soundcard use files\n')
+  const hasRegistered = (): boolean => {
+    process.write('status register\n')
+    return process.output().includes('registered, identity=')
+  }
+  await waitUntil(`${options.user} to be registered`, hasRegistered, 15_000, 250).catch((error: Error) => {
+    throw new Error(`${error.message}\n${process.output().slice(-2_000)}`)
+  })
   return {
     process,
     say: (line) => process.write(`${line}\n`),
