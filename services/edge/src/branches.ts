@@ -107,12 +107,58 @@ export function sendBranch(
   popRoutes: number,
   facts: BranchFacts,
 ): ProxyBranch | undefined {
-  const request = context.request
-  if (request === undefined) return undefined
+  const { hop, id } = branch
+  if (context.request === undefined) return undefined
+  editBranch(core, context, branch, upstream, headerEdits, popRoutes, facts, hop.peer.facing.via(id))
+  return noteSent(core.proxy.fork(context, core.edits, id, hop.uri, hop.peer, ringMs), hop, facts)
+}
+
+/**
+ * The same for a branch that another edge has sent.
+ *
+ * @param begunBy hash of that edge
+ * @param resends sends it once more at once, in the very bytes; else at Timer A
+ */
+export function resumeBranch(
+  core: EdgeCore,
+  context: ProxyContext,
+  branch: PlannedBranch,
+  upstream: EdgePeer,
+  headerEdits: readonly policy.HeaderEdit[],
+  ringMs: number,
+  popRoutes: number,
+  facts: BranchFacts,
+  begunBy: number,
+  resends: boolean,
+): void {
+  const { hop, id } = branch
+  const { proxy, edits } = core
+  editBranch(core, context, branch, upstream, headerEdits, popRoutes, facts, hop.peer.facing.viaOf(id, begunBy))
+  const goOn = resends ? proxy.fork : proxy.resume
+  noteSent(goOn.call(proxy, context, edits, id, hop.uri, hop.peer, ringMs), hop, facts)
+}
+
+function noteSent(sent: ProxyBranch | undefined, hop: NextHop, facts: BranchFacts): ProxyBranch | undefined {
+  if (sent !== undefined) sent.trusted = facts.targetTrusted
+  if (sent?.client !== undefined && hop.peer instanceof StreamPeer) hop.peer.clients.add(sent.client)
+  return sent
+}
+
+function editBranch(
+  core: EdgeCore,
+  context: ProxyContext,
+  branch: PlannedBranch,
+  upstream: EdgePeer,
+  headerEdits: readonly policy.HeaderEdit[],
+  popRoutes: number,
+  facts: BranchFacts,
+  via: string,
+): void {
+  const request = context.request as SipMessage
   const { hop } = branch
   editForwardedRequest(request, core.edits, {
     uri: hop.uri,
-    via: hop.peer.facing.via(branch.id),
+    via,
     recordRoute: branch.recordRoute,
     route: hop.route,
     added: headerEdits.length === 0 ? '' : addedHeaders(headerEdits, () => mayTellIdentity(core, request, facts)),
@@ -125,18 +171,22 @@ export function sendBranch(
   })
   if (headerEdits.length > 0) removeHeaders(core.edits, request, headerEdits)
   editBranchHeaders(core, request, facts, { context, id: branch.id, uri: hop.uri })
-  const sent = core.proxy.fork(context, core.edits, branch.id, hop.uri, hop.peer, ringMs)
-  if (sent !== undefined) sent.trusted = facts.targetTrusted
-  if (sent?.client !== undefined && hop.peer instanceof StreamPeer) hop.peer.clients.add(sent.client)
-  return sent
 }
 
-/** The branches as the directory keeps them: those already on the way, and those about to leave. */
-export function branchesOf(context: ProxyContext, planned: readonly PlannedBranch[]): location.Branch[] {
-  const known = context.branches.map((branch) => ({
+/**
+ * The branches as the directory keeps them: those already on the way, and those about to leave.
+ *
+ * @param sent how each of the context's branches went
+ */
+export function branchesOf(
+  context: ProxyContext,
+  sent: readonly PlannedBranch[],
+  planned: readonly PlannedBranch[],
+): location.Branch[] {
+  const known = context.branches.map((branch, k) => ({
     id: branch.id,
     uri: branch.uri,
-    nextHop: undefined,
+    nextHop: sent[k]?.hop.flow,
     provisionalStatus: branch.provisional,
     finalStatus: branch.final,
   }))

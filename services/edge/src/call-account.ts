@@ -26,6 +26,7 @@ export class CallAccount {
   private ringMs = -1
   private readonly legs = new Map<string, LegState>()
 
+  /** @param startedMs -1 for a call that began at another edge: policy knows when */
   constructor(core: EdgeCore, callRef: string, call: policy.Call, startedMs: number) {
     this.core = core
     this.callRef = callRef
@@ -92,6 +93,11 @@ export class CallAccount {
     core.reporter.report(this.request(context, { $case: 'ended', value: ended }))
   }
 
+  /** Another edge goes on with the call: no answer that waits may pass here any more. */
+  stop(): void {
+    for (const tag of this.legs.keys()) this.legs.set(tag, 'ended')
+  }
+
   /** The call ended without an answer. */
   failed(context: ProxyContext, status: number): void {
     const value = { status, cause: causeOf(context, status), reason: '' }
@@ -107,7 +113,7 @@ export class CallAccount {
     }))
     const call = {
       ...this.call,
-      setupAgeMs: Math.round(now - this.startedMs),
+      setupAgeMs: this.startedMs < 0 ? UNKNOWN_AGE : Math.round(now - this.startedMs),
       ringAgeMs: this.ringMs < 0 ? UNKNOWN_AGE : Math.round(now - this.ringMs),
       attempts,
     }

@@ -5,11 +5,12 @@
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { Edits, KeyRing, RouteOwner, StatefulProxy, TransactionLayer, VerifiedToken } from '@tandem/sip'
+import type { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCounts } from './counts.ts'
 import type { Hops } from './hops.ts'
 import type { Membership } from './membership.ts'
-import type { EdgePeer } from './peers.ts'
 import type { NatPings } from './nat-pings.ts'
+import type { EdgePeer } from './peers.ts'
 import type { Reporter } from './reporter.ts'
 import type { StatelessWays } from './stateless-ways.ts'
 
@@ -28,13 +29,15 @@ export interface EdgeCore {
   readonly routeOwner: RouteOwner<VerifiedToken>
   readonly membership: Membership
   readonly reporter: Reporter
+  /** For messages of transactions that other edges run. */
+  readonly anyEdge: AnyEdge
   /** Where requests without a transaction went. */
   readonly statelessWays: StatelessWays
+  /** Bindings behind a NAT that this edge keeps open. */
+  readonly natPings: NatPings
   readonly counts: EdgeCounts
   readonly logger: Logger
   /** Scratch, each used within one synchronous stretch only. */
-  /** Bindings behind a NAT that this edge keeps open. */
-  readonly natPings: NatPings
   readonly edits: Edits
   readonly out: Buffer
   /** Monotonic milliseconds. */

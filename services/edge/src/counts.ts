@@ -13,6 +13,8 @@ export class EdgeCounts {
   droppedForgedAck = 0
   acksLost = 0
   droppedOwnedElsewhere = 0
+  droppedRelay = 0
+  droppedLookup = 0
   droppedByBug = 0
   /** Nothing but line ends: no message. */
   keepAlives = 0
@@ -44,6 +46,15 @@ export class EdgeCounts {
   inDialog = 0
   statelessResponses = 0
   relayedResponses = 0
+  relayedRequests = 0
+  relaysTaken = 0
+  relaysRefused = 0
+  relaysLost = 0
+  adoptions = 0
+  adoptionsFailed = 0
+  takeovers = 0
+  acksAbsorbed = 0
+  failuresAbsorbed = 0
   statelessRequests = 0
   statelessFailures = 0
   internalHops = 0
@@ -72,7 +83,9 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   droppedStrayResponse: 'Responses dropped because they belong to nothing of ours.',
   droppedForgedAck: 'ACKs dropped because their Route token does not verify.',
   acksLost: 'ACKs of 2xx whose connection was gone.',
-  droppedOwnedElsewhere: 'INVITEs dropped because another edge runs their transaction.',
+  droppedOwnedElsewhere: 'Repeated INVITEs dropped because their call was answered, or is gone from the directory.',
+  droppedRelay: 'Messages of transactions of other edges dropped because too many wait.',
+  droppedLookup: 'CANCELs dropped because nobody could say who runs their INVITE.',
   droppedByBug: 'Messages lost to an exception: a bug.',
   keepAlives: 'Datagrams that only keep a NAT open.',
   refusedUnreadable: 'Requests answered with an error because they could not be read.',
@@ -99,7 +112,17 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   callsFailed: 'Initial INVITEs that ended in another final response.',
   acksForwarded: 'ACKs of 2xx forwarded.',
   inDialog: 'Other in-dialog requests forwarded.',
-  relayedResponses: 'Responses handed to the edge that runs their transaction.',
+  relayedResponses:
+    'Responses of transactions of other edges: handed to the one that runs it, or dealt with here if it is gone.',
+  relayedRequests: 'The same for repeated INVITEs, CANCELs and ACKs.',
+  relaysTaken: 'Messages of other edges that a transaction of this edge took.',
+  relaysRefused: 'Messages of other edges for which there was no transaction here.',
+  relaysLost: 'Messages to other edges that were not acknowledged in time, or whose connection was lost.',
+  adoptions: 'Calls in set-up taken over from another edge.',
+  adoptionsFailed: 'Calls in set-up that were taken over and could not be gone on with.',
+  takeovers: 'Calls in set-up of edges that are gone, looked at by the edge whose share they are.',
+  acksAbsorbed: 'ACKs of failures that an edge had sent which is gone.',
+  failuresAbsorbed: 'Failures of calls that had ended at an edge which is gone: acknowledged here.',
   statelessResponses: 'Responses forwarded without a transaction.',
   statelessRequests: 'Requests forwarded without a transaction, as their plan or overload asked for.',
   statelessFailures: 'Requests that were to pass without a transaction and had no way.',

@@ -17,12 +17,19 @@ const DIRECTORY_LEASE_MS = 240_000
 /** Ours; another edge's; nobody can say. */
 export type DirectoryOutcome = 'held' | 'elsewhere' | 'unknown'
 
+const NO_BYTES = Buffer.alloc(0)
+
 export class DirectoryEntry {
   private readonly core: EdgeCore
   private readonly peer: EdgePeer
   private readonly callRef: string
-  private epoch = 0
   private isHeld = false
+  /** Of the entry as this edge holds it. */
+  epoch = 0
+  /** Who holds it, where BeginCall has found it; '' where this edge does, or did. */
+  otherOwner = ''
+  /** What was to be entered. */
+  invite: Buffer = NO_BYTES
 
   constructor(core: EdgeCore, peer: EdgePeer, callRef: string) {
     this.core = core
@@ -30,38 +37,51 @@ export class DirectoryEntry {
     this.callRef = callRef
   }
 
-  /** Enters branches that are about to leave. */
+  /** It has been adopted. */
+  resume(epoch: number): void {
+    this.isHeld = true
+    this.epoch = epoch
+  }
+
+  /** Enters branches that are about to leave, besides those that have: `sent`, one for each branch of the context. */
   record(
     context: ProxyContext,
     step: number,
+    sent: readonly PlannedBranch[],
     planned: readonly PlannedBranch[],
     onOutcome: (outcome: DirectoryOutcome) => void,
   ): void {
-    if (this.isHeld) this.update(context, step, planned, onOutcome)
-    else this.begin(context, step, planned, onOutcome)
+    if (this.isHeld) this.update(context, step, sent, planned, onOutcome)
+    else this.begin(context, step, sent, planned, onOutcome)
   }
 
   private begin(
     context: ProxyContext,
     step: number,
+    sent: readonly PlannedBranch[],
     planned: readonly PlannedBranch[],
     onOutcome: (outcome: DirectoryOutcome) => void,
   ): void {
     const { core, peer, callRef } = this
+    this.invite = context.request?.buf ?? NO_BYTES
     const entry = {
       transactionKey: context.server.key,
       owner: core.edgeId,
-      invite: context.request?.buf ?? NO_BYTES,
+      invite: this.invite,
       upstream: flowOf(peer, core.edgeId),
       plan: NO_BYTES,
       step,
-      branches: branchesOf(context, planned),
+      branches: branchesOf(context, sent, planned),
       callRef,
       leaseMs: DIRECTORY_LEASE_MS,
     }
     core.location.call('beginCall', entry, core.config.rpc.timeoutMs, (result) => {
       if (result.outcome !== 'done') return onOutcome(this.unknown(result))
-      if (!result.value.created && result.value.owner !== core.edgeId) return onOutcome('elsewhere')
+      if (!result.value.created && result.value.owner !== core.edgeId) {
+        this.otherOwner = result.value.owner
+        return onOutcome('elsewhere')
+      }
+      this.invite = NO_BYTES
       this.isHeld = true
       this.epoch = result.value.epoch
       onOutcome('held')
@@ -71,6 +91,7 @@ export class DirectoryEntry {
   private update(
     context: ProxyContext,
     step: number,
+    sent: readonly PlannedBranch[],
     planned: readonly PlannedBranch[],
     onOutcome: (outcome: DirectoryOutcome) => void,
   ): void {
@@ -80,10 +101,11 @@ export class DirectoryEntry {
       owner: core.edgeId,
       epoch,
       step,
-      branches: branchesOf(context, planned),
+      branches: branchesOf(context, sent, planned),
     }
     core.location.call('updateCall', update, core.config.rpc.timeoutMs, (result) => {
       if (result.outcome !== 'done') return onOutcome(this.unknown(result))
+      this.isHeld = result.value.held
       onOutcome(result.value.held ? 'held' : 'elsewhere')
     })
   }
@@ -109,8 +131,6 @@ export class DirectoryEntry {
     core.location.call('endCall', end, core.config.rpc.timeoutMs, ignoreResult) // else its lease ends it
   }
 }
-
-const NO_BYTES = Buffer.alloc(0)
 
 function ignoreResult(): void {
   // The lease of the entry does what this message would have done.

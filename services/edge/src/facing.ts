@@ -53,6 +53,11 @@ export class Facing {
     return this.viaHead + branch + this.viaTail
   }
 
+  /** The same as another edge wrote it. */
+  viaOf(branch: string, edgeHash: number): string {
+    return `${this.viaHead}${branch};te=${edgeHash.toString(36)}\r\n`
+  }
+
   /** [RFC3261-18.1.2a] Whether the topmost Via of a response is one that this listener wrote. Looks at bytes: it is asked for each. */
   isSentBy(msg: SipMessage): boolean {
     const { buf, viaHostStart, viaHostEnd, viaPort } = msg

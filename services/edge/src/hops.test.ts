@@ -284,7 +284,7 @@ describe('a response that matches no transaction', () => {
     a.plan([['sip:bob@192.0.2.30']])
     a.take()
     b.udpIn(responseTo(a.last('MESSAGE'), 200), '192.0.2.30')
-    expect(b.take()).toEqual(['200 → tcp 1001'])
+    expect(b.take()).toEqual(['RELAY → tcp 1001'])
     expect(b.core.counts.relayedResponses).toBe(1)
     a.tcpIn(b.last('200'), a.internalTcp.connect(B_ADDRESS, 5150), true)
     expect(a.take()).toEqual([`200 → udp ${ALICE}:5060`])

@@ -189,6 +189,24 @@ export class Hops {
     return edge && this.toOtherEdge(edge, side.flowId, 'tcp', '', request)
   }
 
+  /** The way that a branch took, as the directory has it; undefined when it is none any more. */
+  toStored(flow: location.Flow | undefined, uri: string, request: SipMessage): NextHop | undefined {
+    if (flow === undefined) return undefined
+    if (flow.edgeId !== '') return this.toFlow(flow, '', uri, request)
+    const { transport, address, port } = flow
+    return this.toEndpoint({ transport: transport as TransportName, address, port }, uri, false)
+  }
+
+  /** A way that is none any more. */
+  lostHop(flow: location.Flow | undefined, uri: string): NextHop {
+    const { transport, address, port } = flow ?? { transport: 'tcp', address: '', port: 0 }
+    return this.hop(this.lostPeer({ transport: transport as TransportName, address, port }), uri, NO_SIDE, 0)
+  }
+
+  private lostPeer(endpoint: Endpoint): LostPeer {
+    return new LostPeer(endpoint, this.options.tcpFacing ?? this.options.internalFacing)
+  }
+
   /** The internal listener of the living edge with this hash of its id. */
   toEdge(edgeHash: number): EdgePeer | undefined {
     const { membership, internalTcp, internalFacing } = this.options
@@ -307,8 +325,7 @@ export class Hops {
   laterHop(endpoint: Endpoint, uri: string, rest: Rest): NextHop {
     const hop = this.toEndpoint(endpoint, uri, false, rest)
     if (hop !== undefined) return hop
-    const { tcpFacing, internalFacing } = this.options
-    return this.hop(new LostPeer(endpoint, tcpFacing ?? internalFacing), uri, NO_SIDE, 0, rest)
+    return this.hop(this.lostPeer(endpoint), uri, NO_SIDE, 0, rest)
   }
 
   /** @param pinned in-dialog requests go to this very address, whatever the Contact says */

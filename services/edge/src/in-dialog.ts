@@ -92,12 +92,20 @@ const ackView = new RouteView<VerifiedToken>()
 /**
  * [RFC3261-16.11] The ACK of a 2xx, on the way of its Route set.
  * @param uriToken what a strict router left of our Record-Route in the Request-URI said
+ * @param onNoToken called for one that has no token at all; else it is dropped
  */
-export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, uriToken?: VerifiedToken): void {
+export function forwardAck(
+  core: EdgeCore,
+  msg: SipMessage,
+  peer: EdgePeer,
+  uriToken?: VerifiedToken,
+  onNoToken?: () => void,
+): void {
   ackView.read(msg, core.routeOwner, uriToken)
   const token = ackView.token
   if (token === undefined || ackView.forged || msg.maxForwards === 0) {
     if (ackView.forged) core.counts.droppedForgedAck += 1
+    else if (token === undefined && onNoToken !== undefined) onNoToken()
     else core.counts.droppedAck += 1
     return
   }

@@ -9,6 +9,7 @@
 
 import type { policy, Result } from '@tandem/rpc'
 import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import type { Resumption } from './any-edge/rebuild.ts'
 import { CallAccount } from './call-account.ts'
 import { ALLOW, answerForCluster } from './capabilities.ts'
 import type { EdgeCore } from './core.ts'
@@ -42,6 +43,36 @@ export function receiveInitialRequest(
   core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => user.onDecided(context, message, result))
 }
 
+/** Goes on with an adopted INVITE. @returns false when there is no room for it, or it has begun here in the meantime */
+export function resumeInitialRequest(core: EdgeCore, resumption: Resumption): boolean {
+  const { entry, message, peer, popRoutes } = resumption
+  const user = new InitialRequest(core, peer, popRoutes, UNKNOWN_START)
+  const context = core.proxy.open(message, entry.transactionKey, peer, user)
+  if (context === undefined) return false
+  user.resume(context, resumption)
+  return true
+}
+
+/** Another edge runs it since this epoch of its entry. @returns false where this edge holds a later one, or it is none */
+export function surrenderInitialRequest(core: EdgeCore, context: ProxyContext, epoch: number): boolean {
+  const { user } = context
+  if (!(user instanceof InitialRequest) || !user.precedes(epoch)) return false
+  core.proxy.surrender(context)
+  return true
+}
+
+/** When a call began that began elsewhere. */
+const UNKNOWN_START = -1
+const NO_PLAN: policy.Plan = {
+  steps: [],
+  edits: [],
+  maxDurationS: 0,
+  accounting: false,
+  stateless: false,
+  maxRecursions: 0,
+  sourceTrusted: false,
+}
+
 class InitialRequest implements ContextUser {
   readonly core: EdgeCore
   readonly peer: EdgePeer
@@ -51,11 +82,33 @@ class InitialRequest implements ContextUser {
   private run: PlanRun | undefined
   private account: CallAccount | undefined
 
-  constructor(core: EdgeCore, peer: EdgePeer, popRoutes: number) {
+  constructor(core: EdgeCore, peer: EdgePeer, popRoutes: number, startedMs = core.now()) {
     this.core = core
     this.peer = peer
     this.popRoutes = popRoutes
-    this.startedMs = core.now()
+    this.startedMs = startedMs
+  }
+
+  resume(context: ProxyContext, resumption: Resumption): void {
+    const { core, peer, popRoutes } = this
+    const { decision, message, entry } = resumption
+    const plan = decision.verdict?.$case === 'plan' ? decision.verdict.value : undefined
+    this.openAccount(context, message, decision)
+    openHeaderWork(core, context, plan?.sourceTrusted ?? false)
+    core.proxy.trying(context) // the caller need not look for anybody else
+    this.run = new PlanRun(core, context, { peer, plan: plan ?? NO_PLAN, callRef: entry.callRef, popRoutes })
+    this.run.adopt(context, resumption)
+    if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))
+  }
+
+  precedes(epoch: number): boolean {
+    return this.run?.precedes(epoch) ?? false
+  }
+
+  onSurrender(): void {
+    this.account?.stop()
+    this.account = undefined
+    this.run = undefined
   }
 
   /** @param message the request, which a CANCEL in the meantime has taken off the context */

@@ -20,8 +20,10 @@ export interface MembershipOptions {
 
 export class Membership {
   readonly counts = { leases: 0, leaseFailures: 0, edgeLists: 0 }
+  /** Told of each edge that a list does not name any more. */
+  onGone: (edgeId: string) => void = () => undefined
   private readonly options: MembershipOptions
-  private readonly byHash = new Map<number, location.Edge>()
+  private byHash = new Map<number, location.Edge>()
   private ownAddresses = new Set<string>()
   private readonly internalAddresses = new Set<string>()
   private revision = -1n
@@ -89,6 +91,10 @@ export class Membership {
     return this.byHash.get(edgeHash)
   }
 
+  edges(): Iterable<location.Edge> {
+    return this.byHash.values()
+  }
+
   /** @param port -1 where a URI has none */
   isOwnAddress(host: string, port: number): boolean {
     const suffix = `:${port < 0 ? 5060 : port}`
@@ -106,9 +112,10 @@ export class Membership {
     if (list.revision < this.revision) return
     this.revision = list.revision
     this.counts.edgeLists += 1
-    this.byHash.clear()
-    for (const edge of list.edges) this.byHash.set(edgeHashOf(edge.id), edge)
+    const before = this.byHash
+    this.byHash = new Map(list.edges.map((edge) => [edgeHashOf(edge.id), edge]))
     this.refreshAddresses(list.edges)
+    for (const [hash, { id }] of before) if (!this.byHash.has(hash)) this.onGone(id)
   }
 
   private refreshAddresses(edges: readonly location.Edge[]): void {

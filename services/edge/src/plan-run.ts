@@ -19,9 +19,13 @@ import {
   requestDisposition,
   type SipMessage,
 } from '@tandem/sip'
-import { planBranch, sendBranch } from './branches.ts'
+import { handCancelOf, handInvite } from './any-edge/hand-over.ts'
+import { matchBranch, storedStatus } from './any-edge/match-branch.ts'
+import type { Resumption } from './any-edge/rebuild.ts'
+import { planBranch, resumeBranch, sendBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
+import { edgeHashOf } from './edge-hash.ts'
 import type { EdgePeer } from './peers.ts'
 import { type Followed, readRedirection } from './recursion.ts'
 import { retryAfter } from './replies.ts'
@@ -56,6 +60,8 @@ export class PlanRun {
   private groupStart = 0
   private attempts = 0
   private recursions = 0
+  /** Another edge began it. */
+  private isResumed = false
   /** Status for the case that no branch could be forked. */
   private lookupStatus = 480
 
@@ -71,6 +77,50 @@ export class PlanRun {
     if (!this.next(context)) this.giveUp(context)
   }
 
+  /** Goes on where another edge has stopped. */
+  adopt(context: ProxyContext, { entry, begunBy, candidates, resends }: Resumption): void {
+    const { plan, peer, popRoutes, callRef } = this.source
+    this.directory?.resume(entry.epoch)
+    this.isResumed = true
+    this.step = entry.step
+    context.cancelsOnSuccess = this.wishes.cancel !== false
+    const { edits, sourceTrusted, steps } = plan
+    const step = steps[this.step]
+    if (step === undefined) return
+    const isSame = (candidate: Candidate, attempt: number): boolean =>
+      planBranch(this.core, context, candidate, callRef, peer, attempt)
+    for (const [k, branch] of entry.branches.entries()) {
+      const untried = candidates.filter((one) => !this.queue.sent.includes(one))
+      const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
+      const status = storedStatus(branch, sent)
+      this.queue.sent.push(sent)
+      if (status !== 0) this.core.proxy.resumeEnded(context, branch.id, branch.uri, sent.hop.peer, status)
+      else {
+        sent.breadth = readMaxBreadth(context.request as SipMessage)
+        const facts = sent.facts(sourceTrusted)
+        const hash = edgeHashOf(begunBy)
+        resumeBranch(this.core, context, sent, peer, edits, step.ringMs, popRoutes, facts, hash, resends)
+      }
+    }
+    this.attempts = entry.branches.length
+    this.resumeQueue(context, candidates, step)
+  }
+
+  /** What has not been tried of the step at hand. */
+  private resumeQueue(context: ProxyContext, candidates: readonly Candidate[], step: policy.Step): void {
+    const { order, fork } = this.wishes
+    this.queue.add(fork === false ? [] : candidates.slice(), order === 'sequential' ? SERIAL : step.forking)
+    this.group = this.queue.sent.at(-1)?.group ?? 0
+    this.groupStart = Math.max(0, context.branches.length - context.pending)
+    if (context.pending > 0 || context.finalSent !== 0) return
+    if (!this.mayGoOn(context) || !this.next(context)) this.giveUp(context)
+  }
+
+  /** Whether another edge holds the entry since this epoch. */
+  precedes(epoch: number): boolean {
+    return this.directory !== undefined && this.directory.epoch < epoch
+  }
+
   /** The final response goes upstream. */
   end(context: ProxyContext, status: number): void {
     this.directory?.end(context, status)
@@ -79,6 +129,7 @@ export class PlanRun {
   /** All branches have failed. True when others follow. */
   forkMore(context: ProxyContext): boolean {
     if (this.waits > 0) return true
+    if (this.isResumed && context.branches.some(endedByCancel)) return false
     return this.mayGoOn(context) && this.next(context)
   }
 
@@ -138,11 +189,11 @@ export class PlanRun {
 
   private nextStep(context: ProxyContext): boolean {
     const step = this.source.plan.steps[this.step + 1]
-    if (step === undefined || this.room() <= 0) return false
+    if (step === undefined || this.room() <= 0 || context.request === undefined) return false
     if (this.wishes.fork === false && context.branches.length > 0) return false
     this.step += 1
     this.waits += 1
-    resolveTargets(this.core, context, step.targets, (candidates, status) => {
+    resolveTargets(this.core, context.request, step.targets, (candidates, status) => {
       this.waits -= 1
       if (status !== 0) this.lookupStatus = status
       const { order, fork } = this.wishes
@@ -186,7 +237,9 @@ export class PlanRun {
   private enter(context: ProxyContext, group: Candidate[], directory: DirectoryEntry): void {
     this.planned = this.planned.length === 0 ? group : [...this.planned, ...group]
     this.waits += 1
-    directory.record(context, this.step, this.planned, (outcome) => this.onRecorded(context, group, outcome))
+    directory.record(context, this.step, this.queue.sent, this.planned, (outcome) =>
+      this.onRecorded(context, group, outcome),
+    )
   }
 
   /** False: there is no way that takes a copy of this size. */
@@ -212,9 +265,14 @@ export class PlanRun {
 
   /** Only the owner of the entry runs the INVITE's client transactions [DESIGN §4]. */
   private leaveToOwner(context: ProxyContext): void {
-    if (context.finalSent !== 0) return
-    this.core.counts.droppedOwnedElsewhere += 1
-    this.core.proxy.drop(context)
+    const { directory, core, source } = this
+    const key = context.server.key
+    if (directory === undefined || directory.otherOwner === '') return core.proxy.surrender(context) // adopted by another
+    const { invite, otherOwner } = directory
+    // CANCEL came here, and it is the owner whom it must reach.
+    if (context.finalSent !== 0) return handCancelOf(core, key, invite, otherOwner)
+    core.proxy.drop(context)
+    handInvite(core, key, invite, source.peer, otherOwner)
   }
 
   /** Without its entry an INVITE does not leave; branches that are on their way go on. */
@@ -314,6 +372,11 @@ export class PlanRun {
     shareBreadth(first, breadth)
     return this.launch(context, first)
   }
+}
+
+/** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */
+function endedByCancel(branch: ProxyBranch): boolean {
+  return branch.final === 487 && !branch.cancelSent
 }
 
 /** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */

@@ -28,11 +28,15 @@ import {
   type VerifiedToken,
   ViaView,
 } from '@tandem/sip'
+import { isFrame } from './any-edge/frame.ts'
+import { handAck, handCancel, handInvite } from './any-edge/hand-over.ts'
 import { pinCallee } from './callee-pin.ts'
+import { noteAlias } from './connection-reuse.ts'
 import type { EdgeCore } from './core.ts'
 import { forwardAck, receiveInDialog } from './in-dialog.ts'
 import { receiveInitialRequest } from './initial-request.ts'
 import { receiveInternalRequest } from './internal-hop.ts'
+import { routeNamesOurDomain } from './own-routes.ts'
 import type { EdgePeer } from './peers.ts'
 import { resubscribedAor } from './reg-event/dialog-contact.ts'
 import { receiveResubscribe } from './reg-event/subscribe.ts'
@@ -42,7 +46,6 @@ import { followStateless } from './stateless.ts'
 import { decideStateless } from './stateless-overload.ts'
 import { receiveStrayResponse } from './stray-response.ts'
 import { isStun } from './stun.ts'
-import { uriPlace } from './uri-place.ts'
 
 /** Makes the peer of a message, only when one is needed. */
 export interface PeerSource {
@@ -88,6 +91,7 @@ export class Receiver {
     this.msg = msg
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
+    if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, () => source.peer(msg))
     if (!msg.isRequest) return this.receiveResponse(source.internal)
     core.counts.requests += 1
     const key = core.layer.serverKey(msg)
@@ -134,7 +138,10 @@ export class Receiver {
   private receiveRequest(key: string, peer: EdgePeer, internal: boolean): void {
     const { core } = this
     if (internal) return receiveInternalRequest(core, this.msg, peer)
+    if (peer.transport === 'tls') noteAlias(core.hops.streams, this.msg, peer)
     if (this.msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
+    if (this.msg.method === METHOD.INVITE && core.anyEdge.claims.knows(key))
+      return this.receiveInviteElsewhere(key, peer)
     if (!this.preprocess(peer)) return
     const { msg } = this
     if (msg.method === METHOD.ACK) return this.receiveAck(key, peer)
@@ -149,17 +156,30 @@ export class Receiver {
   private receiveCancel(peer: EdgePeer): void {
     const { msg, core } = this
     const invite: ServerTransaction | undefined = core.layer.findInviteOfCancel(msg)
-    if (invite === undefined) return this.receiveStatelessCancel(peer)
+    if (invite === undefined) return this.receiveCancelElsewhere(peer)
     replyStateless(core, msg, peer, 200, '', tagOf(invite.key)) // [RFC3261-9.2] the tag of the INVITE's own responses
     core.proxy.cancel(invite.context as ProxyContext | undefined, reasonLines(msg)) // [RFC3326-2]
   }
 
-  /** [RFC3261-16.10] Its INVITE may have passed without a transaction, here or at another edge of the same routes. */
+  /** Another edge may run its INVITE, or have run it; else it may have passed without a transaction. */
+  private receiveCancelElsewhere(peer: EdgePeer): void {
+    const { msg, core } = this
+    const key = core.layer.cancelledKey(msg)
+    if (!core.statelessWays.isEmpty && msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
+    if (!this.hasRoom(peer)) {
+      core.counts.droppedLookup += 1 // its sender repeats it
+      return
+    }
+    handCancel(core, msg, key, peer, (cancel) => {
+      this.msg = cancel
+      this.receiveStatelessCancel(peer)
+    })
+  }
+
+  /** [RFC3261-16.10] Its INVITE may have passed without a transaction at another edge of the same routes. */
   private receiveStatelessCancel(peer: EdgePeer): void {
     const { msg, core, view } = this
-    const hasWays = !core.statelessWays.isEmpty && msg.maxForwards !== 0
-    if (hasWays && followStateless(core, msg, core.layer.cancelledKey(msg), peer)) return
-    if (hasWays && this.hasRoom(peer)) {
+    if (!core.statelessWays.isEmpty && msg.maxForwards !== 0) {
       view.read(msg, core.routeOwner)
       return decideStateless(core, msg, peer, view.popCount)
     }
@@ -167,10 +187,23 @@ export class Receiver {
     refuseStateless(core, msg, peer, 481, '')
   }
 
+  /** A copy of an INVITE that is known to run at another edge, or is about to run here. */
+  private receiveInviteElsewhere(key: string, peer: EdgePeer): void {
+    const { msg, core } = this
+    handInvite(core, key, Buffer.from(msg.buf.subarray(msg.start, msg.end)), peer)
+  }
+
   private receiveAck(key: string, peer: EdgePeer): void {
     const { msg, core } = this
     if (msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
-    forwardAck(core, msg, peer, this.uriView.token)
+    forwardAck(core, msg, peer, this.uriView.token, () => this.receiveAckElsewhere(key, peer))
+  }
+
+  /** It has no token, so that of a 2xx it is not: that of a failure which another edge has sent, or a stray. */
+  private receiveAckElsewhere(key: string, peer: EdgePeer): void {
+    const { msg, core } = this
+    if (msg.maxForwards !== 0 && this.hasRoom(peer)) handAck(core, msg, key)
+    else core.counts.droppedAck += 1
   }
 
   /** [RFC3261-16.4] False: the Request-URI pretends to be ours, and the request has been answered or dropped. */
@@ -223,7 +256,7 @@ export class Receiver {
     }
     if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
     if (view.nextStart < 0) return this.decide(key, peer, view.popCount)
-    if (this.routeNamesOurDomain()) return this.decide(key, peer, view.popCount + 1)
+    if (routeNamesOurDomain(msg, view)) return this.decide(key, peer, view.popCount + 1)
     core.counts.refusedRoute += 1
     refuseStateless(core, msg, peer, 403, 'Forbidden: Route of another domain')
   }
@@ -248,22 +281,6 @@ export class Receiver {
     if (this.sources === undefined || this.sources.allow(peer.address, core.now())) return true
     counts.refusedRate += 1
     return false
-  }
-
-  /** A phone whose outbound proxy is the very domain that it calls; policy says whether that domain is ours. */
-  private routeNamesOurDomain(): boolean {
-    const { msg, view } = this
-    const route = uriPlace(msg.text(view.nextStart, view.nextEnd))
-    const target = msg.text(msg.uriHostStart, msg.uriHostEnd)
-    return this.hasRoutes(view.popCount + 1) && route !== undefined && route.host.toLowerCase() === target.toLowerCase()
-  }
-
-  /** Whether these are all the Route values that there are. */
-  private hasRoutes(count: number): boolean {
-    let found = 0
-    this.cursor.reset(this.msg, HEADER.ROUTE)
-    while (this.cursor.next()) found += 1
-    return found === count
   }
 
   /** [RFC3261-16.3] What must hold before a request is looked at any further; answers what does not. */

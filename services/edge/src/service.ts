@@ -53,6 +53,7 @@ class Edge implements EdgeService {
     listeners.onConnectionLost = (peer, reason) => {
       const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
       wiring.core.hops.onLost(peer, isRefused)
+      wiring.core.anyEdge.relays.onLost(peer)
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }
     this.ticker = setInterval(() => this.tick(), TICK_MS)
@@ -105,6 +106,7 @@ class Edge implements EdgeService {
     try {
       core.layer.tick(now)
       core.proxy.tick(now)
+      core.anyEdge.tick(now)
       core.natPings.tick(core, now)
     } catch (error) {
       this.options.logger.error({ err: error }, 'bug: exception while a timer fired')

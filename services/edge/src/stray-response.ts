@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
 // A response that matches no transaction of this edge [DESIGN §4]. Only when its branch proves that the cluster sent the
-// request it goes anywhere: to the edge that runs the transaction, whose hash our Via carries; without state on the hop
-// between edges, or after the transaction is gone. We are no reflector.
+// request it goes anywhere: to the edge that runs the transaction, whose hash our Via carries; for an INVITE whose edge is gone,
+// to the one that adopts it; without state on the hop between edges, or after the transaction is gone. We are no reflector.
 //
 // DEVIATION[RFC6026-7.3b, RFC6026-6d, RFC6026-8.2, RFC6026-8.9b]: a response other than a 2xx to INVITE is forwarded after its
-// transaction has ended, because another edge may have run it. An initial 2xx never goes this way, for nothing would have recorded it.
-// Leaves out: acknowledged relays, and adoption when the owner is gone.
+// transaction has ended, because another edge may have run it. An initial 2xx never goes this way unless it is on record.
+// Leaves out: adoption for RFC 2543 callers, whose transactions a response does not name, and of INVITEs inside a dialog, which no
+// directory knows: their responses, 2xx too, go on without state.
 
 import {
+  answeredInviteKey,
+  type BranchFields,
   concernsIdentity,
   encodeForwardedResponse,
   findParam,
@@ -23,6 +26,7 @@ import {
   verifyBranch,
 } from '@tandem/sip'
 import { type ResponseTarget, responseTarget, type TransportName } from '@tandem/transport'
+import { handResponse, type StatelessWay } from './any-edge/hand-response.ts'
 import type { EdgeCore } from './core.ts'
 import { answersOwnRequest } from './own-request.ts'
 import { secondVia } from './second-via.ts'
@@ -38,11 +42,25 @@ export function receiveStrayResponse(core: EdgeCore, msg: SipMessage, internal: 
   if (fields === undefined) return drop(core)
   // [RFC3261-16.11] nobody keeps a transaction for it, and nobody has it on record
   if (fields.attempt === STATELESS_ATTEMPT) return sendOn(core, msg, false)
-  if (!internal && relayToOwner(core, msg)) return
   const isHop = core.membership.isInternalAddress(msg.text(via.hostStart, via.hostEnd), via.port)
-  if (!isHop && msg.method === METHOD.INVITE && msg.status >= 200 && msg.status < 300) return drop(core)
-  sendOn(core, msg, isHop)
+  const isInitialInvite = !isHop && msg.method === METHOD.INVITE && !isInDialog(fields)
+  const key = isInitialInvite ? answeredInviteKey(msg, via) : undefined
+  if (key !== undefined) return handResponse(core, msg, key, ownerOf(msg), STATELESS)
+  const finish = isInitialInvite && msg.status >= 200 && msg.status < 300 ? dropCopy : isHop ? hopOn : forwardOn
+  if (internal || !relayToOwner(core, msg, finish)) finish(core, msg)
 }
+
+/** Branches of requests inside a dialog name neither target nor way. */
+function isInDialog({ targetHash, loopHash }: BranchFields): boolean {
+  return targetHash === 0 && loopHash === 0
+}
+
+type Finish = (core: EdgeCore, msg: SipMessage) => void
+
+const dropCopy: Finish = (core) => drop(core)
+const hopOn: Finish = (core, msg) => sendOn(core, msg, true)
+const forwardOn: Finish = (core, msg) => sendOn(core, msg, false)
+const STATELESS: StatelessWay = { sendOn: forwardOn, drop }
 
 /** [RFC3261-18.1.2a] [RFC3261-16.11t] The topmost Via names a listener of the cluster. */
 function isSentByUs(core: EdgeCore, msg: SipMessage): boolean {
@@ -51,7 +69,7 @@ function isSentByUs(core: EdgeCore, msg: SipMessage): boolean {
 }
 
 function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
-  const peer = core.hops.toResponseTarget(targetOf(msg), isHop)
+  const peer = secondVia(msg, via) ? core.hops.toResponseTarget(targetOf(msg), isHop) : undefined
   let end = encodeForwardedResponse(msg, core.out, 0)
   if (peer === undefined || end < 0) return drop(core)
   // [RFC3325-5] who answered is known to nobody here; on the hop between edges the next one knows
@@ -60,19 +78,27 @@ function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
   peer.send(core.out, 0, end)
 }
 
-/** The answer to a request of an edge's own, a NOTIFY: only that edge can take it. */
+/** The answer to a request of an edge's own, a NOTIFY or a CANCEL: only that edge can take it. */
 function receiveOwnResponse(core: EdgeCore, msg: SipMessage, internal: boolean): void {
-  if (internal || !answersOwnRequest(core.ring, msg) || !relayToOwner(core, msg)) drop(core)
+  const isOwn = msg.method === METHOD.CANCEL || answersOwnRequest(core.ring, msg)
+  if (internal || !isOwn || !relayToOwner(core, msg, dropCopy)) drop(core)
 }
 
-/** Hands the response as it came to the edge that sent the request, over the internal listener; it knows its transaction. */
-function relayToOwner(core: EdgeCore, msg: SipMessage): boolean {
+/**
+ * Hands the response as it came to the edge that sent the request, over the internal listener; it knows its transaction.
+ *
+ * @param finish what is done with it when that edge does not take it
+ * @returns false when there is no such edge
+ */
+function relayToOwner(core: EdgeCore, msg: SipMessage, finish: Finish): boolean {
   const owner = ownerOf(msg)
-  if (owner === undefined || owner === core.edgeHash) return false
-  const peer = core.hops.toEdge(owner)
-  if (peer === undefined) return false
+  const { relays } = core.anyEdge
+  if (owner === undefined || owner === core.edgeHash || !relays.isReachable(owner)) return false
   core.counts.relayedResponses += 1
-  peer.send(msg.buf, msg.start, msg.end)
+  const copy = msg.clone()
+  relays.send(owner, 'message', copy.buf, (outcome) => {
+    if (outcome !== 'taken') finish(core, copy)
+  })
   return true
 }
 

@@ -6,9 +6,10 @@
 // Leaves out watching for bindings that come while it rings: a phone that registers meanwhile is found by the next call.
 
 import type { location, policy } from '@tandem/rpc'
-import { encodeUri, type ProxyContext, parseUri, type SipMessage } from '@tandem/sip'
+import { encodeUri, parseUri, type SipMessage, URI_SCHEME } from '@tandem/sip'
 import type { PlannedBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
+import { isSecureTransport } from './edge-streams.ts'
 import type { BranchFacts } from './header-work.ts'
 import type { NextHop } from './hops.ts'
 
@@ -67,12 +68,10 @@ export type OnTargets = (candidates: Candidate[], status: number) => void
 /** Resolves all targets of a step, and calls back once, in order. Often at once. */
 export function resolveTargets(
   core: EdgeCore,
-  context: ProxyContext,
+  request: SipMessage,
   targets: readonly policy.Target[],
   onDone: OnTargets,
 ): void {
-  const { request } = context
-  if (request === undefined) return onDone([], 0)
   new Resolution(core, request, onDone).run(targets)
 }
 
@@ -143,7 +142,10 @@ class Resolution {
     this.waiting -= 1
     if (this.waiting > 0) return
     const only = this.found.length === 1 ? (this.found[0] as (Candidate | undefined)[]) : this.found.flat()
-    this.onDone(only.includes(undefined) ? only.filter(isFound) : (only as Candidate[]), this.status)
+    // [RFC3261-26.2.2] [RFC5630-3.1.3] what is sips stays within TLS
+    const found = only.includes(undefined) ? only.filter(isFound) : (only as Candidate[])
+    const isSecure = this.request.uriScheme === URI_SCHEME.SIPS
+    this.onDone(isSecure ? found.filter(({ hop }) => isSecureTransport(hop.flow.transport)) : found, this.status)
   }
 }
 

@@ -17,6 +17,7 @@ import {
   verifyTokenIn,
 } from '@tandem/sip'
 import { createNodeResolver, type DnsResolver, ServerLocator, type TransportName } from '@tandem/transport'
+import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
 import { Hops } from './hops.ts'
@@ -69,7 +70,7 @@ export function createEdgeCore(
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
   const hops = createHops(listeners, membership, ring, environment, logger)
   const { layer, proxy } = createProxy(config, out, hops)
-  const core: EdgeCore = {
+  const parts: Omit<EdgeCore, 'anyEdge'> = {
     config,
     edgeId: listeners.edgeId,
     edgeHash: listeners.edgeHash,
@@ -93,6 +94,9 @@ export function createEdgeCore(
     out,
     now,
   }
+  // What it does needs the whole core.
+  const core: EdgeCore = Object.assign(parts, { anyEdge: new AnyEdge(parts as EdgeCore) })
+  membership.onGone = (edgeId) => core.anyEdge.takeover.onGone(edgeId)
   sendPushedNotifies(core)
   return {
     core,

@@ -335,7 +335,7 @@ describe('a NOTIFY', () => {
     const other = new EdgeBench({}, 'edge-1.test')
     other.joined([edgeOf(bench.core.edgeId, '198.51.100.2')], 2n)
     other.udpIn(responseTo(notify, 200, 'theirs'))
-    expect(other.take().map((line) => line.slice(0, 9))).toEqual(['200 → tcp'])
+    expect(other.take().map((line) => line.slice(0, 9))).toEqual(['RELAY → t'])
     other.udpIn(responseTo(notify, 200, 'theirs').replace('Call-ID: watch-1', 'Call-ID: other'))
     expect(other.take()).toEqual([])
     expect(other.core.counts).toMatchObject({ relayedResponses: 1, droppedStrayResponse: 1 })

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Any edge, any message [DESIGN §4]: what an edge has for messages of INVITE transactions that other edges run, or ran. The picture and
+// the ladders are in docs/any-edge.md.
+
+import { isRelayProof, METHOD, type ProxyContext, reasonLines, SCAN_ERROR, SipMessage, scan } from '@tandem/sip'
+import { pinCallee } from '../callee-pin.ts'
+import type { EdgeCore } from '../core.ts'
+import { surrenderInitialRequest } from '../initial-request.ts'
+import type { EdgePeer } from '../peers.ts'
+import { refuseStateless, replyStateless } from '../replies.ts'
+import { Claims } from './claims.ts'
+import { frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
+import { Relays } from './relays.ts'
+import { Takeover } from './takeover.ts'
+
+export class AnyEdge {
+  readonly relays: Relays
+  readonly claims: Claims
+  readonly takeover: Takeover
+  private readonly core: EdgeCore
+  private readonly inner = new SipMessage()
+
+  constructor(core: EdgeCore) {
+    this.core = core
+    this.relays = new Relays(core)
+    this.claims = new Claims(core, this.relays, (bytes) => this.take(bytes, 0, bytes.length))
+    this.takeover = new Takeover(core, this.claims)
+  }
+
+  tick(nowMs: number): void {
+    this.relays.tick(nowMs)
+    this.takeover.tick(nowMs)
+  }
+
+  /** What another edge says, on the internal listener. */
+  receiveFrame(msg: SipMessage, peerOf: (msg: SipMessage) => EdgePeer): void {
+    if (!msg.isRequest) return this.relays.onAnswer(msg)
+    const peer = peerOf(msg)
+    const kind = frameKind(msg)
+    const coveredEnd = kind === 'surrender' ? msg.end : msg.headersEnd
+    const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.headersEnd, coveredEnd)
+    if (kind === undefined || !isOurs) {
+      this.core.counts.refusedForgedToken += 1
+      return refuseStateless(this.core, msg, peer, 403, '')
+    }
+    const isTaken = kind === 'surrender' ? this.surrender(msg) : this.takeRelayed(msg)
+    replyStateless(this.core, msg, peer, isTaken ? 200 : 481, '', '')
+  }
+
+  private takeRelayed(msg: SipMessage): boolean {
+    const isTaken = this.take(msg.buf, msg.headersEnd, msg.end)
+    if (isTaken) this.core.counts.relaysTaken += 1
+    else this.core.counts.relaysRefused += 1
+    return isTaken
+  }
+
+  private surrender(msg: SipMessage): boolean {
+    const order = parseSurrender(msg.text(msg.headersEnd, msg.end))
+    const context = order && (this.core.layer.findServerByKey(order.key)?.context as ProxyContext | undefined)
+    return context !== undefined && surrenderInitialRequest(this.core, context, order?.epoch ?? 0)
+  }
+
+  /** Gives a message to the transaction of this edge that it belongs to; false when there is none. */
+  private take(buf: Buffer, start: number, end: number): boolean {
+    const { inner: msg, core } = this
+    if (scan(msg, buf, start, end) !== SCAN_ERROR.NONE) return false
+    if (!msg.isRequest) return takeResponse(core, msg)
+    if (msg.method === METHOD.CANCEL) return takeCancel(core, msg)
+    const known = core.layer.findServer(msg)
+    if (known !== undefined) core.layer.receiveRequest(known, msg)
+    return known !== undefined
+  }
+}
+
+function takeResponse(core: EdgeCore, msg: SipMessage): boolean {
+  const client = core.layer.findClient(msg)
+  const peer = client?.peer as EdgePeer | undefined
+  if (client === undefined || peer === undefined || !peer.facing.isSentBy(msg)) return false
+  core.layer.receiveResponse(client, pinCallee(core, msg, peer) ?? msg)
+  return true
+}
+
+/** Whoever got it answers it. */
+function takeCancel(core: EdgeCore, msg: SipMessage): boolean {
+  const invite = core.layer.findInviteOfCancel(msg)
+  if (invite === undefined) return false
+  core.proxy.cancel(invite.context as ProxyContext | undefined, reasonLines(msg))
+  return true
+}

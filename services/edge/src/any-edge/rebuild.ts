@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// An adopted INVITE transaction on its feet again [DESIGN §4]: the server transaction out of the INVITE's bytes, a client transaction for
+// each branch without a final response, the account of the call, and the rest of the plan. The plan is policy's, asked again: for a call
+// on record it is frozen under the transaction's key.
+//
+// Leaves out: what nobody keeps: early dialogs for 199, history, challenges of branches that had failed, and whether the caller has
+// cancelled. Without a plan nothing is rebuilt: the caller gets 503, for the INVITE could not be repeated as it was.
+
+import type { location, policy, Result } from '@tandem/rpc'
+import { SipMessage as Message, SCAN_ERROR, type SipMessage, scan } from '@tandem/sip'
+import type { TransportName } from '@tandem/transport'
+import type { EdgeCore } from '../core.ts'
+import { describeRequest } from '../describe.ts'
+import { LostPeer } from '../hop-kinds.ts'
+import { resumeInitialRequest } from '../initial-request.ts'
+import { leadingOwnRoutes } from '../own-routes.ts'
+import type { EdgePeer } from '../peers.ts'
+import { type Candidate, resolveTargets } from '../targets.ts'
+
+/** An adopted transaction and what is known of it. */
+export interface Resumption {
+  readonly entry: location.CallEntry
+  readonly message: SipMessage
+  readonly peer: EdgePeer
+  readonly popRoutes: number
+  readonly decision: policy.DecideResponse
+  /** The edge that sent its branches. */
+  readonly begunBy: string
+  /** Every target of the step at hand, tried or not. */
+  readonly candidates: readonly Candidate[]
+  /** Sends open branches once more at once, instead of at Timer A. */
+  readonly resends: boolean
+}
+
+const NO_DECISION: policy.DecideResponse = { verdict: undefined, callRef: '', identity: '', account: '' }
+
+/** @param onDone told once whether the transaction runs here now */
+export function rebuild(
+  core: EdgeCore,
+  entry: location.CallEntry,
+  begunBy: string,
+  resends: boolean,
+  onDone: (isRunning: boolean) => void,
+): void {
+  const message = new Message()
+  const bytes = Buffer.from(entry.invite)
+  const peer = upstreamPeer(core, entry.upstream)
+  if (peer === undefined || scan(message, bytes, 0, bytes.length) !== SCAN_ERROR.NONE) return onDone(false)
+  const popRoutes = leadingOwnRoutes(core, message)
+  const request = describeRequest(message, entry.transactionKey, peer, core.edgeId)
+  core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => {
+    const decision = decisionOf(entry, result)
+    const resume = (candidates: readonly Candidate[]): void =>
+      onDone(resumeInitialRequest(core, { entry, message, peer, popRoutes, decision, begunBy, candidates, resends }))
+    const step = decision.verdict?.$case === 'plan' ? decision.verdict.value.steps[entry.step] : undefined
+    if (step === undefined) resume([])
+    else resolveTargets(core, message, step.targets, resume)
+  })
+}
+
+/** The call keeps its reference whatever policy says now. */
+function decisionOf({ callRef }: location.CallEntry, result: Result<policy.DecideResponse>): policy.DecideResponse {
+  const decision = result.outcome === 'done' ? result.value : NO_DECISION
+  return { ...decision, callRef }
+}
+
+/** Over UDP the caller is reached from any edge. A connection ended with its edge: responses try the place that the Via names. */
+function upstreamPeer(core: EdgeCore, flow: location.Flow | undefined): EdgePeer | undefined {
+  if (flow === undefined) return undefined
+  const { address, port } = flow
+  const transport = flow.transport as TransportName
+  const reached = core.hops.toResponseTarget({ transport: 'udp', host: address, port, isNumeric: true }, false)
+  if (transport === 'udp' || reached === undefined) return reached
+  return new LostPeer({ transport, address, port }, reached.facing)
+}
