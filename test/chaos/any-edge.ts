@@ -9,7 +9,7 @@ import { freeBlock } from '../e2e/support/cluster.ts'
 import { ChaosCluster, type EdgePlace, SERVICE_PORTS } from './support/cluster.ts'
 import { answeredCalls, type Figures, judge } from './support/judge.ts'
 import { type Kill, killInTurn } from './support/kills.ts'
-import { Parties, type Traffic } from './support/parties.ts'
+import { Parties, type Traces, type Traffic } from './support/parties.ts'
 import { steerAtRandom } from './support/steering.ts'
 
 export interface ChaosOptions {
@@ -46,8 +46,7 @@ export interface ChaosOutcome {
   readonly metrics: ReadonlyMap<string, number>
   /** What the processes logged, from warnings up. */
   readonly output: string
-  /** SIPp's own reasons for calls that it gave up. */
-  readonly errors: string
+  readonly traces: Traces
 }
 
 const ADDRESS = '127.0.0.1'
@@ -67,7 +66,7 @@ export async function makeCalls(
   const [traces, kills] = await Promise.all([parties.call(), killInTurn(cluster, plan)])
   await untilRecorded(cluster, answeredCalls(traces.callers))
   const figures = judge(traces.callers, traces.callees, cluster.records())
-  return { figures, kills, metrics: await cluster.metrics(), output: cluster.output(), errors: traces.errors }
+  return { figures, kills, metrics: await cluster.metrics(), output: cluster.output(), traces }
 }
 
 async function untilRecorded(cluster: ChaosCluster, callIds: readonly string[]): Promise<void> {

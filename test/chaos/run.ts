@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // npm run chaos [-- --seconds 60 --rate 100 --edges 3 --store memory|redis --steering hash|random --seed 1 --kills N --cases]: calls while
-// edges are killed, the figures, and 1 where they are beyond what the project promises. With --cases a line for each call that went wrong.
+// edges are killed, the figures, and 1 where they are beyond what the project promises. With --cases the
+// messages of each call that went wrong, what SIPp says of it, and what the processes logged.
 import { parseArgs } from 'node:util'
 import { sippAvailable } from '@tandem/test-kit'
 import { anyEdge, type ChaosOptions, DEFAULTS } from './any-edge.ts'
-import { beyond, PROMISED } from './support/judge.ts'
+import { beyond, historyOf, PROMISED } from './support/judge.ts'
 import { report } from './support/report.ts'
 
 const OPTIONS = {
@@ -60,7 +61,15 @@ if (!sipp.available) fail(sipp.reason, 1)
 console.log(JSON.stringify(options))
 const outcome = await anyEdge(options)
 for (const line of report(outcome)) console.log(line)
-if (values.cases === true) for (const line of outcome.figures.cases) console.log(line)
+if (values.cases === true) {
+  const { figures, traces } = outcome
+  for (const { callId, what } of figures.cases) {
+    console.log(`${callId}: ${what}`)
+    for (const line of historyOf(callId, traces.callers, traces.callees)) console.log(`  ${line}`)
+  }
+  for (const complaint of traces.errors) console.log(complaint)
+  console.log(outcome.output)
+}
 const broken = beyond(outcome.figures, PROMISED)
 for (const sentence of broken) console.error(`chaos: ${sentence}`)
 process.exitCode = broken.length === 0 ? 0 : 1

@@ -18,8 +18,13 @@ export interface Figures {
   readonly withTwoRecords: number
   /** From INVITE to 2xx at the caller, ringing included. */
   readonly setupMs: { readonly median: number; readonly p99: number; readonly max: number }
-  /** One line a call that is not as it should be: its Call-ID and what happened. */
-  readonly cases: readonly string[]
+  /** What is not as it should be, call by call. */
+  readonly cases: readonly Case[]
+}
+
+export interface Case {
+  readonly callId: string
+  readonly what: string
 }
 
 export interface Bounds {
@@ -45,6 +50,7 @@ class Call {
   ackAtCallee = false
   byeStatus = 0
   byeSentBy = ''
+  byeReceived = false
 }
 
 type Side = 'caller' | 'callee'
@@ -61,6 +67,7 @@ function take(call: Call, side: Side, { atMs, isSent, method, status }: Line): v
   if (method === 'INVITE') takeInvite(call, side, atMs, isSent, status)
   else if (method === 'ACK' && side === 'callee' && !isSent) call.ackAtCallee = true
   else if (method === 'BYE' && isSent && status === 0) call.byeSentBy = side
+  else if (method === 'BYE' && status === 0) call.byeReceived = true
   else if (method === 'BYE' && !isSent && status >= 200) call.byeStatus ||= status
 }
 
@@ -96,7 +103,8 @@ function readTrace(calls: Map<string, Call>, side: Side, trace: string): void {
 function lossOf(call: Call): string | undefined {
   if (!call.ackAtCallee) return 'no ACK at the callee'
   if (call.byeSentBy === '') return 'no BYE was sent'
-  if (call.byeStatus === 0) return `no response to the BYE of the ${call.byeSentBy}`
+  if (call.byeStatus === 0)
+    return `no response to the BYE of the ${call.byeSentBy}, ${call.byeReceived ? '' : 'not '}received`
   return call.byeStatus >= 300 ? `${call.byeStatus} to the BYE of the ${call.byeSentBy}` : undefined
 }
 
@@ -105,10 +113,6 @@ function stageOf(call: Call): string {
   const caller = call.provisional === 0 ? 'nothing' : String(call.provisional)
   const callee = call.answerAtCallee ? 'had answered' : call.invitesAtCallee > 0 ? 'had the INVITE' : 'knew nothing'
   return `the caller had ${caller}, the callee ${callee}`
-}
-
-const countInto = (counts: Record<string, number>, key: string): void => {
-  counts[key] = (counts[key] ?? 0) + 1
 }
 
 function setupTimes(calls: readonly Call[]): Figures['setupMs'] {
@@ -137,53 +141,87 @@ function readTraces(callers: readonly string[], callees: readonly string[]): Map
   return calls
 }
 
+/** Every line of both sides about one call, in the order of their times; the callee's are indented. */
+export function historyOf(callId: string, callers: readonly string[], callees: readonly string[]): string[] {
+  const linesOf = (traces: readonly string[], indent: string): string[] =>
+    traces
+      .flatMap((trace) => trace.split('\n').filter((line) => line.split('\t')[4] === callId))
+      .map((line) => {
+        const [, time, , direction, , cseq, start] = line.split('\t')
+        return `${time} ${indent}${direction} ${cseq} | ${start}`
+      })
+  return [...linesOf(callers, ''), ...linesOf(callees, '      ')].sort()
+}
+
 /** Call-IDs that were answered, for who waits for their records. */
 export function answeredCalls(callers: readonly string[]): string[] {
   return [...readTraces(callers, [])].filter(([, call]) => call.answeredMs >= 0).map(([callId]) => callId)
 }
 
+/** What is wrong with one call. */
+interface Verdict {
+  readonly failure?: string
+  readonly loss?: string
+  readonly withoutRecord: boolean
+  readonly recordedUnanswered: boolean
+  readonly twice: boolean
+}
+
+function verdictOf(call: Call, outcomes: readonly string[]): Verdict {
+  const twice = outcomes.length > 1
+  const isAnswered = call.answeredMs >= 0
+  const withoutRecord = isAnswered && outcomes.length === 0
+  const recordedUnanswered = isAnswered && outcomes.length > 0 && !outcomes.includes('answered')
+  const records = { withoutRecord, recordedUnanswered, twice }
+  if (!isAnswered) return { failure: call.finalStatus === 0 ? NO_FINAL : String(call.finalStatus), ...records }
+  const loss = lossOf(call)
+  return loss === undefined ? records : { loss, ...records }
+}
+
+function wordsOf(call: Call, verdict: Verdict, outcomes: readonly string[]): string[] {
+  const { failure, loss, withoutRecord, recordedUnanswered, twice } = verdict
+  const words: string[] = []
+  if (failure !== undefined) words.push(`set-up failed, ${failure}: ${stageOf(call)}`)
+  if (loss !== undefined) words.push(`lost: ${loss}`)
+  if (withoutRecord) words.push('answered, without a record')
+  if (recordedUnanswered) words.push(`answered, recorded as ${outcomes.join(', ')}`)
+  if (twice) words.push(`${outcomes.length} records`)
+  return words
+}
+
+/** How many have each value; those without one are left out. */
+function tally(values: readonly (string | undefined)[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const value of values) if (value !== undefined) counts[value] = (counts[value] ?? 0) + 1
+  return counts
+}
+
+const sum = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((total, count) => total + count, 0)
+
 export function judge(callers: readonly string[], callees: readonly string[], records: readonly RecordLine[]): Figures {
   const calls = readTraces(callers, callees)
   const outcomes = recordsByCall(records)
-  const failures: Record<string, number> = {}
-  const losses: Record<string, number> = {}
-  const cases: string[] = []
-  const counts = { answered: 0, withoutRecord: 0, recordedUnanswered: 0, withTwoRecords: 0 }
-  const note = (callId: string, what: string): void => void cases.push(`${callId}: ${what}`)
+  const verdicts: Verdict[] = []
+  const cases: Case[] = []
   for (const [callId, call] of calls) {
     const kept = outcomes.get(callId) ?? []
-    if (kept.length > 1) {
-      counts.withTwoRecords += 1
-      note(callId, `${kept.length} records: ${kept.join(', ')}`)
-    }
-    if (call.answeredMs < 0) {
-      const status = call.finalStatus === 0 ? NO_FINAL : String(call.finalStatus)
-      countInto(failures, status)
-      note(callId, `set-up failed, ${status}: ${stageOf(call)}`)
-      continue
-    }
-    counts.answered += 1
-    const loss = lossOf(call)
-    if (loss !== undefined) {
-      countInto(losses, loss)
-      note(callId, `lost: ${loss}`)
-    }
-    if (kept.length === 0) {
-      counts.withoutRecord += 1
-      note(callId, 'answered, without a record')
-    } else if (!kept.includes('answered')) {
-      counts.recordedUnanswered += 1
-      note(callId, `answered, recorded as ${kept.join(', ')}`)
-    }
+    const verdict = verdictOf(call, kept)
+    verdicts.push(verdict)
+    for (const what of wordsOf(call, verdict, kept)) cases.push({ callId, what })
   }
-  const sum = (of: Record<string, number>): number => Object.values(of).reduce((total, count) => total + count, 0)
+  const failures = tally(verdicts.map(({ failure }) => failure))
+  const losses = tally(verdicts.map(({ loss }) => loss))
   return {
     attempted: calls.size,
-    ...counts,
+    answered: calls.size - sum(failures),
     setupsFailed: sum(failures),
     failures,
     establishedLost: sum(losses),
     losses,
+    withoutRecord: verdicts.filter(({ withoutRecord }) => withoutRecord).length,
+    recordedUnanswered: verdicts.filter(({ recordedUnanswered }) => recordedUnanswered).length,
+    withTwoRecords: verdicts.filter(({ twice }) => twice).length,
     setupMs: setupTimes([...calls.values()]),
     cases,
   }

@@ -13,8 +13,7 @@ function counts(of: Readonly<Record<string, number>>): string {
 export function report({ figures, kills, metrics }: ChaosOutcome): string[] {
   const { attempted, setupsFailed, setupMs } = figures
   const share = attempted === 0 ? '' : `, ${((100 * setupsFailed) / attempted).toFixed(2)} %`
-  const readyMs = kills.map((kill) => kill.readyMs)
-  const slowest = kills.length === 0 ? '' : `, ready again within ${Math.max(...readyMs)} ms`
+  const plan = kills.map(({ edge, atMs, readyMs }) => `edge ${edge} at ${atMs} ms, ready after ${readyMs}`)
   const told = [...metrics].filter(([name, value]) => TOLD.test(name) && value > 0 && !name.includes('_bucket'))
   return [
     `calls attempted              ${attempted}`,
@@ -24,7 +23,7 @@ export function report({ figures, kills, metrics }: ChaosOutcome): string[] {
     `answered without a record    ${figures.withoutRecord}`,
     `answered, recorded otherwise ${figures.recordedUnanswered}`,
     `calls with two records       ${figures.withTwoRecords}`,
-    `kills                        ${kills.length}${slowest}`,
+    `kills                        ${kills.length}${kills.length === 0 ? '' : ` (${plan.join('; ')})`}`,
     `set-up time, ms              median ${setupMs.median}, p99 ${setupMs.p99}, longest ${setupMs.max}`,
     ...told.map(([name, value]) => `${name} ${value}`),
   ]
