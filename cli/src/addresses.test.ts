@@ -15,10 +15,16 @@ describe('listenersOf', () => {
     expect(listeners({ edges: 2 })).toEqual([
       'edge-0 sip/udp 5060',
       'edge-0 sip/tcp 5060',
+      'edge-0 sip/tls 5061',
+      'edge-0 sip/ws 5066',
+      'edge-0 sip/wss 5067',
       'edge-0 internal/tcp 5150',
       'edge-0 http 9464',
       'edge-1 sip/udp 5160',
       'edge-1 sip/tcp 5160',
+      'edge-1 sip/tls 5161',
+      'edge-1 sip/ws 5166',
+      'edge-1 sip/wss 5167',
       'edge-1 internal/tcp 5250',
       'edge-1 http 9465',
       'location grpc 50051',
@@ -30,9 +36,12 @@ describe('listenersOf', () => {
   })
 
   it('moves the SIP ports with the base, and those alone', () => {
-    expect(listeners({ basePort: 7_000 }).slice(0, 4)).toEqual([
+    expect(listeners({ basePort: 7_000 }).slice(0, 7)).toEqual([
       'edge-0 sip/udp 7000',
       'edge-0 sip/tcp 7000',
+      'edge-0 sip/tls 7001',
+      'edge-0 sip/ws 7006',
+      'edge-0 sip/wss 7007',
       'edge-0 internal/tcp 7090',
       'edge-0 http 9464',
     ])

@@ -6,7 +6,7 @@ import { type Config, edgeConfig } from '@tandem/service-kit'
 /** One listener: which part, what speaks there, where, and the setting that moves it. */
 export interface Listener {
   readonly part: string
-  readonly protocol: 'sip/udp' | 'sip/tcp' | 'internal/tcp' | 'grpc' | 'http'
+  readonly protocol: 'sip/udp' | 'sip/tcp' | 'sip/tls' | 'sip/ws' | 'sip/wss' | 'internal/tcp' | 'grpc' | 'http'
   readonly host: string
   readonly port: number
   readonly setting: string
@@ -19,6 +19,9 @@ function edgeListeners(config: Config, index: number): Listener[] {
   const list: Listener[] = []
   if (edge.listeners.udp) list.push({ ...sip, protocol: 'sip/udp' })
   if (edge.listeners.tcp) list.push({ ...sip, protocol: 'sip/tcp' })
+  if (edge.listeners.tls) list.push({ ...sip, protocol: 'sip/tls', port: edge.tlsPort })
+  if (edge.listeners.ws) list.push({ ...sip, protocol: 'sip/ws', port: edge.wsPort })
+  if (edge.listeners.wss) list.push({ ...sip, protocol: 'sip/wss', port: edge.wssPort })
   list.push({ ...sip, protocol: 'internal/tcp', port: edge.internalPort })
   list.push({ part: edge.id, host: edge.httpAddress, protocol: 'http', port: edge.httpPort, setting: 'edge.httpPort' })
   return list

@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly transport: TransportName
   readonly address: string
   readonly port: number
+  /** Over TLS: what the server's certificate must prove; the address where absent [RFC5922-7.3]. */
+  readonly serverName?: string
 }
 
 /** What receives datagrams. The bytes [start, end) of buf are valid only during the call: copy what has to outlive it. */

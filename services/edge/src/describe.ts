@@ -13,7 +13,7 @@ import {
   unfold,
   ValueCursor,
 } from '@tandem/sip'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, StreamPeer } from './peers.ts'
 
 /** @param key the server transaction's */
 export function describeRequest(msg: SipMessage, key: string, peer: EdgePeer, edgeId: string): policy.DecideRequest {
@@ -126,7 +126,9 @@ export function headerText(msg: SipMessage, id: number): string {
 }
 
 function sourceOf(peer: EdgePeer): policy.Source {
-  return { transport: peer.transport, address: peer.address, port: peer.port }
+  const source = { transport: peer.transport, address: peer.address, port: peer.port }
+  const names = peer instanceof StreamPeer ? peer.connection.verifiedNames : undefined
+  return names === undefined || names.length === 0 ? source : { ...source, tls: { names: [...names] } }
 }
 
 const NO_CREDENTIALS: policy.Credentials[] = []

@@ -9,6 +9,7 @@
 import type { location } from '@tandem/rpc'
 import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
 import {
+  defaultPort,
   type Endpoint,
   type LocateResult,
   type LocateTarget,
@@ -21,6 +22,7 @@ import {
 } from '@tandem/transport'
 import { fromTag } from './describe.ts'
 import { edgeHashOf } from './edge-hash.ts'
+import { EdgeStreams } from './edge-streams.ts'
 import { Facing } from './facing.ts'
 import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
@@ -30,6 +32,7 @@ import { isBehindNatInDialog } from './nat-in-dialog.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import { ResponseRetry } from './response-retry.ts'
+import type { MoreStreams } from './stream-listeners.ts'
 import { Streamless } from './streamless.ts'
 import { uriPlace } from './uri-place.ts'
 
@@ -41,6 +44,7 @@ export interface HopsOptions {
   readonly tcpFacing: Facing | undefined
   readonly internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
+  readonly moreStreams?: MoreStreams | undefined
   readonly locator: ServerLocator
   readonly membership: Membership
   readonly ring: KeyRing
@@ -80,10 +84,12 @@ export class Hops {
   private readonly facings = new Map<string, Facing>()
   private readonly places = new Map<string, Place>()
   private readonly streamless = new Streamless()
+  readonly streams: EdgeStreams
   private readonly retry: ResponseRetry
 
   constructor(options: HopsOptions) {
     this.options = options
+    this.streams = new EdgeStreams(options.tcp, options.tcpFacing, options.moreStreams)
     this.retry = new ResponseRetry(this, options.locator, options.onBug)
   }
 
@@ -215,17 +221,21 @@ export class Hops {
     return connection && streamPeer(connection, internalFacing)
   }
 
-  /** Where a response without a transaction goes; undefined when there is no way. @param internal to another edge */
-  toResponseTarget(target: ResponseTarget, internal: boolean): EdgePeer | undefined {
-    const { tcp, tcpFacing, internalTcp, internalFacing, udp } = this.options
+  /**
+   * Where a response without a transaction goes; undefined when there is no way.
+   * @param internal to another edge @param serverName what the far end must prove over TLS: the host of the sent-by
+   */
+  toResponseTarget(target: ResponseTarget, internal: boolean, serverName = target.host): EdgePeer | undefined {
+    const { internalTcp, internalFacing, udp } = this.options
     if (!target.isNumeric) return undefined
-    const port = target.port < 0 ? 5060 : target.port
+    const port = target.port < 0 ? defaultPort(target.transport) : target.port
     if (target.transport === 'udp') {
       const via = udp.get(target.host.includes(':') ? 6 : 4)
       return via && new UdpPeer(via.listener, via.facing, target.host, port)
     }
-    const connection = (internal ? internalTcp : tcp)?.connect(target.host, port)
-    return connection && streamPeer(connection, internal ? internalFacing : (tcpFacing as Facing))
+    if (!internal) return this.streams.connect({ ...target, address: target.host, port, serverName })
+    const connection = internalTcp?.connect(target.host, port)
+    return connection && streamPeer(connection, internalFacing)
   }
 
   /** How in-dialog requests go back to whom this request came from. */
@@ -254,9 +264,8 @@ export class Hops {
   }
 
   private toOwnFlow(flowId: number, uri: string): NextHop | undefined {
-    const connection = this.options.tcp?.find(flowId)
-    if (connection === undefined || !connection.isOpen) return undefined
-    return this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, flowId)
+    const peer = this.streams.find(flowId)
+    return peer && this.hop(peer, uri, undefined, flowId)
   }
 
   /** [RFC3261-16.6.7ab] A fixed next hop, which is an edge of ours: a loose router, and in the Route. */
@@ -292,7 +301,7 @@ export class Hops {
   private toPlace(place: Place, text: string, onHop: (hop: NextHop | undefined) => void, share?: number): void {
     if (place.endpoints !== undefined) return onHop(this.firstUsable(place.endpoints, text))
     const use = (located: LocateResult): void =>
-      onHop(located.found ? this.firstUsable(located.endpoints, text) : undefined)
+      onHop(located.found ? this.firstUsable(withServerName(located.endpoints, place.target.host), text) : undefined)
     const result = this.options.locator.locate(place.target, share)
     if (result instanceof Promise) result.then(use).catch(this.options.onBug)
     else use(result)
@@ -336,10 +345,8 @@ export class Hops {
       const via = this.options.udp.get(address.includes(':') ? 6 : 4)
       return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0, rest)
     }
-    if (transport !== 'tcp' || this.options.tcp === undefined) return undefined
-    const connection = this.options.tcp.connect(address, port)
-    if (connection === undefined) return undefined
-    return this.hop(streamPeer(connection, this.options.tcpFacing as Facing), uri, undefined, connection.id, rest)
+    const peer = this.streams.connect(endpoint)
+    return peer && this.hop(peer, uri, undefined, peer.connection.id, rest)
   }
 
   private hop(peer: EdgePeer, uri: string, side: TokenSide | undefined, flowId: number, rest?: Rest): NextHop {
@@ -373,6 +380,12 @@ export class Hops {
 /** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */
 function mayCarry(transport: string, uri: string): boolean {
   return transport === 'tls' || transport === 'wss' || !/^sips:/i.test(uri)
+}
+
+/** [RFC5922-7.3] What a server must prove is the name that was asked for before any DNS; an address proves itself. */
+function withServerName(endpoints: readonly Endpoint[], serverName: string): readonly Endpoint[] {
+  if (endpoints.every(({ transport }) => transport !== 'tls')) return endpoints
+  return endpoints.map((endpoint) => (endpoint.transport === 'tls' ? { ...endpoint, serverName } : endpoint))
 }
 
 /** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: header fields and a method. */

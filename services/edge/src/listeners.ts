@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The sockets of an edge: SIP over UDP and TCP toward the world, SIP over TCP between edges. Each hands its messages to one
-// function, with a way to make the peer they came from.
+// The sockets of an edge: SIP over UDP, TCP and what stream-listeners.ts has toward the world, SIP over TCP between edges. Each
+// hands its messages to one function, with a way to make the peer they came from.
 
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { SipMessage } from '@tandem/sip'
@@ -11,13 +11,16 @@ import {
   createFlowIds,
   createUdpListener,
   type StreamSink,
+  type StreamTransport,
   TcpTransport,
+  type TransportName,
   type UdpListener,
 } from '@tandem/transport'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import type { PeerSource } from './receive.ts'
+import { type MoreStreams, networkList, openMoreStreams, streamAdmission, streamLimits } from './stream-listeners.ts'
 import { encodeStunResponse, MAX_STUN_RESPONSE_BYTES } from './stun.ts'
 import { maddrOf } from './via-maddr.ts'
 
@@ -32,11 +35,12 @@ export interface Listeners {
   readonly tcpFacing: Facing | undefined
   readonly internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
+  readonly moreStreams?: MoreStreams
   onConnectionLost: (peer: StreamPeer, reason: CloseReason) => void
   /** Toward the world. */
   facings(): readonly Facing[]
   allUdp(): readonly UdpListener[]
-  allTcp(): readonly TcpTransport[]
+  allTcp(): readonly StreamTransport[]
   close(): Promise<void>
 }
 
@@ -53,24 +57,19 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   const edgeId = `${config.id}.${newIncarnation()}`
   const edgeHash = edgeHashOf(edgeId)
   const nextFlowId = createFlowIds()
-  const facing = (transport: 'udp' | 'tcp', port: number, internal: boolean): Facing =>
+  const facing = (transport: TransportName, port: number, internal: boolean): Facing =>
     new Facing({ transport, host: internal ? config.bindAddress : config.advertisedAddress, port, edgeHash, internal })
   const opened: (() => Promise<void>)[] = []
   const listeners = new OpenListeners(edgeId, edgeHash, facing('tcp', config.internalPort, true))
-  const limits = {
-    maxConnections: config.limits.maxConnections,
-    maxConnectionsPerSource: config.limits.maxConnectionsPerAddress,
-    idleMs: config.limits.connectionIdleMs, // [RFC3261-18ab]
-    maxQueuedBytes: config.limits.maxQueuedBytes,
+  const limits = streamLimits(config)
+  const shared = {
+    limits,
+    admission: streamAdmission(config),
+    proxySources: networkList(config.proxyProtocol.sources),
+    nextFlowId,
   }
-  const tcpTransport = (own: Facing, internal: boolean): TcpTransport => {
-    const sink = new TcpSink(own, internal, onMessage, (peer, reason) => listeners.onConnectionLost(peer, reason))
-    return new TcpTransport({
-      sink,
-      limits: internal ? { ...limits, maxConnectionsPerSource: limits.maxConnections } : limits,
-      nextFlowId,
-    })
-  }
+  const sinkOf = (own: Facing, internal = false): StreamSink =>
+    new ConnectionSink(own, internal, onMessage, (peer, reason) => listeners.onConnectionLost(peer, reason))
   const place = { address: config.bindAddress, setting: 'edge.basePort (--base-port)', reusePort: config.sharedAddress }
   try {
     if (config.listeners.udp) {
@@ -94,13 +93,26 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
     }
     if (config.listeners.tcp) {
       const own = facing('tcp', config.sipPort, false)
-      listeners.tcp = tcpTransport(own, false)
+      listeners.tcp = new TcpTransport({ ...shared, sink: sinkOf(own) })
       listeners.tcpFacing = own
       const tcp = listeners.tcp
       opened.push(() => tcp.close(CLOSE_GRACE_MS))
       await tcp.listen({ ...place, port: config.sipPort })
     }
-    const internalTcp = tcpTransport(listeners.internalFacing, true)
+    listeners.moreStreams = await openMoreStreams({
+      config,
+      logger,
+      place,
+      shared,
+      facingOf: (transport, port) => facing(transport, port, false),
+      sinkOf,
+      onOpened: (close) => opened.push(async () => close()),
+    })
+    const internalTcp = new TcpTransport({
+      sink: sinkOf(listeners.internalFacing, true),
+      limits: { ...limits, maxConnectionsPerSource: config.limits.maxConnections },
+      nextFlowId,
+    })
     listeners.internalTcp = internalTcp
     opened.push(() => internalTcp.close(CLOSE_GRACE_MS))
     await internalTcp.listen({
@@ -124,6 +136,7 @@ class OpenListeners implements Listeners {
   tcp: TcpTransport | undefined
   tcpFacing: Facing | undefined
   internalTcp: TcpTransport | undefined
+  moreStreams: MoreStreams = {}
   readonly internalFacing: Facing
   closers: readonly (() => Promise<void>)[] = []
   onConnectionLost: Listeners['onConnectionLost'] = () => undefined
@@ -135,14 +148,16 @@ class OpenListeners implements Listeners {
   }
 
   facings(): readonly Facing[] {
-    return [this.udpFacing, this.tcpFacing].filter((facing) => facing !== undefined)
+    const { tls, ws, wss } = this.moreStreams
+    const all = [this.udpFacing, this.tcpFacing, tls?.facing, ws?.facing, wss?.facing]
+    return all.filter((facing) => facing !== undefined)
   }
 
   allUdp(): readonly UdpListener[] {
     return this.udp === undefined ? [] : [this.udp]
   }
 
-  allTcp(): readonly TcpTransport[] {
+  allTcp(): readonly StreamTransport[] {
     return [this.tcp, this.internalTcp].filter((tcp) => tcp !== undefined)
   }
 
@@ -197,7 +212,7 @@ export class UdpSource implements PeerSource {
 }
 
 /** Messages of all connections of one transport. */
-class TcpSink implements StreamSink, PeerSource {
+class ConnectionSink implements StreamSink, PeerSource {
   readonly internal: boolean
   private readonly facing: Facing
   private readonly onMessageOf: OnMessage

@@ -3,13 +3,13 @@
 // What an edge shows at /metrics: plain integers of its parts, read at scrape.
 
 import type { Metrics } from '@tandem/service-kit'
-import type { TcpTransport, UdpListener } from '@tandem/transport'
+import type { StreamTransport, UdpListener } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { EDGE_COUNT_HELP } from './counts.ts'
 
 export interface MeasuredTransports {
   readonly udp: readonly UdpListener[]
-  readonly tcp: readonly TcpTransport[]
+  readonly tcp: readonly StreamTransport[]
 }
 
 export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports: () => MeasuredTransports): void {
@@ -53,13 +53,32 @@ function registerTransportMetrics(metrics: Metrics, transports: () => MeasuredTr
   metrics.labelledCounter('tandem_edge_udp_events_total', 'Datagrams by what became of them.', 'event', () =>
     sumByName(transports().udp.map((listener) => listener.counters)),
   )
-  metrics.labelledCounter('tandem_edge_tcp_events_total', 'Connections and messages of TCP.', 'event', () =>
-    sumByName(transports().tcp.map((tcp) => tcp.counters)),
+  for (const [name, title] of STREAMS) {
+    const help = `Connections and messages of ${title}.`
+    metrics.labelledCounter(`tandem_edge_${name}_events_total`, help, 'event', () =>
+      sumByName(
+        transports()
+          .tcp.filter(({ transport }) => transport === name)
+          .map(({ counters }) => counters),
+      ),
+    )
+  }
+  const sum = (count: (transport: StreamTransport) => number): number =>
+    transports().tcp.reduce((total, transport) => total + count(transport), 0)
+  metrics.gauge('tandem_edge_connections', 'TCP, TLS and WebSocket connections open.', () =>
+    sum(({ connectionCount }) => connectionCount),
   )
-  metrics.gauge('tandem_edge_connections', 'TCP connections open.', () =>
-    transports().tcp.reduce((sum, tcp) => sum + tcp.connectionCount, 0),
+  metrics.gauge('tandem_edge_handshakes', 'Connections that have not come to SIP yet.', () =>
+    sum(({ arrivalCount }) => arrivalCount),
   )
 }
+
+const STREAMS = [
+  ['tcp', 'TCP'],
+  ['tls', 'TLS'],
+  ['ws', 'WebSocket'],
+  ['wss', 'secure WebSocket'],
+] as const
 
 function sumByName(all: readonly object[]): Map<string, number> {
   const sums = new Map<string, number>()

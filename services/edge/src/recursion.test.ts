@@ -202,12 +202,6 @@ describe('what is not followed', () => {
     expect(taken().at(-1)).toBe(`302 → ${UP}`)
   })
 
-  test('sip for sips [RFC3261-16.7.4b]', () => {
-    ringing({ uri: 'sips:bob@example.test' })
-    answer(31, 302, `<${uriOf(32)}>`)
-    expect(taken().at(-1)).toBe(`302 → ${UP}`)
-  })
-
   test('a Contact is never within the trust domain', () => {
     ringing({
       headers: ['P-Asserted-Identity: <sip:alice@example.test>', 'Privacy: id'],

@@ -44,7 +44,7 @@ export class ResponseRetry {
     const host = msg.text(via.hostStart, via.hostEnd)
     const received = via.receivedValueStart < 0 ? undefined : msg.text(via.receivedValueStart, via.receivedEnd)
     const target = responseTarget({ transport, host, port: via.port, received, rport: -1 })
-    const other = this.hops.toResponseTarget(target, peer.facing.internal)
+    const other = this.hops.toResponseTarget(target, peer.facing.internal, host)
     if (other === undefined || other === peer) return false
     this.keep(other, { bytes: Buffer.from(buf.subarray(start, end)), host, port: via.port, transport })
     return other.send(buf, start, end)
@@ -69,7 +69,7 @@ export class ResponseRetry {
       const first = located.found ? located.endpoints[0] : undefined
       if (first === undefined) return
       const target = { transport, host: first.address, port: first.port, isNumeric: true }
-      this.hops.toResponseTarget(target, false)?.send(bytes, 0, bytes.length)
+      this.hops.toResponseTarget(target, false, host)?.send(bytes, 0, bytes.length)
     }
     const located = this.locator.locate({ host, port: port < 0 ? undefined : port, transport })
     if (located instanceof Promise) located.then(use).catch(this.onBug)

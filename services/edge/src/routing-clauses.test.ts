@@ -305,6 +305,7 @@ describe('SIPS', () => {
   const overFlow = (contact: string, transport = 'tls'): void => {
     bench = new EdgeBench()
     const phone = bench.tcp.connect(BOB, 40_000)
+    phone.transport = transport
     bench.udpIn(requestText({ uri: SIPS }))
     bench.plan([], { steps: [stepOf({ targets: [targetOf({ $case: 'aor', value: SIPS })] })] })
     const binding = bindingOf(contact, { transport, edgeId: bench.core.edgeId, flowId: phone.id })

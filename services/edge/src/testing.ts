@@ -93,11 +93,12 @@ export function callerOf<M extends MethodMap, P>(service: ManualService): Caller
 
 export class FakeConnection {
   readonly id: number
-  readonly transport = 'tcp'
+  transport = 'tcp'
   readonly reliable = true
   readonly inbound = true
   readonly remoteAddress: string
   readonly remotePort: number
+  readonly verifiedNames: readonly string[] = []
   isOpen = true
   context: unknown
   private readonly sent: Sent[]

@@ -48,6 +48,9 @@ describe('listeners', () => {
       expect(listeners.facings().map(({ name }) => name)).toEqual([
         `udp:${config.advertisedAddress}:${config.sipPort}`,
         `tcp:${config.advertisedAddress}:${config.sipPort}`,
+        `tls:${config.advertisedAddress}:${config.tlsPort}`,
+        `ws:${config.advertisedAddress}:${config.wsPort}`,
+        `wss:${config.advertisedAddress}:${config.wssPort}`,
       ])
     } finally {
       await listeners.close()

@@ -155,6 +155,7 @@ function createHops(
   const transports: TransportName[] = [
     ...(udp === undefined ? [] : (['udp'] as const)),
     ...(tcp === undefined ? [] : (['tcp'] as const)),
+    ...(listeners.moreStreams?.tls === undefined ? [] : (['tls'] as const)),
   ]
   return new Hops({
     udp:
@@ -165,6 +166,7 @@ function createHops(
     tcpFacing: listeners.tcpFacing,
     internalTcp: listeners.internalTcp,
     internalFacing: listeners.internalFacing,
+    moreStreams: listeners.moreStreams,
     // A name is asked for in the family that our sockets can send to.
     locator: new ServerLocator({
       ...environment,

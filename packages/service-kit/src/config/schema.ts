@@ -102,6 +102,9 @@ const edge = z.strictObject({
         .describe(
           'Listen on TCP. RFC 3261 §18.2.1 asks for it wherever UDP is on: without it, large requests neither come nor go.',
         ),
+      tls: z.boolean().default(true).describe('Listen on TLS, at the SIP port + 1.'),
+      ws: z.boolean().default(true).describe('Listen on WebSocket, at the SIP port + 6.'),
+      wss: z.boolean().default(true).describe('Listen on secure WebSocket, at the SIP port + 7.'),
     })
     .prefault({}),
   udp: z
@@ -134,6 +137,66 @@ const edge = z.strictObject({
         .describe('DSCP of what is sent over UDP, e.g. 24 (CS3) for signalling; 0 leaves it. The native addon only.'),
     })
     .prefault({}),
+  tls: z
+    .strictObject({
+      certificates: z
+        .array(
+          z.strictObject({
+            certFile: z.string().min(1).describe('PEM: the certificate, then those that lead to its authority.'),
+            keyFile: z.string().min(1).describe('PEM: its private key.'),
+          }),
+        )
+        .max(1_000)
+        .default([])
+        .describe(
+          'What TLS and WSS show, chosen by the name that the client asks for; the first where it asks for none of theirs. Empty: one is made for the life of the process, which nobody can verify. Relative to this file.',
+        ),
+      caFile: z
+        .string()
+        .default('')
+        .describe(
+          'PEM of the authorities that servers and clients are verified against; empty for those that come with Node. Relative to this file.',
+        ),
+      clientCertificates: z
+        .enum(['none', 'request', 'require'])
+        .default('none')
+        .describe(
+          'Whether TLS clients are asked for a certificate, or refused without a valid one. The SIP domains of a valid one are proven (RFC 5922 §7.1). WSS asks for none.',
+        ),
+      minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest version that is spoken.'),
+      reloadMs: durationMs()
+        .default(10_000)
+        .describe('Time between looks at the files; new handshakes get what has changed. 0 never looks.'),
+    })
+    .prefault({}),
+  webSocket: z
+    .strictObject({
+      origins: z
+        .array(z.string().min(1))
+        .max(1_000)
+        .default([])
+        .describe(
+          'Origins of pages that may connect, e.g. `https://app.example.com`; empty for all. Programs that send no Origin may in any case.',
+        ),
+      pingMs: durationMs()
+        .default(30_000)
+        .describe('Silence after which a WebSocket is asked whether it lives; 0 never asks.'),
+      pongTimeoutMs: durationMs(100)
+        .default(10_000)
+        .describe('Time for its answer; after it the connection is closed.'),
+    })
+    .prefault({}),
+  proxyProtocol: z
+    .strictObject({
+      sources: z
+        .array(z.union([z.cidrv4(), z.cidrv6()]))
+        .max(1_000)
+        .default([])
+        .describe(
+          'Networks of load balancers, e.g. `10.0.0.0/8`: their TCP, TLS and WebSocket connections must begin with a PROXY header, version 2. From anybody else such a header closes the connection.',
+        ),
+    })
+    .prefault({}),
   timers: z
     .strictObject({
       t1Ms: durationMs(10, 60_000).default(500).describe('T1, the estimate of the round trip (RFC 3261 §17).'),
@@ -162,16 +225,36 @@ const edge = z.strictObject({
         .max(128)
         .default(32)
         .describe('Branches of one request over its whole life: targets, failovers and followed redirects.'),
-      maxConnections: z.int().min(1).default(50_000).describe('TCP connections held at once.'),
-      maxConnectionsPerAddress: z.int().min(1).default(1_000).describe('TCP connections from one address.'),
+      maxConnections: z.int().min(1).default(50_000).describe('TCP, TLS and WebSocket connections held at once.'),
+      maxConnectionsPerAddress: z
+        .int()
+        .min(1)
+        .default(1_000)
+        .describe('Such connections from one IPv4 address or IPv6 /64.'),
       connectionIdleMs: durationMs(1_000)
         .default(1_800_000)
-        .describe('A TCP connection without traffic for this long is closed.'),
+        .describe('A connection without traffic for this long is closed.'),
       maxQueuedBytes: z
         .int()
         .min(65_536)
         .default(1_048_576)
-        .describe('Bytes that wait to be written to one TCP connection.'),
+        .describe('Bytes that wait to be written to one connection; a reader that is slower loses it.'),
+      partialMessageMs: durationMs(100)
+        .default(16_000)
+        .describe('Time in which a message that has begun must be whole.'),
+      handshakeMs: durationMs(100)
+        .default(10_000)
+        .describe('Time from an accepted connection to SIP: PROXY header, TLS and WebSocket together.'),
+      maxHandshakes: z
+        .int()
+        .min(1)
+        .default(1_000)
+        .describe('Connections that are on this way at once; beyond it refused.'),
+      handshakesPerSecond: z
+        .int()
+        .min(1)
+        .default(250)
+        .describe('TLS handshakes begun in a second; others wait, so that those who are connected need not.'),
       maxRequestsPerSource: z
         .int()
         .min(0)
@@ -199,6 +282,25 @@ const edge = z.strictObject({
     .describe(
       'Time between keep-alives that phones are asked for: Flow-Timer (RFC 5626) and the keep parameter (RFC 6223), in whole seconds; 0 leaves it to them.',
     ),
+  natPing: z
+    .strictObject({
+      method: z
+        .enum(['crlf', 'options', 'off'])
+        .default('crlf')
+        .describe(
+          'What keeps UDP phones behind a NAT reachable: empty lines, OPTIONS requests that the phone answers, or nothing of ours.',
+        ),
+      intervalMs: durationMs(1_000, 600_000)
+        .default(25_000)
+        .describe('Time between two of them to a phone; each is up to a sixth late by chance.'),
+      maxFailures: z
+        .int()
+        .min(0)
+        .max(1_000)
+        .default(0)
+        .describe('OPTIONS without an answer in a row, after which the binding is removed; 0 never removes it.'),
+    })
+    .prefault({}),
   identityToUntrusted: z
     .enum(['keep', 'remove'])
     .default('keep')
@@ -282,25 +384,6 @@ const policy = z.strictObject({
     .describe('Digest algorithms that are offered, in this order (RFC 8760 §2.2).'),
   mintKeepMs: durationMs(1_000)
     .default(64_000)
-  natPing: z
-    .strictObject({
-      method: z
-        .enum(['crlf', 'options', 'off'])
-        .default('crlf')
-        .describe(
-          'What keeps UDP phones behind a NAT reachable: empty lines, OPTIONS requests that the phone answers, or nothing of ours.',
-        ),
-      intervalMs: durationMs(1_000, 600_000)
-        .default(25_000)
-        .describe('Time between two of them to a phone; each is up to a sixth late by chance.'),
-      maxFailures: z
-        .int()
-        .min(0)
-        .max(1_000)
-        .default(0)
-        .describe('OPTIONS without an answer in a row, after which the binding is removed; 0 never removes it.'),
-    })
-    .prefault({}),
     .describe("How long the decision on an INVITE's transaction is kept for its retransmissions."),
   setupDeadlineMs: durationMs(10_000)
     .default(600_000)
@@ -381,6 +464,13 @@ export const configSchema = z
         path: ['edge', 'keepAliveMs'],
         message: 'expected less than edge.limits.connectionIdleMs, after which a silent connection is closed',
       })
+    const { method, maxFailures } = config.edge.natPing
+    if (maxFailures > 0 && method !== 'options')
+      context.addIssue({
+        code: 'custom',
+        path: ['edge', 'natPing', 'maxFailures'],
+        message: 'expected 0 unless edge.natPing.method is options: nothing else is answered',
+      })
     const last = config.edge.basePort + 100 * (config.edge.count - 1) + 90
     if (last > 65_535 && config.edge.basePort <= 65_535)
       context.addIssue({
@@ -395,10 +485,3 @@ export type Config = Readonly<z.output<typeof configSchema>> & {
   /** Folder of the cluster file, else the working directory: relative paths of resources start here. */
   readonly baseDir: string
 }
-    const { method, maxFailures } = config.edge.natPing
-    if (maxFailures > 0 && method !== 'options')
-      context.addIssue({
-        code: 'custom',
-        path: ['edge', 'natPing', 'maxFailures'],
-        message: 'expected 0 unless edge.natPing.method is options: nothing else is answered',
-      })

@@ -3,6 +3,7 @@
 // What one service sees of the configuration: its own section with everything derived filled in (ports of edge k,
 // addresses, the key ring). Services take these, never the whole file.
 import { networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
 import type { Config } from './schema.ts'
 
 /** First key signs, all verify. Secrets are text of at least 16 characters. */
@@ -24,6 +25,10 @@ export interface EdgeConfig extends Common, Omit<Config['edge'], 'count' | 'id' 
   readonly advertisedAddress: string
   /** UDP and TCP: base + 100k; with `sharedAddress` the base port for every edge. */
   readonly sipPort: number
+  /** base + 1 + 100k, and so on. */
+  readonly tlsPort: number
+  readonly wsPort: number
+  readonly wssPort: number
   /** Edge to edge: base + 90 + 100k. */
   readonly internalPort: number
   readonly httpPort: number
@@ -80,17 +85,32 @@ const edgeId = (id: string, index: number, count: number): string => {
   return count > 1 ? `${id}-${index}` : id
 }
 
+/** With paths that no working directory changes. */
+function resolvedTls({ edge: { tls }, baseDir }: Config): Config['edge']['tls'] {
+  const absolute = (path: string): string => (path === '' ? '' : resolve(baseDir, path))
+  const certificates = tls.certificates.map(({ certFile, keyFile }) => ({
+    certFile: absolute(certFile),
+    keyFile: absolute(keyFile),
+  }))
+  return { ...tls, certificates, caFile: absolute(tls.caFile) }
+}
+
 /** The configuration of edge `index` (default: `edge.index`). */
 export function edgeConfig(config: Config, index: number = config.edge.index): EdgeConfig {
   const { count, id: _id, ...edge } = config.edge
   const offset = 100 * index
+  const sipPort = edge.sharedAddress ? edge.basePort : edge.basePort + offset
   return {
     ...common(config),
     ...edge,
     index,
     id: edgeId(config.edge.id, index, count),
     advertisedAddress: advertisedAddress(config.edge),
-    sipPort: edge.sharedAddress ? edge.basePort : edge.basePort + offset,
+    tls: resolvedTls(config),
+    sipPort,
+    tlsPort: sipPort + 1,
+    wsPort: sipPort + 6,
+    wssPort: sipPort + 7,
     internalPort: edge.basePort + 90 + offset,
     httpPort: edge.httpPort + index,
     rpc: config.rpc,

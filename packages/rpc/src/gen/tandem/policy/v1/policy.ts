@@ -113,6 +113,13 @@ export interface Source {
   transport: string;
   address: string;
   port: number;
+  /** What the far end's certificate proves; absent without a valid one. */
+  tls?: TlsPeer | undefined;
+}
+
+export interface TlsPeer {
+  /** SIP domains, RFC 5922 section 7.1, lower case. */
+  names: string[];
 }
 
 /** One Authorization or Proxy-Authorization header. */
@@ -1187,7 +1194,7 @@ export const DecideRequest: MessageFns<DecideRequest> = {
 };
 
 function createBaseSource(): Source {
-  return { transport: "", address: "", port: 0 };
+  return { transport: "", address: "", port: 0, tls: undefined };
 }
 
 export const Source: MessageFns<Source> = {
@@ -1200,6 +1207,9 @@ export const Source: MessageFns<Source> = {
     }
     if (message.port !== 0) {
       writer.uint32(24).uint32(message.port);
+    }
+    if (message.tls !== undefined) {
+      TlsPeer.encode(message.tls, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1241,6 +1251,14 @@ export const Source: MessageFns<Source> = {
             message.port = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tls = TlsPeer.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1261,6 +1279,62 @@ export const Source: MessageFns<Source> = {
     message.transport = object.transport ?? "";
     message.address = object.address ?? "";
     message.port = object.port ?? 0;
+    message.tls = (object.tls !== undefined && object.tls !== null) ? TlsPeer.fromPartial(object.tls) : undefined;
+    return message;
+  },
+};
+
+function createBaseTlsPeer(): TlsPeer {
+  return { names: [] };
+}
+
+export const TlsPeer: MessageFns<TlsPeer> = {
+  encode(message: TlsPeer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TlsPeer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTlsPeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TlsPeer>): TlsPeer {
+    return TlsPeer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TlsPeer>): TlsPeer {
+    const message = createBaseTlsPeer();
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };
