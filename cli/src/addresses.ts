@@ -22,7 +22,7 @@ function edgeListeners(config: Config, index: number): Listener[] {
   if (edge.listeners.tls) list.push({ ...sip, protocol: 'sip/tls', port: edge.tlsPort })
   if (edge.listeners.ws) list.push({ ...sip, protocol: 'sip/ws', port: edge.wsPort })
   if (edge.listeners.wss) list.push({ ...sip, protocol: 'sip/wss', port: edge.wssPort })
-  list.push({ ...sip, protocol: 'internal/tcp', port: edge.internalPort })
+  list.push({ ...sip, protocol: 'internal/tcp', host: edge.internalBindAddress, port: edge.internalPort })
   list.push({ part: edge.id, host: edge.httpAddress, protocol: 'http', port: edge.httpPort, setting: 'edge.httpPort' })
   return list
 }

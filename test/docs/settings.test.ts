@@ -8,7 +8,7 @@ import { leaves } from '@tandem/service-kit/internal'
 import { expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const WIRING = ['cli/src/**/*.ts', 'packages/service-kit/src/config/views.ts']
+const WIRING = ['cli/src/**/*.ts', 'packages/service-kit/src/config/{views,advertised}.ts']
 /** Section of the cluster file → where its settings are read. */
 const READERS: Readonly<Record<string, readonly string[]>> = {
   cluster: WIRING,

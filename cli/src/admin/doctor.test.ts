@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadSettings } from '../settings.ts'
-import { checkAddresses, checkNode, examine, judgeRedis } from './doctor.ts'
+import { checkAddresses, checkAdvertised, checkNode, examine, judgeRedis } from './doctor.ts'
 
 const GOOD = {
   version: '7.2.4',
@@ -77,6 +77,28 @@ describe('checkAddresses', () => {
     const { state, detail } = check({ bind: '192.0.2.7' })
     expect(state).toBe('ok')
     expect(detail).toMatch(/binds 192\.0\.2\.7 and advertises 203\.0\.113\.10:5060\. If no other edge .* if others do/)
+  })
+})
+
+describe('checkAdvertised', () => {
+  const check = () => checkAdvertised(loadSettings({ bind: '192.0.2.7' }, { makeKeys: true }))
+  afterEach(() => vi.unstubAllEnvs())
+
+  it.each([
+    [{}, '192.0.2.7 from the address that is bound, or the first one of the machine where that is a wildcard'],
+    [{ TANDEM_EDGE_NODE_ADDRESS: '203.0.113.3' }, '203.0.113.3 from the address of the node (edge.nodeAddress)'],
+    [
+      { TANDEM_EDGE_ADVERTISED_ADDRESS: 'sip.test', TANDEM_EDGE_ADVERTISED_UDP: '203.0.113.3:30060' },
+      'sip.test from edge.advertisedAddress; udp: 203.0.113.3:30060 from edge.advertised.udp',
+    ],
+  ])('says which was used: %j', async (env, detail) => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    expect(await check()).toEqual({ check: 'advertised', state: 'ok', detail })
+  })
+
+  it('fails where the source that is asked for gives nothing', async () => {
+    vi.stubEnv('TANDEM_EDGE_ADVERTISED_FROM', 'node')
+    expect(await check()).toMatchObject({ state: 'fail', detail: expect.stringContaining('edge.nodeAddress') })
   })
 })
 

@@ -4,7 +4,15 @@
 // `fail` (it will not work, do that). Exit status 1 when one fails. It changes nothing.
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
-import { type Config, edgeConfig, redactUrl } from '@tandem/service-kit'
+import {
+  type AddressSource,
+  type Config,
+  ConfigError,
+  edgeConfig,
+  findAdvertised,
+  redactUrl,
+  withAdvertised,
+} from '@tandem/service-kit'
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { type Format, render } from '../output.ts'
 import { type RedisFacts, redisFacts } from './redis-facts.ts'
@@ -33,7 +41,7 @@ export function checkNode(version: string): Finding {
  */
 export function checkAddresses(config: Config): Finding {
   const edges = Array.from({ length: config.edge.count }, (_, index) => edgeConfig(config, index))
-  const places = [...new Set(edges.map((edge) => hostPort(edge.advertisedAddress, edge.sipPort)))]
+  const places = [...new Set(edges.map(({ advertised: { udp } }) => hostPort(udp.host, udp.port)))]
   const list = places.join(', ')
   if (config.edge.sharedAddress || places.length < edges.length) return sharedAddress(list)
   const alone = "responses come to the edge that sent, and no edge takes over another's transactions"
@@ -52,6 +60,31 @@ function sharedAddress(place: string): Finding {
 }
 
 const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
+
+const SOURCES: Readonly<Record<AddressSource, string>> = {
+  configured: 'edge.advertisedAddress',
+  loadBalancer: 'the address of the load balancer (edge.loadBalancerAddress or its file)',
+  node: 'the address of the node (edge.nodeAddress)',
+  metadata: 'the metadata of the cloud (edge.metadataUrl)',
+  bind: 'the address that is bound, or the first one of the machine where that is a wildcard',
+}
+
+/** What edges call themselves, per listener, and who said so. */
+export async function checkAdvertised(config: Config): Promise<Finding> {
+  try {
+    const { source } = await findAdvertised(config)
+    const { advertised, advertisedAddress } = edgeConfig(await withAdvertised(config), 0)
+    const names = Object.keys(advertised) as (keyof typeof advertised)[]
+    const own = names
+      .filter((name) => config.edge.advertised[name] !== '')
+      .map((name) => `${name}: ${hostPort(advertised[name].host, advertised[name].port)} from edge.advertised.${name}`)
+    const detail = [`${advertisedAddress} from ${SOURCES[source]}`, ...own].join('; ')
+    return { check: 'advertised', state: 'ok', detail }
+  } catch (error) {
+    if (error instanceof ConfigError) return { check: 'advertised', state: 'fail', detail: error.message }
+    throw error
+  }
+}
 
 /** Findings about a Redis that answered. */
 export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability']): Finding[] {
@@ -171,8 +204,13 @@ async function checkPorts(config: Config): Promise<Finding[]> {
 
 /** All findings. */
 export async function examine(config: Config): Promise<Finding[]> {
-  const [ports, store] = await Promise.all([checkPorts(config), checkStore(config)])
-  return [checkNode(process.versions.node), ...ports, checkAddresses(config), ...store]
+  const [ports, advertised, store] = await Promise.all([
+    checkPorts(config),
+    checkAdvertised(config),
+    checkStore(config),
+  ])
+  const known = advertised.state === 'ok' ? await withAdvertised(config) : config
+  return [checkNode(process.versions.node), ...ports, advertised, checkAddresses(known), ...store]
 }
 
 export async function doctor(config: Config, format: Format): Promise<{ text: string; healthy: boolean }> {

@@ -2,7 +2,7 @@
 //
 // `tandem up`: the whole cluster on this machine, then a table of addresses, then the line `tandem ready`.
 // `tandem run`: one service of it.
-import type { Config } from '@tandem/service-kit'
+import { type Config, withAdvertised } from '@tandem/service-kit'
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { renderTable } from '../output.ts'
 import { type ClusterFlags, loadSettings } from '../settings.ts'
@@ -29,7 +29,7 @@ export function addressTable(config: Config): string {
 
 /** Resolves with the exit status when the cluster has stopped. */
 export async function up(flags: ClusterFlags, { print, main }: UpContext): Promise<number> {
-  const config = loadSettings(flags, { makeKeys: true })
+  const config = await withAdvertised(loadSettings(flags, { makeKeys: true }))
   const onReady = () => print(`${addressTable(config)}\n\ntandem ready`)
   const common = { level: config.logging.level, drainMs: config.shutdown.drainMs, onReady }
   if (config.cluster.processes === 'single') return runUntilSignal(await composeSingle(config), common)
@@ -45,7 +45,7 @@ export async function up(flags: ClusterFlags, { print, main }: UpContext): Promi
 
 /** One service. As a child of `up` it tells its parent when it is ready, and ends with it. */
 export async function run(service: ServiceName, flags: ClusterFlags): Promise<number> {
-  const config = loadSettings(flags, { makeKeys: false })
+  const config = await withAdvertised(loadSettings(flags, { makeKeys: false }))
   const composition = await composeOne(service, config)
   const isChild = process.send !== undefined
   const ended = isChild ? new Promise<void>((resolve) => process.once('disconnect', resolve)) : undefined

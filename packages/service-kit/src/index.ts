@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What every service has: configuration, logs, metrics, HTTP, start and stop.
+export { type AddressSource, type FoundAddress, findAdvertised, withAdvertised } from './config/advertised.ts'
 export { type ConfigSources, loadConfig } from './config/load.ts'
 export { type Config, configSchema } from './config/schema.ts'
 export {

@@ -58,7 +58,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   const edgeHash = edgeHashOf(edgeId)
   const nextFlowId = createFlowIds()
   const facing = (transport: TransportName, port: number, internal: boolean): Facing =>
-    new Facing({ transport, host: internal ? config.bindAddress : config.advertisedAddress, port, edgeHash, internal })
+    new Facing({ ...placeOf(config, transport, port, internal), transport, edgeHash, internal })
   const opened: (() => Promise<void>)[] = []
   const listeners = new OpenListeners(edgeId, edgeHash, facing('tcp', config.internalPort, true))
   const limits = streamLimits(config)
@@ -116,7 +116,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
     listeners.internalTcp = internalTcp
     opened.push(() => internalTcp.close(CLOSE_GRACE_MS))
     await internalTcp.listen({
-      address: config.bindAddress,
+      address: config.internalBindAddress,
       port: config.internalPort,
       setting: place.setting,
     })
@@ -126,6 +126,11 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   }
   listeners.closers = opened
   return listeners
+}
+
+/** What the world sees of a listener, or other edges of theirs. */
+function placeOf(config: EdgeConfig, transport: TransportName, port: number, internal: boolean) {
+  return internal ? { host: config.internalAddress, port } : config.advertised[transport]
 }
 
 class OpenListeners implements Listeners {

@@ -4,7 +4,6 @@
 
 import { isIPv6 } from 'node:net'
 import type { location } from '@tandem/rpc'
-import type { Logger } from '@tandem/service-kit'
 import {
   createKeyRing,
   Edits,
@@ -68,7 +67,7 @@ export function createEdgeCore(
     logger,
   })
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
-  const hops = createHops(listeners, membership, ring, environment, logger)
+  const hops = createHops(listeners, membership, ring, environment, options)
   const { layer, proxy } = createProxy(config, out, hops)
   const parts: Omit<EdgeCore, 'anyEdge'> = {
     config,
@@ -149,7 +148,7 @@ function createHops(
   membership: Membership,
   ring: EdgeCore['ring'],
   environment: EdgeEnvironment,
-  logger: Logger,
+  { config: { bindAddress }, logger }: EdgeServiceOptions,
 ): Hops {
   const { udp, udpFacing, tcp } = listeners
   const transports: TransportName[] = [
@@ -171,7 +170,7 @@ function createHops(
     locator: new ServerLocator({
       ...environment,
       transports,
-      families: [isIPv6(listeners.internalFacing.host) ? 6 : 4],
+      families: [isIPv6(bindAddress) ? 6 : 4],
     }),
     membership,
     ring,
@@ -189,7 +188,7 @@ function selfOf(options: EdgeServiceOptions, listeners: Listeners): location.Edg
     name: config.id,
     incarnation: listeners.edgeId.slice(config.id.length + 1),
     internalAddress: listeners.internalFacing.host,
-    internalPort: config.internalPort,
+    internalPort: listeners.internalFacing.port,
     listeners: listeners.facings().map((facing) => facing.name),
     draining: false,
     version: VERSION,

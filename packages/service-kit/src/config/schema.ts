@@ -8,6 +8,15 @@ import { z } from 'zod'
 const port = () => z.int().min(0).max(65_535)
 const durationMs = (minimum = 0, maximum = 86_400_000) => z.int().min(minimum).max(maximum)
 const address = () => z.string().min(1)
+/** `host`, `host:port` or `[IPv6]:port`; empty for none. */
+const PLACE = /^(?:|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?|[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,}|[A-Za-z0-9.-]+(?::\d{1,5})?)$/
+const place = (what: string) =>
+  z
+    .string()
+    .regex(PLACE, 'expected host, host:port or [IPv6]:port')
+    .default('')
+    .describe(`${what} Empty: \`edge.advertisedAddress\`, at the port that is bound.`)
+const maybeIp = () => z.union([z.literal(''), z.ipv4(), z.ipv6()])
 
 const cluster = z.strictObject({
   name: z
@@ -82,8 +91,51 @@ const edge = z.strictObject({
     .string()
     .default('')
     .describe(
-      'Host in Via and Record-Route; empty means the bind address, or for a wildcard the first address of the machine.',
+      'Host in Via and Record-Route of listeners that have none of their own in `edge.advertised`; empty: as `edge.advertisedFrom` says.',
     ),
+  advertised: z
+    .strictObject({
+      udp: place('Host, or host and port, in Via and Record-Route over UDP, e.g. of a load balancer or a NodePort.'),
+      tcp: place('The same over TCP.'),
+      tls: place('The same over TLS.'),
+      ws: place('The same over WebSocket.'),
+      wss: place('The same over secure WebSocket.'),
+    })
+    .prefault({}),
+  advertisedFrom: z
+    .enum(['auto', 'loadBalancer', 'node', 'metadata', 'bind'])
+    .default('auto')
+    .describe(
+      'Where an empty `edge.advertisedAddress` comes from: that of the load balancer (a Kubernetes Service’s), the node’s, the cloud’s metadata, or the bind address (for a wildcard the first address of the machine). `auto` takes the first of load balancer, node and bind address that is there. A source that is named and gives nothing ends the process.',
+    ),
+  loadBalancerAddress: z
+    .string()
+    .default('')
+    .describe('Address of the load balancer (a Kubernetes Service’s) before the edges.'),
+  loadBalancerAddressFile: z
+    .string()
+    .default('')
+    .describe('File with that address: as text, or as JSON of a Service or of its status.'),
+  nodeAddress: z.string().default('').describe('Address of the node that this edge runs on, e.g. by the downward API.'),
+  metadataUrl: z
+    .string()
+    .regex(/^https?:\/\/[^/]+$/, 'expected http://host')
+    .default('http://169.254.169.254')
+    .describe(
+      'Where the cloud answers, for `edge.advertisedFrom: metadata` (Amazon, Google, Azure, DigitalOcean, Hetzner).',
+    ),
+  internal: z
+    .strictObject({
+      bindAddress: maybeIp()
+        .default('')
+        .describe('IP address of the listener between edges, at the base port + 90 + 100k; empty: `edge.bindAddress`.'),
+      advertisedAddress: maybeIp()
+        .default('')
+        .describe(
+          'IP address where other edges reach it; empty: the one that it binds, for a wildcard the machine’s first.',
+        ),
+    })
+    .prefault({}),
   basePort: port()
     .default(5060)
     .describe('SIP UDP and TCP port of edge 0; edge k adds 100k. The internal listener is at +90.'),
@@ -464,6 +516,14 @@ export const configSchema = z
         path: ['edge', 'keepAliveMs'],
         message: 'expected less than edge.limits.connectionIdleMs, after which a silent connection is closed',
       })
+    const isAlone = config.edge.count === 1 || config.edge.sharedAddress
+    for (const [name, text] of Object.entries(config.edge.advertised))
+      if (!isAlone && /(?:^[^:]*|\]):\d+$/.test(text))
+        context.addIssue({
+          code: 'custom',
+          path: ['edge', 'advertised', name],
+          message: 'expected no port: several edges with addresses of their own can not all have it',
+        })
     const { method, maxFailures } = config.edge.natPing
     if (maxFailures > 0 && method !== 'options')
       context.addIssue({

@@ -16,13 +16,26 @@ interface Common {
   readonly drainMs: number
 }
 
+/** A place as Via and Record-Route name it; IPv6 without brackets. */
+export interface AdvertisedPlace {
+  readonly host: string
+  readonly port: number
+}
+
 /** One edge's configuration, ports of DESIGN §9 already computed for its index k. */
-export interface EdgeConfig extends Common, Omit<Config['edge'], 'count' | 'id' | 'httpPort'> {
+export interface EdgeConfig
+  extends Common,
+    Omit<Config['edge'], 'count' | 'id' | 'httpPort' | 'advertised' | 'internal'> {
   readonly index: number
   /** Without incarnation. */
   readonly id: string
-  /** Host for Via and Record-Route, never empty. */
+  /** Host for Via and Record-Route of listeners that have none of their own, never empty. */
   readonly advertisedAddress: string
+  /** Per listener, with whatever it takes from the others filled in. */
+  readonly advertised: Readonly<Record<keyof Config['edge']['advertised'], AdvertisedPlace>>
+  /** Of the listener between edges: what it binds, and where other edges reach it. */
+  readonly internalBindAddress: string
+  readonly internalAddress: string
   /** UDP and TCP: base + 100k; with `sharedAddress` the base port for every edge. */
   readonly sipPort: number
   /** base + 1 + 100k, and so on. */
@@ -75,9 +88,33 @@ function machineAddress(): string {
   return all.find((entry) => entry.family === 'IPv4' && !entry.internal)?.address ?? '127.0.0.1'
 }
 
+/** An address that others can use. */
+const reachable = (bindAddress: string): string => (WILDCARDS.has(bindAddress) ? machineAddress() : bindAddress)
+
 function advertisedAddress({ advertisedAddress, bindAddress }: Config['edge']): string {
-  if (advertisedAddress !== '') return advertisedAddress
-  return WILDCARDS.has(bindAddress) ? machineAddress() : bindAddress
+  return advertisedAddress === '' ? reachable(bindAddress) : advertisedAddress
+}
+
+/** `host`, `host:port`, `[IPv6]:port` or a bare IPv6 address, as the schema lets through. */
+function placeOf(text: string, host: string, port: number): AdvertisedPlace {
+  if (text === '') return { host, port }
+  const [, bracketed, plain, given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
+  return { host: bracketed ?? plain ?? text, port: given === undefined ? port : Number(given) }
+}
+
+type Ports = Readonly<Record<keyof EdgeConfig['advertised'], number>>
+
+function advertisedPlaces({ edge }: Config, ports: Ports): EdgeConfig['advertised'] {
+  const host = advertisedAddress(edge)
+  const of = (name: keyof Ports): AdvertisedPlace => placeOf(edge.advertised[name], host, ports[name])
+  return { udp: of('udp'), tcp: of('tcp'), tls: of('tls'), ws: of('ws'), wss: of('wss') }
+}
+
+/** All hosts that edges go by. */
+function localHosts(config: Config): string[] {
+  const { bindAddress, advertised } = config.edge
+  const own = Object.values(advertised).map((text) => placeOf(text, '', 0).host)
+  return [...new Set([bindAddress, advertisedAddress(config.edge), ...own])].filter((host) => host !== '')
 }
 
 const edgeId = (id: string, index: number, count: number): string => {
@@ -97,7 +134,7 @@ function resolvedTls({ edge: { tls }, baseDir }: Config): Config['edge']['tls'] 
 
 /** The configuration of edge `index` (default: `edge.index`). */
 export function edgeConfig(config: Config, index: number = config.edge.index): EdgeConfig {
-  const { count, id: _id, ...edge } = config.edge
+  const { count, id: _id, internal, ...edge } = config.edge
   const offset = 100 * index
   const sipPort = edge.sharedAddress ? edge.basePort : edge.basePort + offset
   return {
@@ -106,6 +143,15 @@ export function edgeConfig(config: Config, index: number = config.edge.index): E
     index,
     id: edgeId(config.edge.id, index, count),
     advertisedAddress: advertisedAddress(config.edge),
+    advertised: advertisedPlaces(config, {
+      udp: sipPort,
+      tcp: sipPort,
+      tls: sipPort + 1,
+      ws: sipPort + 6,
+      wss: sipPort + 7,
+    }),
+    internalBindAddress: internal.bindAddress || edge.bindAddress,
+    internalAddress: internal.advertisedAddress || reachable(internal.bindAddress || edge.bindAddress),
     tls: resolvedTls(config),
     sipPort,
     tlsPort: sipPort + 1,
@@ -131,7 +177,7 @@ export function policyConfig(config: Config): PolicyConfig {
     store: config.store,
     resources: config.resources,
     baseDir: config.baseDir,
-    localHosts: [...new Set([config.edge.bindAddress, advertisedAddress(config.edge)])],
+    localHosts: localHosts(config),
     registration: { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts },
   }
 }
