@@ -59,6 +59,7 @@ export class EdgeCounts {
   statelessFailures = 0
   internalHops = 0
   flowFailures = 0
+  bindingsEnded = 0
   calleesPinned = 0
   natPings = 0
   natPingsUnanswered = 0
@@ -127,6 +128,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   statelessRequests: 'Requests forwarded without a transaction, as their plan or overload asked for.',
   statelessFailures: 'Requests that were to pass without a transaction and had no way.',
   internalHops: 'Requests passed on to a flow of this edge for another edge.',
+  bindingsEnded: 'Bindings removed because their connection has ended.',
   flowFailures: 'Requests for a flow that is gone.',
   calleesPinned: 'Responses whose Contact a NAT hides: later requests go where the first one went.',
   natPings: 'Keep-alives sent to bindings behind a NAT.',

@@ -48,6 +48,8 @@ export class StreamPeer implements EdgePeer {
   readonly facing: Facing
   /** Client transactions whose request went this way and that have not ended: told when the connection is lost. */
   readonly clients = new Set<ClientTransaction>()
+  /** Addresses-of-record with a binding over it, oldest first. */
+  readonly registered = new Set<string>()
 
   constructor(connection: Connection, facing: Facing) {
     this.connection = connection

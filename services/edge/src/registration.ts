@@ -17,6 +17,7 @@ import {
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { headerText } from './describe.ts'
+import { noteRegistered } from './flow-end.ts'
 import { bindingFlow } from './nat-flow.ts'
 import { type EdgePeer, flowOf } from './peers.ts'
 import { askedExpiresOf, expiresHeaderOf, refusedBody } from './register-checks.ts'
@@ -57,6 +58,7 @@ function answer(
 ): void {
   if (result.outcome === 'done') {
     core.counts.registrations += 1
+    noteRegistered(peer, registration.update)
     core.natPings.sync(core, registration.admit.aor, result.value.bindings)
     context.keepS = keepAliveS(core) // [RFC6223-4.4]
     return core.proxy.respond(context, 200, '', answerHeaders(core, peer, registration, result.value.bindings))

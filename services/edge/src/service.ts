@@ -3,6 +3,7 @@
 // One edge: listeners, transaction layer, proxy core and the services behind it, wired together; start, drain, stop.
 // What it does with messages is in receive.ts and behind.
 
+import { endBindings } from './flow-end.ts'
 import { type Listeners, openListeners } from './listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
 import type { EdgeServiceOptions } from './options.ts'
@@ -53,6 +54,7 @@ class Edge implements EdgeService {
     listeners.onConnectionLost = (peer, reason) => {
       const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
       wiring.core.hops.onLost(peer, isRefused)
+      endBindings(wiring.core, peer)
       wiring.core.anyEdge.relays.onLost(peer)
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A SIP phone of a few lines, for what SIPp cannot do: SHA-256, a TCP connection that is kept for what comes back, the very same
+// A SIP phone of a few lines, for what SIPp cannot do: SHA-256, a connection that is kept for what comes back (TCP, TLS, WebSocket), the very same
 // bytes sent twice, broken bytes. It knows no transactions and repeats nothing; it reads with its own eyes, not with @tandem/sip.
 import { createHash, randomBytes } from 'node:crypto'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket as TcpSocket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { WebSocket } from 'ws'
 
 const WAIT_MS = 5_000
 
@@ -48,7 +50,10 @@ export interface PhoneOptions {
   readonly user: string
   readonly password?: string
   readonly port: number
-  readonly transport?: 'udp' | 'tcp'
+  /** Over TLS and WSS whatever certificate is shown is taken, unless `ca` is given. */
+  readonly transport?: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+  readonly ca?: string
+  readonly serverName?: string
   /** The first challenge of this algorithm is answered; MD5 where absent. */
   readonly algorithm?: 'MD5' | 'SHA-256'
 }
@@ -75,23 +80,32 @@ export class Phone {
   readonly localPort: number
   readonly #udp: UdpSocket | undefined
   readonly #tcp: TcpSocket | undefined
+  readonly #ws: WebSocket | undefined
   readonly #waiting = new Set<() => void>()
   #stream = ''
 
-  private constructor(options: PhoneOptions, udp: UdpSocket | undefined, tcp: TcpSocket | undefined) {
+  private constructor(options: PhoneOptions, udp?: UdpSocket, tcp?: TcpSocket, ws?: WebSocket) {
     this.options = options
     this.#udp = udp
     this.#tcp = tcp
+    this.#ws = ws
     this.localPort = udp?.address().port ?? tcp?.localPort ?? 0
     udp?.on('message', (bytes) => this.#take(bytes.toString('latin1')))
     tcp?.on('data', (bytes) => this.#takeStream(bytes.toString('latin1')))
     tcp?.on('error', () => {})
+    ws?.on('message', (bytes: Buffer) => this.#take(bytes.toString('latin1')))
+    ws?.on('error', () => {})
   }
 
   static async open(options: PhoneOptions): Promise<Phone> {
-    if (options.transport === 'tcp') {
-      const tcp = connect(options.port, '127.0.0.1')
-      await once(tcp, 'connect')
+    if (options.transport === 'ws' || options.transport === 'wss') {
+      const ws = new WebSocket(`${options.transport}://127.0.0.1:${options.port}`, 'sip', { rejectUnauthorized: false })
+      await once(ws, 'open')
+      return new Phone(options, undefined, undefined, ws)
+    }
+    if (options.transport === 'tcp' || options.transport === 'tls') {
+      const tcp = options.transport === 'tcp' ? connect(options.port, '127.0.0.1') : dialTls(options)
+      await once(tcp, options.transport === 'tcp' ? 'connect' : 'secureConnect')
       return new Phone(options, undefined, tcp)
     }
     const udp = createSocket('udp4')
@@ -100,8 +114,8 @@ export class Phone {
     return new Phone(options, udp, undefined)
   }
 
-  get transport(): 'udp' | 'tcp' {
-    return this.#udp === undefined ? 'tcp' : 'udp'
+  get transport(): 'udp' | 'tcp' | 'tls' | 'ws' | 'wss' {
+    return this.options.transport ?? 'udp'
   }
 
   get aor(): string {
@@ -109,12 +123,15 @@ export class Phone {
   }
 
   get contact(): string {
-    return `<sip:${this.options.user}@127.0.0.1:${this.localPort};transport=${this.transport}>`
+    const isWeb = this.#ws !== undefined // [RFC7118-5] it has no address that anybody could use
+    const place = isWeb ? `${this.tag}.invalid` : `127.0.0.1:${this.localPort}`
+    return `<sip:${this.options.user}@${place};transport=${isWeb ? 'ws' : this.transport}>`
   }
 
   close(): void {
     this.#udp?.close()
     this.#tcp?.destroy()
+    this.#ws?.terminate()
   }
 
   /** @param port the edge's, where it is another than usual (UDP) */
@@ -122,6 +139,7 @@ export class Phone {
     const bytes = Buffer.from(text, 'latin1')
     this.#udp?.send(bytes, port, '127.0.0.1')
     this.#tcp?.write(bytes)
+    this.#ws?.send(bytes)
   }
 
   /** Takes the first message that fits out of the inbox, waiting for it. */
@@ -150,7 +168,7 @@ export class Phone {
     const { uri = 'sip:example.test', to = `<${this.aor}>`, from = `<${this.aor}>`, body = '' } = parts
     const lines = [
       `${method} ${uri} SIP/2.0`,
-      `Via: SIP/2.0/${this.transport.toUpperCase()} 127.0.0.1:${this.localPort};branch=${parts.branch ?? `z9hG4bK${token()}`};rport`,
+      `Via: SIP/2.0/${this.transport.toUpperCase()} ${this.#ws === undefined ? `127.0.0.1:${this.localPort}` : `${this.tag}.invalid`};branch=${parts.branch ?? `z9hG4bK${token()}`};rport`,
       'Max-Forwards: 70',
       `From: ${from};tag=${this.tag}`,
       `To: ${to}`,
@@ -251,6 +269,16 @@ export class Phone {
     this.inbox.push(new Message(text))
     for (const look of [...this.#waiting]) look()
   }
+}
+
+function dialTls({ port, ca, serverName }: PhoneOptions): TcpSocket {
+  return connectTls({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: ca !== undefined,
+    ...(ca === undefined ? {} : { ca }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  })
 }
 
 /** Opens a phone for the time of `use`. */
