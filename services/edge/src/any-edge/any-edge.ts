@@ -38,25 +38,25 @@ export class AnyEdge {
     if (!msg.isRequest) return this.relays.onAnswer(msg)
     const peer = peerOf(msg)
     const kind = frameKind(msg)
-    const coveredEnd = kind === 'surrender' ? msg.end : msg.headersEnd
-    const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.headersEnd, coveredEnd)
+    const coveredEnd = kind === 'surrender' ? msg.end : msg.bodyStart
+    const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.bodyStart, coveredEnd)
     if (kind === undefined || !isOurs) {
       this.core.counts.refusedForgedToken += 1
       return refuseStateless(this.core, msg, peer, 403, '')
     }
     const isTaken = kind === 'surrender' ? this.surrender(msg) : this.takeRelayed(msg)
-    replyStateless(this.core, msg, peer, isTaken ? 200 : 481, '', '')
+    replyStateless(this.core, msg, peer, isTaken ? 200 : 481, '', frameId(msg))
   }
 
   private takeRelayed(msg: SipMessage): boolean {
-    const isTaken = this.take(msg.buf, msg.headersEnd, msg.end)
+    const isTaken = this.take(msg.buf, msg.bodyStart, msg.end)
     if (isTaken) this.core.counts.relaysTaken += 1
     else this.core.counts.relaysRefused += 1
     return isTaken
   }
 
   private surrender(msg: SipMessage): boolean {
-    const order = parseSurrender(msg.text(msg.headersEnd, msg.end))
+    const order = parseSurrender(msg.text(msg.bodyStart, msg.end))
     const context = order && (this.core.layer.findServerByKey(order.key)?.context as ProxyContext | undefined)
     return context !== undefined && surrenderInitialRequest(this.core, context, order?.epoch ?? 0)
   }

@@ -143,11 +143,11 @@ export class Claims {
 
   private onEntry(claim: Claim, entry: location.CallEntry | undefined): void {
     if (entry === undefined) return this.leave(claim, 'none', undefined)
-    if (entry.finalStatus !== 0) return this.leave(claim, 'ended', entry)
     const owner = edgeHashOf(entry.owner)
     // It is this edge's, and yet there is no transaction: it has just ended.
     if (entry.owner === this.core.edgeId) return this.deliver(claim, entry)
     if (owner !== claim.failed && this.relays.isReachable(owner)) return this.passOn(claim, owner)
+    if (entry.finalStatus !== 0) return this.leave(claim, 'ended', entry)
     this.adopt(claim, entry.owner, entry.epoch)
   }
 

@@ -18,6 +18,7 @@ export type RelayOutcome = 'taken' | 'unknown' | 'gone'
 
 interface UnderWay {
   readonly edgeHash: number
+  readonly kind: FrameKind
   readonly peer: EdgePeer
   readonly proof: string
   readonly deadlineMs: number
@@ -62,7 +63,8 @@ export class Relays {
       core.counts.droppedRelay += 1
       return
     }
-    const peer = this.isReachable(edgeHash) ? core.hops.toEdge(edgeHash) : undefined
+    // Who is told to let go may well be one that has been silent.
+    const peer = kind === 'surrender' || this.isReachable(edgeHash) ? core.hops.toEdge(edgeHash) : undefined
     if (peer === undefined) return onOutcome('gone')
     this.serial += 1
     const id = `${core.edgeHash.toString(36)}.${this.serial.toString(36)}`
@@ -71,7 +73,7 @@ export class Relays {
       this.passOver(edgeHash, LOST_PAUSE_MS)
       return onOutcome('gone')
     }
-    this.underWay.set(id, { edgeHash, peer, proof, deadlineMs: core.now() + SILENCE_MS, onOutcome })
+    this.underWay.set(id, { edgeHash, kind, peer, proof, deadlineMs: core.now() + SILENCE_MS, onOutcome })
   }
 
   /** An acknowledgement. */
@@ -99,6 +101,7 @@ export class Relays {
 
   private fail(id: string, sent: UnderWay, pauseMs: number): void {
     this.underWay.delete(id)
+    if (sent.kind === 'surrender') return sent.onOutcome('gone')
     this.core.counts.relaysLost += 1
     this.passOver(sent.edgeHash, pauseMs)
     sent.onOutcome('gone')
