@@ -14,7 +14,7 @@ import {
   STATELESS_ATTEMPT,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
+import { addedHeaderBytes, type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
@@ -36,14 +36,15 @@ export interface BranchDraft {
   recordRoute: string
   /** The transport of the hop stays whatever the size. */
   readonly keepsTransport: boolean
-  /** The target is within the trust domain. */
-  readonly isTrusted: boolean
+  /** What is known of it for its headers. */
+  facts(sourceTrusted: boolean): BranchFacts
 }
 
 /**
  * Makes what names a branch, before it is entered into the directory.
  *
  * @param attempt position among all branches of the request, parallel or serial
+ * @param headerEdits those that it will be sent with
  * @returns false when the copy is too large for any way there
  */
 export function planBranch(
@@ -53,34 +54,54 @@ export function planBranch(
   callRef: string,
   upstream: EdgePeer,
   attempt: number,
+  headerEdits: readonly policy.HeaderEdit[],
 ): boolean {
+  const facts = draft.facts(context.sourceTrusted)
+  nameBranch(core, context, draft, callRef, upstream, attempt, facts)
+  const size = mostBytes(core, context, draft, headerEdits, facts)
+  const hop = draft.keepsTransport ? draft.hop : core.hops.forSize(draft.hop, size) // [RFC3261-18.1.1]
+  if (hop !== draft.hop) {
+    draft.hop = hop
+    nameBranch(core, context, draft, callRef, upstream, attempt, facts)
+  }
+  return !tooLargeFor(hop, size)
+}
+
+function nameBranch(
+  core: EdgeCore,
+  context: ProxyContext,
+  draft: BranchDraft,
+  callRef: string,
+  upstream: EdgePeer,
+  attempt: number,
+  facts: BranchFacts,
+): void {
   const request = context.request as SipMessage
-  if (isNearLimit(request) && !fitsSize(core, request, draft)) return false
   const { hop } = draft
-  const trust = { sourceTrusted: context.sourceTrusted, targetTrusted: draft.isTrusted }
-  draft.recordRoute = formsDialog(context.method)
-    ? recordRouteOf(core, request, hop, callRef, upstream, false, trust)
-    : ''
+  const recorded = formsDialog(context.method)
+  draft.recordRoute = recorded ? recordRouteOf(core, request, hop, callRef, upstream, false, facts) : ''
   draft.id = branchId(core, request, hop, attempt)
-  return true
 }
 
-/** What forwarding adds to a request: as a rule, and the most that a plain copy grows by. */
-const ADDED_BYTES = 240
-const MOST_ADDED_BYTES = 600
-const DATAGRAM_BYTES = 1300
+/**
+ * The most that these add to a copy: Max-Breadth 17, Max-Forwards 18, Content-Length 23, `received` with an IPv6 address 49, the
+ * port of `rport` 6.
+ */
+const MOST_OTHER_BYTES = 113
 
-function isNearLimit(request: SipMessage): boolean {
-  return request.end - request.start + MOST_ADDED_BYTES > DATAGRAM_BYTES
-}
-
-/** [RFC3261-18.1.1] Goes over TCP where UDP would cut the copy up. */
-function fitsSize(core: EdgeCore, request: SipMessage, draft: BranchDraft): boolean {
-  const { hop } = draft
-  const uriGrowth = hop.uri === '' ? 0 : hop.uri.length - (request.uriEnd - request.uriStart)
-  const size = request.end - request.start + ADDED_BYTES + uriGrowth + hop.route.length
-  if (!draft.keepsTransport) draft.hop = core.hops.forSize(hop, size)
-  return !tooLargeFor(draft.hop, size)
+/** A bound on the size of the copy: all that is added, and nothing of what is taken out. */
+function mostBytes(
+  core: EdgeCore,
+  { request, history }: ProxyContext,
+  { hop, id, recordRoute }: BranchDraft,
+  headerEdits: readonly policy.HeaderEdit[],
+  facts: BranchFacts,
+): number {
+  const { start, end, uriStart, uriEnd } = request as SipMessage
+  const lines = hop.peer.facing.viaBytes + id.length + recordRoute.length + hop.route.length
+  const uriGrowth = Math.max(0, hop.uri.length - (uriEnd - uriStart))
+  const headers = addedHeaderBytes(core, history, headerEdits, facts, hop.uri)
+  return end - start + lines + uriGrowth + headers + MOST_OTHER_BYTES
 }
 
 /** [RFC3261-16.6.8] [RFC3261-16.6.7h] The same from every edge for the same attempt. */
@@ -170,7 +191,8 @@ function editBranch(
     stream: hop.peer.reliable,
   })
   if (headerEdits.length > 0) removeHeaders(core.edits, request, headerEdits)
-  editBranchHeaders(core, request, facts, { context, id: branch.id, uri: hop.uri })
+  const { history } = context
+  editBranchHeaders(core, request, facts, history && { history, id: branch.id, uri: hop.uri })
 }
 
 /**

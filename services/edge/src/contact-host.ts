@@ -20,6 +20,10 @@ const cursor = new ValueCursor()
 const nameAddr = new NameAddrView()
 const uri = new UriView()
 const AT = 0x40
+const QUOTE = 0x22
+const COLON = 0x3a
+const GREATER = 0x3e
+const COMMA = 0x2c
 
 /** As the URI has it, IPv6 in brackets; undefined where there is no Contact, or none of SIP. */
 export function contactHost(msg: SipMessage): string | undefined {
@@ -34,10 +38,21 @@ export function isContactAt(msg: SipMessage, address: string): boolean {
   const index = findHeader(msg, HEADER.CONTACT)
   if (index < 0) return false
   const end = headerValueEnd(msg, index)
-  for (let k = headerValueStart(msg, index); k < end; k += 1) {
-    if (msg.buf[k] === AT) return isHostAt(msg, k + 1, end, address)
+  const host = hostStart(msg.buf, headerValueStart(msg, index), end)
+  return host >= 0 && isHostAt(msg, host, end, address)
+}
+
+/** Where the host of a first Contact stands; -1 where a quoted name or no user makes it unsure. */
+function hostStart(buf: Buffer, start: number, end: number): number {
+  let colon = -1
+  for (let k = start; k < end; k += 1) {
+    const byte = buf[k]
+    if (byte === AT) return k + 1
+    if (byte === QUOTE) return -1
+    if (byte === GREATER || byte === COMMA) return colon + 1 || -1
+    if (byte === COLON && colon < 0) colon = k
   }
-  return false
+  return colon + 1 || -1
 }
 
 function isHostAt(msg: SipMessage, start: number, end: number, address: string): boolean {

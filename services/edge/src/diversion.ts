@@ -11,6 +11,11 @@ export function addDiversion(request: SipMessage, edits: Edits, { from, reason }
   if (from !== '') edits.insert(request.headersStart, diversionLine(from, reason))
 }
 
+/** By how much that makes a request longer. */
+export function diversionBytes({ from, reason }: policy.Retarget): number {
+  return from === '' ? 0 : diversionLine(from, reason).length
+}
+
 function diversionLine(from: string, reason: string): string {
   return `Diversion: <${from}>;reason=${reason === '' ? 'unknown' : reason};counter=1\r\n`
 }

@@ -58,6 +58,11 @@ export class Facing {
     return `${this.viaHead}${branch};te=${edgeHash.toString(36)}\r\n`
   }
 
+  /** Length of that line without the branch. */
+  get viaBytes(): number {
+    return this.viaHead.length + this.viaTail.length
+  }
+
   /** [RFC3261-18.1.2a] Whether the topmost Via of a response is one that this listener wrote. Looks at bytes: it is asked for each. */
   isSentBy(msg: SipMessage): boolean {
     const { buf, viaHostStart, viaHostEnd, viaPort } = msg

@@ -16,10 +16,21 @@ const gr = new ParamView()
 export function requestedGruu(core: EdgeCore, msg: SipMessage): Gruu | undefined {
   const { buf, uriHostStart, uriParamsStart, uriEnd } = msg
   if (uriParamsStart < 0 || uriParamsStart >= uriEnd) return undefined
-  if (!findParam(buf, uriParamsStart, uriEnd, 'gr', gr)) return undefined
+  if (!mayHaveGr(buf, uriParamsStart, uriEnd) || !findParam(buf, uriParamsStart, uriEnd, 'gr', gr)) return undefined
   const domain = msg.text(uriHostStart, uriParamsStart).toLowerCase() // its port included
   return parseGruu(core.ring, userOf(msg), domain, gr.start < 0 ? '' : msg.text(gr.start, gr.end))
 }
+
+/** A look at bytes, which is all that most requests need: `;g` in any case. */
+function mayHaveGr(buf: Buffer, start: number, end: number): boolean {
+  for (let k = start; k + 2 < end; k += 1) {
+    if (buf[k] === SEMICOLON && ((buf[k + 1] as number) | 0x20) === SMALL_G) return true
+  }
+  return false
+}
+
+const SEMICOLON = 0x3b
+const SMALL_G = 0x67
 
 /** What stands before the host, without scheme and password, escapes undone; '' without one. */
 function userOf(msg: SipMessage): string {

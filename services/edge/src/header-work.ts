@@ -7,7 +7,7 @@
 // plan's own edits and on the same scratch edits, `editBranchHeaders`. Responses are the stateful proxy's, by what is on the context.
 // Invariant: a request that has none of these headers and whose target is the user who was called gets no edit.
 
-import type { policy } from '@tandem/rpc'
+import { policy } from '@tandem/rpc'
 import {
   editIdentity,
   findHeader,
@@ -16,12 +16,13 @@ import {
   openHistory,
   type ProxyContext,
   privacyFailure,
+  type RequestHistory,
   type SipMessage,
   type VerifiedToken,
   withholdsIdentity,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { addDiversion } from './diversion.ts'
+import { addDiversion, diversionBytes } from './diversion.ts'
 
 /** What is known of one branch. */
 export interface BranchFacts {
@@ -58,10 +59,15 @@ export function dialogFacts({ isInitiatorA, callerTrusted, calleeTrusted }: Veri
 /** Notes on the context what its responses will need, and opens the request's history where one is asked for. */
 export function openHeaderWork(core: EdgeCore, context: ProxyContext, sourceTrusted: boolean): void {
   const { request } = context
-  const { identityToUntrusted, historyInfo, advertisedAddress } = core.config
+  const { identityToUntrusted } = core.config
   context.sourceTrusted = sourceTrusted
   context.tellsUntrusted = identityToUntrusted === 'keep'
-  if (request !== undefined) context.history = openHistory(request, historyInfo, uriHost(advertisedAddress))
+  if (request !== undefined) context.history = historyOf(core, request)
+}
+
+/** The history of a request that is about to be sent on; undefined where nobody asked for one. */
+export function historyOf({ config }: EdgeCore, request: SipMessage): RequestHistory | undefined {
+  return openHistory(request, config.historyInfo, uriHost(config.advertisedAddress))
 }
 
 /** Reason phrase for the 500 that a request gets whose critical privacy can't be given on this plan [RFC3323-5]; '' when it can. */
@@ -69,29 +75,49 @@ export function privacyRefusal(context: ProxyContext, plan: policy.Plan): string
   const { request, history } = context
   if (request === undefined || !request.has(HEADER.PRIVACY)) return ''
   if (plan.steps.every((step) => step.targets.every((target) => target.trusted))) return ''
+  return untrustedRefusal(request, history)
+}
+
+/** The same of a request that goes to a target outside the trust domain. */
+export function untrustedRefusal(request: SipMessage, history: RequestHistory | undefined): string {
   return privacyFailure(request, history !== undefined || findHeader(request, HEADER.HISTORY_INFO) < 0)
 }
 
 /**
  * Adds to `core.edits` what this branch's headers need.
  *
- * @param sent the context and the branch's id and Request-URI; undefined for a request without a transaction, which has no history
+ * @param sent the request's history and the branch's id and Request-URI; undefined for a request without a history
  */
 export function editBranchHeaders(core: EdgeCore, request: SipMessage, facts: BranchFacts, sent?: SentBranch): void {
   const { retarget, targetTrusted, aor, redirected } = facts
-  const history = sent?.context.history
   let done = 0
-  if (sent !== undefined && history !== undefined) {
+  if (sent !== undefined) {
     const mappedFrom = retarget?.from ?? ''
-    const { id: branchId, uri } = sent
+    const { history, id: branchId, uri } = sent
     done = history.edit(request, core.edits, { branchId, uri, aor, mappedFrom, redirected, trusted: targetTrusted })
   }
   editIdentity(request, core.edits, identityFacts(core, facts), done)
   if (retarget !== undefined && core.config.diversion === 'onRetarget') addDiversion(request, core.edits, retarget)
 }
 
+/** By how many bytes the plan's header edits and `editBranchHeaders` can make a copy longer, at the most. */
+export function addedHeaderBytes(
+  core: EdgeCore,
+  history: RequestHistory | undefined,
+  headerEdits: readonly policy.HeaderEdit[],
+  { retarget, aor }: BranchFacts,
+  uri: string,
+): number {
+  let bytes = history === undefined ? 0 : history.mostAdded(uri, aor)
+  for (const { operation, name, value } of headerEdits) {
+    if (operation === policy.HeaderEdit_Operation.ADD) bytes += name.length + value.length + ': \r\n'.length
+  }
+  const diverts = retarget !== undefined && core.config.diversion === 'onRetarget'
+  return diverts ? bytes + diversionBytes(retarget) : bytes
+}
+
 export interface SentBranch {
-  readonly context: ProxyContext
+  readonly history: RequestHistory
   readonly id: string
   readonly uri: string
 }

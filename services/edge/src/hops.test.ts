@@ -5,7 +5,7 @@ import type { location } from '@tandem/rpc'
 import { NO_SIDE, type TokenSide, TRANSPORT } from '@tandem/sip'
 import { afterEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
-import type { NextHop } from './hops.ts'
+import { type NextHop, requestUriOf } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import {
   ALICE,
@@ -312,4 +312,13 @@ describe('a response that matches no transaction', () => {
     expect(bench.take()).toEqual([])
     expect(bench.core.counts.droppedStrayResponse).toBe(1)
   })
+})
+
+test.each([
+  ['sip:bob@h;transport=tcp', 'sip:bob@h;transport=tcp'],
+  ['sip:bob@h?Subject=x', 'sip:bob@h'],
+  ['sip:bob@h;METHOD=INVITE;lr?Route=%3Csip:x%3E', 'sip:bob@h;lr'],
+  ['sip:bob;method=x@h;method=MESSAGE', 'sip:bob;method=x@h'],
+])('%s as a Request-URI is %s [RFC3261-16.6.2] [RFC3261-19.1.1]', (uri, expected) => {
+  expect(requestUriOf(uri)).toBe(expected)
 })

@@ -7,7 +7,16 @@
 // names an address of some private network that is not the one we saw (nat.ts).
 
 import type { location } from '@tandem/rpc'
-import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
+import {
+  encodeToken,
+  encodeUri,
+  type KeyRing,
+  NO_SIDE,
+  parseUri,
+  type SipMessage,
+  type TokenSide,
+  TRANSPORT,
+} from '@tandem/sip'
 import {
   defaultPort,
   type Endpoint,
@@ -388,9 +397,10 @@ function withServerName(endpoints: readonly Endpoint[], serverName: string): rea
   return endpoints.map((endpoint) => (endpoint.transport === 'tls' ? { ...endpoint, serverName } : endpoint))
 }
 
-/** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: header fields and a method. */
-export function requestUriOf(uri: string): string {
-  const mark = uri.indexOf('?')
-  const bare = mark < 0 ? uri : uri.slice(0, mark)
-  return bare.includes('ethod=') ? bare.replace(/;method=[^;]*/i, '') : bare
+/** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: headers and the method parameter. */
+export function requestUriOf(text: string): string {
+  if (!text.includes('?') && !/;method=/i.test(text)) return text
+  const uri = parseUri(text)
+  if (uri === undefined) return text
+  return encodeUri({ ...uri, headers: '', params: uri.params.filter(({ name }) => name.toLowerCase() !== 'method') })
 }

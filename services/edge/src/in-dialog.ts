@@ -72,7 +72,7 @@ function passStateless(
   let request = msg
   let isSent = false
   const take = (hop: NextHop | undefined): void => {
-    forwardInDialogStateless(core, request, peer, hop, popRoutes)
+    forwardInDialogStateless(core, request, peer, hop, popRoutes, token)
     isSent = true
   }
   nextHop(core, msg, view, token, take, shareOf(key))

@@ -88,7 +88,7 @@ export class PlanRun {
     const step = steps[this.step]
     if (step === undefined) return
     const isSame = (candidate: Candidate, attempt: number): boolean =>
-      planBranch(this.core, context, candidate, callRef, peer, attempt)
+      planBranch(this.core, context, candidate, callRef, peer, attempt, edits)
     for (const [k, branch] of entry.branches.entries()) {
       const untried = candidates.filter((one) => !this.queue.sent.includes(one))
       const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
@@ -244,8 +244,8 @@ export class PlanRun {
 
   /** False: there is no way that takes a copy of this size. */
   private plan(context: ProxyContext, candidate: Candidate): boolean {
-    const { callRef, peer } = this.source
-    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts)) {
+    const { callRef, peer, plan } = this.source
+    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts, plan.edits)) {
       this.lookupStatus = 513
       return false
     }

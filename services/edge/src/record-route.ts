@@ -57,5 +57,7 @@ export function recordRouteLines(token: string, request: SipMessage, hop: NextHo
 function isSecureCopy(request: SipMessage, hop: NextHop): boolean {
   if (hop.route !== '' && hop.route.startsWith('Route: <sips:')) return true
   if (hop.uri === '') return request.uriScheme === URI_SCHEME.SIPS
-  return /^sips:/i.test(hop.uri)
+  return (hop.uri.charCodeAt(3) | 0x20) === SMALL_S && /^sips:/i.test(hop.uri)
 }
+
+const SMALL_S = 0x73

@@ -21,7 +21,7 @@ import {
   type Uri,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { requestUri } from './targets.ts'
+import { requestUriOf } from './hops.ts'
 
 export interface Followed {
   readonly uri: string
@@ -63,7 +63,7 @@ export function readRedirection(
       else {
         known.push(uri)
         followed.push({
-          uri: requestUri(contact.uriText),
+          uri: requestUriOf(contact.uriText),
           qMilli: contact.qMilli < 0 ? 1000 : contact.qMilli,
           redirected: historyParamOf(contact.params),
         })
@@ -76,7 +76,7 @@ export function readRedirection(
 }
 
 function withoutHeaders(uri: Uri): Uri {
-  return parseUri(requestUri(encodeUri(uri))) ?? uri
+  return parseUri(requestUriOf(encodeUri(uri))) ?? uri
 }
 
 /** [RFC3261-16.5] Equal by section 19.1.4: tried once is tried for good. */

@@ -7,6 +7,7 @@
 // Invariant: bounded in number and in age; two generations, so that nothing is ever looked through.
 
 import type { policy } from '@tandem/rpc'
+import type { BranchFacts } from './header-work.ts'
 import type { NextHop } from './hops.ts'
 
 /** What a repetition needs to leave just as its original did. */
@@ -14,7 +15,7 @@ export interface StatelessWay {
   readonly hop: NextHop
   /** Undefined in a dialog. */
   readonly plan: policy.Plan | undefined
-  readonly targetTrusted: boolean
+  readonly facts: BranchFacts
   readonly popRoutes: number
 }
 

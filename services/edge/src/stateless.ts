@@ -10,6 +10,7 @@
 import type { location, policy } from '@tandem/rpc'
 import {
   editForwardedRequest,
+  HEADER,
   METHOD,
   readMaxBreadth,
   type SipMessage,
@@ -17,7 +18,16 @@ import {
   type VerifiedToken,
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
-import { editBranchHeaders, mayTellIdentity, NO_FACTS } from './header-work.ts'
+import {
+  type BranchFacts,
+  dialogFacts,
+  editBranchHeaders,
+  historyOf,
+  mayTellIdentity,
+  NO_FACTS,
+  untrustedRefusal,
+} from './header-work.ts'
+
 import { type NextHop, tooLargeFor } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
@@ -41,9 +51,11 @@ export function forwardStateless(
 ): void {
   const target = plan.steps[0]?.targets[0]
   const key = wayKey(core, msg)
+  const reason = refusalFor(core, msg, target)
+  if (reason !== '') return refuse(core, msg, peer, 500, reason) // [RFC3323-5]
   const use = (hop: NextHop | undefined): void => {
     if (hop === undefined) return refuse(core, msg, peer, 480)
-    const way = { hop, plan, targetTrusted: target?.trusted ?? false, popRoutes }
+    const way = { hop, plan, facts: factsOf(plan, target), popRoutes }
     core.statelessWays.add(key, way, core.now())
     forwardAlong(core, msg, peer, way)
   }
@@ -59,43 +71,51 @@ export function forwardStateless(
 
 /** The request of this key has been here without a transaction, and goes as it went then. */
 export function forwardAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, way: StatelessWay): void {
-  const { plan } = way
-  const hop = sizedHop(core, msg, way.hop)
-  if (tooLargeFor(hop, msg.end - msg.start)) return refuse(core, msg, peer, 513)
-  const recordRoute = formsDialog(msg.method)
-    ? recordRouteOf(core, msg, hop, '', peer, plan?.stateless === true, plan && factsOf(way, plan))
-    : ''
-  editForwardedRequest(msg, core.edits, {
-    uri: hop.uri,
-    via: hop.peer.facing.via(branchOf(core, msg, hop)),
-    recordRoute,
-    route: hop.route,
-    added: plan === undefined ? '' : addedHeaders(plan.edits, () => mayTellIdentity(core, msg, factsOf(way, plan))),
-    popRoutes: way.popRoutes,
-    strict: hop.strict,
-    maxBreadth: msg.method === METHOD.CANCEL || msg.method === METHOD.ACK ? 0 : Math.max(1, readMaxBreadth(msg)),
-    sourceAddress: peer.address,
-    sourcePort: peer.port,
-    stream: hop.peer.reliable,
-  })
-  if (plan !== undefined) {
-    removeHeaders(core.edits, msg, plan.edits)
-    editBranchHeaders(core, msg, factsOf(way, plan))
-  }
+  editAlong(core, msg, peer, way, way.hop)
+  const hop = core.hops.forSize(way.hop, core.edits.size()) // [RFC3261-18.1.1]
+  if (hop !== way.hop) editAlong(core, msg, peer, way, hop)
+  if (tooLargeFor(hop, core.edits.size())) return refuse(core, msg, peer, 513)
   core.counts.statelessRequests += 1
   if (!sendEdited(core, hop.peer)) refuse(core, msg, peer, 503)
 }
 
-/** A request in a dialog, on the way that its Routes and token say. */
+function editAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, way: StatelessWay, hop: NextHop): void {
+  const { plan } = way
+  const begins = msg.method !== METHOD.CANCEL && msg.method !== METHOD.ACK
+  const facts = begins ? way.facts : { ...way.facts, retarget: undefined }
+  const id = branchOf(core, msg, hop)
+  const recordRoute = formsDialog(msg.method)
+    ? recordRouteOf(core, msg, hop, '', peer, plan?.stateless === true, plan && facts)
+    : ''
+  editForwardedRequest(msg, core.edits, {
+    uri: hop.uri,
+    via: hop.peer.facing.via(id),
+    recordRoute,
+    route: hop.route,
+    added: plan === undefined ? '' : addedHeaders(plan.edits, () => mayTellIdentity(core, msg, facts)),
+    popRoutes: way.popRoutes,
+    strict: hop.strict,
+    maxBreadth: begins ? Math.max(1, readMaxBreadth(msg)) : 0,
+    sourceAddress: peer.address,
+    sourcePort: peer.port,
+    stream: hop.peer.reliable,
+  })
+  if (plan !== undefined) removeHeaders(core.edits, msg, plan.edits)
+  const history = begins && plan !== undefined ? historyOf(core, msg) : undefined
+  editBranchHeaders(core, msg, facts, history && { history, id, uri: hop.uri })
+}
+
+/** A request in a dialog, on the way that its Routes and token say, which also says who is trusted. */
 export function forwardInDialogStateless(
   core: EdgeCore,
   msg: SipMessage,
   peer: EdgePeer,
   hop: NextHop | undefined,
   popRoutes: number,
+  token: VerifiedToken,
 ): void {
   if (hop === undefined) return refuse(core, msg, peer, 480)
-  forwardAlong(core, msg, peer, { hop, plan: undefined, targetTrusted: false, popRoutes })
+  forwardAlong(core, msg, peer, { hop, plan: undefined, facts: dialogFacts(token), popRoutes })
 }
 
 /** ACK of a failure, CANCEL, or a repetition of what went without a transaction. False: nothing is known of it. */
@@ -117,27 +137,28 @@ export function mayPassStateless(msg: SipMessage, token: VerifiedToken): boolean
   return token.callRef === '' || msg.method !== METHOD.BYE
 }
 
-/** The copy over TCP where UDP would cut it up; what we add is not known before the Via is. */
-function sizedHop(core: EdgeCore, msg: SipMessage, hop: NextHop): NextHop {
-  return core.hops.forSize(hop, msg.end - msg.start + ADDED_BYTES)
-}
-
-/** What forwarding adds to a request at most. */
-const ADDED_BYTES = 220
-
 function branchOf(core: EdgeCore, msg: SipMessage, hop: NextHop): string {
   const { transport, address, port } = hop.peer
   return statelessBranch(core.ring, msg, hop.uri, `${transport}:${address}:${port}`, '')
 }
 
-function factsOf(way: StatelessWay, plan: policy.Plan) {
-  return { ...NO_FACTS, sourceTrusted: plan.sourceTrusted, targetTrusted: way.targetTrusted }
+function factsOf(plan: policy.Plan, target: policy.Target | undefined): BranchFacts {
+  if (target === undefined) return NO_FACTS
+  const { trusted, retarget, where } = target
+  const aor = where?.$case === 'aor' ? where.value : ''
+  return { sourceTrusted: plan.sourceTrusted, targetTrusted: trusted, aor, retarget, redirected: undefined }
+}
+
+/** Why this request may not go there; '' where it may. A CANCEL has no privacy of its own. */
+function refusalFor(core: EdgeCore, msg: SipMessage, target: policy.Target | undefined): string {
+  if (!msg.has(HEADER.PRIVACY) || msg.method === METHOD.CANCEL || target?.trusted === true) return ''
+  return untrustedRefusal(msg, historyOf(core, msg))
 }
 
 /** [RFC3261-16.9] What can't be sent counts as 503, and 503 goes upstream as 500. An ACK is just dropped, a CANCEL gets 481. */
-function refuse(core: EdgeCore, msg: SipMessage, peer: EdgePeer, status: number): void {
+function refuse(core: EdgeCore, msg: SipMessage, peer: EdgePeer, status: number, reason = ''): void {
   core.counts.statelessFailures += 1
-  refuseStateless(core, msg, peer, msg.method === METHOD.CANCEL ? 481 : status === 503 ? 500 : status, '')
+  refuseStateless(core, msg, peer, msg.method === METHOD.CANCEL ? 481 : status === 503 ? 500 : status, reason)
 }
 
 /** [RFC3261-16.11] One of the bindings of the highest q, the same each time while there are the same. */

@@ -6,7 +6,7 @@
 // Leaves out watching for bindings that come while it rings: a phone that registers meanwhile is found by the next call.
 
 import type { location, policy } from '@tandem/rpc'
-import { encodeUri, parseUri, type SipMessage, URI_SCHEME } from '@tandem/sip'
+import { type SipMessage, URI_SCHEME } from '@tandem/sip'
 import type { PlannedBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
 import { isSecureTransport } from './edge-streams.ts'
@@ -50,10 +50,6 @@ export class Candidate implements PlannedBranch {
     const { aor, redirected } = this
     const { trusted, retarget } = this.target
     return { sourceTrusted, targetTrusted: trusted, aor, retarget, redirected }
-  }
-
-  get isTrusted(): boolean {
-    return this.target.trusted
   }
 
   /** Canonical AoR of the target, '' for a URI. */
@@ -102,7 +98,7 @@ class Resolution {
   }
 
   private resolveUri(target: policy.Target, uri: string, slot: (Candidate | undefined)[]): void {
-    this.core.hops.toUri(requestUri(uri), false, (hop) => {
+    this.core.hops.toUri(uri, false, (hop) => {
       if (hop !== undefined) slot.push(new Candidate(hop, target, target.qMilli || 1000, ''))
       this.settle()
     })
@@ -129,7 +125,7 @@ class Resolution {
       const { instanceId, qMilli } = binding
       const instance = instanceId === '' ? '' : `${aor} ${instanceId}`
       this.waiting += 1
-      this.core.hops.toBinding(reachable(binding), this.request, (hop) => {
+      this.core.hops.toBinding(binding, this.request, (hop) => {
         if (hop !== undefined) slot[at] = new Candidate(hop, target, qMilli, instance)
         this.settle()
       })
@@ -157,17 +153,4 @@ function isFound(candidate: Candidate | undefined): candidate is Candidate {
 function isWanted({ instanceId, registrationHash }: policy.Target, binding: location.Binding): boolean {
   if (instanceId !== '' && binding.instanceId !== instanceId) return false
   return registrationHash === 0 || binding.registrationHash === registrationHash
-}
-
-function reachable(binding: location.Binding): location.Binding {
-  const uri = requestUri(binding.uri)
-  return uri === binding.uri ? binding : { ...binding, uri }
-}
-
-/** [RFC3261-16.6.2] A URI without what no Request-URI may have: headers and the method parameter. */
-export function requestUri(text: string): string {
-  if (!text.includes('?') && !/;method=/i.test(text)) return text
-  const uri = parseUri(text)
-  if (uri === undefined) return text
-  return encodeUri({ ...uri, headers: '', params: uri.params.filter(({ name }) => name.toLowerCase() !== 'method') })
 }

@@ -97,13 +97,40 @@ export function eachHeaderValue(msg: SipMessage, id: number, cursor: ValueCursor
 
 const tokens = new ValueCursor()
 
-/** Whether one of the comma-separated values of header `id` is `token` in any case (Supported, Require, Privacy, …). */
+/**
+ * Whether one of the comma-separated values of header `id` is `token` in any case (Supported, Require, Privacy, …). Asked of every
+ * request for what few have: the values are walked only where the letters stand.
+ */
 export function hasToken(msg: SipMessage, id: number, token: string): boolean {
+  for (let k = findHeader(msg, id); k >= 0; k = findHeader(msg, id, k + 1)) {
+    if (holdsLetters(msg.buf, headerValueStart(msg, k), headerValueEnd(msg, k), token) && hasValue(msg, k, token))
+      return true
+  }
+  return false
+}
+
+function hasValue(msg: SipMessage, index: number, token: string): boolean {
   const lower = token.toLowerCase()
-  tokens.reset(msg, id)
+  tokens.resetToHeader(msg, index)
   while (tokens.next()) {
     const length = tokens.end - tokens.start
     if (length === lower.length && msg.text(tokens.start, tokens.end).toLowerCase() === lower) return true
+  }
+  return false
+}
+
+/** The bit in which a capital and its small letter differ. */
+const CASE = 0x20
+
+/** Whether these letters stand somewhere, case and the same bit of other characters aside. */
+function holdsLetters(buf: Uint8Array, start: number, end: number, text: string): boolean {
+  const first = text.charCodeAt(0) | CASE
+  const last = end - text.length
+  for (let i = start; i <= last; i += 1) {
+    if (((buf[i] as number) | CASE) !== first) continue
+    let k = 1
+    while (k < text.length && ((buf[i + k] as number) | CASE) === (text.charCodeAt(k) | CASE)) k += 1
+    if (k === text.length) return true
   }
   return false
 }

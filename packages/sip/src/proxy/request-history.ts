@@ -20,18 +20,17 @@ import {
   uriHeader,
   withoutUriHeader,
 } from '../header/index.ts'
-import { bytesOf, isWord } from '../message/chars.ts'
 import {
   type Edits,
   eachHeaderValue,
   findHeader,
   HEADER,
+  hasToken,
   headerLineEnd,
   headerLineStart,
   headerValueEnd,
   headerValueStart,
   type SipMessage,
-  ValueCursor,
 } from '../message/index.ts'
 import { compareUris, parseUri, uriParam } from '../uri/index.ts'
 
@@ -57,6 +56,8 @@ const MAX_ENTRIES = 40
 /** Longest URI and longest entry of a response that are written down: what a message may grow by stays below its buffer. */
 const MAX_URI = 512
 const MAX_REASON = 128
+/** An entry of ours but for its URI, the host of a tel URI's SIP form, and the indexes in it: a redirect's parameter, ANONYMOUS, the rest. */
+const MOST_FRAME = 70 + 32 + 60
 const ANONYMOUS = 'sip:anonymous@anonymous.invalid' // [RFC3323-4.1.1.3]
 
 interface OwnEntry {
@@ -78,31 +79,10 @@ interface OwnEntry {
 export function openHistory(request: SipMessage, mode: HistoryMode, host: string): RequestHistory | undefined {
   if (mode === 'off') return undefined
   const has = findHeader(request, HEADER.HISTORY_INFO) >= 0
-  const isAsked = has || supportsHistory(request)
+  const isAsked = has || hasToken(request, HEADER.SUPPORTED, 'histinfo')
   if (!isAsked && mode !== 'always') return undefined
   const received = has ? readEntries(request) : []
   return received === undefined ? undefined : new RequestHistory(request, received, isAsked, host)
-}
-
-const options = new ValueCursor()
-const HISTINFO = bytesOf('histinfo')
-
-/** Asked of every request: the values are walked only where one could be it. */
-function supportsHistory(request: SipMessage): boolean {
-  for (let k = findHeader(request, HEADER.SUPPORTED); k >= 0; k = findHeader(request, HEADER.SUPPORTED, k + 1)) {
-    if (!hasLettersHi(request.buf, headerValueStart(request, k), headerValueEnd(request, k))) continue
-    options.resetToHeader(request, k)
-    while (options.next()) if (isWord(request.buf, options.start, options.end, HISTINFO)) return true
-  }
-  return false
-}
-
-/** The letters `hi` in any case. */
-function hasLettersHi(buf: Uint8Array, start: number, end: number): boolean {
-  for (let i = start + 1; i < end; i += 1) {
-    if (((buf[i] as number) | 0x20) === 0x69 && ((buf[i - 1] as number) | 0x20) === 0x68) return true
-  }
-  return false
 }
 
 /** Undefined: more than we keep, or one that can't be read. */
@@ -161,6 +141,14 @@ export class RequestHistory {
     if (!target.trusted) this.editReceived(request, edits, isHidden)
     edits.insert(isFree ? headerLineEnd(request, last) : request.headersStart, lines.join(''))
     return isHidden ? PRIVACY.HISTORY : 0
+  }
+
+  /** What `edit` adds to a copy at the most, in bytes: for the size that decides how it is sent. */
+  mostAdded(uri: string, aor: string): number {
+    let bytes = this.received.length * (ANONYMOUS.length + 2) // each may be hidden, and they are joined anew
+    for (const entry of this.newEntries(undefined)) bytes += lineOf(entry).length + ANONYMOUS.length
+    const frame = MOST_FRAME + 2 * this.called.index.length + this.host.length
+    return bytes + frame + uri.length + (aor === '' ? 0 : frame + aor.length)
   }
 
   /** A response other than 100, or its absence. @param msg undefined for a failure without a response: 408, 503 */
