@@ -27,6 +27,7 @@ const EQUAL = [
   ['order of other parameters', 'sip:a@h;x=1;y=2', 'sip:a@h;Y=2;X=1'],
   ['scheme without case', 'SIP:a@h', 'sip:a@h'],
   ['hex without case', 'sip:a%2fb@h', 'sip:a%2Fb@h'],
+  ['RFC5954-4.2', 'sip:a@[2001:DB8::0:1]:5070', 'sip:a@[2001:db8::1]:5070'],
   ['RFC3966-4', 'tel:+1-201-555-0123', 'tel:+12015550123'],
   ['RFC3966-4', 'tel:7042;ext=1;phone-context=example.com', 'tel:7042;phone-context=EXAMPLE.com;ext=1'],
 ] as const
