@@ -35,6 +35,8 @@ export interface ResourceIndex {
   readonly trustedSources: AddressList | undefined
   /** Hosts of trusted trunks. */
   readonly trustedHosts: ReadonlySet<string>
+  /** Those that speak TLS: a certificate that proves one of them is as good as an address of `trustedSources`. */
+  readonly trustedNames: ReadonlySet<string>
 }
 
 const hostKey = (address: string): string => {
@@ -54,6 +56,7 @@ interface Layout {
   readonly aors: Map<string, string>
   readonly sources: string[]
   readonly trustedHosts: Set<string>
+  readonly trustedNames: Set<string>
 }
 
 function addDomain(resource: Domain, into: Layout, options: IndexOptions): void {
@@ -71,9 +74,10 @@ function addDomain(resource: Domain, into: Layout, options: IndexOptions): void 
 /** [RFC3325-5] Of a trusted trunk, both what it sends and what is sent to it is within the trust domain. */
 function addTrunk({ spec }: Trunk, into: Layout): void {
   if (!spec.trusted) return
-  for (const { host } of spec.hosts) {
+  for (const { host, transport } of spec.hosts) {
     into.trustedHosts.add(host)
-    if (isIP(bare(host)) !== 0) into.sources.push(bare(host))
+    if (transport === 'tls') into.trustedNames.add(host)
+    else if (isIP(bare(host)) !== 0) into.sources.push(bare(host))
   }
   into.sources.push(...spec.sources)
 }
@@ -118,6 +122,7 @@ export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>,
     aors: new Map(),
     sources: [],
     trustedHosts: new Set(),
+    trustedNames: new Set(),
   }
   for (const resource of set.resources) addNames(resource, layout, options)
   for (const resource of set.resources) {
@@ -125,7 +130,7 @@ export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>,
       addUser(resource, layout)
     }
   }
-  const { domains, wildcards, contexts, trustedHosts } = layout
+  const { domains, wildcards, contexts, trustedHosts, trustedNames } = layout
   return {
     revision: set.revision,
     domains,
@@ -136,6 +141,7 @@ export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>,
     localHosts: new Set(options.localHosts.map(hostKey)),
     trustedSources: addressList(layout.sources),
     trustedHosts,
+    trustedNames,
   }
 }
 

@@ -10,7 +10,8 @@ const trunkHost = z.strictObject({
   host: hostName,
   /** Unset: found by RFC 3263. */
   port: z.int().min(1).max(65_535).optional(),
-  transport: z.enum(['udp', 'tcp']).default('udp'),
+  /** tls: its requests are known by the certificate of their connection, which must prove the host, and not by their address. */
+  transport: z.enum(['udp', 'tcp', 'tls']).default('udp'),
 })
 
 export const trunkSchema = z.strictObject({

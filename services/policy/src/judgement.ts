@@ -33,7 +33,7 @@ export interface Judgement {
   readonly maddr: string
   /** The Request-URI leads out of this cluster. */
   readonly away: boolean
-  /** Sent from an address that the domain, or a trunk, says to believe. */
+  /** Sent from an address that the domain, or a trunk, says to believe, or with a certificate of a trunk. */
   readonly trusted: boolean
 }
 
@@ -46,7 +46,9 @@ function ownDomain({ index }: PolicyState, from: UriParts): DomainEntry | undefi
 /** Its own domain trusts for a caller of ours, the called one for strangers; a trusted trunk is trusted by all. */
 function isTrusted(state: PolicyState, source: policy.Source | undefined, asked: DomainEntry | undefined): boolean {
   if (source === undefined) return false
-  return state.index.trustedSources?.has(source.address) === true || asked?.sources?.has(source.address) === true
+  const { trustedSources, trustedNames } = state.index
+  if (trustedSources?.has(source.address) === true || asked?.sources?.has(source.address) === true) return true
+  return source.tls?.names.some((name) => trustedNames.has(name)) === true // [RFC5922-7.4]
 }
 
 export function judge(

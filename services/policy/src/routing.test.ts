@@ -58,6 +58,17 @@ const DOCUMENTS = [
   ),
   document('Subscriber', { name: 'lea', domain: 'lean.test' }),
   document('Trunk', { name: 'carrier' }, { hosts: [{ host: 'carrier.test' }, { host: '192.0.2.200' }], trusted: true }),
+  document(
+    'Trunk',
+    { name: 'secure-carrier' },
+    {
+      hosts: [
+        { host: 'tls.carrier.test', transport: 'tls' },
+        { host: '192.0.2.201', transport: 'tls' },
+      ],
+      trusted: true,
+    },
+  ),
 ]
 
 const world = await createWorld(DOCUMENTS)
@@ -290,6 +301,25 @@ describe('trust', () => {
     const response = await decideOn(node, request({ source: from('192.0.2.200'), ...asserted('<tel:+49301234>') }))
     expect(planOf(response).sourceTrusted).toBe(true)
     expect(response.identity).toBe('')
+  })
+
+  const overTls = (address: string, ...names: string[]) => ({
+    source: { ...from(address), transport: 'tls', tls: { names } },
+    from: '<sip:+49301234@tls.carrier.test>',
+  })
+
+  test('[RFC5922-7.4] a trunk that speaks TLS is known by its certificate, wherever it comes from', async () => {
+    const response = await decideOn(node, request(overTls('198.51.100.99', 'other.test', 'tls.carrier.test')))
+    expect(planOf(response).sourceTrusted).toBe(true)
+    expect(response.identity).toBe('')
+  })
+
+  test.each([
+    ['by its address alone', overTls('192.0.2.201')],
+    ['by the certificate of a trunk without TLS', overTls('198.51.100.99', 'carrier.test')],
+    ['by a certificate of somebody', overTls('198.51.100.99', 'evil.test', 'sub.tls.carrier.test')],
+  ])('[RFC5922-7.4] and not %s', async (_what, parts) => {
+    expect(outcomeOf(await decideOn(node, request(parts)))).toBe('challenge 407')
   })
 
   test('[RFC3325-5a] a source that another domain trusts is asked like anybody', async () => {
