@@ -149,7 +149,7 @@ describe('a phone behind a NAT', () => {
 })
 
 describe('a callee that its binding shows in the open, and its answer behind a NAT', () => {
-  it('[RFC3261-16.7.8] gets requests of the dialog where its INVITE went', async () => {
+  it('[RFC3261-16.7.8c] gets requests of the dialog where its INVITE went', async () => {
     cluster = await createMemoryCluster()
     const { address, port } = cluster.edge.endpoint
     const alice = new MemoryPhone(cluster.network, 'alice', '192.0.2.20', 5060, { address, port })
@@ -163,7 +163,10 @@ describe('a callee that its binding shows in the open, and its answer behind a N
     const ok = alice.last()
     const [ringing, answered] = alice.inbox.slice(-2).map((text) => headerValues(text, 'record-route'))
     expect(ringing).toEqual(answered)
-    expect(answered).not.toEqual(headerValues(got, 'record-route'))
+    const sent = headerValues(got, 'record-route')
+    const withoutToken = (values: readonly string[] = []) => values.map((value) => value.replace(/:[^:@]*@/, ':@'))
+    expect(answered).not.toEqual(sent)
+    expect(withoutToken(answered)).toEqual(withoutToken(sent))
     const own = { ...ENDS, to: headerValues(ok, 'to')[0] ?? '', uri: 'sip:bob@10.0.0.5' }
     alice.send(alice.request('BYE', { ...own, cseq: 2, headers: alice.routesOf(ok, true) }))
     await cluster.settle()

@@ -54,7 +54,7 @@ function beginsDialog(msg: SipMessage): boolean {
   return msg.method === METHOD.INVITE || msg.method === METHOD.SUBSCRIBE || msg.method === METHOD.REFER
 }
 
-/** [RFC3261-16.7.8] Fills `edits`; false when no token of ours is there, or the first one names a way already. */
+/** [RFC3261-16.7.8c] Fills `edits`; false when no token of ours is there, or the first one names a way already. */
 function editTokens(core: EdgeCore, msg: SipMessage, callee: TokenSide): boolean {
   let isEdited = false
   edits.reset(msg)

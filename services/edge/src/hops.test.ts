@@ -262,6 +262,7 @@ describe('the hop between edges', () => {
     expect(b.take()).toEqual(['403 → tcp 1001', '483 → tcp 1001'])
     b.tcpIn(invite.replace('call-1', 'call-2'), link, true)
     expect(b.take()).toEqual(['403 → tcp 1001'])
+    expect(b.core.counts.refusedForgedToken).toBe(2)
   })
 
   test('a 2xx whose branch proves nothing goes nowhere: we are no reflector', () => {
