@@ -136,6 +136,19 @@ describe('a phone behind a NAT', () => {
     expect(requestsOf(bob).at(-1)).toBe('BYE')
   })
 
+  it('is pinged by the edge that took its last REGISTER, and by no other', async () => {
+    const { alice, bob, box } = await open({ kind: 'portRestricted' }, { 'edge.count': 2 })
+    const [first, second] = cluster.edges.map((edge) => edge.core)
+    const again = new MemoryPhone(box, 'bob', '10.0.0.5', 5060, cluster.edges[1]?.endpoint ?? { address: '', port: 0 })
+    for (const _ of [1, 2]) again.register('tandem.test') // the first has the Call-ID of the one before: a retransmission
+    await cluster.settle()
+    expect(second?.natPings.size).toBe(1)
+    // The first one learns of it when half of what it knew of has passed.
+    await cluster.advance(1_900_000, 1_000)
+    expect([first?.natPings.size, second?.natPings.size]).toEqual([0, 1])
+    expect([alice.inbox.length, bob.inbox.length > 1]).toEqual([1, true])
+  })
+
   it('is removed after OPTIONS that nobody answered, where the setting says so', async () => {
     const settings = { 'edge.natPing.method': 'options', 'edge.natPing.maxFailures': 2 }
     const { alice, bob } = await open({ kind: 'portRestricted' }, settings)

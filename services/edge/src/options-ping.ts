@@ -57,16 +57,15 @@ function onSilence(core: EdgeCore, held: NatBinding): void {
 
 function remove(core: EdgeCore, held: NatBinding): void {
   held.failures = 0
+  const { address, port } = held // it may move while location is asked
   core.location.call('locate', { aor: held.aor }, core.config.rpc.timeoutMs, (result) => {
     if (result.outcome !== 'done') return
     core.natPings.sync(core, held.aor, result.value.bindings)
-    const binding = result.value.bindings.find(({ uri, flow }) => uri === held.uri && isThere(flow, held))
+    const binding = result.value.bindings.find(
+      ({ uri, flow }) => uri === held.uri && flow?.address === address && flow.port === port,
+    )
     if (binding !== undefined) unbind(core, held.aor, binding)
   })
-}
-
-function isThere(flow: location.Flow | undefined, { address, port }: NatBinding): boolean {
-  return flow?.address === address && flow.port === port
 }
 
 /** As a REGISTER of this one contact with Expires: 0, of a Call-ID that no phone has. */
