@@ -8,7 +8,7 @@ import { freePort, type RunningRedis, startRedis } from '@tandem/test-kit'
 import { freeBlock } from '../e2e/support/cluster.ts'
 import { ChaosCluster, type EdgePlace, SERVICE_PORTS } from './support/cluster.ts'
 import { answeredCalls, type Figures, judge } from './support/judge.ts'
-import { type Kill, killInTurn } from './support/kills.ts'
+import { type Kill, killInTurn, type Victims } from './support/kills.ts'
 import { Parties, type Traces, type Traffic } from './support/parties.ts'
 import { steerAtRandom } from './support/steering.ts'
 
@@ -60,10 +60,11 @@ export async function makeCalls(
   cluster: ChaosCluster,
   parties: Parties,
   options: Pick<ChaosOptions, 'edges' | 'seed' | 'kills' | 'seconds'>,
+  victims: Victims = cluster,
 ): Promise<ChaosOutcome> {
   const { edges, seed, kills: most, seconds } = options
   const plan = { edges, seed, kills: most, untilMs: seconds * 1_000 }
-  const [traces, kills] = await Promise.all([parties.call(), killInTurn(cluster, plan)])
+  const [traces, kills] = await Promise.all([parties.call(), killInTurn(victims, plan)])
   await untilRecorded(cluster, answeredCalls(traces.callers))
   const figures = judge(traces.callers, traces.callees, cluster.records())
   return { figures, kills, metrics: await cluster.metrics(), output: cluster.output(), traces }

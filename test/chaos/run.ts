@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// npm run chaos [-- --seconds 60 --rate 100 --edges 3 --store memory|redis --steering hash|random --seed 1 --kills N --cases]: calls while
-// edges are killed, the figures, and 1 where they are beyond what the project promises. With --cases the
+// npm run chaos [-- --seconds 60 --rate 100 --edges 3 --store memory|redis --steering hash|random --seed 1 --kills N --cases]
+// npm run chaos -- --balancer [--masquerade] [--seconds … as above, but for store and steering]
+//
+// Calls while edges are killed, the figures, and 1 where they are beyond what the project promises. With --cases the
 // messages of each call that went wrong, what SIPp says of it, and what the processes logged.
 import { parseArgs } from 'node:util'
 import { sippAvailable } from '@tandem/test-kit'
 import { anyEdge, type ChaosOptions, DEFAULTS } from './any-edge.ts'
+import { balancer, isInNode, runInNode } from './balancer.ts'
 import { beyond, historyOf, PROMISED } from './support/judge.ts'
 import { report } from './support/report.ts'
+import { networkAvailable } from './support/service-network.ts'
 
 const OPTIONS = {
   seconds: { type: 'string' },
@@ -20,6 +24,8 @@ const OPTIONS = {
   talk: { type: 'string' },
   callees: { type: 'string' },
   cases: { type: 'boolean' },
+  balancer: { type: 'boolean' },
+  masquerade: { type: 'boolean' },
 } as const
 
 /** Exit status of wrong usage, as the `tandem` command has it. */
@@ -58,8 +64,14 @@ const options: ChaosOptions = {
 const sipp = sippAvailable()
 if (!sipp.available) fail(sipp.reason, 1)
 
+const isBalancer = values.balancer === true
+if (isBalancer && !isInNode()) {
+  const network = networkAvailable()
+  if (!network.available) fail(network.reason, 1)
+  process.exit(await runInNode(options.edges, values.masquerade === true))
+}
 console.log(JSON.stringify(options))
-const outcome = await anyEdge(options)
+const outcome = await (isBalancer ? balancer(options) : anyEdge(options))
 for (const line of report(outcome)) console.log(line)
 if (values.cases === true) {
   const { figures, traces } = outcome
