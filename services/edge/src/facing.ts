@@ -15,6 +15,8 @@ export interface FacingPlace {
   readonly edgeHash: number
   /** The listener between edges. */
   readonly internal: boolean
+  /** Over TLS plain requests are recorded with sip and transport=tls, against RFC 5658 §6.2, for phones that know no sips. */
+  readonly namesTls?: boolean
 }
 
 const DEFAULT_PORT = 5060
@@ -33,6 +35,8 @@ export class Facing {
   private readonly viaTail: string
   private readonly routeTail: string
   private readonly isTls: boolean
+  /** With transport=tls; '' where that is not to be written. */
+  private readonly tlsRouteTail: string
 
   constructor(place: FacingPlace) {
     const host = place.host.includes(':') ? `[${place.host}]` : place.host
@@ -45,6 +49,8 @@ export class Facing {
     this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
     this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
     this.isTls = place.transport === 'tls' || place.transport === 'wss'
+    this.tlsRouteTail =
+      place.namesTls === true && place.transport === 'tls' ? `@${host}:${place.port};transport=tls;lr>` : ''
     this.routeTail = `@${host}:${place.port}${transportParam(place.transport)};lr>`
   }
 
@@ -77,6 +83,7 @@ export class Facing {
 
   /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4]; over TLS it is sips anyhow [RFC5658-6.2] */
   route(token: string, isSecure = false): string {
+    if (!isSecure && this.tlsRouteTail !== '') return `<sip:${token}${this.tlsRouteTail}` // DEVIATION[RFC5658-6.2]: as set
     return isSecure || this.isTls ? `<sips:${token}${this.routeTail}` : `<sip:${token}${this.routeTail}`
   }
 }

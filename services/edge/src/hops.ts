@@ -54,6 +54,8 @@ export interface HopsOptions {
   readonly internalTcp: TcpTransport | undefined
   readonly internalFacing: Facing
   readonly moreStreams?: MoreStreams | undefined
+  /** Of the facings of other edges, see facing.ts. */
+  readonly namesTls?: boolean
   readonly locator: ServerLocator
   readonly membership: Membership
   readonly ring: KeyRing
@@ -158,7 +160,7 @@ export class Hops {
     }
     const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
-    if (flow?.transport === 'udp' && (flow.natEdge !== undefined || isBehindNat(place.target.host, flow.address))) {
+    if (flow?.transport === 'udp' && mayCarry('udp', uri) && isNatted(flow, place.target.host)) {
       return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, uri, true))
     }
     this.toPlace(place, uri, onHop, share)
@@ -379,11 +381,21 @@ export class Hops {
     const colon = name.lastIndexOf(':')
     const host = name.slice(transport.length + 1, colon).replace(/^\[|\]$/g, '')
     const place = { transport: transport as TransportName, host, port: Number(name.slice(colon + 1)) }
-    const facing = new Facing({ ...place, edgeHash: edgeHashOf(edge.id), internal: false })
+    const facing = new Facing({
+      ...place,
+      edgeHash: edgeHashOf(edge.id),
+      internal: false,
+      namesTls: this.options.namesTls === true,
+    })
     if (this.facings.size >= MAX_FACINGS) this.facings.clear()
     this.facings.set(name, facing)
     return facing
   }
+}
+
+/** As its REGISTER showed, or as what it is bound with shows. */
+function isNatted({ natEdge, address }: location.Flow, host: string): boolean {
+  return natEdge !== undefined || isBehindNat(host, address)
 }
 
 /** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */

@@ -58,7 +58,13 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   const edgeHash = edgeHashOf(edgeId)
   const nextFlowId = createFlowIds()
   const facing = (transport: TransportName, port: number, internal: boolean): Facing =>
-    new Facing({ ...placeOf(config, transport, port, internal), transport, edgeHash, internal })
+    new Facing({
+      ...placeOf(config, transport, port, internal),
+      transport,
+      edgeHash,
+      internal,
+      namesTls: config.tls.recordRoute === 'transport',
+    })
   const opened: (() => Promise<void>)[] = []
   const listeners = new OpenListeners(edgeId, edgeHash, facing('tcp', config.internalPort, true))
   const limits = streamLimits(config)

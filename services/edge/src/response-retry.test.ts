@@ -158,3 +158,12 @@ test.each([
   const facing = new Facing({ transport, host: 'h', port: 5060, edgeHash: 1, internal: false })
   expect(facing.route('T', isSecure)).toBe(expected)
 })
+
+test.each([
+  ['tls', false, '<sip:T@h:5061;transport=tls;lr>'],
+  ['tls', true, '<sips:T@h:5061;lr>'],
+  ['tcp', false, '<sip:T@h:5061;transport=tcp;lr>'],
+] as const)('Record-Route over %s, sips %s, for phones that know no sips: %s', (transport, isSecure, expected) => {
+  const facing = new Facing({ transport, host: 'h', port: 5061, edgeHash: 1, internal: false, namesTls: true })
+  expect(facing.route('T', isSecure)).toBe(expected)
+})

@@ -148,7 +148,7 @@ function createHops(
   membership: Membership,
   ring: EdgeCore['ring'],
   environment: EdgeEnvironment,
-  { config: { bindAddress }, logger }: EdgeServiceOptions,
+  { config: { bindAddress, tls }, logger }: EdgeServiceOptions,
 ): Hops {
   const { udp, udpFacing, tcp } = listeners
   const transports: TransportName[] = [
@@ -166,6 +166,7 @@ function createHops(
     internalTcp: listeners.internalTcp,
     internalFacing: listeners.internalFacing,
     moreStreams: listeners.moreStreams,
+    namesTls: tls.recordRoute === 'transport',
     // A name is asked for in the family that our sockets can send to.
     locator: new ServerLocator({
       ...environment,

@@ -35,9 +35,10 @@ function silence(): Buffer {
   return Buffer.concat([head, data])
 }
 
-function settings(home: string): string {
+function settings(home: string, caFile: string | undefined): string {
   const modules = ['stdio', 'g711', 'aufile', 'uuid', 'account', 'menu', 'contact', 'debug_cmd']
   return [
+    ...(caFile === undefined ? [] : [`sip_cafile ${caFile}`, 'sip_verify_server yes']),
     `audio_player aufile,${join(home, 'heard.wav')}`,
     `audio_source aufile,${join(home, 'silence.wav')}`,
     `audio_alert aufile,${join(home, 'alert.wav')}`,
@@ -50,17 +51,17 @@ function settings(home: string): string {
 /** Comes back when it has registered. */
 export async function startBaresip(options: RealPhoneOptions): Promise<RealPhone> {
   if (!baresip.available) throw new Error(baresip.reason)
-  const { user, proxy, answers = false, prefix = [] } = options
+  const { user, proxy, transport = 'udp', answers = false, prefix = [] } = options
   const home = mkdtempSync(join(tmpdir(), 'tandem-baresip-'))
   const account = [
-    `<sip:${user}@example.test;transport=udp>`,
+    `<sip:${user}@example.test;transport=${transport}>`,
     `auth_user=${user}`,
     `auth_pass=${user}-secret`,
-    `outbound="sip:${proxy};transport=udp"`,
+    `outbound="sip:${proxy};transport=${transport}"`,
     `answermode=${answers ? 'auto' : 'manual'}`,
     'regint=600',
   ]
-  writeFileSync(join(home, 'config'), settings(home))
+  writeFileSync(join(home, 'config'), settings(home, options.caFile))
   writeFileSync(join(home, 'accounts'), `${account.join(';')}\n`)
   writeFileSync(join(home, 'contacts'), '')
   writeFileSync(join(home, 'silence.wav'), silence())

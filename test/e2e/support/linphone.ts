@@ -11,6 +11,10 @@ export interface RealPhoneOptions {
   readonly user: string
   /** host:port of its edge, which is its outbound proxy. */
   readonly proxy: string
+  /** Where absent UDP, linphonec: by its own choice. */
+  readonly transport?: 'tls'
+  /** PEM of the authorities that it verifies its edge against. */
+  readonly caFile?: string
   readonly answers?: boolean
   /** What runs it in a namespace. */
   readonly prefix?: readonly string[]
@@ -23,19 +27,22 @@ export interface RealPhone {
   stop(): Promise<void>
 }
 
-async function settings({ user, proxy }: RealPhoneOptions): Promise<string> {
+async function settings({ user, proxy, transport, caFile }: RealPhoneOptions): Promise<string> {
+  const isTls = transport === 'tls'
+  const server = isTls ? `${proxy};transport=tls` : proxy
   const sip = [
     '[sip]',
     `sip_port=${await freePort()}`,
     'sip_tcp_port=0',
-    'sip_tls_port=0',
+    `sip_tls_port=${isTls ? -1 : 0}`,
+    ...(caFile === undefined ? [] : [`root_ca=${caFile}`, 'verify_server_certs=1', 'verify_server_cn=1']),
     'use_ipv6=0',
     'default_proxy=0',
   ]
   const account = [
     '[proxy_0]',
-    `reg_proxy=<sip:${proxy}>`,
-    `reg_route=<sip:${proxy};lr>`,
+    `reg_proxy=<sip:${server}>`,
+    `reg_route=<sip:${server};lr>`,
     `reg_identity=sip:${user}@example.test`,
     'reg_expires=600',
     'reg_sendregister=1',

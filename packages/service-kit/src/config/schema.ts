@@ -215,6 +215,12 @@ const edge = z.strictObject({
         .describe(
           'Whether TLS clients are asked for a certificate, or refused without a valid one. The SIP domains of a valid one are proven (RFC 5922 §7.1). WSS asks for none.',
         ),
+      recordRoute: z
+        .enum(['sips', 'transport'])
+        .default('sips')
+        .describe(
+          'Record-Route toward TLS: a sips URI (RFC 5658 §6.2), or sip with transport=tls, for phones that know no sips (baresip 1.0). What was called as sips gets sips in any case.',
+        ),
       minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest version that is spoken.'),
       reloadMs: durationMs()
         .default(10_000)
