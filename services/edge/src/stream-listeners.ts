@@ -94,7 +94,8 @@ export async function openMoreStreams(opening: StreamOpening): Promise<MoreStrea
 
 async function openCredentials({ config, logger, onOpened }: StreamOpening): Promise<TlsCredentials> {
   const { certificates, caFile, minVersion, reloadMs } = config.tls
-  const ownNames = [...new Set([config.advertisedAddress, config.bindAddress, 'localhost'])]
+  const { tls, wss } = config.advertised
+  const ownNames = [...new Set([tls.host, wss.host, config.advertisedAddress, config.bindAddress, 'localhost'])]
   const files = { certificates, caFile, minVersion, ownName: config.id, ownNames }
   const credentials = await TlsCredentials.open(files, (sentence) => logger.warn(sentence))
   if (credentials.isSelfMade) {

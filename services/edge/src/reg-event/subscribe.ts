@@ -7,8 +7,10 @@
 
 import type { location, policy, Result } from '@tandem/rpc'
 import { type ContextUser, type ProxyContext, type SipMessage, tagOf } from '@tandem/sip'
+import { contactHost } from '../contact-host.ts'
 import type { EdgeCore } from '../core.ts'
 import { describeRequest, fromTag, toTag } from '../describe.ts'
+import { bindingFlow } from '../nat-flow.ts'
 import { type EdgePeer, flowOf } from '../peers.ts'
 import { refuseStateless, retryAfter } from '../replies.ts'
 import { dialogContact } from './dialog-contact.ts'
@@ -50,7 +52,7 @@ function subscribeItem(
     localUri: request.text(request.toUriStart, request.toUriEnd),
     remoteUri: request.text(request.fromUriStart, request.fromUriEnd),
     contact: dialogContact(aor, peer.facing),
-    flow: flowOf(peer, core.edgeId),
+    flow: bindingFlow(core, request, peer, contactHost(request) ?? '', flowOf(peer, core.edgeId)),
     edgeId: core.edgeId,
   }
 }
