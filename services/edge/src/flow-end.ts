@@ -13,6 +13,7 @@
 import type { location } from '@tandem/rpc'
 import type { EdgeCore } from './core.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
+import { unbind } from './unbind.ts'
 import { uriPlace } from './uri-place.ts'
 
 /** Lines of one PBX over one connection. */
@@ -53,22 +54,7 @@ function listensElsewhere(uri: string, { transport, address, port }: location.Fl
 }
 
 function remove(core: EdgeCore, aor: string, binding: location.Binding): void {
-  const { uri, callId, cseq, instanceId, regId, path, params } = binding
-  const contact = { uri, expiresS: 0, qMilli: undefined, instanceId, regId, flow: undefined, path, params }
-  const update: location.RegisterRequest = {
-    aor,
-    callId,
-    cseq: cseq + 1,
-    removeAll: false,
-    contacts: [contact],
-    minExpiresS: 0,
-    maxExpiresS: 0,
-    defaultExpiresS: 0,
-    maxContacts: 0,
-    replaceOldest: false,
-    userAgent: '',
-  }
-  core.location.call('register', update, core.config.rpc.timeoutMs, (result) => {
-    if (result.outcome === 'done') core.counts.bindingsEnded += 1
+  unbind(core, aor, binding, binding.callId, binding.cseq + 1, () => {
+    core.counts.bindingsEnded += 1
   })
 }

@@ -5,8 +5,9 @@ import type { location } from '@tandem/rpc'
 import { NO_SIDE, type TokenSide, TRANSPORT } from '@tandem/sip'
 import { afterEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from './edge-hash.ts'
-import { type NextHop, requestUriOf } from './hops.ts'
+import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
+import { requestUriOf } from './request-uri-of.ts'
 import {
   ALICE,
   bindingOf,

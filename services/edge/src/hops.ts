@@ -7,16 +7,7 @@
 // names an address of some private network that is not the one we saw (nat.ts).
 
 import type { location } from '@tandem/rpc'
-import {
-  encodeToken,
-  encodeUri,
-  type KeyRing,
-  NO_SIDE,
-  parseUri,
-  type SipMessage,
-  type TokenSide,
-  TRANSPORT,
-} from '@tandem/sip'
+import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
 import {
   defaultPort,
   type Endpoint,
@@ -40,6 +31,7 @@ import { isBehindNat } from './nat.ts'
 import { isBehindNatInDialog } from './nat-in-dialog.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import { requestUriOf } from './request-uri-of.ts'
 import { ResponseRetry } from './response-retry.ts'
 import type { MoreStreams } from './stream-listeners.ts'
 import { Streamless } from './streamless.ts'
@@ -398,21 +390,13 @@ function isNatted({ natEdge, address }: location.Flow, host: string): boolean {
   return natEdge !== undefined || isBehindNat(host, address)
 }
 
-/** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */
-function mayCarry(transport: string, uri: string): boolean {
-  return transport === 'tls' || transport === 'wss' || !/^sips:/i.test(uri)
-}
-
 /** [RFC5922-7.3] What a server must prove is the name that was asked for before any DNS; an address proves itself. */
 function withServerName(endpoints: readonly Endpoint[], serverName: string): readonly Endpoint[] {
   if (endpoints.every(({ transport }) => transport !== 'tls')) return endpoints
   return endpoints.map((endpoint) => (endpoint.transport === 'tls' ? { ...endpoint, serverName } : endpoint))
 }
 
-/** [RFC3261-16.6.2] [RFC3261-19.1.1] A URI without what no Request-URI may have: headers and the method parameter. */
-export function requestUriOf(text: string): string {
-  if (!text.includes('?') && !/;method=/i.test(text)) return text
-  const uri = parseUri(text)
-  if (uri === undefined) return text
-  return encodeUri({ ...uri, headers: '', params: uri.params.filter(({ name }) => name.toLowerCase() !== 'method') })
+/** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */
+function mayCarry(transport: string, uri: string): boolean {
+  return transport === 'tls' || transport === 'wss' || !/^sips:/i.test(uri)
 }

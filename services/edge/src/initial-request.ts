@@ -21,7 +21,7 @@ import { PlanRun } from './plan-run.ts'
 import { redirect } from './redirect.ts'
 import { watchRegistrations } from './reg-event/subscribe.ts'
 import { finishRegistration } from './registration.ts'
-import { refuseStateless, retryAfter } from './replies.ts'
+import { challengeLines, refuseStateless, retryAfter } from './replies.ts'
 import { forwardStateless } from './stateless.ts'
 
 /** @param popRoutes leading Route values that are ours */
@@ -136,7 +136,7 @@ class InitialRequest implements ContextUser {
         return this.onPlan(context, message, verdict.value)
       case 'challenge':
         counts.challenges += 1
-        return proxy.respond(context, verdict.value.status, '', challengeHeaders(verdict.value))
+        return proxy.respond(context, verdict.value.status, '', challengeLines(verdict.value))
       case 'admit':
         return finishRegistration(this.core, context, this.peer, verdict.value)
       case 'answer': // [RFC3261-17.1]
@@ -221,9 +221,4 @@ class InitialRequest implements ContextUser {
   onEnd(): void {
     this.account = undefined
   }
-}
-
-function challengeHeaders(challenge: policy.Challenge): string {
-  const name = challenge.status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
-  return challenge.values.map((value) => `${name}: ${value}\r\n`).join('')
 }

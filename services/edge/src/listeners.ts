@@ -80,19 +80,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   try {
     if (config.listeners.udp) {
       const own = facing('udp', config.sipPort, false)
-      const source = new UdpSource(own, onMessage)
-      source.obeysMaddr = config.viaMaddr === 'obey'
-      const udp = await createUdpListener({
-        ...place,
-        port: config.sipPort,
-        sink: source,
-        recvBufferBytes: config.udp.receiveBufferBytes,
-        sendBufferBytes: config.udp.sendBufferBytes,
-        dscp: config.udp.dscp,
-        batch: config.udp.batch,
-        onFallback: (reason) => logger.info(`UDP without batches (node:dgram): ${reason}`),
-        onError: (error) => logger.warn({ err: error }, 'UDP socket error'),
-      })
+      const udp = await openUdp(config, logger, place, own, onMessage)
       listeners.udp = udp
       listeners.udpFacing = own
       opened.push(() => udp.close())
@@ -132,6 +120,28 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   }
   listeners.closers = opened
   return listeners
+}
+
+function openUdp(
+  { sipPort, udp, viaMaddr }: EdgeConfig,
+  logger: Logger,
+  place: { readonly address: string; readonly setting: string; readonly reusePort: boolean },
+  own: Facing,
+  onMessage: OnMessage,
+): Promise<UdpListener> {
+  const sink = new UdpSource(own, onMessage)
+  sink.obeysMaddr = viaMaddr === 'obey'
+  return createUdpListener({
+    ...place,
+    port: sipPort,
+    sink,
+    recvBufferBytes: udp.receiveBufferBytes,
+    sendBufferBytes: udp.sendBufferBytes,
+    dscp: udp.dscp,
+    batch: udp.batch,
+    onFallback: (reason) => logger.info(`UDP without batches (node:dgram): ${reason}`),
+    onError: (error) => logger.warn({ err: error }, 'UDP socket error'),
+  })
 }
 
 /** What the world sees of a listener, or other edges of theirs. */

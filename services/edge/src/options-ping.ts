@@ -10,10 +10,11 @@ import { randomBytes } from 'node:crypto'
 import type { location } from '@tandem/rpc'
 import { METHOD, SipMessage, scan } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { requestUriOf } from './hops.ts'
 import type { NatBinding } from './nat-pings.ts'
 import { OwnRequest, ownBranch } from './own-request.ts'
 import type { EdgePeer } from './peers.ts'
+import { requestUriOf } from './request-uri-of.ts'
+import { unbind } from './unbind.ts'
 
 const ANY_VIA = 'Via: SIP/2.0/UDP invalid;branch=z9hG4bK\r\n'
 
@@ -64,29 +65,13 @@ function remove(core: EdgeCore, held: NatBinding): void {
     const binding = result.value.bindings.find(
       ({ uri, flow }) => uri === held.uri && flow?.address === address && flow.port === port,
     )
-    if (binding !== undefined) unbind(core, held.aor, binding)
+    if (binding !== undefined) takeOut(core, held.aor, binding)
   })
 }
 
-/** As a REGISTER of this one contact with Expires: 0, of a Call-ID that no phone has. */
-function unbind(core: EdgeCore, aor: string, { uri, instanceId, regId, path, params }: location.Binding): void {
-  const contact = { uri, expiresS: 0, qMilli: undefined, instanceId, regId, flow: undefined, path, params }
-  const update: location.RegisterRequest = {
-    aor,
-    callId: `nat-ping-${randomBytes(9).toString('base64url')}`,
-    cseq: 1,
-    removeAll: false,
-    contacts: [contact],
-    minExpiresS: 0,
-    maxExpiresS: 0,
-    defaultExpiresS: 0,
-    maxContacts: 0,
-    replaceOldest: false,
-    userAgent: '',
-  }
-  core.location.call('register', update, core.config.rpc.timeoutMs, (result) => {
-    if (result.outcome !== 'done') return
+function takeOut(core: EdgeCore, aor: string, binding: location.Binding): void {
+  unbind(core, aor, binding, `nat-ping-${randomBytes(9).toString('base64url')}`, 1, (left) => {
     core.counts.natBindingsRemoved += 1
-    core.natPings.sync(core, aor, result.value.bindings)
+    core.natPings.sync(core, aor, left)
   })
 }

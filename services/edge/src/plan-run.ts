@@ -27,9 +27,9 @@ import type { EdgeCore } from './core.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import type { EdgePeer } from './peers.ts'
-import { type Followed, readRedirection } from './recursion.ts'
+import { domainsOf, type Followed, readRedirection } from './recursion.ts'
 import { retryAfter } from './replies.ts'
-import { TargetQueue } from './target-queue.ts'
+import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
 import { Candidate, resolveTargets } from './targets.ts'
 
 /** What came with the request and its decision. */
@@ -331,7 +331,7 @@ export class PlanRun {
     const called = request.text(request.uriStart, request.uriEnd)
     if (branch.uri === '' || branch.uri === called) return undefined // [RFC3261-16.5] a URI that is not ours to change
     const tried = [called, ...context.branches.map(({ uri }) => uri), ...this.planned.map(({ hop }) => hop.uri)]
-    const found = readRedirection(this.core, request, msg, tried, domainsOf(request, redirecting), this.room())
+    const found = readRedirection(this.core, request, msg, tried, domainsOf(request, redirecting.aor), this.room())
     if (found === undefined || !this.follow(context, redirecting, found.followed)) return undefined
     this.recursions += 1
     this.core.counts.recursions += 1
@@ -377,27 +377,4 @@ export class PlanRun {
 /** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */
 function endedByCancel(branch: ProxyBranch): boolean {
   return branch.final === 487 && !branch.cancelSent
-}
-
-/** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */
-function shareBreadth(group: readonly Candidate[], breadth: number): void {
-  let left = breadth
-  for (let k = group.length; k > 0; k -= 1) {
-    const share = Math.ceil(left / k)
-    ;(group[group.length - k] as Candidate).breadth = share
-    left -= share
-  }
-}
-
-/** Hosts whose users only policy gives away: the one that was called, and the one of the target. */
-function domainsOf(request: SipMessage, { aor }: Candidate): string[] {
-  const called = request.uriHostStart < 0 ? '' : request.text(request.uriHostStart, request.uriHostEnd).toLowerCase()
-  return [called, aor.slice(aor.indexOf('@') + 1).toLowerCase()]
-}
-
-/** The one with the highest q, of equal ones the first. */
-function bestOf(candidates: readonly Candidate[]): Candidate[] {
-  let best = candidates[0]
-  for (const one of candidates) if (best !== undefined && one.qMilli > best.qMilli) best = one
-  return best === undefined ? [] : [best]
 }

@@ -21,7 +21,7 @@ import {
   type Uri,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { requestUriOf } from './hops.ts'
+import { requestUriOf } from './request-uri-of.ts'
 
 export interface Followed {
   readonly uri: string
@@ -35,6 +35,12 @@ export interface Redirection {
   readonly followed: readonly Followed[]
   /** `Contact: …\r\n` lines of those that stay. */
   readonly left: string
+}
+
+/** Hosts whose users only policy gives away: the one that was called, and the one of the target. */
+export function domainsOf(request: SipMessage, aor: string): string[] {
+  const called = request.uriHostStart < 0 ? '' : request.text(request.uriHostStart, request.uriHostEnd).toLowerCase()
+  return [called, aor.slice(aor.indexOf('@') + 1).toLowerCase()]
 }
 
 /**

@@ -3,6 +3,7 @@
 // Answers of the edge's own outside of any transaction: to requests that are refused before one exists, and to CANCEL.
 // A retransmission gets the same answer, tag included, for the tag is made from the request.
 
+import type { policy } from '@tandem/rpc'
 import { encodeResponse, METHOD, type SipMessage, stampOf, tagOf } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import type { EdgePeer } from './peers.ts'
@@ -32,6 +33,12 @@ export function replyStateless(
 ): void {
   const end = encodeResponse(msg, status, reason, { toTag, headers, ...stampOf(msg, peer) }, core.out, 0)
   peer.send(core.out, 0, end)
+}
+
+/** The lines of a 401 or 407. */
+export function challengeLines({ status, values }: policy.Challenge): string {
+  const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
+  return values.map((value) => `${name}: ${value}\r\n`).join('')
 }
 
 /** `Retry-After: …\r\n` */

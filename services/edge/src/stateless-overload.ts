@@ -11,7 +11,7 @@ import { METHOD, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { describeCall, describeRequest } from './describe.ts'
 import type { EdgePeer } from './peers.ts'
-import { refuseStateless, retryAfter } from './replies.ts'
+import { challengeLines, refuseStateless, retryAfter } from './replies.ts'
 import { forwardStateless, wayKey } from './stateless.ts'
 
 /** Decides a request that has no transaction. Its repetitions are decided again until its way is known. */
@@ -79,9 +79,4 @@ function endRecord(core: EdgeCore, request: SipMessage, peer: EdgePeer, decision
 function overloaded(core: EdgeCore, request: SipMessage, peer: EdgePeer): void {
   core.counts.refusedOverload += 1
   refuseStateless(core, request, peer, 503, '', retryAfter(1))
-}
-
-function challengeLines(challenge: policy.Challenge): string {
-  const name = challenge.status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate'
-  return challenge.values.map((value) => `${name}: ${value}\r\n`).join('')
 }

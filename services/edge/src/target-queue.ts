@@ -148,3 +148,20 @@ function areEqualUris(a: string, b: string): boolean {
   const second = parseUri(b)
   return first !== undefined && second !== undefined && compareUris(first, second)
 }
+
+/** [RFC5393-5.3.3] All of it, divided among branches that are alive together. */
+export function shareBreadth(group: readonly Candidate[], breadth: number): void {
+  let left = breadth
+  for (let k = group.length; k > 0; k -= 1) {
+    const share = Math.ceil(left / k)
+    ;(group[group.length - k] as Candidate).breadth = share
+    left -= share
+  }
+}
+
+/** The one with the highest q, of equal ones the first. */
+export function bestOf(candidates: readonly Candidate[]): Candidate[] {
+  let best = candidates[0]
+  for (const one of candidates) if (best !== undefined && one.qMilli > best.qMilli) best = one
+  return best === undefined ? [] : [best]
+}

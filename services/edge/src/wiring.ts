@@ -7,6 +7,7 @@ import type { location } from '@tandem/rpc'
 import {
   createKeyRing,
   Edits,
+  type KeyRing,
   LIMITS,
   lateTryingMs,
   StatefulProxy,
@@ -58,14 +59,7 @@ export function createEdgeCore(
   const { now } = environment
   const ring = createKeyRing(config.keyRing)
   const self = selfOf(options, listeners)
-  const membership = new Membership({
-    location: options.location,
-    self: () => self,
-    facings: () => listeners.facings(),
-    leaseMs: config.leaseMs,
-    timeoutMs: config.rpc.timeoutMs,
-    logger,
-  })
+  const membership = membershipOf(options, listeners, self)
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
   const hops = createHops(listeners, membership, ring, environment, options)
   const { layer, proxy } = createProxy(config, out, hops)
@@ -79,10 +73,7 @@ export function createEdgeCore(
     location: options.location,
     hops,
     ring,
-    routeOwner: {
-      verifyToken: (msg, start, end): VerifiedToken | undefined => verifyTokenIn(msg, start, end, ring),
-      isOwnAddress: (host, port) => membership.isOwnAddress(host, port),
-    },
+    routeOwner: routeOwnerOf(ring, membership),
     membership,
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
     statelessWays: new StatelessWays(config.limits.maxTransactions),
@@ -102,6 +93,24 @@ export function createEdgeCore(
     setDraining: () => {
       self.draining = true
     },
+  }
+}
+
+function membershipOf({ config, location, logger }: EdgeServiceOptions, listeners: Listeners, self: location.Edge) {
+  return new Membership({
+    location,
+    self: () => self,
+    facings: () => listeners.facings(),
+    leaseMs: config.leaseMs,
+    timeoutMs: config.rpc.timeoutMs,
+    logger,
+  })
+}
+
+function routeOwnerOf(ring: KeyRing, membership: Membership): EdgeCore['routeOwner'] {
+  return {
+    verifyToken: (msg, start, end): VerifiedToken | undefined => verifyTokenIn(msg, start, end, ring),
+    isOwnAddress: (host, port) => membership.isOwnAddress(host, port),
   }
 }
 
