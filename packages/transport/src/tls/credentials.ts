@@ -133,7 +133,7 @@ export class TlsCredentials {
 /** Certificate, key, certificate, key, …, authorities. */
 async function readAll({ certificates, caFile }: TlsFiles): Promise<string[]> {
   const paths = [...certificates.flatMap(({ certFile, keyFile }) => [certFile, keyFile]), caFile]
-  return Promise.all(paths.map((path) => (path === '' ? '' : readText(path))))
+  return Promise.all(paths.map(async (path) => (path === '' ? '' : readText(path))))
 }
 
 async function caOf({ caFile }: TlsFiles): Promise<string> {
