@@ -46,6 +46,8 @@ export class SipMessage {
   headers: Int32Array
   /** Bit `1 << id` is set when a header with that id (below 32) is present. */
   seen = 0
+  /** The same for ids of 32 and more: bit `id - 32`. */
+  seenToo = 0
   callIdStart = -1
   callIdEnd = -1
   fromStart = -1
@@ -124,6 +126,7 @@ function copyFields(from: SipMessage, to: SipMessage): void {
   to.uriPort = from.uriPort
   to.status = from.status
   to.seen = from.seen
+  to.seenToo = from.seenToo
   to.cseq = from.cseq
   to.maxForwards = from.maxForwards
   to.contentLength = from.contentLength
@@ -219,7 +222,7 @@ const recordSlab = new RecordSlab()
 
 /** Index of the first header record with this id at or after `fromIndex`, or -1. */
 export function findHeader(msg: SipMessage, id: number, fromIndex = 0): number {
-  if (id < 32 && id !== HEADER.OTHER && (msg.seen & (1 << id)) === 0) return -1
+  if (id !== HEADER.OTHER && ((id < 32 ? msg.seen : msg.seenToo) & (1 << id)) === 0) return -1
   const headers = msg.headers
   for (let k = fromIndex; k < msg.headerCount; k++) if (headers[k * HEADER_STRIDE] === id) return k
   return -1

@@ -35,6 +35,7 @@ export function resetMessage(msg: SipMessage, buf: Buffer, start: number, end: n
   msg.bodyStart = -1
   msg.headerCount = 0
   msg.seen = 0
+  msg.seenToo = 0
   msg.contentLength = -1
   resetStartLine(msg)
   resetFields(msg)

@@ -165,7 +165,11 @@ function addHeader(
   headers[base + 3] = from + valueStart
   headers[base + 4] = from + valueEnd
   headers[base + 5] = from + lineEnd + 2
-  if (id === HEADER.OTHER || id >= 32) return
+  if (id >= 32) {
+    msg.seenToo |= 1 << id // the count of a shift is taken modulo 32
+    return
+  }
+  if (id === HEADER.OTHER) return
   const bit = 1 << id
   const repeated = (msg.seen & bit) !== 0
   msg.seen |= bit
