@@ -266,3 +266,18 @@ test('a dialog goes on through an edge that was started after it', async () => {
   expect(edge.core.counts.inDialog).toBe(4)
   expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
 })
+
+test('an edge that dies with a BYE under way: whoever gets the answer reports the end', async () => {
+  world = await World.create()
+  await world.call()
+  await world.answer(world.bob, 200)
+  await world.acknowledge()
+  await world.inDialog('BYE', 2)
+  expect(world.bob.last()).toMatch(/^BYE /)
+  world.cluster.kill(0)
+  world.steer(1, world.bob)
+  world.bob.answer(world.bob.last(), 200)
+  await world.cluster.settle()
+  expect(startLine(world.alice.last())).toBe('SIP/2.0 200 Test')
+  expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+})

@@ -110,6 +110,17 @@ describe('the owner lives', () => {
     expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
   })
 
+  test('a CANCEL that meets a copy of its INVITE at another edge reaches the owner too', async () => {
+    await ringing()
+    world.steer(1, world.alice)
+    world.alice.send(world.invite)
+    await world.cancel()
+    expect(world.asked(world.bob)).toEqual(['INVITE', 'CANCEL'])
+    await world.answer(world.bob, 487)
+    expect(world.seen().at(-1)).toBe('487')
+    expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+  })
+
   test('a frame that no edge of ours wrote is refused, and changes nothing', async () => {
     await ringing()
     const forged = (text: string): void => {

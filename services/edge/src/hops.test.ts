@@ -288,8 +288,8 @@ describe('a response that matches no transaction', () => {
     b.udpIn(responseTo(a.last('MESSAGE'), 200), '192.0.2.30')
     expect(b.take()).toEqual(['RELAY → tcp 1001'])
     expect(b.core.counts.relayedResponses).toBe(1)
-    a.tcpIn(b.last('200'), a.internalTcp.connect(B_ADDRESS, 5150), true)
-    expect(a.take()).toEqual([`200 → udp ${ALICE}:5060`])
+    a.tcpIn(b.last('RELAY'), a.internalTcp.connect(B_ADDRESS, 5150), true)
+    expect(a.take()).toEqual([`200 → udp ${ALICE}:5060`, '200 → tcp 1001'])
   })
 
   const late = (method: string, status: number): EdgeBench => {

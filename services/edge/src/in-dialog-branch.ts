@@ -17,6 +17,7 @@ import {
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { fromTag, toTag } from './describe.ts'
+import { withEnd } from './ended-elsewhere.ts'
 import { dialogFacts, editBranchHeaders } from './header-work.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
 import { type EdgePeer, StreamPeer } from './peers.ts'
@@ -61,9 +62,11 @@ function noteTrust(core: EdgeCore, context: ProxyContext, token: VerifiedToken):
 }
 
 function editInDialog(core: EdgeCore, request: SipMessage, hop: NextHop, way: InDialogWay, id: string): Edits {
+  const via = hop.peer.facing.via(id)
+  const isReported = request.method === METHOD.BYE && way.token.callRef !== ''
   editForwardedRequest(request, core.edits, {
     uri: hop.uri,
-    via: hop.peer.facing.via(id),
+    via: isReported ? withEnd(via, way.token) : via,
     recordRoute: againRecordRoute(core, request, hop, way),
     route: hop.route,
     added: '',

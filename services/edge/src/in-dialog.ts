@@ -20,6 +20,7 @@ import {
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
+import { endsCall } from './ended-elsewhere.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
 import type { NextHop } from './hops.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
@@ -92,22 +93,16 @@ const ackView = new RouteView<VerifiedToken>()
 /**
  * [RFC3261-16.11] The ACK of a 2xx, on the way of its Route set.
  * @param uriToken what a strict router left of our Record-Route in the Request-URI said
- * @param onNoToken called for one that has no token at all; else it is dropped
+ * @returns false for one that has no token, and is still to be dealt with; others have been sent, or dropped and counted
  */
-export function forwardAck(
-  core: EdgeCore,
-  msg: SipMessage,
-  peer: EdgePeer,
-  uriToken?: VerifiedToken,
-  onNoToken?: () => void,
-): void {
+export function forwardAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, uriToken?: VerifiedToken): boolean {
   ackView.read(msg, core.routeOwner, uriToken)
   const token = ackView.token
+  if (token === undefined && !ackView.forged) return false
   if (token === undefined || ackView.forged || msg.maxForwards === 0) {
     if (ackView.forged) core.counts.droppedForgedAck += 1
-    else if (token === undefined && onNoToken !== undefined) onNoToken()
     else core.counts.droppedAck += 1
-    return
+    return true
   }
   const popRoutes = ackView.popCount
   // A host name takes time: only then are the bytes copied.
@@ -119,6 +114,7 @@ export function forwardAck(
     isSent = true
   })
   if (!isSent) request = msg.clone()
+  return true
 }
 
 function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wanted: NextHop, popRoutes: number): void {
@@ -250,7 +246,7 @@ class InDialogRequest implements ContextUser {
   }
 
   onAck(msg: SipMessage): void {
-    forwardAck(this.core, msg, this.way.source)
+    if (!forwardAck(this.core, msg, this.way.source)) this.core.counts.droppedAck += 1
   }
 
   onEnd(): void {
@@ -288,8 +284,4 @@ class Ending {
     const value = { fromTag: this.fromTag, toTag: this.toTag, by: this.by, status, reason: this.reason }
     core.reporter.report({ callRef: this.callRef, call: this.call, event: { $case: 'ended', value }, ageMs })
   }
-}
-
-function endsCall(status: number): boolean {
-  return (status >= 200 && status < 300) || status === 481 || status === 408
 }

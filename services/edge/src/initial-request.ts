@@ -9,6 +9,7 @@
 
 import type { policy, Result } from '@tandem/rpc'
 import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import { handCancelOf } from './any-edge/hand-over.ts'
 import type { Resumption } from './any-edge/rebuild.ts'
 import { CallAccount } from './call-account.ts'
 import { ALLOW, answerForCluster } from './capabilities.ts'
@@ -129,7 +130,7 @@ class InitialRequest implements ContextUser {
     const { proxy, counts } = this.core
     const verdict = decision.verdict
     this.openAccount(context, message, decision)
-    if (context.finalSent !== 0) return this.settleEarly(context)
+    if (context.finalSent !== 0) return this.settleEarly(context, message)
     if (verdict?.$case !== 'plan') openHeaderWork(this.core, context, false)
     switch (verdict?.$case) {
       case 'plan':
@@ -176,9 +177,10 @@ class InitialRequest implements ContextUser {
     this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs)
   }
 
-  /** The request ended (CANCEL) before its decision came. */
-  private settleEarly(context: ProxyContext): void {
+  /** The request ended (CANCEL) before its decision came. Another edge may have it too, which has not heard of the CANCEL. */
+  private settleEarly(context: ProxyContext, message: SipMessage): void {
     this.account?.failed(context, context.finalSent)
+    if (context.isInvite) handCancelOf(this.core, context.server.key, message.buf)
   }
 
   failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
@@ -215,7 +217,7 @@ class InitialRequest implements ContextUser {
   }
 
   onAck(msg: SipMessage): void {
-    forwardAck(this.core, msg, this.peer)
+    if (!forwardAck(this.core, msg, this.peer)) this.core.counts.droppedAck += 1
   }
 
   onEnd(): void {

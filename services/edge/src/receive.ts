@@ -91,7 +91,7 @@ export class Receiver {
     this.msg = msg
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
-    if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, () => source.peer(msg))
+    if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, source)
     if (!msg.isRequest) return this.receiveResponse(source.internal)
     core.counts.requests += 1
     const key = core.layer.serverKey(msg)
@@ -196,7 +196,7 @@ export class Receiver {
   private receiveAck(key: string, peer: EdgePeer): void {
     const { msg, core } = this
     if (msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
-    forwardAck(core, msg, peer, this.uriView.token, () => this.receiveAckElsewhere(key, peer))
+    if (!forwardAck(core, msg, peer, this.uriView.token)) this.receiveAckElsewhere(key, peer)
   }
 
   /** It has no token, so that of a 2xx it is not: that of a failure which another edge has sent, or a stray. */

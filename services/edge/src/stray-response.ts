@@ -27,7 +27,9 @@ import {
 } from '@tandem/sip'
 import { type ResponseTarget, responseTarget, type TransportName } from '@tandem/transport'
 import { handResponse, type StatelessWay } from './any-edge/hand-response.ts'
+import type { RelayOutcome } from './any-edge/relays.ts'
 import type { EdgeCore } from './core.ts'
+import { reportEnd } from './ended-elsewhere.ts'
 import { answersOwnRequest } from './own-request.ts'
 import { secondVia } from './second-via.ts'
 
@@ -59,7 +61,10 @@ type Finish = (core: EdgeCore, msg: SipMessage) => void
 
 const dropCopy: Finish = (core) => drop(core)
 const hopOn: Finish = (core, msg) => sendOn(core, msg, true)
-const forwardOn: Finish = (core, msg) => sendOn(core, msg, false)
+const forwardOn: Finish = (core, msg) => {
+  reportEnd(core, msg)
+  sendOn(core, msg, false)
+}
 const STATELESS: StatelessWay = { sendOn: forwardOn, drop }
 
 /** [RFC3261-18.1.2a] [RFC3261-16.11t] The topmost Via names a listener of the cluster. */
@@ -93,12 +98,13 @@ function receiveOwnResponse(core: EdgeCore, msg: SipMessage, internal: boolean):
 function relayToOwner(core: EdgeCore, msg: SipMessage, finish: Finish): boolean {
   const owner = ownerOf(msg)
   const { relays } = core.anyEdge
-  if (owner === undefined || owner === core.edgeHash || !relays.isReachable(owner)) return false
+  if (owner === undefined || owner === core.edgeHash || core.membership.find(owner) === undefined) return false
   core.counts.relayedResponses += 1
   const copy = msg.clone()
-  relays.send(owner, 'message', copy.buf, (outcome) => {
+  const onOutcome = (outcome: RelayOutcome): void => {
     if (outcome !== 'taken') finish(core, copy)
-  })
+  }
+  relays.send(owner, 'message', copy.buf, onOutcome, true)
   return true
 }
 

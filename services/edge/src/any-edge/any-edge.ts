@@ -8,6 +8,7 @@ import { pinCallee } from '../callee-pin.ts'
 import type { EdgeCore } from '../core.ts'
 import { surrenderInitialRequest } from '../initial-request.ts'
 import type { EdgePeer } from '../peers.ts'
+import type { PeerSource } from '../receive.ts'
 import { refuseStateless, replyStateless } from '../replies.ts'
 import { Claims } from './claims.ts'
 import { frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
@@ -34,9 +35,9 @@ export class AnyEdge {
   }
 
   /** What another edge says, on the internal listener. */
-  receiveFrame(msg: SipMessage, peerOf: (msg: SipMessage) => EdgePeer): void {
+  receiveFrame(msg: SipMessage, source: Pick<PeerSource, 'peer'>): void {
     if (!msg.isRequest) return this.relays.onAnswer(msg)
-    const peer = peerOf(msg)
+    const peer = source.peer(msg)
     const kind = frameKind(msg)
     const coveredEnd = kind === 'surrender' ? msg.end : msg.bodyStart
     const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.bodyStart, coveredEnd)

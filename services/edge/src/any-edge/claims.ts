@@ -191,7 +191,8 @@ export class Claims {
   private relieve(owner: string, entry: location.CallEntry): void {
     const hash = edgeHashOf(owner)
     if (this.core.membership.find(hash) === undefined) return
-    this.relays.send(hash, 'surrender', encodeSurrender(entry.transactionKey, entry.epoch), ignoreOutcome)
+    // Who is told to let go may well be one that has been silent.
+    this.relays.send(hash, 'surrender', encodeSurrender(entry.transactionKey, entry.epoch), ignoreOutcome, true)
   }
 
   private deliver(claim: Claim, entry: location.CallEntry): void {

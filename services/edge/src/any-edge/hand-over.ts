@@ -56,12 +56,16 @@ export function handCancel(
 
 const invite = new SipMessage()
 
-/** The caller has cancelled a copy of his INVITE that this edge had; the owner hears of it in his words. */
-export function handCancelOf(core: EdgeCore, key: string, bytes: Buffer, owner: string): void {
+/**
+ * The caller has cancelled a copy of his INVITE that this edge had; the owner hears of it in his words.
+ *
+ * @param owner id of that edge, where it is known that there is one
+ */
+export function handCancelOf(core: EdgeCore, key: string, bytes: Buffer, owner?: string): void {
   if (scan(invite, bytes, 0, bytes.length) !== SCAN_ERROR.NONE) return
   core.counts.relayedRequests += 1
   const cancel = Buffer.from(core.out.subarray(0, encodeCancel(invite, core.out, 0, '')))
-  core.anyEdge.claims.hand(key, { bytes: cancel, onLeft: ignore }, edgeHashOf(owner))
+  core.anyEdge.claims.hand(key, { bytes: cancel, onLeft: ignore }, owner === undefined ? undefined : edgeHashOf(owner))
 }
 
 function ignore(): void {

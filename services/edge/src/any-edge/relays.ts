@@ -56,15 +56,24 @@ export class Relays {
     return this.core.membership.find(edgeHash) !== undefined
   }
 
-  /** `onOutcome` is told once, perhaps at once; never when there was no room, and the message is dropped. */
-  send(edgeHash: number, kind: FrameKind, body: Buffer, onOutcome: (outcome: RelayOutcome) => void): void {
+  /**
+   * `onOutcome` is told once, perhaps at once; never when there was no room, and the message is dropped.
+   *
+   * @param insists sends it though that edge has just been silent: nobody else can do what it does with it
+   */
+  send(
+    edgeHash: number,
+    kind: FrameKind,
+    body: Buffer,
+    onOutcome: (outcome: RelayOutcome) => void,
+    insists = false,
+  ): void {
     const { core } = this
     if (this.underWay.size >= MAX_UNDER_WAY) {
       core.counts.droppedRelay += 1
       return
     }
-    // Who is told to let go may well be one that has been silent.
-    const peer = kind === 'surrender' || this.isReachable(edgeHash) ? core.hops.toEdge(edgeHash) : undefined
+    const peer = insists || this.isReachable(edgeHash) ? core.hops.toEdge(edgeHash) : undefined
     if (peer === undefined) return onOutcome('gone')
     this.serial += 1
     const id = `${core.edgeHash.toString(36)}.${this.serial.toString(36)}`
