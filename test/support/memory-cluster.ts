@@ -141,6 +141,7 @@ export class MemoryCluster {
       core.layer.tick(now)
       core.proxy.tick(now)
       core.natPings.tick(core, now)
+      core.anyEdge.tick(now)
     }
     this.store.tick()
   }

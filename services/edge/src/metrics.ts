@@ -38,6 +38,16 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     () => core.natPings.size,
   )
   metrics.gauge('tandem_edge_members', 'Edges that this one knows of.', () => core.membership.size)
+  metrics.gauge(
+    'tandem_edge_relays_under_way',
+    'Messages to other edges that are not acknowledged yet.',
+    () => core.anyEdge.relays.size,
+  )
+  metrics.gauge(
+    'tandem_edge_calls_looked_up',
+    'Calls of other edges that the directory is asked for, or that are being rebuilt.',
+    () => core.anyEdge.claims.size,
+  )
   metrics.labelledCounter('tandem_edge_rpc_items_total', 'Items sent to a service.', 'service', () => [
     ['location', core.location.counts.items],
     ['policy', core.policy.counts.items],
