@@ -96,7 +96,7 @@ class InitialRequest implements ContextUser {
     const plan = decision.verdict?.$case === 'plan' ? decision.verdict.value : undefined
     this.openAccount(context, message, decision)
     openHeaderWork(core, context, plan?.sourceTrusted ?? false)
-    core.proxy.trying(context) // the caller need not look for anybody else
+    if (resumption.resends) core.proxy.trying(context) // the caller need not look for anybody else
     this.run = new PlanRun(core, context, { peer, plan: plan ?? NO_PLAN, callRef: entry.callRef, popRoutes })
     this.run.adopt(context, resumption)
     if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))

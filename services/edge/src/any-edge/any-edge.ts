@@ -69,9 +69,17 @@ export class AnyEdge {
     if (!msg.isRequest) return takeResponse(core, msg)
     if (msg.method === METHOD.CANCEL) return takeCancel(core, msg)
     const known = core.layer.findServer(msg)
-    if (known !== undefined) core.layer.receiveRequest(known, msg)
-    return known !== undefined
+    if (known === undefined) return false
+    // An adopted one has not said anything yet.
+    if (known.lastStatus === 0 && msg.method === METHOD.INVITE)
+      tryAgain(core, known.context as ProxyContext | undefined)
+    else core.layer.receiveRequest(known, msg)
+    return true
   }
+}
+
+function tryAgain(core: EdgeCore, context: ProxyContext | undefined): void {
+  if (context !== undefined) core.proxy.trying(context)
 }
 
 function takeResponse(core: EdgeCore, msg: SipMessage): boolean {
