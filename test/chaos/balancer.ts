@@ -38,6 +38,8 @@ export async function runInNode(edges: number, masquerade: boolean): Promise<num
     const [command, ...rest] = [...nodePrefix(network), process.execPath, ...process.execArgv, ...process.argv.slice(1)]
     const env = { ...process.env, [INSIDE]: network.name }
     const child = spawn(command as string, rest, { env, stdio: 'inherit' })
+    // The network is removed whatever ends the run.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
     const [status] = (await once(child, 'exit')) as [number | null]
     return status ?? 1
   } finally {
