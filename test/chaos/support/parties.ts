@@ -95,16 +95,19 @@ export class Parties {
     const { callee: name } = KINDS[kindOf(callee)] as (typeof KINDS)[number]
     const ringMs = RING_MS[(callee >> 1) % RING_MS.length] as number
     const args = [...PATIENT, '-key', 'callee', `callee${callee}`, '-recv_timeout', String(RECEIVE_MS)]
-    const phone = await startSipp(await this.#options({ scenario: scenario(name, talkMs, ringMs), calls: 0, args }))
-    this.#callees.push(phone)
-    await this.#register(`callee${callee}`, phone.port)
+    const localPort = await this.#place.nextPort()
+    // From the port that it is called at, as phones do: what translates addresses on the way sees one flow.
+    await this.#register(`callee${callee}`, localPort)
+    const options = { scenario: scenario(name, talkMs, ringMs), calls: 0, args, localPort }
+    this.#callees.push(await startSipp(await this.#options(options)))
   }
 
   async #register(user: string, port: number): Promise<void> {
     const { address, target } = this.#place
     const keys = { user, domain: DOMAIN, contact: `<sip:${user}@${address}:${port}>` }
     const args = Object.entries(keys).flatMap(([name, value]) => ['-key', name, value])
-    const options = await this.#options({ scenario: { file: REGISTER }, target, args, timeoutMs: RECEIVE_MS })
+    const scenario = { file: REGISTER }
+    const options = await this.#options({ scenario, target, args, timeoutMs: RECEIVE_MS, localPort: port })
     const result = await runSipp(options)
     if (result.exitCode !== 0) throw new Error(`${user} was not registered\n${result.errors}\n${result.messages}`)
   }
