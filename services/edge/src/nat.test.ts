@@ -19,6 +19,8 @@ test.each([
   ['1.2.3', '192.0.2.30', true],
   ['phone.example.test', '192.0.2.30', false],
   ['x.invalid', '192.0.2.30', true],
+  ['localhost', '127.0.0.1', false],
+  ['localhost', '192.0.2.30', true],
   ['desk-phone.local', '192.0.2.30', true],
   ['FRITZ.LAN', '192.0.2.30', true],
   ['plan.example', '192.0.2.30', false],

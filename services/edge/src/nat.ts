@@ -37,13 +37,18 @@ function ownNetworkOf(address: string): number {
 export function isBehindNat(contactHost: string, sourceAddress: string): boolean {
   if (contactHost === sourceAddress) return false
   const address = numericHost(contactHost)
-  if (address === undefined) return isNameAtHome(contactHost)
+  if (address === undefined) return isNameAtHome(contactHost) && !isLoopback(contactHost, sourceAddress)
   return ownNetworkOf(address) >= 0 && !isSameAddress(address, sourceAddress)
 }
 
 /** No host that anybody else could find (RFC 6761, RFC 6762, RFC 8375), or digits and dots that are no address. */
 function isNameAtHome(host: string): boolean {
   return /^[0-9.]+$/.test(host) || /(?:^|\.)(?:invalid|local|localhost|lan|home\.arpa)\.?$/i.test(host)
+}
+
+/** `localhost` means what it says to whoever sends from there. */
+function isLoopback(contactHost: string, sourceAddress: string): boolean {
+  return /^localhost\.?$/i.test(contactHost) && /^(?:127\.|::1$)/.test(sourceAddress)
 }
 
 /** Where a request came from, as its socket says. */
@@ -86,7 +91,7 @@ export function isBoundBehindNat(msg: SipMessage, contactHost: string, source: S
 export function isContactElsewhere(contactHost: string, reachedAt: string): boolean {
   if (contactHost === reachedAt) return false
   const address = numericHost(contactHost)
-  if (address === undefined) return isNameAtHome(contactHost)
+  if (address === undefined) return isNameAtHome(contactHost) && !isLoopback(contactHost, reachedAt)
   const network = ownNetworkOf(address)
   return network >= 0 && network !== ownNetworkOf(reachedAt)
 }
