@@ -118,10 +118,18 @@ describe('a listener', () => {
     await expect(dial(port, old)).rejects.toThrow()
   })
 
-  it('shows the certificate of the domain that the client names, else the first', async () => {
+  it('takes the cipher suite that every SIP element has, and its modern ones first [RFC3261-26.2.1a]', async () => {
+    const { port } = await listening(await credentials(files('a.test', { dns: ['a.test'], keyType: 'rsa' })))
+    const required = await dial(port, { ciphers: 'AES128-SHA', maxVersion: 'TLSv1.2' })
+    expect(required.getCipher().standardName).toBe('TLS_RSA_WITH_AES_128_CBC_SHA')
+    expect((await dial(port)).getCipher().name).toMatch(/^TLS_AES/)
+  })
+
+  it('shows the certificate of the domain that the client names, else the first [RFC3261-26.3.2.1a]', async () => {
     const a = files('a.test', { uris: ['sip:a.test'] })
     const b = files('b.test', { dns: ['b.test', '*.b.test'] })
-    const { port } = await listening(await credentials(a, b))
+    const own = await credentials(a, b)
+    const { port } = await listening(own)
     const shownTo = async (servername: string): Promise<string | undefined> => {
       const socket = await dial(port, { servername, checkServerIdentity: () => undefined })
       return socket.getPeerX509Certificate()?.subject
@@ -131,6 +139,12 @@ describe('a listener', () => {
     expect(await shownTo('www.b.test')).toBe('CN=b.test')
     expect(await shownTo('c.test')).toBe('CN=a.test')
     expect(await shownTo('')).toBe('CN=a.test')
+    expect(['A.test', 'b.test', 'www.b.test', 'c.test'].map((name) => own.proves(name))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 
   it('takes changed files for new connections and drops none; files that are broken change nothing', async () => {
@@ -158,7 +172,7 @@ describe('a listener', () => {
     await until(() => sink.messages.length === 1)
   })
 
-  it('with no certificate makes one for its own names', async () => {
+  it('with no certificate makes one for its own names [RFC5922-6]', async () => {
     const { port } = await listening(await credentials())
     const socket = await dial(port, { servername: 'localhost', rejectUnauthorized: false })
     expect(socket.getPeerX509Certificate()?.subjectAltName).toBe('DNS:localhost, URI:sip:localhost')
@@ -176,7 +190,7 @@ describe('a listener', () => {
 })
 
 describe('clients that prove who they are', () => {
-  it('are asked, and their names are known [RFC5922-7.4]', async () => {
+  it('are asked, and their names are known [RFC5922-7.4ab] [RFC5922-7.5a] [RFC5923-9.2a] [RFC3261-26.3.2.2a]', async () => {
     const own = await credentials(files('a.test', { dns: ['a.test'] }))
     const { port, sink } = await listening(own, { clientCertificates: 'request' })
     await dial(port, client('x', { uris: ['sip:Carrier.test', 'sip:user@carrier.test'], dns: ['dns.test'] }))
@@ -188,7 +202,7 @@ describe('clients that prove who they are', () => {
     expect(sink.opened.slice(1).map((conn) => conn.verifiedNames)).toEqual([[], []])
   })
 
-  it('must be that where the setting says so', async () => {
+  it('must be that where the setting says so [RFC3261-26.3.1a]', async () => {
     const own = await credentials(files('a.test', { dns: ['a.test'] }))
     const { port, sink, transport } = await listening(own, { clientCertificates: 'require' })
     await dial(port, client('x', { dns: ['carrier.test'] }))
@@ -199,7 +213,7 @@ describe('clients that prove who they are', () => {
     expect(sink.opened).toHaveLength(1)
   })
 
-  it('are reached over their own connection by alias, under their names only [RFC5923-5]', async () => {
+  it('are reached over their own connection by alias, under their names only [RFC5923-8.2cef] [RFC5923-9.2b] [RFC5923-9.3b]', async () => {
     const own = await credentials(files('a.test', { dns: ['a.test'] }))
     const { port, sink, transport } = await listening(own, { clientCertificates: 'request' })
     await dial(port, client('x', { dns: ['carrier.test'] }))
@@ -210,6 +224,10 @@ describe('clients that prove who they are', () => {
     expect(transport.connect('127.0.0.1', 5061, 'Carrier.test')).toBe(conn)
     expect(transport.connect('127.0.0.1', 5061, 'other.test')).not.toBe(conn)
     expect(transport.connect('127.0.0.2', 5061, 'carrier.test')).not.toBe(conn)
+    conn.close()
+    const anew = transport.connect('127.0.0.1', 5061, 'carrier.test')
+    expect(anew).not.toBe(conn)
+    expect(anew?.inbound).toBe(false)
     await dial(port)
     await until(() => sink.opened.length === 2)
     transport.alias(sink.opened[1] as Connection, 5062)
@@ -220,7 +238,7 @@ describe('clients that prove who they are', () => {
 describe('an outgoing connection', () => {
   const server = async (parts: Partial<CertificateParts>) => listening(await credentials(files('server', parts)))
 
-  it('queues until the server has proven its name, and is reused for that name [RFC5922-7.3]', async () => {
+  it('queues until the server has proven its name, and is reused for that name [RFC5922-7.3a] [RFC3261-26.3.2.2a]', async () => {
     const { port, sink } = await server({ dns: ['far.test'] })
     const near = open(await credentials())
     const conn = near.transport.connect('127.0.0.1', port, 'far.test')
@@ -239,30 +257,33 @@ describe('an outgoing connection', () => {
     ['the name as a user', { uris: ['sip:x@far.test'] }, 'far.test'],
     ['a DNS name beside the sip URI of another', { dns: ['far.test'], uris: ['sip:other.test'] }, 'far.test'],
     ['another address', { addresses: ['127.0.0.2'] }, '127.0.0.1'],
-  ])('to a server that shows %s says nothing to it [RFC5922-7.3]', async (_what, parts, name) => {
-    const { port, sink } = await server(parts)
-    const near = open(await credentials())
-    near.transport.connect('127.0.0.1', port, name)?.send(BYTES, 0, BYTES.length)
-    await until(() => near.sink.reasons.length === 1)
-    expect(near.sink.reasons).toEqual(['connectFailed'])
-    expect(near.sink.opened).toHaveLength(0)
-    expect(near.transport.counters).toMatchObject({ handshakeFailures: 1, bytesSent: 0, handshakes: 0 })
-    expect(notices.join()).toContain(`TLS to ${name} at 127.0.0.1 port ${port} failed: its certificate is for`)
-    expect(sink.messages).toHaveLength(0)
-  })
+  ])(
+    'to a server that shows %s says nothing to it [RFC5922-7.3b] [RFC5922-7.5b] [RFC5922-7.2d]',
+    async (_what, parts, name) => {
+      const { port, sink } = await server(parts)
+      const near = open(await credentials())
+      near.transport.connect('127.0.0.1', port, name)?.send(BYTES, 0, BYTES.length)
+      await until(() => near.sink.reasons.length === 1)
+      expect(near.sink.reasons).toEqual(['connectFailed'])
+      expect(near.sink.opened).toHaveLength(0)
+      expect(near.transport.counters).toMatchObject({ handshakeFailures: 1, bytesSent: 0, handshakes: 0 })
+      expect(notices.join()).toContain(`TLS to ${name} at 127.0.0.1 port ${port} failed: its certificate is for`)
+      expect(sink.messages).toHaveLength(0)
+    },
+  )
 
   it.each([
     ['a sip URI', { uris: ['sip:far.test'], dns: ['other.test'] }, 'far.test'],
     ['its CN where there is no subjectAltName', { commonName: 'far.test' }, 'far.test'],
     ['its address', { addresses: ['127.0.0.1', '::1'] }, '127.0.0.1'],
-  ])('believes %s [RFC5922-7.1]', async (_what, parts, name) => {
+  ])('believes %s [RFC5922-7.1ef]', async (_what, parts, name) => {
     const { port, sink } = await server(parts)
     const near = open(await credentials())
     near.transport.connect('127.0.0.1', port, name)?.send(BYTES, 0, BYTES.length)
     await until(() => sink.messages.length === 1)
   })
 
-  it('does not believe an authority that it does not know', async () => {
+  it('does not believe an authority that it does not know [RFC5922-7.1a] [RFC3261-26.2.2a] [RFC3261-26.3.1a]', async () => {
     const { port } = await listening(await credentials())
     const near = open(await credentials())
     near.transport.connect('127.0.0.1', port, 'localhost')?.send(BYTES, 0, BYTES.length)
@@ -271,7 +292,28 @@ describe('an outgoing connection', () => {
     expect(notices.join()).toContain('self-signed certificate')
   })
 
-  it('shows our own certificate to a server that asks', async () => {
+  it('does not believe a certificate that is for clients only [RFC5922-7.1b]', async () => {
+    const { port, sink } = await server({ dns: ['far.test'], purpose: 'client' })
+    const near = open(await credentials())
+    near.transport.connect('127.0.0.1', port, 'far.test')?.send(BYTES, 0, BYTES.length)
+    await until(() => near.sink.reasons.length === 1)
+    expect(near.sink.reasons).toEqual(['connectFailed'])
+    expect(notices.join()).toMatch(/purpose/)
+    expect(sink.messages).toHaveLength(0)
+    const other = await server({ dns: ['far.test'], purpose: 'server' })
+    near.transport.connect('127.0.0.1', other.port, 'far.test')?.send(BYTES, 0, BYTES.length)
+    await until(() => other.sink.messages.length === 1)
+  })
+
+  it('names the domain that it wants to a server with several [RFC5922-7.8]', async () => {
+    const several = [files('first', { dns: ['other.test'] }), files('second', { dns: ['far.test'] })]
+    const { port, sink } = await listening(await credentials(...several))
+    const near = open(await credentials())
+    near.transport.connect('127.0.0.1', port, 'far.test')?.send(BYTES, 0, BYTES.length)
+    await until(() => sink.messages.length === 1)
+  })
+
+  it('shows our own certificate to a server that asks [RFC3261-26.2.2b] [RFC3261-26.3.1a]', async () => {
     const own = await credentials(files('far.test', { dns: ['far.test'] }))
     const far = await listening(own, { clientCertificates: 'require' })
     const near = open(await credentials(files('near.test', { dns: ['near.test'] })))

@@ -81,7 +81,8 @@ export class Facing {
     return true
   }
 
-  /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4]; over TLS it is sips anyhow [RFC5658-6.2] */
+  /** `<sip:token@host:port;lr>`. @param isSecure sips [RFC3261-16.6.4]; over TLS it is sips anyhow [RFC5658-6.2b].
+   * DEVIATION[RFC3261-16.6.4i]: so too toward a TLS hop with a sip target, which nothing but sips leads back to over TLS. */
   route(token: string, isSecure = false): string {
     if (!isSecure && this.tlsRouteTail !== '') return `<sip:${token}${this.tlsRouteTail}` // DEVIATION[RFC5658-6.2]: as set
     return isSecure || this.isTls ? `<sips:${token}${this.routeTail}` : `<sip:${token}${this.routeTail}`

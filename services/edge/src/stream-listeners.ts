@@ -109,6 +109,8 @@ async function openCredentials({ config, logger, onOpened }: StreamOpening): Pro
 async function openTls(opening: StreamOpening, credentials: TlsCredentials): Promise<OpenStream<TlsTransport>> {
   const { config, logger } = opening
   const facing = opening.facingOf('tls', config.tlsPort)
+  warnOfOtherNames(credentials, facing, logger)
+  credentials.onChange(() => warnOfOtherNames(credentials, facing, logger))
   const transport = new TlsTransport({
     ...opening.shared,
     sink: opening.sinkOf(facing),
@@ -119,7 +121,13 @@ async function openTls(opening: StreamOpening, credentials: TlsCredentials): Pro
   return { transport, facing }
 }
 
-/** [RFC7118-4.1] A browser asks its user for a certificate when it is asked: WSS never asks. */
+/** [RFC5922-7.5c] Servers and phones that verify certificates connect to the host of our Record-Route. */
+export function warnOfOtherNames(credentials: Pick<TlsCredentials, 'proves'>, { host }: Facing, logger: Logger): void {
+  if (credentials.proves(host)) return
+  logger.warn(`no TLS certificate is for ${host}, the host of Record-Route: who verifies it cannot come back`)
+}
+
+/** [RFC7118-4.1a] A browser asks its user for a certificate when it is asked: WSS never asks. */
 async function openWs(
   opening: StreamOpening,
   credentials: TlsCredentials | undefined,

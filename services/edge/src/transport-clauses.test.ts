@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What RFC 3261 §18, RFC 3581 and RFC 3263 ask of an edge: where it listens, what it puts into its Via, which responses it
 // takes, how bodies are cut. Does not test: sockets under load (packages/transport), the size of requests (hops.test.ts).
-import { createLogger } from '@tandem/service-kit'
+import { createLogger, type Logger } from '@tandem/service-kit'
 import type { UdpListener } from '@tandem/transport'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Facing } from './facing.ts'
 import { openListeners, UdpSource } from './listeners.ts'
+import { warnOfOtherNames } from './stream-listeners.ts'
 import {
   ALICE,
   BOB,
@@ -57,11 +58,25 @@ describe('listeners', () => {
     }
   })
 
-  test('SHOULD keep a connection as long as a call may take to be answered [RFC3261-18b]', () => {
+  test('SHOULD keep a connection as long as a call may take to be answered [RFC3261-18b] [RFC5923-8.2a]', () => {
     const longestMs = DEFAULTS.timers.timerCMs + 2 * 64 * DEFAULTS.timers.t1Ms
     expect(DEFAULTS.limits.connectionIdleMs).toBeGreaterThanOrEqual(longestMs)
   })
 })
+
+test.each([
+  ['edge.test', []],
+  ['other.test', ['no TLS certificate is for other.test, the host of Record-Route: who verifies it cannot come back']],
+])(
+  'our Record-Route over TLS MUST have a host that our certificate proves, else the log says so: %s [RFC5922-7.5c]',
+  (host, expected) => {
+    const said: string[] = []
+    const logger = { warn: (sentence: string) => void said.push(sentence) } as unknown as Logger
+    const facing = new Facing({ transport: 'tls', host, port: 5061, edgeHash: 1, internal: false })
+    warnOfOtherNames({ proves: (name) => name === 'edge.test' }, facing, logger)
+    expect(said).toEqual(expected)
+  },
+)
 
 describe('our Via', () => {
   test('MUST name the place where responses are taken [RFC3261-18.1.1gl]', () => {

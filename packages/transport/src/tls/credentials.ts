@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import { TransportError } from '../errors.ts'
 import { issueCertificate } from './issue-certificate.ts'
-import { servedNames } from './sip-identities.ts'
+import { provesName, servedNames } from './sip-identities.ts'
 
 export interface TlsFiles {
   /** The first is shown where a client names none of theirs. Empty: one is made for this process. */
@@ -26,6 +26,7 @@ interface Shown {
   readonly options: SecureContextOptions
   readonly context: SecureContext
   readonly names: readonly string[]
+  readonly certificate: X509Certificate
   readonly notAfterMs: number
 }
 
@@ -80,6 +81,11 @@ export class TlsCredentials {
   /** The first end of a certificate that is shown, milliseconds of Unix time. */
   get notAfterMs(): number {
     return Math.min(...this.#loaded.shown.map((one) => one.notAfterMs))
+  }
+
+  /** [RFC5922-7.5c] Whether one that is shown proves this domain or address to those who connect to it. */
+  proves(name: string): boolean {
+    return this.#loaded.shown.some(({ certificate }) => provesName(certificate, name))
   }
 
   /** By SNI; undefined for the first. */
@@ -175,9 +181,9 @@ function load(files: TlsFiles, texts: readonly string[]): Loaded {
 function showing(cert: string, key: string, shared: SecureContextOptions, place: string): Shown {
   try {
     const options = { ...shared, cert, key }
-    const parsed = new X509Certificate(cert)
-    const notAfterMs = Date.parse(parsed.validTo)
-    return { options, context: createSecureContext(options), names: servedNames(parsed), notAfterMs }
+    const certificate = new X509Certificate(cert)
+    const notAfterMs = Date.parse(certificate.validTo)
+    return { options, context: createSecureContext(options), names: servedNames(certificate), certificate, notAfterMs }
   } catch (cause) {
     const message = `${place}: no certificate, or no key of it: ${(cause as Error).message}`
     throw new TransportError('badCertificate', message, { cause })

@@ -19,6 +19,10 @@ export interface CertificateParts {
   readonly isAuthority?: boolean
   /** Signs it; itself where absent. */
   readonly issuer?: Identity & { readonly commonName: string }
+  /** Of the key, P-256 where absent. RSA needs an issuer. */
+  readonly keyType?: 'rsa'
+  /** What it may be used for in TLS (extended key usage); anything where absent. */
+  readonly purpose?: 'server' | 'client'
   readonly notBefore?: Date
   readonly notAfter?: Date
 }
@@ -37,14 +41,16 @@ const TAG = {
 
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'))
 const COMMON_NAME = oid('550403')
-const EXTENSION = { ALT_NAME: '551d11', BASIC: '551d13', KEY_USAGE: '551d0f' } as const
+const EXTENSION = { ALT_NAME: '551d11', BASIC: '551d13', KEY_USAGE: '551d0f', PURPOSE: '551d25' } as const
+const PURPOSE = { server: '2b06010505070301', client: '2b06010505070302' } as const
+const RSA_BITS = 2_048
 const VERSION_3 = Buffer.from([0xa0, 3, 2, 1, 2])
 const DAY_MS = 86_400_000
 const VALID_DAYS = 397
 
 /** Self-signed, or signed by `issuer`. */
 export function issueCertificate(parts: CertificateParts): Identity {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { privateKey, publicKey } = keyPair(parts)
   const signer: KeyObject = parts.issuer === undefined ? privateKey : createPrivateKey(parts.issuer.key)
   const from = parts.notBefore ?? new Date(Date.now() - DAY_MS)
   const to = parts.notAfter ?? new Date(from.getTime() + VALID_DAYS * DAY_MS)
@@ -66,15 +72,29 @@ export function issueCertificate(parts: CertificateParts): Identity {
   }
 }
 
-function extensions({ dns = [], uris = [], addresses = [], isAuthority = false }: CertificateParts): Buffer[] {
+function keyPair({ keyType }: CertificateParts): { privateKey: KeyObject; publicKey: KeyObject } {
+  if (keyType === 'rsa') return generateKeyPairSync('rsa', { modulusLength: RSA_BITS })
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+}
+
+function extensions(parts: CertificateParts): Buffer[] {
+  const { dns = [], uris = [], addresses = [], isAuthority = false, purpose } = parts
   const names = [
     ...dns.map((value) => der(0x82, Buffer.from(value, 'latin1'))),
     ...uris.map((value) => der(0x86, Buffer.from(value, 'latin1'))),
     ...addresses.map((value) => der(0x87, addressBytes(value))),
   ]
   const basic = extension(EXTENSION.BASIC, isAuthority ? sequence(der(TAG.BOOLEAN, Buffer.from([0xff]))) : sequence())
-  const usage = extension(EXTENSION.KEY_USAGE, bits(Buffer.from([isAuthority ? 0x06 : 0x80]), isAuthority ? 1 : 7))
-  return names.length === 0 ? [basic, usage] : [basic, usage, extension(EXTENSION.ALT_NAME, sequence(...names))]
+  const usage = extension(EXTENSION.KEY_USAGE, keyUsage(parts))
+  const rules = purpose === undefined ? [] : [extension(EXTENSION.PURPOSE, sequence(oid(PURPOSE[purpose])))]
+  const alternative = names.length === 0 ? [] : [extension(EXTENSION.ALT_NAME, sequence(...names))]
+  return [basic, usage, ...rules, ...alternative]
+}
+
+/** Signs; an authority signs certificates and lists; an RSA key takes part in a key exchange too. */
+function keyUsage({ isAuthority = false, keyType }: CertificateParts): Buffer {
+  if (isAuthority) return bits(Buffer.from([0x06]), 1)
+  return keyType === 'rsa' ? bits(Buffer.from([0xa0]), 5) : bits(Buffer.from([0x80]), 7)
 }
 
 function extension(id: string, value: Buffer): Buffer {

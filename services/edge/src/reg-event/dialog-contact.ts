@@ -6,16 +6,17 @@
 import { METHOD, type SipMessage, watchContactUser, watchedAorOf } from '@tandem/sip'
 import type { Facing } from '../facing.ts'
 
-/** `sip:reg.…@host:port;gr`, with the transport of the listener. */
-export function dialogContact(aor: string, facing: Facing): string {
-  const host = facing.host.includes(':') ? `[${facing.host}]` : facing.host
-  const transport = facing.transport === 'udp' ? '' : `;transport=${facing.transport}`
-  return `sip:${watchContactUser(aor)}@${host}:${facing.port}${transport};gr`
+/**
+ * `sip:reg.…@host:port;gr`, of the scheme and transport that a Record-Route of this listener has.
+ * @param isSecure sips: the Request-URI of the SUBSCRIBE, or its first Record-Route, is [RFC3261-8.1.1.8b]
+ */
+export function dialogContact(aor: string, facing: Facing, isSecure = false): string {
+  return facing.route(watchContactUser(aor), isSecure).replace(/^<(.*);lr>$/, '$1;gr')
 }
 
 /** The address-of-record of the subscription that this in-dialog SUBSCRIBE is about; undefined for any other request. */
 export function resubscribedAor(msg: SipMessage): string | undefined {
   if (msg.method !== METHOD.SUBSCRIBE) return undefined
-  const user = /^sip:([^@;?]+)@/i.exec(msg.text(msg.uriStart, msg.uriEnd))?.[1]
+  const user = /^sips?:([^@;?]+)@/i.exec(msg.text(msg.uriStart, msg.uriEnd))?.[1]
   return user === undefined ? undefined : watchedAorOf(user)
 }

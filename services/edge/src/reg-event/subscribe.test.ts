@@ -3,6 +3,7 @@
 // (location), the document (reginfo.test.ts), several edges (test/conformance/rfc3680.test.ts).
 import { location, type policy } from '@tandem/rpc'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Facing } from '../facing.ts'
 import {
   ALICE,
   BOB,
@@ -234,13 +235,29 @@ describe('a SUBSCRIBE inside the dialog', () => {
     expect(bench.core.counts.refusedNoDialog).toBe(1)
   })
 
+  test.each([
+    ['its Request-URI', { uri: 'sips:alice@example.test' }, /^Contact: <sips:/m],
+    ['its first Record-Route', { headers: ['Record-Route: <sips:p.test;lr>'] }, /^Contact: <sips:/m],
+    ['only a later Record-Route', { headers: ['Record-Route: <sip:p.test;lr>, <sips:q.test;lr>'] }, /^Contact: <sip:/m],
+  ])('[RFC3261-8.1.1.8b] a sips Contact where %s is sips', (_what, parts, contact) => {
+    admit(parts)
+    const { request, answer } = bench.location.take<location.SubscribeRequest>('subscribe')
+    answer({})
+    expect(request.contact).toMatch(/^sips?:reg\./)
+    expect(bench.last('200')).toMatch(contact)
+  })
+
   test('[RFC6665-4.5.1] our Contact is a GRUU that leads back to its address from any listener', () => {
-    for (const [transport, host] of [
-      ['udp', '192.0.2.1'],
-      ['tcp', '2001:db8::1'],
+    for (const [transport, host, isSecure, form] of [
+      ['udp', '192.0.2.1', false, /^sip:[^;]*@192\.0\.2\.1:5060;gr$/],
+      ['udp', '192.0.2.1', true, /^sips:[^;]*@192\.0\.2\.1:5060;gr$/],
+      ['tcp', '2001:db8::1', false, /^sip:[^;]*@\[2001:db8::1\]:5060;transport=tcp;gr$/],
+      ['tls', '192.0.2.1', false, /^sips:[^;]*;gr$/],
+      ['wss', '192.0.2.1', true, /^sips:[^;]*;transport=ws;gr$/],
     ] as const) {
-      const uri = dialogContact(AOR, { transport, host, port: 5060 } as Parameters<typeof dialogContact>[1])
-      expect(uri).toMatch(/;gr$/)
+      const facing = new Facing({ transport, host, port: 5060, edgeHash: 1, internal: false })
+      const uri = dialogContact(AOR, facing, isSecure)
+      expect(uri).toMatch(form)
       expect(resubscribedAor(messageOf(subscribe({ uri })))).toBe(AOR)
     }
   })

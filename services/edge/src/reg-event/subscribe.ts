@@ -6,7 +6,7 @@
 // Races: the 200 leaves before its NOTIFY; on UDP they may arrive in any order, which watchers know [RFC6665-4.1.2.4].
 
 import type { location, policy, Result } from '@tandem/rpc'
-import { type ContextUser, type ProxyContext, type SipMessage, tagOf } from '@tandem/sip'
+import { type ContextUser, type ProxyContext, type SipMessage, tagOf, URI_SCHEME } from '@tandem/sip'
 import { contactHost } from '../contact-host.ts'
 import type { EdgeCore } from '../core.ts'
 import { describeRequest, fromTag, toTag } from '../describe.ts'
@@ -51,10 +51,15 @@ function subscribeItem(
     initial,
     localUri: request.text(request.toUriStart, request.toUriEnd),
     remoteUri: request.text(request.fromUriStart, request.fromUriEnd),
-    contact: dialogContact(aor, peer.facing),
+    contact: dialogContact(aor, peer.facing, isSecureDialog(request, terms)),
     flow: bindingFlow(core, request, peer, contactHost(request) ?? '', flowOf(peer, core.edgeId)),
     edgeId: core.edgeId,
   }
+}
+
+/** [RFC3261-12.1.1] Our Contact is sips where the way to us is. */
+function isSecureDialog(request: SipMessage, { routes }: SubscribeTerms): boolean {
+  return request.uriScheme === URI_SCHEME.SIPS || /^[^<]*<sips:/i.test(routes[0] ?? '')
 }
 
 function answer(
