@@ -87,7 +87,7 @@ const ROWS: Row[] = [
   },
   {
     name: 'TLS default port',
-    cite: 'RFC3261-18.2.2b',
+    cite: 'RFC3261-18.2.2b RFC3263-5',
     via: { ...UDP, transport: 'tls' },
     source: SOURCE,
     target: 'tls 198.51.100.7:5061',

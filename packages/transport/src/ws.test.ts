@@ -79,12 +79,13 @@ const until = (isTrue: () => boolean): Promise<void> => waitUntil(String(isTrue)
 const isGone = (transport: WsTransport): boolean => transport.arrivalCount + transport.connectionCount === 0
 
 describe('the handshake', () => {
-  it('is answered with the subprotocol sip, among others offered [RFC7118-4.1]', async () => {
+  it('is answered with the subprotocol sip, among others offered [RFC7118-4.1a] [RFC7118-5a]', async () => {
     const { port, sink } = await listening()
     const { ws } = await dial(`ws://127.0.0.1:${port}/any`, ['xmpp', 'sip'])
     expect(ws.protocol).toBe('sip')
     expect(sink.opened[0]).toMatchObject({
       transport: 'ws',
+      reliable: true,
       inbound: true,
       remoteAddress: '127.0.0.1',
       localPort: port,
@@ -95,7 +96,7 @@ describe('the handshake', () => {
     ['another subprotocol', ['xmpp'], {}, /400/],
     ['no subprotocol', [], {}, /400/],
     ['an Origin that is not allowed', ['sip'], { origin: 'https://evil.test' }, /403/],
-  ])('with %s is refused', async (_what, protocols, options, answer) => {
+  ])('with %s is refused [RFC7118-4.1c]', async (_what, protocols, options, answer) => {
     const { port, transport } = await listening({ origins: ['https://app.test'] })
     await expect(dial(`ws://127.0.0.1:${port}`, protocols, options)).rejects.toThrow(answer)
     expect(transport.counters).toMatchObject({ handshakeFailures: 1, handshakes: 0 })
@@ -141,7 +142,7 @@ describe('the handshake', () => {
 })
 
 describe('messages', () => {
-  it('come as text or binary, whole or in fragments, with or without Content-Length [RFC7118-4.2] [RFC7118-5]', async () => {
+  it('come as text or binary, whole or in fragments, with or without Content-Length [RFC7118-4.2a] [RFC7118-5b]', async () => {
     const { port, sink } = await listening()
     const { ws } = await dial(`ws://127.0.0.1:${port}`)
     const bare = MESSAGE.replace(/Content-Length: 0\r\n/, '')
@@ -169,7 +170,7 @@ describe('messages', () => {
     expect(transport.counters.messagesReceived).toBe(1)
   })
 
-  it('leave as text where they are UTF-8, else binary [RFC7118-4.2]', async () => {
+  it('leave as text where they are UTF-8, else binary [RFC7118-4.2b] [RFC7118-5b]', async () => {
     const { port, sink } = await listening()
     const { received, kinds } = await dial(`ws://127.0.0.1:${port}`)
     const [conn] = sink.opened
@@ -194,7 +195,7 @@ describe('messages', () => {
     expect(sink.texts).toEqual([])
   })
 
-  it('two in one are an error: neither is taken, and it is counted [RFC7118-5]', async () => {
+  it('two in one are an error: neither is taken, and it is counted [RFC7118-5c]', async () => {
     const { port, sink, transport } = await listening()
     const { ws } = await dial(`ws://127.0.0.1:${port}`)
     ws.send(MESSAGE + MESSAGE)
@@ -203,7 +204,7 @@ describe('messages', () => {
     expect(transport.counters).toMatchObject({ overfullFrames: 1, messagesReceived: 2 })
   })
 
-  it('that are no SIP are counted, and close the connection at a bound', async () => {
+  it('that are no SIP are counted, and close the connection at a bound [RFC7118-4.1b]', async () => {
     const { port, sink, transport } = await listening()
     const { ws } = await dial(`ws://127.0.0.1:${port}`)
     for (let k = 0; k < 20; k++) ws.send('{"hello":"world"}')

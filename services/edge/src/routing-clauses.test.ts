@@ -314,14 +314,14 @@ describe('SIPS', () => {
   }
 
   test.each(['tcp', 'ws'])(
-    'MUST NOT go down a connection without TLS: %s [RFC3261-16.6.6e] [RFC3261-16.6.7e]',
+    'MUST NOT go down a connection without TLS: %s [RFC3261-16.6.6e] [RFC3261-16.6.7e] [RFC3261-26.2.2c] [RFC7118-9.2]',
     (transport) => {
       overFlow(`sips:bob@${BOB}`, transport)
       expect(bench.take()).toEqual([`480 → ${UP}`])
     },
   )
 
-  test('MUST NOT go to an address without TLS [RFC3261-16.6.6e] [RFC3261-16.6.7e]', () => {
+  test('MUST NOT go to an address without TLS [RFC3261-16.6.6e] [RFC3261-16.6.7e] [RFC3261-26.3.1d] [RFC3261-8.1.1.2b]', () => {
     planned([[`sips:bob@${BOB}`]], { uri: SIPS })
     expect(bench.take()).toEqual([`480 → ${UP}`])
   })

@@ -125,14 +125,14 @@ const ROWS: Row[] = [
   },
   {
     name: 'sips with transport=tcp: TLS',
-    cite: 'RFC3261-26.2.2',
+    cite: 'RFC3261-26.2.2c',
     target: { host: '192.0.2.9', isSecure: true, transport: 'tcp' },
     options: ALL,
     expected: 'tls 192.0.2.9:5061',
   },
   {
     name: 'sips with transport=udp',
-    cite: 'RFC3261-26.2.2',
+    cite: 'RFC3261-26.2.2c RFC3261-19.1.1e',
     target: { host: '192.0.2.9', isSecure: true, transport: 'udp' },
     options: ALL,
     expected: 'transportUnsupported',
@@ -181,7 +181,7 @@ const ROWS: Row[] = [
   },
   {
     name: 'NAPTR of sip keeps SIPS where we have TLS',
-    cite: 'RFC3263-4.1',
+    cite: 'RFC3263-4.1f',
     target: { host: 'example.com' },
     options: ALL,
     expected: 'tls 192.0.2.1:5065, tcp 192.0.2.1:5064, tcp 192.0.2.2:5063, udp 192.0.2.1:5062',
