@@ -163,14 +163,21 @@ describe('receiving', () => {
     expect(b.seen[0]?.address).toBe(address)
   })
 
-  it('tells which destinations are unreachable, and works on', async () => {
+  it('[RFC3261-18.4a] tells which destinations are unreachable, with what it quotes, and works on', async () => {
     const told: string[] = []
-    const a = open({ onUnreachable: (address, port) => told.push(`${address}:${port}`) })
+    const quotes: string[] = []
+    const a = open({
+      onUnreachable: (address, port, buf, start, end) => {
+        told.push(`${address}:${port}`)
+        quotes.push(buf.latin1Slice(start, end))
+      },
+    })
     const closed = open()
     await closed.listener.close()
     for (let k = 0; k < 5; k++) a.listener.send(digits(k), 0, 6, closed.listener.port, HOST)
     while (told.length < 1) await turn()
     expect(new Set(told)).toEqual(new Set([`${HOST}:${closed.listener.port}`]))
+    expect(quotes[0]).toBe('000000')
     expect(a.listener.counters.unreachable).toBeGreaterThanOrEqual(1)
     const b = open()
     b.listener.send(digits(7), 0, 6, a.listener.port, HOST)

@@ -220,7 +220,9 @@ export class BatchListener implements UdpListener {
     for (let k = 0; k < count && this.#isOpen; k++) {
       const at = CONTROL.WORDS + k * RECEIVED.WORDS
       const address = this.#texts.textAt(words, at + RECEIVED.ADDRESS, words[at + RECEIVED.SCOPE] as number)
-      this.#onUnreachable?.(address, words[at + RECEIVED.PORT] as number)
+      const start = words[at + RECEIVED.OFFSET] as number
+      const end = start + (words[at + RECEIVED.LENGTH] as number)
+      this.#onUnreachable?.(address, words[at + RECEIVED.PORT] as number, this.#ring, start, end)
     }
   }
 }

@@ -25,8 +25,11 @@ export interface UdpOptions {
   readonly batch?: 'auto' | 'off' | 'require'
   /** `auto` found no addon: why, as part of a sentence. */
   readonly onFallback?: (reason: string) => void
-  /** The network says that a destination can't be reached (ICMP). Anybody can forge that. The addon only. */
-  readonly onUnreachable?: (address: string, port: number) => void
+  /**
+   * The network says that a destination can't be reached (ICMP). Anybody can forge that, but for [start, end) of buf: what it quotes of the
+   * datagram, valid during the call, maybe nothing. The addon only: a socket of node:dgram that is not connected is told of no such error.
+   */
+  readonly onUnreachable?: (address: string, port: number, buf: Buffer, start: number, end: number) => void
   /** Tests: each datagram is overwritten when its sink returns. */
   readonly poison?: boolean
 }

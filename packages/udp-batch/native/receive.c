@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include <linux/errqueue.h> /* needs time.h */
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 
 #include "udp_batch.h"
 
@@ -92,6 +94,12 @@ void receive_batch(struct udp_socket *s) {
   if (!s->closing) flush_sends(s);
 }
 
+/* [RFC3261-18.4b] A packet that was too big for some link, or that ran out of hops, says nothing of who it was for. */
+static bool means_unreachable(const struct sock_extended_err *error) {
+  if (error->ee_origin == SO_EE_ORIGIN_ICMP6) return error->ee_type == ICMP6_DST_UNREACH;
+  return error->ee_origin == SO_EE_ORIGIN_ICMP && error->ee_type == ICMP_UNREACH && error->ee_code != ICMP_UNREACH_NEEDFRAG;
+}
+
 static bool is_from_network(struct msghdr *header) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
     bool is4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
@@ -99,20 +107,28 @@ static bool is_from_network(struct msghdr *header) {
     if (!is4 && !is6) continue;
     struct sock_extended_err error;
     memcpy(&error, CMSG_DATA(c), sizeof error);
-    return error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6;
+    return means_unreachable(&error);
   }
   return false;
 }
 
-/* One entry of the error queue; false where it is empty. The bytes of the datagram that failed are not needed. */
-static bool read_error(struct udp_socket *s, bool *from_network, int32_t *record) {
+/*
+ * One entry of the error queue; false where it is empty. Record and slot have the destination and the begin of the datagram as the error
+ * quotes it: eight bytes of its header at least, and then what there is, often none.
+ */
+static bool read_error(struct udp_socket *s, bool *from_network, int32_t slot) {
+  int32_t *record = s->rx + slot * RX_WORDS;
   unsigned char control[512];
   union socket_address name;
   struct msghdr header = {
-      .msg_name = &name, .msg_namelen = sizeof name, .msg_control = control, .msg_controllen = sizeof control};
+      .msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &s->rx_vectors[slot], .msg_iovlen = 1,
+      .msg_control = control, .msg_controllen = sizeof control};
   memset(&name, 0, sizeof name);
-  if (recvmsg(s->fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false;
+  ssize_t quoted = recvmsg(s->fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
+  if (quoted < 0) return false;
   *from_network = is_from_network(&header);
+  record[RX_OFFSET] = (int32_t)((size_t)slot * s->stride);
+  record[RX_LENGTH] = (int32_t)quoted;
   record[RX_PORT] = from_socket_address(s->family, &name, record + RX_ADDRESS, record + RX_SCOPE);
   return true;
 }
@@ -122,7 +138,7 @@ void drain_errors(struct udp_socket *s) {
   int32_t told = 0;
   bool from_network;
   for (int k = 0; k < MAX_ERRORS_PER_TURN; k++) {
-    if (!read_error(s, &from_network, s->rx + told * RX_WORDS)) break;
+    if (!read_error(s, &from_network, told)) break;
     s->counters[from_network ? N_UNREACHABLE : N_ERRORS]++;
     if (from_network && (unsigned)told + 1 < s->rx_slots) told++;
   }

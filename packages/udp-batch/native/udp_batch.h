@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define MAX_SLOTS 1024
 
 enum { CTL_SEND_COUNT = 0, CTL_SEND_USED = 1, CTL_WORDS = 16 };

@@ -25,7 +25,7 @@ export interface AddonSocketOptions {
   readonly counters: ArrayBuffer
   /** `count` records are filled in; they and the ring are the caller's until it returns. */
   readonly onBatch: (count: number) => void
-  /** `count` records name destinations that the network reported as unreachable. */
+  /** `count` records name destinations that the network reported as unreachable; their slots have what it quotes of the datagram. */
   readonly onUnreachable?: ((count: number) => void) | undefined
 }
 

@@ -2,7 +2,7 @@
 // The memory that JavaScript and the addon share, in words of 32 bits; native/udp_batch.h has the same numbers. A change of either raises
 // LAYOUT_VERSION in both, and the loader refuses an addon of another version.
 
-export const LAYOUT_VERSION = 1
+export const LAYOUT_VERSION = 2
 
 /** Control words at the begin. Both are set to 0 by the addon when it has taken what waits. */
 export const CONTROL = { SEND_COUNT: 0, SEND_USED: 1, WORDS: 16 } as const
