@@ -238,6 +238,7 @@ export class StreamConnection implements PooledConnection {
     counters.closed++
     if (reason === 'connectFailed' || reason === 'connectTimeout') counters.connectFailures++
     if (reason === 'idle') counters.idleClosed++
+    if (reason === 'partialMessage') counters.partialMessages++
     this.#host.onGone(this)
     sink.onClose(this, reason)
   }

@@ -63,12 +63,16 @@ export interface StreamCounters {
   connectFailures: number
   slowReaders: number
   idleClosed: number
+  /** Closed because a message stayed unfinished. */
+  partialMessages: number
   pingTimeouts: number
   framingErrors: number
   /** WebSocket messages that are no SIP message. */
   notSipFrames: number
   /** WebSocket messages with more behind their SIP message. */
   overfullFrames: number
+  /** WebSocket messages beyond the bounds of size and fragments. */
+  oversizeFrames: number
   pings: number
   pongs: number
   messagesReceived: number
@@ -145,10 +149,12 @@ export function emptyCounters(): StreamCounters {
     connectFailures: 0,
     slowReaders: 0,
     idleClosed: 0,
+    partialMessages: 0,
     pingTimeouts: 0,
     framingErrors: 0,
     notSipFrames: 0,
     overfullFrames: 0,
+    oversizeFrames: 0,
     pings: 0,
     pongs: 0,
     messagesReceived: 0,

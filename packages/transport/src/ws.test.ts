@@ -116,6 +116,7 @@ describe('the handshake', () => {
       'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n',
       /^HTTP\/1.1 426/,
     ],
+    ['a tunnel', 'CONNECT example.test:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1.1 426/],
     ['SIP', MESSAGE, /^HTTP\/1.1 400/],
     ['garbage', '\0\x01\x02\r\n\r\n', /^HTTP\/1.1 400/],
     ['a PROXY header of a stranger', '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c', /^HTTP\/1.1 400/],
@@ -227,7 +228,47 @@ describe('messages', () => {
     await until(() => sink.reasons.length === 2)
     expect(sink.reasons).toEqual(['reset', 'reset'])
     expect(sink.texts).toEqual([])
-    expect(transport.counters.errors).toBe(2)
+    expect(transport.counters).toMatchObject({ errors: 2, oversizeFrames: 2 })
+  })
+
+  it('in too many fragments end the connection: each costs more than its bytes', async () => {
+    const { port, sink, transport } = await listening()
+    const { ws } = await dial(`ws://127.0.0.1:${port}`)
+    for (let k = 0; k < 1_025; k++) ws.send('O', { fin: false })
+    const [code] = (await once(ws, 'close')) as [number]
+    expect(code).toBe(1008)
+    expect(transport.counters.oversizeFrames).toBe(1)
+    expect(sink.texts).toEqual([])
+  })
+
+  it('that stay unfinished end the connection, however alive it looks (slowloris)', async () => {
+    const { port, sink, transport, time } = await listening()
+    const { ws } = await dial(`ws://127.0.0.1:${port}`)
+    ws.send(MESSAGE.slice(0, 20), { fin: false })
+    await until(() => transport.counters.accepted === 1)
+    for (time.now = 4_000; time.now <= 16_000; time.now += 4_000) {
+      ws.ping()
+      await once(ws, 'pong')
+      ws.send('X', { fin: false })
+      transport.sweep()
+      expect(sink.opened[0]?.isOpen).toBe(true)
+    }
+    time.now = 20_001
+    transport.sweep()
+    await until(() => sink.reasons.length === 1)
+    expect(sink.reasons).toEqual(['partialMessage'])
+    expect(transport.counters.partialMessages).toBe(1)
+  })
+
+  it('that are whole leave no deadline behind', async () => {
+    const { port, sink, transport, time } = await listening()
+    const { ws } = await dial(`ws://127.0.0.1:${port}`)
+    ws.send(MESSAGE.slice(0, 20), { fin: false })
+    ws.send(MESSAGE.slice(20))
+    await until(() => sink.texts.length === 1)
+    time.now = 100_000
+    transport.sweep()
+    expect(sink.opened[0]?.isOpen).toBe(true)
   })
 
   it('of the greatest size are taken', async () => {
@@ -251,6 +292,26 @@ describe('messages', () => {
     await until(() => sink.reasons.length === 1)
     expect(sink.reasons).toEqual(['slowReader'])
     expect(transport.counters.slowReaders).toBe(1)
+  })
+
+  it.each(['CRLF', 'ping'])('keep-alives (%s) of who does not read count for the bound', async (what) => {
+    const maxQueuedBytes = 100_000
+    const { port, sink } = await listening({ limits: { maxQueuedBytes } })
+    const { ws } = await dial(`ws://127.0.0.1:${port}`)
+    ws.pause()
+    const conn = sink.opened[0] as Connection
+    const block = Buffer.alloc(50_000, 'a')
+    while (conn.queuedBytes < block.length) {
+      conn.send(block, 0, block.length)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    while (conn.queuedBytes < maxQueuedBytes)
+      conn.send(block, 0, Math.min(block.length, maxQueuedBytes - conn.queuedBytes))
+    expect(conn.isOpen).toBe(true)
+    if (what === 'ping') ws.ping()
+    else ws.send('\r\n\r\n')
+    await until(() => sink.reasons.length === 1)
+    expect(sink.reasons).toEqual(['slowReader'])
   })
 })
 

@@ -40,6 +40,7 @@ export interface Listeners {
   /** Toward the world. */
   facings(): readonly Facing[]
   allUdp(): readonly UdpListener[]
+  /** TCP, toward the world and between edges, and what stream-listeners.ts has. */
   allTcp(): readonly StreamTransport[]
   close(): Promise<void>
 }
@@ -179,7 +180,9 @@ class OpenListeners implements Listeners {
   }
 
   allTcp(): readonly StreamTransport[] {
-    return [this.tcp, this.internalTcp].filter((tcp) => tcp !== undefined)
+    const { tls, ws, wss } = this.moreStreams
+    const all = [this.tcp, this.internalTcp, tls?.transport, ws?.transport, wss?.transport]
+    return all.filter((stream) => stream !== undefined)
   }
 
   async close(): Promise<void> {

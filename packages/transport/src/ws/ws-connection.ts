@@ -2,7 +2,8 @@
 // One WebSocket as a connection (RFC 7118): a SIP message is one WebSocket message, text where it is UTF-8, else binary. Both are taken.
 // Content-Length is not needed inside; bytes behind the message that it names are no second message but an error (§5). CRLFs are the
 // keep-alives of RFC 5626 (§6). Messages that are no SIP are handed up, to be answered or counted there, and close it at a bound.
-// Invariants: as in stream-connection.ts. Memory: at most maxQueuedBytes out; in, one message of the bound that ws enforces.
+// Invariants: as in stream-connection.ts. Memory: at most maxQueuedBytes out, answers to keep-alives among them; in, one message of the
+// bound that ws enforces (ws-stage.ts), for partialMessageMs at most.
 import { isUtf8 } from 'node:buffer'
 import type { Socket } from 'node:net'
 import { SCAN_ERROR, SipMessage, scan } from '@tandem/sip'
@@ -10,6 +11,7 @@ import type { WebSocket } from 'ws'
 import { plainAddress } from '../stream-connection.ts'
 import type { ConnectionHost, ConnectionIdentity, PooledConnection } from '../stream-types.ts'
 import type { CloseReason, TransportName } from '../types.ts'
+import { FrameWatch } from './frame-watch.ts'
 
 export interface WsPings {
   /** Of silence before we ask whether the far end is there; 0 never asks. */
@@ -26,6 +28,13 @@ const MAX_STRIKES = 8
 const LINGER_MS = 2_000
 /** RFC 6455 §7.4.1 */
 const STATUS = { NORMAL: 1000, POLICY: 1008 } as const
+
+/** Errors of ws for messages beyond the bounds of ws-stage.ts. */
+const OVERSIZE_CODES: ReadonlySet<string> = new Set([
+  'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
+  'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+  'WS_ERR_TOO_MANY_BUFFERED_PARTS',
+])
 
 /** For a look at a message that arrives; the user scans its own. */
 const scratch = new SipMessage()
@@ -46,6 +55,9 @@ export class WsConnection implements PooledConnection {
   readonly #ws: WebSocket
   readonly #host: ConnectionHost
   readonly #pings: WsPings
+  readonly #frames = new FrameWatch()
+  /** When the unfinished message at the end of the stream began; -1 where there is none. */
+  #partialSinceMs = -1
   #reason: CloseReason | undefined
   #lastActivityMs: number
   #lastSeenMs: number
@@ -68,9 +80,11 @@ export class WsConnection implements PooledConnection {
     this.#lastActivityMs = host.now()
     this.#lastSeenMs = this.#lastActivityMs
     ws.on('message', (data) => this.#onMessage(data as Buffer))
-    ws.on('ping', () => this.#onSeen())
+    ws.on('ping', () => this.#onPing())
     ws.on('pong', () => this.#onSeen())
-    ws.on('error', () => this.#onError())
+    ws.on('error', (error) => this.#onError(error))
+    // Before ws sees them, so that what is handled here is known to be whole or not.
+    socket.prependListener('data', (chunk: Buffer) => this.#onBytes(chunk))
     ws.once('close', () => this.#onClose())
   }
 
@@ -79,13 +93,8 @@ export class WsConnection implements PooledConnection {
   }
 
   send(buf: Buffer, start: number, end: number): boolean {
-    if (!this.isOpen) return false
-    const { counters, limits } = this.#host
-    if (this.queuedBytes + end - start > limits.maxQueuedBytes) {
-      counters.slowReaders++
-      this.abort('slowReader')
-      return false
-    }
+    if (!this.isOpen || !this.#hasRoom(end - start)) return false
+    const { counters } = this.#host
     counters.messagesSent++
     counters.writes++
     counters.bytesSent += end - start
@@ -111,6 +120,8 @@ export class WsConnection implements PooledConnection {
   sweep(nowMs: number): void {
     if (this.#endedMs >= 0) {
       if (nowMs - this.#endedMs > LINGER_MS) this.#ws.terminate()
+    } else if (this.#partialSinceMs >= 0 && nowMs - this.#partialSinceMs > this.#host.limits.partialMessageMs) {
+      this.abort('partialMessage')
     } else if (nowMs - this.#lastActivityMs > this.#host.limits.idleMs) {
       this.#end('idle', STATUS.NORMAL)
     } else if (this.#pings.intervalMs > 0) this.#sweepPing(nowMs)
@@ -126,6 +137,14 @@ export class WsConnection implements PooledConnection {
       this.#pingedMs = nowMs
       this.#ws.ping()
     }
+  }
+
+  /** False: the far end reads too slowly, and has lost its connection. */
+  #hasRoom(length: number): boolean {
+    if (this.queuedBytes + length <= this.#host.limits.maxQueuedBytes) return true
+    this.#host.counters.slowReaders++
+    this.abort('slowReader')
+    return false
   }
 
   /** [RFC7118-4.2] Text must be UTF-8. */
@@ -146,12 +165,26 @@ export class WsConnection implements PooledConnection {
     this.#pingedMs = -1
   }
 
+  /** ws has answered with a pong, which waits like anything else. */
+  #onPing(): void {
+    this.#onSeen()
+    if (this.isOpen) this.#hasRoom(0)
+  }
+
+  #onBytes(chunk: Buffer): void {
+    this.#frames.sees(chunk)
+    if (!this.#frames.isPartial) this.#partialSinceMs = -1
+    else if (this.#partialSinceMs < 0) this.#partialSinceMs = this.#host.now()
+  }
+
   #onMessage(bytes: Buffer): void {
     const { counters, sink } = this.#host
     counters.bytesReceived += bytes.length
     if (!this.isOpen) return
     this.#onSeen()
     this.#lastActivityMs = this.#lastSeenMs
+    // What is unfinished now has begun behind this message.
+    if (this.#partialSinceMs >= 0) this.#partialSinceMs = this.#lastSeenMs
     if (isLineEnds(bytes, 0)) return this.#onKeepAlive(bytes.length)
     counters.messagesReceived++
     const code = scan(scratch, bytes, 0, bytes.length)
@@ -166,7 +199,7 @@ export class WsConnection implements PooledConnection {
     if (length < PING_BYTES) this.#host.counters.pongs++
     else {
       this.#host.counters.pings++
-      this.#write(CRLF)
+      if (this.#hasRoom(CRLF.length)) this.#write(CRLF)
     }
   }
 
@@ -183,8 +216,12 @@ export class WsConnection implements PooledConnection {
     this.#end('framing', STATUS.POLICY)
   }
 
-  #onError(): void {
+  /** ws has sent the reason and closes; what still comes is thrown away. */
+  #onError({ code }: NodeJS.ErrnoException): void {
+    this.isOpen = false
+    if (this.#endedMs < 0) this.#endedMs = this.#host.now()
     this.#host.counters.errors++
+    if (code !== undefined && OVERSIZE_CODES.has(code)) this.#host.counters.oversizeFrames++
     this.#reason ??= 'reset'
   }
 
@@ -194,6 +231,7 @@ export class WsConnection implements PooledConnection {
     const { counters, sink } = this.#host
     counters.closed++
     if (reason === 'idle') counters.idleClosed++
+    if (reason === 'partialMessage') counters.partialMessages++
     this.#host.onGone(this)
     sink.onClose(this, reason)
   }

@@ -11,6 +11,10 @@ import { type WebSocket, WebSocketServer } from 'ws'
 export const SUBPROTOCOL = 'sip'
 const MAX_HEADER_BYTES = 16_384
 const MAX_MESSAGE_BYTES = LIMITS.headerSectionBytes + LIMITS.bodyBytes
+/** Of one message. Each costs an object, so that 1 MB in single bytes would cost 100. */
+const MAX_FRAGMENTS = 1_024
+/** Reads of the socket that one frame may come in. */
+const MAX_CHUNKS = 8_192
 
 interface Waiting {
   readonly onDone: (ws: WebSocket) => void
@@ -31,6 +35,8 @@ export class WsStage {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MAX_CHUNKS,
       handleProtocols: () => SUBPROTOCOL,
     })
     this.#ws.on('wsClientError', (_error, socket) => this.#refuse(socket, 400))
@@ -42,6 +48,7 @@ export class WsStage {
       response.end(() => socket.destroySoon())
       this.#tellRefused(socket)
     })
+    this.#http.on('connect', (_request, socket) => this.#refuse(socket, 426))
     this.#http.on('clientError', (_error, socket) => this.#refuse(socket, 400))
   }
 
