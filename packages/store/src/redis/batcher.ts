@@ -5,6 +5,8 @@
 // Stored: it answered, and the durability holds. Not stored: it was not sent, or the server refused it before it ran.
 // Unknown: sent, and no answer; or written, and the replicas or the disk did not confirm in time.
 // ioredis's own auto-pipelining is not used: it has no place for WAIT, and keeps one pipeline at a time per node.
+// A repeat of what another node wrote, unconfirmed, writes nothing itself; its WAIT still covers that write, because Redis
+// counts a connection's offset after every command, not after its writes alone (redis-store.test.ts holds it to that).
 
 import { performance } from 'node:perf_hooks'
 import { notStored, type Stored, stored, unknown } from '../result.ts'

@@ -105,9 +105,9 @@ function describeError(error: unknown): string {
   return error.message === '' && typeof code === 'string' ? code : error.message
 }
 
-/** 50 ms doubling to 2 s, each time between half and all of it. */
+/** 50 ms doubling to half a second, each time between half and all of it: a failover is over in a second or two. */
 export function backoffMs(attempt: number): number {
-  const most = Math.min(50 * 2 ** Math.min(attempt, 6), 2_000)
+  const most = Math.min(50 * 2 ** Math.min(attempt, 6), 500)
   return Math.ceil(most * (0.5 + Math.random() / 2))
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The Redis store on a real server: the contract, then what only a server can show: going away and coming back, batches,
 // durability, size and names of keys. Not tested: TLS (no certificate authority here), Sentinel (see sentinel.test.ts).
-import { type RunningRedis, redisAvailable, startRedis } from '@tandem/test-kit'
+import { type RunningRedis, redisAvailable, startRedis, waitUntil } from '@tandem/test-kit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contact, description, update, value } from '../contract/world.ts'
 import { runStoreContract } from '../internal.ts'
@@ -132,6 +132,21 @@ describe.skipIf(!server.available)('on redis-server', () => {
     expect(await value(store.location.locate('sip:replica@h'))).toMatchObject({ bindings: [{ cseq: 1 }] })
     await store.close()
   })
+
+  it('confirms nothing to a repeat through another node while the replica lacks the write', async () => {
+    const replica = await startRedis({ config: [`replicaof 127.0.0.1 ${redis.port}`] })
+    await waitUntil('the replica to be online', async () => {
+      return (await redis.ask('INFO', 'replication')).includes('state=online')
+    })
+    const nodes = [1, 2].map(() => createRedisStore({ url: redis.url, durability: 'replica', timeoutMs: 600 }))
+    for (const node of nodes) await stateOf(node, 'ready')
+    replica.pause()
+    for (const node of nodes) expect(await register(node, 'sip:repeated@h')).toMatchObject({ state: 'unknown' })
+    replica.resume()
+    for (const node of nodes) expect(await register(node, 'sip:repeated@h')).toMatchObject({ state: 'stored' })
+    await Promise.all(nodes.map((node) => node.close()))
+    await replica.stop()
+  }, 30_000)
 
   it('says what fsync needs where the server is too old for it', async () => {
     const store = createRedisStore({ url: redis.url, durability: 'fsync' })
