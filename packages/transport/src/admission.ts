@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who gets in: connections in total and per source, handshakes under way and handshakes a second. One object serves every transport of an
+// Who gets in: connections and handshakes under way, each in total and per source, and handshakes a second. One object serves every transport of an
 // edge, so a source has one share and not one per port. Handshakes beyond the rate wait in order; each costs a signature, and those
 // who are talking already must not wait for it.
 // Invariants: a place that enter() gave is given back exactly once, by leave(); a queue of waiting handshakes is bounded by maxHandshakes.
@@ -11,6 +11,8 @@ export interface AdmissionLimits {
   readonly maxConnectionsPerSource: number
   /** Handshakes under way or waiting, of TLS, WebSocket and PROXY headers. */
   readonly maxHandshakes: number
+  /** Of those, per IPv4 address or IPv6 /64: one source does not keep all others out. */
+  readonly maxHandshakesPerSource: number
   /** TLS handshakes that are begun in a second. */
   readonly handshakesPerSecond: number
 }
@@ -19,6 +21,7 @@ export const DEFAULT_ADMISSION_LIMITS: AdmissionLimits = {
   maxConnections: 20_000,
   maxConnectionsPerSource: 256,
   maxHandshakes: 1_000,
+  maxHandshakesPerSource: 250,
   handshakesPerSecond: 250,
 }
 
@@ -32,6 +35,7 @@ export class StreamAdmission {
   handshakes = 0
   readonly #now: () => number
   readonly #perSource = new Map<string, number>()
+  readonly #shakingPerSource = new Map<string, number>()
   readonly #queue: (() => void)[] = []
   #open = 0
   #tokens: number
@@ -68,16 +72,20 @@ export class StreamAdmission {
 
   /** False: the source has as many as it may. @param source its key, see source-key.ts */
   enterSource(source: string): boolean {
-    const held = this.#perSource.get(source) ?? 0
-    if (held >= this.limits.maxConnectionsPerSource) return false
-    this.#perSource.set(source, held + 1)
-    return true
+    return take(this.#perSource, source, this.limits.maxConnectionsPerSource)
   }
 
   leaveSource(source: string): void {
-    const left = (this.#perSource.get(source) ?? 1) - 1
-    if (left <= 0) this.#perSource.delete(source)
-    else this.#perSource.set(source, left)
+    giveBack(this.#perSource, source)
+  }
+
+  /** The same for handshakes that are under way or wait. */
+  enterSourceHandshake(source: string): boolean {
+    return take(this.#shakingPerSource, source, this.limits.maxHandshakesPerSource)
+  }
+
+  leaveSourceHandshake(source: string): void {
+    giveBack(this.#shakingPerSource, source)
   }
 
   /** Begins a TLS handshake now, or in its turn when this second has had its share. */
@@ -106,4 +114,17 @@ export class StreamAdmission {
     while (this.#queue.length > 0 && this.#takeToken()) this.#queue.shift()?.()
     if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#drain(), DRAIN_MS)
   }
+}
+
+function take(held: Map<string, number>, source: string, limit: number): boolean {
+  const count = held.get(source) ?? 0
+  if (count >= limit) return false
+  held.set(source, count + 1)
+  return true
+}
+
+function giveBack(held: Map<string, number>, source: string): void {
+  const left = (held.get(source) ?? 1) - 1
+  if (left <= 0) held.delete(source)
+  else held.set(source, left)
 }

@@ -47,6 +47,8 @@ export interface Arrival {
   address: string
   port: number
   readonly sinceMs: number
+  /** Whose share of handshakes it holds, '' for none yet. */
+  source: string
 }
 
 export abstract class StreamTransport {
@@ -225,7 +227,7 @@ export abstract class StreamTransport {
     if (this.admission.isHandshakeBound) return this.#refuse(socket, 'refusedHandshakes')
     this.admission.enter()
     socket.once('close', () => this.admission.leave())
-    const arrival: Arrival = { socket, address, port, sinceMs: this.host.now() }
+    const arrival: Arrival = { socket, address, port, sinceMs: this.host.now(), source: '' }
     this.#arrivals.add(arrival)
     this.admission.handshakes++
     socket.on('error', ignore)
@@ -241,6 +243,11 @@ export abstract class StreamTransport {
       return this.fail(arrival)
     }
     arrival.socket.once('close', () => this.admission.leaveSource(source))
+    if (!this.admission.enterSourceHandshake(source)) {
+      this.counters.refusedHandshakes++
+      return this.fail(arrival)
+    }
+    arrival.source = source
     this.counters.accepted++
     this.welcome(arrival)
   }
@@ -274,7 +281,9 @@ export abstract class StreamTransport {
   }
 
   #settle(arrival: Arrival): void {
-    if (this.#arrivals.delete(arrival)) this.admission.handshakes--
+    if (!this.#arrivals.delete(arrival)) return
+    this.admission.handshakes--
+    if (arrival.source !== '') this.admission.leaveSourceHandshake(arrival.source)
   }
 
   #onDirty(conn: PooledConnection): void {

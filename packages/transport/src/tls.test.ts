@@ -357,6 +357,22 @@ describe('bad handshakes', () => {
     await until(() => admission.connections === 0 && admission.handshakes === 0)
   })
 
+  it('of one source leave room for others', async () => {
+    const admission = new StreamAdmission({ maxHandshakes: 5, maxHandshakesPerSource: 3 })
+    const { port, transport } = await listening(await credentials(), { admission })
+    for (let k = 0; k < 5; k++) {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+      sockets.push(socket)
+      socket.on('error', () => {})
+      socket.write(Buffer.from([22, 3, 1]))
+    }
+    await until(() => transport.counters.refusedHandshakes === 2)
+    await dial(port, { rejectUnauthorized: false })
+    for (const socket of sockets) socket.destroy()
+    await until(() => admission.handshakes === 0 && admission.connections === 0)
+    expect(admission.enterSourceHandshake('127.0.0.2')).toBe(true)
+  })
+
   it('beyond the rate wait for their turn', async () => {
     const admission = new StreamAdmission({ handshakesPerSecond: 100 })
     const { port, transport } = await listening(await credentials(), { admission })

@@ -63,6 +63,7 @@ export function streamAdmission({ limits }: EdgeConfig): StreamAdmission {
     maxConnections: limits.maxConnections,
     maxConnectionsPerSource: limits.maxConnectionsPerAddress,
     maxHandshakes: limits.maxHandshakes,
+    maxHandshakesPerSource: limits.maxHandshakesPerAddress,
     handshakesPerSecond: limits.handshakesPerSecond,
   })
 }

@@ -66,11 +66,43 @@ const store = z.strictObject({
   durability: z
     .enum(['async', 'replica', 'fsync'])
     .default('async')
-    .describe('What acknowledged means: written to the master, to a replica too, or synced to disk (Redis ≥ 7.2).'),
+    .describe('What acknowledged means: written to the master, to replicas too, or synced to disk (Redis ≥ 7.2).'),
+  replicas: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe(
+      'Replicas that must have a write where `store.durability` is `replica`. As many as may become master, for none of them to lack it.',
+    ),
   connectTimeoutMs: durationMs(1)
     .default(2_000)
     .describe('Time for one connection attempt; then the next, with backoff.'),
   commandTimeoutMs: durationMs(1).default(1_000).describe('Time for a command; after it the outcome is unknown.'),
+  maxInFlight: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20_000)
+    .describe('Operations of one process on their way to Redis; more are refused (503) until some have answered.'),
+  tls: z
+    .strictObject({
+      caFile: z
+        .string()
+        .default('')
+        .describe(
+          'PEM of the authorities that Redis is verified against, where the URL asks for TLS; empty for those that come with Node. Relative to the working directory, as the other two.',
+        ),
+      certFile: z.string().default('').describe('PEM: the certificate shown to Redis; empty for none.'),
+      keyFile: z.string().default('').describe('PEM: its private key.'),
+      serverName: z
+        .string()
+        .default('')
+        .describe(
+          'Name that every certificate of Redis is verified for; empty: the host connected to. For nodes of a cluster that announce addresses.',
+        ),
+    })
+    .prefault({}),
 })
 
 const edge = z.strictObject({
@@ -308,6 +340,11 @@ const edge = z.strictObject({
         .min(1)
         .default(1_000)
         .describe('Connections that are on this way at once; beyond it refused.'),
+      maxHandshakesPerAddress: z
+        .int()
+        .min(1)
+        .default(250)
+        .describe('The same from one IPv4 address or IPv6 /64, so that one source does not keep all others out.'),
       handshakesPerSecond: z
         .int()
         .min(1)

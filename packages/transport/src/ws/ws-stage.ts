@@ -9,6 +9,8 @@ import { LIMITS } from '@tandem/sip'
 import { type WebSocket, WebSocketServer } from 'ws'
 
 export const SUBPROTOCOL = 'sip'
+/** RFC 6455 §4.1 */
+const VERSION = '13'
 const MAX_HEADER_BYTES = 16_384
 const MAX_MESSAGE_BYTES = LIMITS.headerSectionBytes + LIMITS.bodyBytes
 /** Of one message. Each costs an object, so that 1 MB in single bytes would cost 100. */
@@ -72,6 +74,7 @@ export class WsStage {
   /** 0 for none. */
   #refusalOf({ headers }: IncomingMessage): number {
     if (headers.upgrade?.toLowerCase() !== 'websocket') return 426
+    if (headers['sec-websocket-version'] !== VERSION) return 426
     const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim().toLowerCase()) ?? []
     if (!offered.includes(SUBPROTOCOL)) return 400 // [RFC7118-4.1]
     const { origin } = headers
@@ -82,7 +85,8 @@ export class WsStage {
 
   #refuse(socket: Duplex, status: number): void {
     if (socket.writable) {
-      const upgrade = status === 426 ? 'Upgrade: websocket\r\n' : ''
+      // RFC 6455 §4.2.2: what we would have understood
+      const upgrade = status === 426 ? `Upgrade: websocket\r\nSec-WebSocket-Version: ${VERSION}\r\n` : ''
       socket.end(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${upgrade}Connection: close\r\nContent-Length: 0\r\n\r\n`,
       )
