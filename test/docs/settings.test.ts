@@ -14,7 +14,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   cluster: WIRING,
   logging: WIRING,
   shutdown: WIRING,
-  store: ['cli/src/parts/store.ts'],
+  store: ['cli/src/parts/store{,-tls}.ts'],
   edge: [...WIRING, 'services/edge/src/**/*.ts'],
   location: [...WIRING, 'services/location/src/**/*.ts'],
   policy: [...WIRING, 'services/policy/src/*.ts'],

@@ -15,6 +15,7 @@ import {
 } from '@tandem/service-kit'
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { type Format, render } from '../output.ts'
+import { storeTls } from '../parts/store-tls.ts'
 import { type RedisFacts, redisFacts } from './redis-facts.ts'
 
 export interface Finding {
@@ -87,7 +88,7 @@ export async function checkAdvertised(config: Config): Promise<Finding> {
 }
 
 /** Findings about a Redis that answered. */
-export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability']): Finding[] {
+export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability'], needed = 1): Finding[] {
   const { version, maxmemoryPolicy, appendOnly, savesSnapshots, replicas, skewMs } = facts
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const fsyncKnown = major > 7 || (major === 7 && minor >= 2)
@@ -110,10 +111,10 @@ export function judgeRedis(facts: RedisFacts, durability: Config['store']['durab
   )
   add(
     'store replicas',
-    replicas > 0 || durability !== 'replica',
+    replicas >= needed || durability !== 'replica',
     'fail',
     `${replicas} replicas`,
-    'store.durability is replica, and there is none',
+    `store.durability is replica and needs ${needed}, and there ${replicas === 1 ? 'is 1' : `are ${replicas}`}`,
   )
   if (durability === 'fsync')
     add(
@@ -143,12 +144,12 @@ function embeddedStore(processes: Config['cluster']['processes']): Finding {
 }
 
 async function checkStore(config: Config): Promise<Finding[]> {
-  const { url, durability } = config.store
+  const { url, durability, replicas } = config.store
   if (url === 'memory') return [embeddedStore(config.cluster.processes)]
   const shown = redactUrl(url)
   try {
-    const facts = await redisFacts(url)
-    return [{ check: 'store', state: 'ok', detail: `${shown} answers` }, ...judgeRedis(facts, durability)]
+    const facts = await redisFacts(url, storeTls(config.store))
+    return [{ check: 'store', state: 'ok', detail: `${shown} answers` }, ...judgeRedis(facts, durability, replicas)]
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     return [

@@ -2,6 +2,8 @@
 //
 // What a Redis says of itself, for `doctor`: version, eviction, persistence, replicas, clock. One connection, read only.
 // Of a cluster the first node that answers speaks for all.
+import type { ConnectionOptions } from 'node:tls'
+import { parseStoreUrl, type StoreAddress } from '@tandem/store'
 import { Redis } from 'ioredis'
 
 export interface RedisFacts {
@@ -22,27 +24,29 @@ const OPTIONS = {
   retryStrategy: () => null,
 }
 
-/** `a:1,b` with the default port filled in. */
-function hostsOf(authority: string, port: number): { host: string; port: number }[] {
-  return authority.split(',').map((text) => {
-    const match = /^(.*?)(?::(\d+))?$/.exec(text)
-    return { host: match?.[1] || '127.0.0.1', port: Number(match?.[2] ?? port) }
-  })
+/** Where the URL says, with its credentials; TLS as the store itself speaks it. */
+function connect(url: string, tls: ConnectionOptions): Redis {
+  const address = parseStoreUrl(url)
+  const shared = {
+    ...OPTIONS,
+    ...(address.username && { username: address.username }),
+    ...(address.password && { password: address.password }),
+    ...(address.tls && { tls }),
+  }
+  if (address.kind === 'sentinel') return new Redis({ ...shared, ...sentinelOptions(address, tls) })
+  return new Redis({ ...shared, ...address.addresses[0], db: address.db })
 }
 
-function connect(url: string): Redis {
-  const match = /^([a-z-]+):\/\/(?:(?:([^:@/]*):)?([^@/]*)@)?([^/?]*)\/?([^?]*)/.exec(url)
-  const [, scheme = '', username, password, authority = '', path = ''] = match ?? []
-  if (scheme === 'redis' || scheme === 'rediss') return new Redis(url, OPTIONS)
-  const auth = { ...(username && { username }), ...(password && { password }) }
-  if (scheme === 'redis-sentinel')
-    return new Redis({
-      ...OPTIONS,
-      ...auth,
-      sentinels: hostsOf(authority, 26_379),
-      name: path.split('/')[0] || 'mymaster',
-    })
-  return new Redis({ ...OPTIONS, ...auth, ...hostsOf(authority, 6_379)[0] })
+function sentinelOptions(
+  { addresses, masterName, sentinelPassword, tls: isTls }: StoreAddress,
+  tls: ConnectionOptions,
+) {
+  return {
+    sentinels: addresses,
+    name: masterName,
+    ...(sentinelPassword && { sentinelPassword }),
+    ...(isTls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+  }
 }
 
 function field(info: string, name: string): string {
@@ -75,8 +79,8 @@ async function read(redis: Redis): Promise<RedisFacts> {
 }
 
 /** Rejects with the connection's error when the store does not answer. */
-export async function redisFacts(url: string): Promise<RedisFacts> {
-  const redis = connect(url)
+export async function redisFacts(url: string, tls: ConnectionOptions = {}): Promise<RedisFacts> {
+  const redis = connect(url, tls)
   let lastError: unknown
   redis.on('error', (error) => {
     lastError = error

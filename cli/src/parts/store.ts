@@ -12,6 +12,7 @@ import {
   snakeCase,
 } from '@tandem/service-kit'
 import { createMemoryStore, createRedisStore, type Store, StoreConfigError } from '@tandem/store'
+import { storeTls } from './store-tls.ts'
 
 const TICK_MS = 1_000
 /** A store that answers within this long after the start is not worth a line. */
@@ -22,10 +23,12 @@ export interface OpenStore {
   readonly part: Part
 }
 
-function createStore({ url, durability, connectTimeoutMs, commandTimeoutMs }: Config['store']): Store {
+function createStore(config: Config['store']): Store {
+  const { url, durability, replicas, connectTimeoutMs, commandTimeoutMs, maxInFlight } = config
   if (url === 'memory') return createMemoryStore({ now: Date.now })
+  const bounds = { timeoutMs: commandTimeoutMs, connectTimeoutMs, maxInFlight }
   try {
-    return createRedisStore({ url, durability, timeoutMs: commandTimeoutMs, connectTimeoutMs })
+    return createRedisStore({ url, durability, replicas, ...bounds, tls: storeTls(config) })
   } catch (error) {
     if (!(error instanceof StoreConfigError)) throw error
     throw new ConfigError([{ path: 'store.url', origin: 'store', expected: error.message }])
