@@ -13,6 +13,7 @@ import type { NatPings } from './nat-pings.ts'
 import type { EdgePeer } from './peers.ts'
 import type { Reporter } from './reporter.ts'
 import type { StatelessWays } from './stateless-ways.ts'
+import type { Unreachables } from './unreachable.ts'
 
 export interface EdgeCore {
   readonly config: EdgeConfig
@@ -35,6 +36,8 @@ export interface EdgeCore {
   readonly statelessWays: StatelessWays
   /** Bindings behind a NAT that this edge keeps open. */
   readonly natPings: NatPings
+  /** What ICMP says of destinations. */
+  readonly unreachables: Unreachables
   readonly counts: EdgeCounts
   readonly logger: Logger
   /** Scratch, each used within one synchronous stretch only. */

@@ -67,6 +67,7 @@ export class EdgeCounts {
   natBindingsRemoved = 0
   answersLate = 0
   failovers = 0
+  unreachable = 0
   recursions = 0
   redirects = 0
   targetsDropped = 0
@@ -137,6 +138,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   natBindingsRemoved: 'Bindings behind a NAT removed because they answered no OPTIONS.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',
   failovers: 'Branches sent to another endpoint or flow because one failed.',
+  unreachable: 'Requests ended because the network says that their destination is unreachable (ICMP).',
   recursions: '3xx responses whose Contacts were followed.',
   redirects: 'Requests answered with a 3xx by the edge itself.',
   targetsDropped: 'Targets that were not tried because the request had as many branches as it may.',

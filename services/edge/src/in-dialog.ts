@@ -236,8 +236,11 @@ class InDialogRequest implements ContextUser {
     return undefined
   }
 
-  forkMore(): boolean {
-    return false
+  /** [RFC3261-16.9] Nobody was reached, as the network says. */
+  forkMore(context: ProxyContext): boolean {
+    if (!context.branches.every(({ lost }) => lost)) return false
+    this.unreachable(context, 480)
+    return true
   }
 
   onFinal(_context: ProxyContext, status: number): void {

@@ -15,6 +15,7 @@ import {
   TcpTransport,
   type TransportName,
   type UdpListener,
+  type UdpOptions,
 } from '@tandem/transport'
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
@@ -37,6 +38,8 @@ export interface Listeners {
   readonly internalFacing: Facing
   readonly moreStreams?: MoreStreams
   onConnectionLost: (peer: StreamPeer, reason: CloseReason) => void
+  /** ICMP, with what it quotes. */
+  onUnreachable?: UdpOptions['onUnreachable']
   /** Toward the world. */
   facings(): readonly Facing[]
   allUdp(): readonly UdpListener[]
@@ -81,7 +84,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   try {
     if (config.listeners.udp) {
       const own = facing('udp', config.sipPort, false)
-      const udp = await openUdp(config, logger, place, own, onMessage)
+      const udp = await openUdp(config, logger, place, own, onMessage, (...error) => listeners.onUnreachable(...error))
       listeners.udp = udp
       listeners.udpFacing = own
       opened.push(() => udp.close())
@@ -129,6 +132,7 @@ function openUdp(
   place: { readonly address: string; readonly setting: string; readonly reusePort: boolean },
   own: Facing,
   onMessage: OnMessage,
+  onUnreachable: NonNullable<UdpOptions['onUnreachable']>,
 ): Promise<UdpListener> {
   const sink = new UdpSource(own, onMessage)
   sink.obeysMaddr = viaMaddr === 'obey'
@@ -140,6 +144,7 @@ function openUdp(
     sendBufferBytes: udp.sendBufferBytes,
     dscp: udp.dscp,
     batch: udp.batch,
+    onUnreachable,
     onFallback: (reason) => logger.info(`UDP without batches (node:dgram): ${reason}`),
     onError: (error) => logger.warn({ err: error }, 'UDP socket error'),
   })
@@ -162,6 +167,7 @@ class OpenListeners implements Listeners {
   readonly internalFacing: Facing
   closers: readonly (() => Promise<void>)[] = []
   onConnectionLost: Listeners['onConnectionLost'] = () => undefined
+  onUnreachable: NonNullable<UdpOptions['onUnreachable']> = () => undefined
 
   constructor(edgeId: string, edgeHash: number, internalFacing: Facing) {
     this.edgeId = edgeId

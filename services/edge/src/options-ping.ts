@@ -29,10 +29,9 @@ export function sendOptionsPing(core: EdgeCore, held: NatBinding, peer: EdgePeer
   const own = new OwnRequest((status, response) => {
     if (held.address !== address || held.port !== port) return // it has registered from elsewhere meanwhile
     if (response !== undefined) held.failures = 0
-    else if (status === 408) onSilence(core, held)
+    else if (status === 408 || status === 503) onSilence(core, held) // 503: ICMP says so
   })
-  const client = core.layer.createClient(branch, METHOD.OPTIONS, request, 0, request.length, peer, own)
-  if (client === undefined) own.end(503)
+  core.layer.createClient(branch, METHOD.OPTIONS, request, 0, request.length, peer, own)
 }
 
 function optionsText({ uri }: NatBinding, { facing }: EdgePeer): string {

@@ -130,7 +130,7 @@ export class PlanRun {
   forkMore(context: ProxyContext): boolean {
     if (this.waits > 0) return true
     if (this.isResumed && context.branches.some(endedByCancel)) return false
-    return this.mayGoOn(context) && this.next(context)
+    return (this.mayGoOn(context) && this.next(context)) || this.endUnreached(context)
   }
 
   /** The step says after which failures it goes on; the parts of one group always do. */
@@ -217,7 +217,18 @@ export class PlanRun {
     this.goOn(context)
   }
 
+  /** [RFC3261-16.9] Of a user's bindings none could be reached: who is not there gets 480, as with a flow that failed; true if so. */
+  private endUnreached(context: ProxyContext): boolean {
+    if (context.bestStatus !== 503 || context.finalSent !== 0 || context.cancelled) return false
+    const isUnreached = (branch: ProxyBranch): boolean =>
+      branch.lost && (this.sentAs(context, branch)?.aor ?? '') !== ''
+    if (!context.branches.every(isUnreached)) return false
+    this.core.proxy.respond(context, 480, '')
+    return true
+  }
+
   private giveUp(context: ProxyContext): void {
+    if (this.endUnreached(context)) return
     if (context.bestStatus !== 0) this.core.proxy.finish(context)
     else this.core.proxy.respond(context, context.cancelled ? 487 : this.lookupStatus, '')
   }

@@ -58,6 +58,7 @@ class Edge implements EdgeService {
       wiring.core.anyEdge.relays.onLost(peer)
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }
+    listeners.onUnreachable = (...error) => wiring.core.unreachables.receive(wiring.core, ...error)
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     if (metrics !== undefined) {
       registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))

@@ -30,6 +30,7 @@ import { type EdgePeer, StreamPeer } from './peers.ts'
 import { sendPushedNotifies } from './reg-event/send-notify.ts'
 import { Reporter } from './reporter.ts'
 import { StatelessWays } from './stateless-ways.ts'
+import { Unreachables } from './unreachable.ts'
 
 export interface EdgeWiring {
   readonly core: EdgeCore
@@ -78,6 +79,7 @@ export function createEdgeCore(
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
     statelessWays: new StatelessWays(config.limits.maxTransactions),
     natPings: new NatPings(config.natPing.intervalMs, environment.random),
+    unreachables: new Unreachables(),
     counts: new EdgeCounts(),
     logger,
     edits: new Edits(),

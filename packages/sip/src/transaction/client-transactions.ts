@@ -3,7 +3,7 @@
 // Invariants: a transaction is in the table from its creation until Terminated; its id is released exactly then;
 // it keeps its request while Timer A or E, an ACK or a CANCEL may need it, then at most the ACK of a failure.
 import { Buffer } from 'node:buffer'
-import { encodeAck, encodeCancel, METHOD, SipMessage, scan } from '../message/index.ts'
+import { encodeAck, encodeCancel, METHOD, METHOD_NAMES, SipMessage, scan } from '../message/index.ts'
 import { ClientTransaction } from './client-transaction.ts'
 import { inviteClient } from './invite-client.ts'
 import { ACTION, ACTION_MASK, type CompiledMachine, EVENT, EVENT_BITS, STATE, TO_SHIFT } from './machine.ts'
@@ -58,6 +58,15 @@ export class ClientTransactions {
     if (msg.method === METHOD.CANCEL) return this.#cancels.get(branch)
     const tx = this.#byKey.get(clientKey(branch, msg.buf, msg.cseqMethodStart, msg.cseqMethodEnd, msg.method))
     return tx !== undefined && tx.method === msg.method ? tx : undefined
+  }
+
+  findByBranch(method: string, branch: string): ClientTransaction | undefined {
+    const tx = this.#byKey.get(branch) ?? this.#byKey.get(`${branch} ${method}`)
+    return tx !== undefined && (tx.method === METHOD.OTHER || METHOD_NAMES[tx.method] === method) ? tx : undefined
+  }
+
+  eachUnanswered(visit: (tx: ClientTransaction) => void): void {
+    for (const tx of this.#byId) if (tx !== undefined && isUnanswered(tx)) visit(tx)
   }
 
   create(
@@ -232,5 +241,9 @@ export class ClientTransactions {
     return this.#out
   }
 }
+
+/** Nothing has been heard of its request. */
+export const isUnanswered = (tx: ClientTransaction): boolean =>
+  tx.state === (tx.isInvite ? STATE.CALLING : STATE.TRYING)
 
 const machineOf = (tx: ClientTransaction): CompiledMachine => (tx.isInvite ? inviteClient : nonInviteClient)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The transaction layer: RFC 3261 §17, RFC 6026, RFC 4320.
 export { ClientTransaction } from './client-transaction.ts'
+export { isUnanswered } from './client-transactions.ts'
 export type { TransactionCounts } from './counts.ts'
 export { INVITE_CLIENT } from './invite-client.ts'
 export { INVITE_SERVER } from './invite-server.ts'

@@ -159,6 +159,16 @@ export class TransactionLayer {
     return this.#clients.find(msg)
   }
 
+  /** The client transaction of a request of which the method and the branch are known; a CANCEL's is not looked for. */
+  findClientByBranch(method: string, branch: string): ClientTransaction | undefined {
+    return this.#clients.findByBranch(method, branch)
+  }
+
+  /** Looks at all of them: for what is rare. */
+  eachUnansweredClient(visit: (tx: ClientTransaction) => void): void {
+    this.#clients.eachUnanswered(visit)
+  }
+
   /** A response for a transaction that `findClient` gave. The ACK of a failure is built and sent here. */
   receiveResponse(tx: ClientTransaction, msg: SipMessage): void {
     this.#clients.receive(tx, msg)
