@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs real Redis servers for tests: one, or a cluster of three masters with a replica each, on free ports of 127.0.0.1, with their files in
 // a temporary folder. Everything waits with a bound, and every server ends with this process.
-// Left out: Sentinel, TLS.
+// With TLS a server listens on a second port; its replication, and a cluster's bus, run over TLS then. ask() stays plain.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,8 +15,16 @@ export interface RedisOptions {
   /** Further settings as lines of redis.conf, 'name value'. */
   readonly config?: readonly string[]
   readonly password?: string
+  readonly tls?: RedisTlsFiles
   /** Of the whole start; 15 s where absent. */
   readonly timeoutMs?: number
+}
+
+/** PEM files; clients need no certificate. */
+export interface RedisTlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string
 }
 
 export interface RedisClusterOptions extends RedisOptions {
@@ -25,9 +33,11 @@ export interface RedisClusterOptions extends RedisOptions {
 }
 
 export interface RunningRedis {
-  /** redis://[:password@]127.0.0.1:port */
+  /** redis://[:password@]127.0.0.1:port, or rediss:// at tlsPort */
   readonly url: string
   readonly port: number
+  /** 0 without TLS. */
+  readonly tlsPort: number
   /** Of the server that runs now. */
   readonly pid: number
   readonly folder: string
@@ -46,7 +56,7 @@ export interface RunningRedis {
 }
 
 export interface RunningRedisCluster {
-  /** redis-cluster://[:password@]host:port,host:port,… */
+  /** redis-cluster://[:password@]host:port,host:port,…, with ?tls=true where it is so */
   readonly url: string
   /** The first three are masters at the start, the i + 3rd is the replica of the ith. */
   readonly nodes: readonly RunningRedis[]
@@ -79,9 +89,9 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     await Promise.all(nodes.map((node) => node.stop()))
     throw error
   }
-  const places = nodes.map((node) => `127.0.0.1:${node.port}`).join(',')
+  const places = nodes.map((node) => `127.0.0.1:${node.tlsPort || node.port}`).join(',')
   return {
-    url: `redis-cluster://${credentials(options.password)}${places}`,
+    url: `redis-cluster://${credentials(options.password)}${places}${options.tls ? '?tls=true' : ''}`,
     nodes,
     waitUntilOk: (timeoutMs = 15_000) => waitUntil('cluster_state:ok', () => isClusterOk(nodes), timeoutMs),
     stop: async () => {
@@ -97,13 +107,15 @@ async function clusterSettings(options: RedisClusterOptions): Promise<string[]> 
     `cluster-node-timeout ${options.nodeTimeoutMs ?? 1_000}`,
     `cluster-port ${await freePort()}`,
     'repl-diskless-sync-delay 0',
+    ...(options.tls ? ['tls-cluster yes'] : []),
   ]
 }
 
 /** Another process may take the port between the choice and the start, so it is tried again with others. */
 async function startFresh(options: RedisOptions, settings: () => Promise<string[]>): Promise<RunningRedis> {
   for (let attempt = 1; ; attempt++) {
-    const server = new RedisServer(options, await freePort(), await settings(), await temporaryFolder())
+    const tlsPort = options.tls ? await freePort() : 0
+    const server = new RedisServer(options, await freePort(), tlsPort, await settings(), await temporaryFolder())
     try {
       await server.start()
       return server
@@ -125,17 +137,20 @@ function credentials(password: string | undefined): string {
 class RedisServer implements RunningRedis {
   readonly url: string
   readonly port: number
+  readonly tlsPort: number
   readonly folder: string
   readonly #options: RedisOptions
   readonly #settings: readonly string[]
   #process: ManagedProcess | undefined
 
-  constructor(options: RedisOptions, port: number, settings: readonly string[], folder: string) {
+  constructor(options: RedisOptions, port: number, tlsPort: number, settings: readonly string[], folder: string) {
     this.#options = options
     this.#settings = settings
     this.port = port
+    this.tlsPort = tlsPort
     this.folder = folder
-    this.url = `redis://${credentials(options.password)}127.0.0.1:${port}`
+    const [scheme, place] = options.tls ? ['rediss', tlsPort] : ['redis', port]
+    this.url = `${scheme}://${credentials(options.password)}127.0.0.1:${place}`
   }
 
   get pid(): number {
@@ -183,7 +198,14 @@ class RedisServer implements RunningRedis {
     const { password, config } = this.#options
     const secrets = password === undefined ? [] : [`requirepass ${password}`, `masterauth ${password}`]
     const own = ['bind 127.0.0.1', `port ${this.port}`, 'save ""', 'appendonly no', `dir ${this.folder}`]
-    return `${[...own, ...secrets, ...this.#settings, ...(config ?? [])].join('\n')}\n`
+    return `${[...own, ...secrets, ...this.#tlsSettings(), ...this.#settings, ...(config ?? [])].join('\n')}\n`
+  }
+
+  #tlsSettings(): string[] {
+    const { tls } = this.#options
+    if (tls === undefined) return []
+    const files = [`tls-cert-file ${tls.certFile}`, `tls-key-file ${tls.keyFile}`, `tls-ca-cert-file ${tls.caFile}`]
+    return [`tls-port ${this.tlsPort}`, ...files, 'tls-auth-clients optional', 'tls-replication yes']
   }
 
   async #isReady(child: ManagedProcess): Promise<boolean> {
@@ -205,7 +227,7 @@ async function formCluster(nodes: readonly RunningRedis[], timeoutMs: number): P
   }
   for (const node of others) {
     const busPort = await node.ask('CONFIG', 'GET', 'cluster-port').then((reply) => reply.split('\n')[1] ?? '')
-    await first?.ask('CLUSTER', 'MEET', '127.0.0.1', String(node.port), busPort)
+    await first?.ask('CLUSTER', 'MEET', '127.0.0.1', String(node.tlsPort || node.port), busPort)
   }
   await waitUntil('every node to know the others', () => knowsAll(nodes), timeoutMs)
   for (const [i, node] of nodes.entries()) {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// What the tests of location on real Redis servers share: certificates, sentinels, stores that are ready, registrations.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLocationService, type LocationService } from '@tandem/location'
+import { location, type Result } from '@tandem/rpc'
+import { createRedisStore, type RedisStoreOptions, type Store } from '@tandem/store'
+import { freePort, redisAvailable, startProcess, waitUntil } from '@tandem/test-kit'
+import { issueCertificate } from '@tandem/transport'
+
+export interface TlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string
+  readonly ca: string
+  remove(): void
+}
+
+/** A certificate for 127.0.0.1 of an authority that nobody knows, as files. */
+export function tlsFiles(): TlsFiles {
+  const folder = mkdtempSync(join(tmpdir(), 'tandem-redis-tls-'))
+  const authority = { commonName: 'Redis CA', ...issueCertificate({ commonName: 'Redis CA', isAuthority: true }) }
+  const server = issueCertificate({ commonName: 'redis', addresses: ['127.0.0.1'], issuer: authority })
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  return {
+    certFile: file('cert.pem', server.cert),
+    keyFile: file('key.pem', server.key),
+    caFile: file('ca.pem', authority.cert),
+    ca: authority.cert,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+export interface Sentinels {
+  /** host:port,host:port */
+  readonly places: string
+  stop(): void
+}
+
+/** `count` sentinels that watch one master; lines are further settings of each. With `isTls` they listen on TLS alone. */
+export async function startSentinels(
+  count: number,
+  master: number,
+  folder: string,
+  lines: readonly string[] = [],
+  isTls = false,
+): Promise<Sentinels> {
+  const server = redisAvailable()
+  if (!server.available) throw new Error(server.reason)
+  const ports: number[] = []
+  const processes = []
+  for (let i = 0; i < count; i++) {
+    const port = await freePort()
+    const file = join(folder, `sentinel-${port}.conf`)
+    const quorum = Math.floor(count / 2) + 1
+    const watch = [`monitor main 127.0.0.1 ${master} ${quorum}`, 'down-after-milliseconds main 500']
+    const own = [
+      ...(isTls ? [`tls-port ${port}`, 'port 0'] : [`port ${port}`]),
+      'bind 127.0.0.1',
+      ...watch.map((line) => `sentinel ${line}`),
+    ]
+    await writeFile(file, `${[...own, ...lines].join('\n')}\n`)
+    processes.push(await startProcess({ command: server.path, args: [file, '--sentinel'], cwd: folder }))
+    ports.push(port)
+  }
+  return {
+    places: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    stop: () => {
+      for (const child of processes) child.signal('SIGKILL')
+    },
+  }
+}
+
+export async function openStore(options: RedisStoreOptions): Promise<Store> {
+  const store = createRedisStore({ timeoutMs: 1_000, ...options })
+  try {
+    await waitUntil('the store', () => store.status.state === 'ready', 10_000)
+  } catch {
+    throw new Error(`the store is ${store.status.state}: ${store.status.detail}`)
+  }
+  return store
+}
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const BOUNDS = { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 }
+
+export function locationOn(store: Store): LocationService {
+  const config = { ...BOUNDS, maxSubscriptions: 3, notifyIntervalMs: 5_000 }
+  return createLocationService({ store: store.location, config, logger: quiet as never })
+}
+
+const context = { msLeft: 2_000, peer: 'edge-0.a' }
+
+export async function register(
+  service: LocationService,
+  user: number,
+  cseq: number,
+): Promise<Result<location.RegisterResponse>> {
+  const request = { aor: aorOf(user), callId: `call-${user}`, cseq, contacts: [{ uri: `sip:${user}@192.0.2.1` }] }
+  return service.handlers.register(location.RegisterRequest.fromPartial(request), context)
+}
+
+export async function locate(service: LocationService, user: number): Promise<Result<location.LocateResponse>> {
+  return service.handlers.locate({ aor: aorOf(user) }, context)
+}
+
+const aorOf = (user: number): string => `sip:user-${user}@example.test`
