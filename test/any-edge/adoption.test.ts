@@ -3,7 +3,7 @@
 // is called once, and the call has one record. One test for each point at which it may die.
 // Not tested here: contacts behind connections, real processes (test/e2e, test/chaos).
 import { startLine } from '@tandem/test-kit'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { World } from './support/world.ts'
 
 let world: World
@@ -279,5 +279,26 @@ test('an edge that dies with a BYE under way: whoever gets the answer reports th
   world.bob.answer(world.bob.last(), 200)
   await world.cluster.settle()
   expect(startLine(world.alice.last())).toBe('SIP/2.0 200 Test')
+  expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+})
+
+test('an edge that dies before the end is on record has not forwarded the 200: the repeated BYE is reported by the next edge', async () => {
+  world = await World.create()
+  await world.call()
+  await world.answer(world.bob, 200)
+  await world.acknowledge()
+  vi.spyOn(world.cluster.edge(0).core.policy, 'call').mockImplementation(() => undefined) // what it says is lost with it
+  await world.inDialog('BYE', 2)
+  world.bob.answer(world.bob.last(), 200)
+  await world.cluster.settle()
+  expect(world.alice.last()).toContain('CSeq: 1 INVITE')
+  expect(world.records()).toEqual({ recordCount: 0, callCount: 1 })
+  world.cluster.kill(0)
+  world.steer(1, world.alice, world.bob)
+  await world.inDialog('BYE', 2)
+  world.bob.answer(world.bob.last(), 200)
+  await world.cluster.settle()
+  expect(startLine(world.alice.last())).toBe('SIP/2.0 200 Test')
+  expect(world.alice.last()).toContain('CSeq: 2 BYE')
   expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
 })

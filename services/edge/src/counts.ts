@@ -74,6 +74,7 @@ export class EdgeCounts {
   refusedBreadth = 0
   decideUnknown = 0
   directoryUnknown = 0
+  endsLate = 0
 }
 
 /** One line of help a count, for /metrics; the type makes it complete. */
@@ -145,4 +146,5 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedBreadth: 'Requests answered with 440.',
   decideUnknown: 'Decisions that policy did not give in time.',
   directoryUnknown: 'Directory entries that location did not make in time.',
+  endsLate: 'Ends of calls that were not on record in time: the response to the BYE went before.',
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Requests inside a dialog: the way by token and Route set, the ACK of a 2xx, and what the end of a call reports.
 // Does not test: the hop to another edge (hops.test.ts).
-import type { policy } from '@tandem/rpc'
-import { afterEach, describe, expect, test } from 'vitest'
+import { type policy, unknown } from '@tandem/rpc'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ALICE, BOB, EdgeBench, type RequestOptions, requestText, responseTo, valuesOf } from './testing.ts'
 
 let bench: EdgeBench
@@ -14,13 +14,13 @@ const BOB_CONTACT = `sip:bob@${BOB}:5070`
 const NAT_VIA = 'Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK-a1;rport'
 
 /** A call from alice to bob that is answered; gives the Route lines of the dialog. */
-const answered = (invite: RequestOptions = {}, port = 5060, uri = BOB_URI): string[] => {
+const answered = (invite: RequestOptions = {}, port = 5060, uri = BOB_URI, callRef = 'ref'): string[] => {
   bench = new EdgeBench()
   bench.udpIn(requestText(invite), ALICE, port)
-  bench.plan([[uri]], {}, 'ref')
+  bench.plan([[uri]], {}, callRef)
   bench.begin()
   bench.udpIn(responseTo(bench.last('INVITE'), 200, 'bob', [`Contact: <${BOB_CONTACT}>`]), BOB)
-  bench.policy.take('report').answer({})
+  if (callRef !== '') bench.policy.take('report').answer({})
   bench.take()
   return valuesOf(bench.last('200'), 'Record-Route').map((value) => `Route: ${value}`)
 }
@@ -84,9 +84,12 @@ describe('the way', () => {
     const [flow] = bench.tcp.connections
     flow?.close()
     bench.udpIn(inDialog(routes, { uri: 'sips:bob@192.0.2.30' }))
-    expect(bench.take()).toEqual([`430 → ${UP}`])
     expect(bench.core.counts.flowFailures).toBe(1)
-    expect(ended()).toMatchObject({ status: 408 })
+    expect(bench.take()).toEqual([])
+    const report = bench.policy.take<policy.ReportRequest>('report')
+    expect(report.request.event).toMatchObject({ value: { status: 408 } })
+    report.answer({})
+    expect(bench.take()).toEqual([`430 → ${UP}`])
   })
 
   test('a token of another call, or of another dialog, is forged: 403 [RFC5626-5.3.1a]', () => {
@@ -211,8 +214,56 @@ describe('the end of a call (STATE.md, "End")', () => {
     bench.udpIn(text)
     bench.udpIn(responseTo(bench.last('BYE'), 200), BOB)
     bench.udpIn(text)
-    expect(ended()).toBeDefined()
-    expect(ended()).toBeUndefined()
+    bench.policy.take('report').answer({})
+    bench.udpIn(text)
+    expect(bench.policy.waiting()).toEqual([])
     expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`, `200 → ${UP}`, `200 → ${UP}`])
+  })
+
+  test.each([200, 481])('its %i goes on once the end is on record, and not before', (status) => {
+    bye(status)
+    bench.udpIn(responseTo(bench.last('BYE'), status), BOB) // repeated: absorbed
+    expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`])
+    expect(bench.core.proxy.inProgress).toBe(1)
+    bench.policy.take('report').answer({})
+    expect(bench.take()).toEqual([`${status} → ${UP}`])
+    expect(bench.core.proxy.inProgress).toBe(0)
+    bench.advance(33_000)
+    expect(bench.core.layer.serverCount + bench.core.layer.clientCount).toBe(0)
+  })
+
+  test('an end that policy will not have holds nothing back', () => {
+    bye(200)
+    bench.policy
+      .take('report')
+      .end({ outcome: 'refused', refusal: { code: 'x', sipStatus: 400, detail: '', retryAfterS: 0 } })
+    expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`, `200 → ${UP}`])
+  })
+
+  test('policy is away: the 200 waits for the deadline, and the report goes on being sent', () => {
+    vi.useFakeTimers()
+    try {
+      bye(200)
+      bench.policy.take('report').end(unknown('timeout'))
+      vi.advanceTimersByTime(bench.core.config.reportDeadlineMs - 1)
+      expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`])
+      vi.advanceTimersByTime(1)
+      expect(bench.take()).toEqual([`200 → ${UP}`])
+      expect(bench.core.counts.endsLate).toBe(1)
+      expect(bench.core.reporter.pending).toBe(1)
+      bench.policy.take('report').answer({})
+      expect(bench.core.reporter.pending).toBe(0)
+      expect(bench.take()).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test('a call that leaves no record waits for nothing', () => {
+    const routes = answered({}, 5060, BOB_URI, '')
+    bench.udpIn(inDialog(routes))
+    bench.udpIn(responseTo(bench.last('BYE'), 200), BOB)
+    expect(bench.policy.waiting()).toEqual([])
+    expect(bench.take()).toEqual([`BYE → udp ${BOB}:5070`, `200 → ${UP}`])
   })
 })

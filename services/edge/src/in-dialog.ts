@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Requests inside a dialog [DESIGN §2.3]: the Route set and its token say all; no owner, no lookup. ACK of a 2xx passes without
-// a transaction, everything else gets one. A BYE of a call on record is reported once its end is certain.
+// a transaction, everything else gets one. A BYE of a call on record is reported once its end is certain, and its final response waits
+// until that is on record: should this edge die before, the BYE comes again, and the edge that gets it reports the end.
 
 import type { policy } from '@tandem/rpc'
 import {
@@ -20,7 +21,7 @@ import {
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
-import { endsCall } from './ended-elsewhere.ts'
+import { endsCall, reportEnd } from './ended-elsewhere.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
 import type { NextHop } from './hops.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
@@ -210,9 +211,8 @@ class InDialogRequest implements ContextUser {
 
   /** There is no way to the peer: for a BYE as good as no answer. */
   unreachable(context: ProxyContext, status: number): void {
-    this.ending?.settle(408)
-    this.ending = undefined
-    this.core.proxy.respond(context, status, '')
+    const respond = (): void => this.core.proxy.respond(context, status, '')
+    if (!this.holds(408, respond)) respond()
   }
 
   /** [RFC3263-4.3] The next endpoint of the same host. */
@@ -228,24 +228,34 @@ class InDialogRequest implements ContextUser {
     // Nothing of a dialog hangs on it.
   }
 
-  holdSuccess(): boolean {
-    return false
+  holdSuccess(context: ProxyContext, _branch: ProxyBranch, msg: SipMessage): boolean {
+    if (this.ending === undefined) return false
+    const kept = msg.clone()
+    return this.holds(msg.status, () => this.core.proxy.release(context, kept))
   }
 
   recurse(): undefined {
     return undefined
   }
 
-  /** [RFC3261-16.9] Nobody was reached, as the network says. */
-  forkMore(context: ProxyContext): boolean {
-    if (!context.branches.every(({ lost }) => lost)) return false
+  /** [RFC3261-16.9] Nobody was reached, as the network says: 480. Else a 481 or a timeout ends the call as well, and waits like a 2xx. */
+  forkMore(context: ProxyContext, status: number): boolean {
+    if (!context.branches.every(({ lost }) => lost)) return this.holds(status, () => this.core.proxy.finish(context))
     this.unreachable(context, 480)
     return true
   }
 
-  onFinal(_context: ProxyContext, status: number): void {
-    this.ending?.settle(status)
+  onFinal(): void {
     this.ending = undefined
+  }
+
+  /** @returns true where `goOn` is called once the end that this status means is on record; a BYE that is refused ends nothing */
+  private holds(status: number, goOn: () => void): boolean {
+    const { ending } = this
+    if (ending === undefined || !endsCall(status)) return false
+    this.ending = undefined
+    reportEnd(this.core, ending.report(status), goOn)
+    return true
   }
 
   onAck(msg: SipMessage): void {
@@ -279,12 +289,9 @@ class Ending {
     this.atMs = core.now()
   }
 
-  /** A BYE that the peer refuses ends nothing (STATE.md, "End"). */
-  settle(status: number): void {
-    if (!endsCall(status)) return
-    const { core } = this
-    const ageMs = Math.round(core.now() - this.atMs)
+  report(status: number): policy.ReportRequest {
+    const ageMs = Math.round(this.core.now() - this.atMs)
     const value = { fromTag: this.fromTag, toTag: this.toTag, by: this.by, status, reason: this.reason }
-    core.reporter.report({ callRef: this.callRef, call: this.call, event: { $case: 'ended', value }, ageMs })
+    return { callRef: this.callRef, call: this.call, event: { $case: 'ended', value }, ageMs }
   }
 }

@@ -29,7 +29,7 @@ import { type ResponseTarget, responseTarget, type TransportName } from '@tandem
 import { handResponse, type StatelessWay } from './any-edge/hand-response.ts'
 import type { RelayOutcome } from './any-edge/relays.ts'
 import type { EdgeCore } from './core.ts'
-import { reportEnd } from './ended-elsewhere.ts'
+import { endElsewhere, reportEnd } from './ended-elsewhere.ts'
 import { answersOwnRequest } from './own-request.ts'
 import { secondVia } from './second-via.ts'
 
@@ -62,8 +62,10 @@ type Finish = (core: EdgeCore, msg: SipMessage) => void
 const dropCopy: Finish = (core) => drop(core)
 const hopOn: Finish = (core, msg) => sendOn(core, msg, true)
 const forwardOn: Finish = (core, msg) => {
-  reportEnd(core, msg)
-  sendOn(core, msg, false)
+  const end = endElsewhere(core, msg)
+  if (end === undefined) return sendOn(core, msg, false)
+  const copy = msg.clone()
+  reportEnd(core, end, () => sendOn(core, copy, false))
 }
 const STATELESS: StatelessWay = { sendOn: forwardOn, drop }
 

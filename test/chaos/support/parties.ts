@@ -12,8 +12,10 @@ const REGISTER = join(import.meta.dirname, '../../e2e/sipp/register-open.xml')
 const RING_MS = [200, 600]
 /** What SIPp waits for a message before it gives the call up. */
 const RECEIVE_MS = 20_000
-/** SIPp takes a busy machine for a fault of its own otherwise. */
-const PATIENT = ['-watchdog_minor_threshold', '60000', '-watchdog_major_threshold', '60000']
+/** SIPp takes a busy machine for a fault of its own otherwise, and holds calls back while many are open. */
+const PATIENT = ['-watchdog_minor_threshold', '60000', '-watchdog_major_threshold', '60000', '-l', '100000']
+/** Callees outlive the last call, however late it comes: they are stopped, this is for the case that nobody does. */
+const CALLEE_MS = 300_000
 
 /** Where SIPp runs. */
 export interface PartyPlace {
@@ -85,7 +87,7 @@ export class Parties {
 
   async #options(more: Partial<SippOptions> & Pick<SippOptions, 'scenario'>): Promise<SippOptions> {
     const { address, prefix, nextPort } = this.#place
-    const timeoutMs = this.#traffic.seconds * 1_000 + 3 * RECEIVE_MS
+    const timeoutMs = this.#traffic.seconds * 1_000 + 5 * RECEIVE_MS
     const localPort = await nextPort()
     return { localAddress: address, localPort, prefix, timeoutMs, trace: 'short', ...more }
   }
@@ -98,7 +100,8 @@ export class Parties {
     const localPort = await this.#place.nextPort()
     // From the port that it is called at, as phones do: what translates addresses on the way sees one flow.
     await this.#register(`callee${callee}`, localPort)
-    const options = { scenario: scenario(name, talkMs, ringMs), calls: 0, args, localPort }
+    const timeoutMs = this.#traffic.seconds * 1_000 + CALLEE_MS
+    const options = { scenario: scenario(name, talkMs, ringMs), calls: 0, args, localPort, timeoutMs }
     this.#callees.push(await startSipp(await this.#options(options)))
   }
 

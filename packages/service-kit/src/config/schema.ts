@@ -422,7 +422,7 @@ const edge = z.strictObject({
     .enum(['refuse', 'stateless'])
     .default('refuse')
     .describe('With a full transaction table: 503, or requests that leave no record pass without a transaction.'),
-  reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer waits to be on record.'),
+  reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer, and the response to a BYE, wait to be on record.'),
   whenReportLate: z
     .enum(['open', 'closed'])
     .default('open')

@@ -188,6 +188,7 @@ export class StatefulProxy implements TransactionUser {
   /** A 2xx that was held back goes upstream now. */
   release(context: ProxyContext, msg: SipMessage): void {
     this.upstream.forward(context, msg)
+    if (!context.isInvite) detach(context)
   }
 
   /** Lets the request go without an answer: another edge owns its transaction. */
@@ -306,7 +307,7 @@ export class StatefulProxy implements TransactionUser {
     const cancels = (step & STEP.CANCEL_OTHERS) !== 0 && context.cancelsOnSuccess
     if (cancels) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
     if ((step & STEP.FORWARD) === 0 || !this.upstream.takesSuccess(context)) return
-    if (context.isInvite && context.user.holdSuccess(context, branch, msg)) return
+    if (context.user.holdSuccess(context, branch, msg)) return
     if (isFirst) context.user.onFinal(context, msg.status)
     this.upstream.forward(context, msg)
     if (!context.isInvite) detach(context)
