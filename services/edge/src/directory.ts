@@ -10,7 +10,7 @@ import type { EdgeCore } from './core.ts'
 import { type EdgePeer, flowOf } from './peers.ts'
 
 /** How long the directory keeps an entry after the final response: Timers H, I, L and M. */
-const DIRECTORY_KEEP_MS = 64_000
+export const DIRECTORY_KEEP_MS = 64_000
 /** The entry's lease while it rings; renewed by every update. */
 const DIRECTORY_LEASE_MS = 240_000
 

@@ -15,13 +15,15 @@ import { encodeSurrender } from './frame.ts'
 import { rebuild } from './rebuild.ts'
 import type { RelayOutcome, Relays } from './relays.ts'
 
-/** Nobody runs or ran it; it has ended, the entry says how; nobody can say. */
+/** Nobody runs or ran it; it has ended, or nobody could go on with it: the entry says which; nobody can say. */
 export type LeftReason = 'none' | 'ended' | 'unknown'
 
 /** A message that belongs to an INVITE transaction elsewhere. */
 export interface HandedMessage {
   /** Its own copy. */
   readonly bytes: Buffer
+  /** A 2xx. */
+  readonly isAnswer?: boolean
   /** Its transaction has it. */
   onTaken?(): void
   /** There is no transaction for it. */
@@ -181,7 +183,8 @@ export class Claims {
     const { core } = this
     core.counts.adoptions += 1
     this.relieve(owner, entry)
-    rebuild(core, entry, owner, claim.resends, (isRunning) => {
+    const isAnswered = (): boolean => claim.waiting.some(({ message }) => message.isAnswer === true)
+    rebuild(core, entry, owner, claim.resends, isAnswered, (isRunning) => {
       if (!isRunning) core.counts.adoptionsFailed += 1
       this.deliver(claim, entry)
     })

@@ -9,6 +9,7 @@ import type { location } from '@tandem/rpc'
 import type { SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import { describeEndedCall, toTag } from '../describe.ts'
+import { DIRECTORY_KEEP_MS } from '../directory.ts'
 import type { LeftReason } from './claims.ts'
 import { messageOf } from './hand-over.ts'
 
@@ -28,7 +29,12 @@ export function handResponse(
 ): void {
   core.counts.relayedResponses += 1
   const bytes = Buffer.from(msg.buf.subarray(msg.start, msg.end))
-  core.anyEdge.claims.hand(key, { bytes, onLeft: (why, entry) => onLeft(core, bytes, why, entry, way) }, owner)
+  const isAnswer = isSuccess(msg.status)
+  core.anyEdge.claims.hand(
+    key,
+    { bytes, isAnswer, onLeft: (why, entry) => onLeft(core, bytes, why, entry, way) },
+    owner,
+  )
 }
 
 function onLeft(
@@ -49,16 +55,37 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status < 300
 }
 
-/** Its owner is gone, and the caller has a final response. */
+/** Its owner is gone, and the caller has a final response, or gets this one: nobody could go on with the call. */
 function afterTheEnd(core: EdgeCore, msg: SipMessage, entry: location.CallEntry, way: StatelessWay): void {
-  if (msg.status >= 300) return acknowledge(core, msg, entry, way)
-  if (!isSuccess(msg.status) || !isSuccess(entry.finalStatus)) return way.drop(core)
-  if (entry.callRef === '') return way.sendOn(core, msg)
-  // A repetition of what is on record, or a leg of its own: the same report either way.
+  const isOpen = entry.finalStatus === 0
+  if (isSuccess(msg.status)) {
+    if (isOpen || isSuccess(entry.finalStatus)) recordAnswer(core, msg, entry, way)
+    else way.drop(core)
+  } else if (!isOpen && msg.status < 200) way.drop(core)
+  else {
+    if (isOpen) way.sendOn(core, msg)
+    if (isOpen && msg.status >= 300) endEntry(core, entry, msg.status)
+    if (msg.status >= 300) acknowledge(core, msg, entry, way)
+  }
+}
+
+/** A repetition of what is on record, or a leg of its own: the same report either way. */
+function recordAnswer(core: EdgeCore, msg: SipMessage, entry: location.CallEntry, way: StatelessWay): void {
+  const pass = (): void => {
+    way.sendOn(core, msg)
+    if (entry.finalStatus === 0) endEntry(core, entry, msg.status)
+  }
+  if (entry.callRef === '') return pass()
   const value = { toTag: toTag(msg), status: msg.status, target: branchOf(entry, msg)?.uri ?? '' }
   const call = describeEndedCall(msg, true, core.edgeId)
   const report = { callRef: entry.callRef, call, event: { $case: 'answered', value } as const, ageMs: 0 }
-  if (!core.reporter.report(report, () => way.sendOn(core, msg))) way.drop(core)
+  if (!core.reporter.report(report, pass)) way.drop(core)
+}
+
+/** As the edge that holds it: whoever gets a message of this call from now on learns how it ended. */
+function endEntry(core: EdgeCore, { transactionKey, owner, epoch }: location.CallEntry, finalStatus: number): void {
+  const end = { transactionKey, owner, epoch, finalStatus, keepMs: DIRECTORY_KEEP_MS }
+  core.location.call('endCall', end, core.config.rpc.timeoutMs, () => undefined) // else its lease ends it
 }
 
 /** [RFC3261-17.1.1.3] Nobody upstream waits for it, and its sender repeats it until he has an ACK. */

@@ -5,7 +5,8 @@
 // on record it is frozen under the transaction's key.
 //
 // Leaves out: what nobody keeps: early dialogs for 199, history, challenges of branches that had failed, and whether the caller has
-// cancelled. Without a plan nothing is rebuilt: the caller gets 503, for the INVITE could not be repeated as it was.
+// cancelled. Without a plan nothing is rebuilt, for the INVITE could not be repeated as it was: the caller gets 503, unless the callee has
+// answered, whose 2xx then goes its way without a transaction.
 
 import type { location, policy, Result } from '@tandem/rpc'
 import { SipMessage as Message, SCAN_ERROR, type SipMessage, scan } from '@tandem/sip'
@@ -35,12 +36,16 @@ export interface Resumption {
 
 const NO_DECISION: policy.DecideResponse = { verdict: undefined, callRef: '', identity: '', account: '' }
 
-/** @param onDone told once whether the transaction runs here now */
+/**
+ * @param isAnswered a 2xx of it waits: then no 503 is sent
+ * @param onDone told once whether the transaction runs here now
+ */
 export function rebuild(
   core: EdgeCore,
   entry: location.CallEntry,
   begunBy: string,
   resends: boolean,
+  isAnswered: () => boolean,
   onDone: (isRunning: boolean) => void,
 ): void {
   const message = new Message()
@@ -51,6 +56,7 @@ export function rebuild(
   const request = describeRequest(message, entry.transactionKey, peer, core.edgeId)
   core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => {
     const decision = decisionOf(entry, result)
+    if (decision.verdict === undefined && isAnswered()) return onDone(false)
     const resume = (candidates: readonly Candidate[]): void =>
       onDone(resumeInitialRequest(core, { entry, message, peer, popRoutes, decision, begunBy, candidates, resends }))
     const step = decision.verdict?.$case === 'plan' ? decision.verdict.value.steps[entry.step] : undefined

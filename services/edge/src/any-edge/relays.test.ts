@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Relays between edges and what becomes of them, one edge at a time: bounds, silence, refusals, what location can't say.
 // Not tested here: whole calls between edges (test/any-edge).
-import { type location, unknown } from '@tandem/rpc'
+import { type location, type policy, unknown } from '@tandem/rpc'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { edgeHashOf } from '../edge-hash.ts'
 import { ALICE, BOB, EdgeBench, edgeOf, messageOf, requestText, responseTo, valuesOf } from '../testing.ts'
@@ -201,6 +201,47 @@ describe('the directory', () => {
     expect(valuesOf(bench.last('503'), 'Retry-After')).toEqual(['2'])
     expect(bench.location.take('endCall').request).toMatchObject({ epoch: 2, finalStatus: 503 })
     expect(bench.core.proxy.inProgress).toBe(0)
+  })
+
+  describe('gives it to this edge, which can not go on with it:', () => {
+    const failed = (status: number): string => {
+      asksDirectory()
+      const answer = responseTo(sentInvite(), status)
+      bench.udpIn(answer, BOB)
+      bench.advance(60)
+      bench.take()
+      bench.location.take('readCall').answer({ entry: entry({ callRef: 'ref' }) })
+      const adopted = entry({ owner: bench.core.edgeId, epoch: 2, callRef: 'ref' })
+      bench.location.take('adoptCall').answer({ adopted: true, entry: adopted })
+      bench.policy.take('decide').end(unknown('timeout'))
+      return answer
+    }
+    const ended = (): location.EndCallRequest => bench.location.take<location.EndCallRequest>('endCall').request
+
+    test('a 2xx is put on record, and goes to the caller, who gets no 503', () => {
+      failed(200)
+      expect(bench.core.counts.adoptionsFailed).toBe(1)
+      const report = bench.policy.take<policy.ReportRequest>('report')
+      expect(report.request).toMatchObject({ callRef: 'ref', event: { $case: 'answered', value: { status: 200 } } })
+      expect(bench.take()).toEqual([`RELAY → ${INTERNAL}`])
+      report.answer({})
+      expect(bench.take()).toEqual([`200 → udp ${ALICE}:5060`])
+      expect(ended()).toMatchObject({ transactionKey: KEY, owner: bench.core.edgeId, epoch: 2, finalStatus: 200 })
+    })
+
+    test('its repetition too, whatever the directory has heard', () => {
+      const answer = failed(200)
+      bench.policy.take('report').answer({})
+      bench.take()
+      for (const finalStatus of [0, 200]) {
+        bench.udpIn(answer, BOB)
+        const held = entry({ owner: bench.core.edgeId, epoch: 2, callRef: 'ref', finalStatus })
+        bench.location.take('readCall').answer({ entry: held })
+        bench.policy.take('report').answer({})
+        expect(bench.take()).toEqual([`200 → udp ${ALICE}:5060`])
+      }
+      expect(bench.core.counts.droppedStrayResponse).toBe(0)
+    })
   })
 
   test('can not be asked about a CANCEL: its sender repeats it', () => {
