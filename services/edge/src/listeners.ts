@@ -2,6 +2,9 @@
 //
 // The sockets of an edge: SIP over UDP, TCP and what stream-listeners.ts has toward the world, SIP over TCP between edges. Each
 // hands its messages to one function, with a way to make the peer they came from.
+//
+// What faces the world is opened apart, and closed apart (public-doors.ts): an edge takes its share of a shared port only while it
+// can do something with it.
 
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { SipMessage } from '@tandem/sip'
@@ -20,6 +23,7 @@ import {
 import { edgeHashOf } from './edge-hash.ts'
 import { Facing } from './facing.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
+import { PublicDoors } from './public-doors.ts'
 import type { PeerSource } from './receive.ts'
 import { type MoreStreams, networkList, openMoreStreams, streamAdmission, streamLimits } from './stream-listeners.ts'
 import { encodeStunResponse, MAX_STUN_RESPONSE_BYTES } from './stun.ts'
@@ -30,6 +34,7 @@ export type OnMessage = (buf: Buffer, start: number, end: number, source: PeerSo
 export interface Listeners {
   readonly edgeId: string
   readonly edgeHash: number
+  /** Once it is open. */
   readonly udp: UdpListener | undefined
   readonly udpFacing: Facing | undefined
   readonly tcp: TcpTransport | undefined
@@ -48,6 +53,14 @@ export interface Listeners {
   close(): Promise<void>
 }
 
+/** As they are opened: first between edges, then toward the world. */
+export interface EdgeListeners extends Listeners {
+  /** What faces the world takes messages from now on. Rejects with a sentence when a port is taken; may be called again then. */
+  openPublic(): Promise<void>
+  /** And no more: a shared port is left to the others. Connections stay. */
+  closePublic(): Promise<void>
+}
+
 /** Time that closing connections get to flush. */
 const CLOSE_GRACE_MS = 500
 
@@ -56,8 +69,11 @@ function newIncarnation(): string {
   return Date.now().toString(36)
 }
 
-/** [RFC3261-18c] [RFC3261-18.2.1c] UDP and TCP at one port, unless the configuration says otherwise. */
-export async function openListeners(config: EdgeConfig, logger: Logger, onMessage: OnMessage): Promise<Listeners> {
+/**
+ * Opens what listens to other edges, and makes ready what faces the world: openPublic() opens that.
+ * [RFC3261-18c] [RFC3261-18.2.1c] UDP and TCP at one port, unless the configuration says otherwise.
+ */
+export async function openListeners(config: EdgeConfig, logger: Logger, onMessage: OnMessage): Promise<EdgeListeners> {
   const edgeId = `${config.id}.${newIncarnation()}`
   const edgeHash = edgeHashOf(edgeId)
   const nextFlowId = createFlowIds()
@@ -84,10 +100,14 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
   try {
     if (config.listeners.udp) {
       const own = facing('udp', config.sipPort, false)
-      const udp = await openUdp(config, logger, place, own, onMessage, (...error) => listeners.onUnreachable(...error))
-      listeners.udp = udp
       listeners.udpFacing = own
-      opened.push(() => udp.close())
+      listeners.doors.add(async () => {
+        const udp = await openUdp(config, logger, place, own, onMessage, (...error) =>
+          listeners.onUnreachable(...error),
+        )
+        listeners.udp = udp
+        return udp
+      })
     }
     if (config.listeners.tcp) {
       const own = facing('tcp', config.sipPort, false)
@@ -95,7 +115,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
       listeners.tcpFacing = own
       const tcp = listeners.tcp
       opened.push(() => tcp.close(CLOSE_GRACE_MS))
-      await tcp.listen({ ...place, port: config.sipPort })
+      listeners.doors.add(() => tcp.listen({ ...place, port: config.sipPort }))
     }
     listeners.moreStreams = await openMoreStreams({
       config,
@@ -105,6 +125,7 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
       facingOf: (transport, port) => facing(transport, port, false),
       sinkOf,
       onOpened: (close) => opened.push(async () => close()),
+      toOpen: (open) => listeners.doors.add(open),
     })
     const internalTcp = new TcpTransport({
       sink: sinkOf(listeners.internalFacing, true),
@@ -155,7 +176,7 @@ function placeOf(config: EdgeConfig, transport: TransportName, port: number, int
   return internal ? { host: config.internalAddress, port } : config.advertised[transport]
 }
 
-class OpenListeners implements Listeners {
+class OpenListeners implements EdgeListeners {
   readonly edgeId: string
   readonly edgeHash: number
   udp: UdpListener | undefined
@@ -165,6 +186,7 @@ class OpenListeners implements Listeners {
   internalTcp: TcpTransport | undefined
   moreStreams: MoreStreams = {}
   readonly internalFacing: Facing
+  readonly doors = new PublicDoors()
   closers: readonly (() => Promise<void>)[] = []
   onConnectionLost: Listeners['onConnectionLost'] = () => undefined
   onUnreachable: NonNullable<UdpOptions['onUnreachable']> = () => undefined
@@ -191,7 +213,16 @@ class OpenListeners implements Listeners {
     return all.filter((stream) => stream !== undefined)
   }
 
+  openPublic(): Promise<void> {
+    return this.doors.open()
+  }
+
+  closePublic(): Promise<void> {
+    return this.doors.close()
+  }
+
   async close(): Promise<void> {
+    await this.doors.close()
     await Promise.all(this.closers.map((close) => close()))
   }
 }

@@ -35,7 +35,7 @@ const push = (revision: bigint, ...edges: location.Edge[]): void =>
 
 describe('the lease', () => {
   test('is taken at start, renewed at a third of its length, given back at the end', async () => {
-    membership.start()
+    void membership.start()
     expect(membership.joined).toBe(false)
     service.take('leaseEdge').answer({ edges: { revision: 1n, edges: [SELF, OTHER] } })
     await turn()
@@ -52,7 +52,7 @@ describe('the lease', () => {
   })
 
   test('that is not taken changes nothing and is tried again: unreachable is not dead [DESIGN-3.9]', async () => {
-    membership.start()
+    void membership.start()
     push(1n, SELF, OTHER)
     service.take('leaseEdge').end(unknown('away'))
     await turn()
@@ -63,7 +63,7 @@ describe('the lease', () => {
   })
 
   test('is taken at once when location comes back', () => {
-    membership.start()
+    void membership.start()
     service.take('leaseEdge').end(unknown('away'))
     service.setReady(false)
     expect(service.waiting()).toEqual([])
@@ -74,7 +74,7 @@ describe('the lease', () => {
 
 describe('the list of edges', () => {
   test('a newer one replaces, an older one is passed over', () => {
-    membership.start()
+    void membership.start()
     push(5n, SELF, OTHER)
     push(4n, SELF)
     expect(membership.find(edgeHashOf(OTHER.id))).toEqual(OTHER)
@@ -84,7 +84,7 @@ describe('the list of edges', () => {
   })
 
   test('of a location that came back may count from the start', () => {
-    membership.start()
+    void membership.start()
     push(5n, SELF)
     service.setReady(true)
     push(1n, SELF, OTHER)
@@ -92,7 +92,7 @@ describe('the list of edges', () => {
   })
 
   test('says which addresses are ours: those of all edges and our own, from the start', () => {
-    membership.start()
+    void membership.start()
     const own = (host: string, port: number): boolean => membership.isOwnAddress(host, port)
     expect([own('198.51.100.9', 5080), own('198.51.100.2', 5060)]).toEqual([true, false])
     push(1n, OTHER, edgeOf('edge-2.a', '[2001:db8::2]'))
@@ -105,7 +105,7 @@ describe('the list of edges', () => {
   })
 
   test('says which places are internal listeners', () => {
-    membership.start()
+    void membership.start()
     push(1n, OTHER)
     expect(membership.isInternalAddress('198.51.100.2', 5150)).toBe(true)
     expect(membership.isInternalAddress('198.51.100.2', 5060)).toBe(false)

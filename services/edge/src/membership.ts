@@ -29,6 +29,7 @@ export class Membership {
   private revision = -1n
   private timer: NodeJS.Timeout | undefined
   private leased = false
+  private onJoined: () => void = () => undefined
   private isFailing = false
 
   constructor(options: MembershipOptions) {
@@ -47,7 +48,11 @@ export class Membership {
     return this.byHash.size
   }
 
-  start(): void {
+  /** Resolves when the cluster knows of this edge. */
+  start(): Promise<void> {
+    const joined = new Promise<void>((resolve) => {
+      this.onJoined = resolve
+    })
     this.refreshAddresses([])
     this.timer = setInterval(() => void this.renew(), Math.ceil(this.options.leaseMs / 3))
     this.options.location.onReadyChange((ready) => {
@@ -56,6 +61,7 @@ export class Membership {
       void this.renew()
     })
     void this.renew()
+    return joined
   }
 
   /** Gives the lease back, so that the others need not wait for its end. */
@@ -73,6 +79,7 @@ export class Membership {
       if (!this.leased) logger.info({ edge: self().id }, 'edge joined the cluster')
       if (this.isFailing && this.leased) logger.info({ edge: self().id }, 'location takes the lease of this edge again')
       this.leased = true
+      this.onJoined()
       this.isFailing = false
       this.counts.leases += 1
       if (result.value.edges !== undefined) this.adopt(result.value.edges)

@@ -2,9 +2,14 @@
 //
 // One edge: listeners, transaction layer, proxy core and the services behind it, wired together; start, drain, stop.
 // What it does with messages is in receive.ts and behind.
+//
+// The order of the start: warm up, listen to other edges, join the cluster, open what faces the world. Where edges share one address, the
+// kernel gives an edge its share of all messages from the moment that its port is open; so it is opened when the others know this edge, and
+// it can work. The order of the stop is the other way round: the port is left first, then the cluster, whose edges take over what is left.
+// Race: an edge that can't join (location away) is up, not ready, and opens its ports once it has joined.
 
 import { endBindings } from './flow-end.ts'
-import { type Listeners, openListeners } from './listeners.ts'
+import { type EdgeListeners, openListeners } from './listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
 import type { EdgeServiceOptions } from './options.ts'
 import { Receiver } from './receive.ts'
@@ -12,7 +17,7 @@ import { warmUp } from './warm-up.ts'
 import { createEdgeCore, type EdgeWiring } from './wiring.ts'
 
 export interface EdgeService {
-  /** Opens the listeners and joins the cluster. Rejects with a sentence when a port is taken. */
+  /** Joins the cluster and opens the listeners. Rejects with a sentence when a port is taken. */
   start(): Promise<void>
   /** Takes no new calls and waits for those in set-up, at most the configured time. */
   drain(): Promise<void>
@@ -26,16 +31,22 @@ export interface EdgeService {
 /** Resolution of all protocol timers. */
 const TICK_MS = 10
 const DRAIN_POLL_MS = 50
+/** How long a start waits for the cluster; after that it goes on in the background. */
+const JOIN_MS = 5_000
+/** Between attempts to open a port in the background. */
+const REOPEN_MS = 1_000
 /** Copies of messages come from pooled stores; Node's 8 KiB hold a dozen only. */
 const BUFFER_POOL_BYTES = 256 * 1024
 
 class Edge implements EdgeService {
   private readonly options: EdgeServiceOptions
   private wiring: EdgeWiring | undefined
-  private listeners: Listeners | undefined
+  private listeners: EdgeListeners | undefined
   private receiver: Receiver | undefined
   private ticker: NodeJS.Timeout | undefined
+  private opener: NodeJS.Timeout | undefined
   private draining = false
+  private isPublic = false
 
   constructor(options: EdgeServiceOptions) {
     this.options = options
@@ -44,6 +55,7 @@ class Edge implements EdgeService {
   async start(): Promise<void> {
     Buffer.poolSize = Math.max(Buffer.poolSize, BUFFER_POOL_BYTES)
     const { config, logger, metrics } = this.options
+    await warmUp(config, config.warmUpCalls, logger)
     const listeners = await openListeners(config, logger, (buf, start, end, source) => {
       this.receiver?.receive(buf, start, end, source)
     })
@@ -63,14 +75,38 @@ class Edge implements EdgeService {
     if (metrics !== undefined) {
       registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))
     }
-    await warmUp(config, config.warmUpCalls, logger)
-    wiring.core.membership.start()
+    const opened = wiring.core.membership.start().then(() => this.openPublic())
+    opened.catch(() => undefined) // told below, or by openLater
+    const isInTime = await settledWithin(opened, JOIN_MS)
+    if (!isInTime) return void opened.catch((error: Error) => this.openLater(error))
+    await opened.catch(async (error: unknown) => {
+      await this.stop()
+      throw error
+    })
+  }
+
+  private async openPublic(): Promise<void> {
+    if (this.draining) return
+    await this.listeners?.openPublic()
+    this.wiring?.useUdp()
+    this.isPublic = true
+  }
+
+  /** Nobody waits for the start any more: said once, and tried until it works. */
+  private openLater(error: Error): void {
+    this.options.logger.error(`${error.message} Trying again.`)
+    this.opener = setInterval(() => {
+      this.openPublic().then(
+        () => clearInterval(this.opener),
+        () => undefined,
+      )
+    }, REOPEN_MS)
   }
 
   ready(): boolean {
     const { location, policy } = this.options
     const joined = this.wiring?.core.membership.joined ?? false
-    return joined && !this.draining && location.ready && policy.ready
+    return joined && this.isPublic && !this.draining && location.ready && policy.ready
   }
 
   addresses(): readonly string[] {
@@ -92,6 +128,8 @@ class Edge implements EdgeService {
   async stop(): Promise<void> {
     this.draining = true
     const wiring = this.wiring
+    clearInterval(this.opener)
+    await this.listeners?.closePublic()
     if (wiring !== undefined) {
       await wiring.core.membership.leave()
       const left = await wiring.core.reporter.drain(this.options.config.drainMs)
@@ -115,6 +153,19 @@ class Edge implements EdgeService {
       this.options.logger.error({ err: error }, 'bug: exception while a timer fired')
     }
   }
+}
+
+/** Whether it has been kept or broken by then. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  const settled = promise.then(
+    () => true,
+    () => true,
+  )
+  return Promise.race([settled, late]).finally(() => clearTimeout(timer))
 }
 
 function sleep(ms: number): Promise<void> {

@@ -17,6 +17,7 @@ import {
   WsTransport,
 } from '@tandem/transport'
 import type { Facing } from './facing.ts'
+import type { Door } from './public-doors.ts'
 
 export interface OpenStream<T extends StreamTransport> {
   readonly transport: T
@@ -42,6 +43,8 @@ export interface StreamOpening {
   sinkOf(facing: Facing): StreamSink
   /** Told of everything that is open, at once, so that a failure later closes it. */
   onOpened(close: () => Promise<void> | void): void
+  /** Takes what opens a port, which is done last. */
+  toOpen(open: () => Promise<Door>): void
 }
 
 const CLOSE_GRACE_MS = 500
@@ -151,7 +154,11 @@ async function openWs(
   return { transport, facing }
 }
 
-async function listen({ place, onOpened }: StreamOpening, transport: StreamTransport, port: number): Promise<void> {
+async function listen(
+  { place, onOpened, toOpen }: StreamOpening,
+  transport: StreamTransport,
+  port: number,
+): Promise<void> {
   onOpened(() => transport.close(CLOSE_GRACE_MS))
-  await transport.listen({ ...place, port })
+  toOpen(() => transport.listen({ ...place, port }))
 }

@@ -45,6 +45,7 @@ describe('listeners', () => {
     const logger = createLogger({ level: 'silent', service: 'test' })
     const listeners = await openListeners(config, logger, () => undefined)
     try {
+      await listeners.openPublic()
       expect(listeners.udp?.port).toBe(config.sipPort)
       expect(listeners.facings().map(({ name }) => name)).toEqual([
         `udp:${config.advertisedAddress}:${config.sipPort}`,

@@ -16,10 +16,17 @@ import {
   type VerifiedToken,
   verifyTokenIn,
 } from '@tandem/sip'
-import { createNodeResolver, type DnsResolver, ServerLocator, type TransportName } from '@tandem/transport'
+import {
+  createNodeResolver,
+  type DnsResolver,
+  ServerLocator,
+  type TransportName,
+  type UdpListener,
+} from '@tandem/transport'
 import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
+import type { Facing } from './facing.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { Membership } from './membership.ts'
@@ -36,6 +43,8 @@ export interface EdgeWiring {
   readonly core: EdgeCore
   /** From now on the lease says that this edge drains. */
   setDraining(): void
+  /** The UDP listener is open, which is later than the rest. */
+  useUdp(): void
 }
 
 /** What an edge takes from the world besides its sockets; replaced where a test plays the world. */
@@ -62,7 +71,13 @@ export function createEdgeCore(
   const self = selfOf(options, listeners)
   const membership = membershipOf(options, listeners, self)
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
-  const hops = createHops(listeners, membership, ring, environment, options)
+  const udpWays: UdpWays = new Map()
+  const useUdp = (): void => {
+    const { udp, udpFacing } = listeners
+    if (udp !== undefined && udpFacing !== undefined) udpWays.set(udp.family, { listener: udp, facing: udpFacing })
+  }
+  useUdp()
+  const hops = createHops(listeners, udpWays, membership, ring, environment, options)
   const { layer, proxy } = createProxy(config, out, hops)
   const parts: Omit<EdgeCore, 'anyEdge'> = {
     config,
@@ -95,6 +110,7 @@ export function createEdgeCore(
     setDraining: () => {
       self.draining = true
     },
+    useUdp,
   }
 }
 
@@ -154,24 +170,24 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer, hops: Ho
   return { layer, proxy }
 }
 
+type UdpWays = Map<4 | 6, { readonly listener: UdpListener; readonly facing: Facing }>
+
 function createHops(
   listeners: Listeners,
+  udpWays: UdpWays,
   membership: Membership,
   ring: EdgeCore['ring'],
   environment: EdgeEnvironment,
   { config: { bindAddress, tls }, logger }: EdgeServiceOptions,
 ): Hops {
-  const { udp, udpFacing, tcp } = listeners
+  const { udpFacing: udp, tcp } = listeners
   const transports: TransportName[] = [
     ...(udp === undefined ? [] : (['udp'] as const)),
     ...(tcp === undefined ? [] : (['tcp'] as const)),
     ...(listeners.moreStreams?.tls === undefined ? [] : (['tls'] as const)),
   ]
   return new Hops({
-    udp:
-      udp === undefined || udpFacing === undefined
-        ? new Map()
-        : new Map([[udp.family, { listener: udp, facing: udpFacing }]]),
+    udp: udpWays,
     tcp,
     tcpFacing: listeners.tcpFacing,
     internalTcp: listeners.internalTcp,
