@@ -144,7 +144,9 @@ export const HEADER_NAMES: readonly string[] = (Object.keys(HEADER) as (keyof ty
   .sort((a, b) => HEADER[a] - HEADER[b])
   .map((key) => NAMES[key][0])
 
-const LOWER_BYTES: readonly Uint8Array[] = HEADER_NAMES.map((name) => Uint8Array.from(Buffer.from(name.toLowerCase())))
+/** All names in lower case behind one another, so that few cache lines hold them; name `id` is at LOWER_AT[id], to LOWER_AT[id + 1]. */
+const LOWER_BYTES = Uint8Array.from(Buffer.from(HEADER_NAMES.join('').toLowerCase()))
+const LOWER_AT = new Uint16Array(HEADER_NAMES.length + 1)
 const COMPACT = new Uint8Array(32)
 const SLOTS = 1024
 /** First candidate id of a slot; NEXT chains the few that collide. */
@@ -155,13 +157,14 @@ function slotOf(first: number, last: number, length: number): number {
   return (((first & 31) << 5) ^ (last & 31) ^ (length << 3)) & (SLOTS - 1)
 }
 
+for (const [id, name] of HEADER_NAMES.entries()) LOWER_AT[id + 1] = (LOWER_AT[id] as number) + name.length
 for (const key of Object.keys(HEADER) as (keyof typeof HEADER)[]) {
   const id = HEADER[key]
   if (id === HEADER.OTHER) continue
   const compact = NAMES[key][1]
   if (compact !== undefined) COMPACT[compact.charCodeAt(0) & 31] = id
-  const bytes = LOWER_BYTES[id] as Uint8Array
-  const slot = slotOf(bytes[0] as number, bytes[bytes.length - 1] as number, bytes.length)
+  const name = (HEADER_NAMES[id] as string).toLowerCase()
+  const slot = slotOf(name.charCodeAt(0), name.charCodeAt(name.length - 1), name.length)
   NEXT[id] = FIRST[slot] as number
   FIRST[slot] = id
 }
@@ -172,13 +175,14 @@ export function headerIdOf(buf: Uint8Array, start: number, end: number): number 
   const first = buf[start] as number
   if (length === 1) return first >= 0x40 ? (COMPACT[first & 31] as number) : HEADER.OTHER
   let id = FIRST[slotOf(first, buf[end - 1] as number, length)] as number
-  while (id !== 0 && !sameName(LOWER_BYTES[id] as Uint8Array, buf, start, length)) id = NEXT[id] as number
+  while (id !== 0 && !sameName(id, buf, start, length)) id = NEXT[id] as number
   return id
 }
 
 /** Folding by `| 0x20` is exact here: among token characters only letters fold onto letters, and only '-' onto '-'. */
-function sameName(name: Uint8Array, buf: Uint8Array, start: number, length: number): boolean {
-  if (name.length !== length) return false
-  for (let k = 0; k < length; k++) if (((buf[start + k] as number) | 0x20) !== name[k]) return false
+function sameName(id: number, buf: Uint8Array, start: number, length: number): boolean {
+  const at = LOWER_AT[id] as number
+  if ((LOWER_AT[id + 1] as number) - at !== length) return false
+  for (let k = 0; k < length; k++) if (((buf[start + k] as number) | 0x20) !== LOWER_BYTES[at + k]) return false
   return true
 }
