@@ -16,7 +16,7 @@ import {
 import type { EdgeCore } from './core.ts'
 import { addedHeaderBytes, type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
-import { type EdgePeer, StreamPeer } from './peers.ts'
+import { type EdgePeer, isFramed, StreamPeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
 import { formsDialog, recordRouteOf } from './record-route.ts'
 
@@ -188,7 +188,7 @@ function editBranch(
     maxBreadth: branch.breadth,
     sourceAddress: upstream.address,
     sourcePort: upstream.port,
-    stream: hop.peer.reliable,
+    stream: isFramed(hop.peer),
   })
   if (headerEdits.length > 0) removeHeaders(core.edits, request, headerEdits)
   const { history } = context

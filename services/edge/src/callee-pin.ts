@@ -20,7 +20,6 @@ import {
   SipMessage,
   scan,
   type TokenSide,
-  TRANSPORT,
   UriView,
   ValueCursor,
 } from '@tandem/sip'
@@ -41,9 +40,7 @@ export function pinCallee(core: EdgeCore, msg: SipMessage, peer: EdgePeer): SipM
   if (!beginsDialog(msg) || !(peer instanceof UdpPeer) || isContactAt(msg, peer.address)) return undefined
   const host = contactHost(msg)
   if (host === undefined || !isContactElsewhere(host, peer.address)) return undefined
-  if (!editTokens(core, msg, { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.port })) {
-    return undefined
-  }
+  if (!editTokens(core, msg, core.hops.nat.sideOf(peer.address, peer.port))) return undefined
   core.counts.calleesPinned += 1
   const buf = Buffer.allocUnsafe(edits.size())
   return scan(rewritten, buf, 0, edits.encodeInto(buf, 0)) === SCAN_ERROR.NONE ? rewritten : undefined

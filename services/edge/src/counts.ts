@@ -63,6 +63,7 @@ export class EdgeCounts {
   calleesPinned = 0
   natPings = 0
   natPingsUnanswered = 0
+  natEdgesGone = 0
   natBindingsRefused = 0
   natBindingsRemoved = 0
   answersLate = 0
@@ -135,6 +136,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   calleesPinned: 'Responses whose Contact a NAT hides: later requests go where the first one went.',
   natPings: 'Keep-alives sent to bindings behind a NAT.',
   natPingsUnanswered: 'OPTIONS to bindings behind a NAT that nobody answered.',
+  natEdgesGone: 'Look-ups of contacts behind a NAT that let in only an edge that is gone.',
   natBindingsRefused: 'Bindings behind a NAT that are not kept open because the table of them is full.',
   natBindingsRemoved: 'Bindings behind a NAT removed because they answered no OPTIONS.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',

@@ -166,7 +166,17 @@ describe('the hop of a token side', () => {
 describe('how requests come back to a caller', () => {
   test.each([
     ['over UDP from where it says', ALICE, { kind: 'none' }],
-    ['over UDP through a NAT', '10.0.0.1', { kind: 'address', transport: TRANSPORT.UDP, address: ALICE, port: 5060 }],
+    [
+      'over UDP through a NAT, with the listener that it knows',
+      '10.0.0.1',
+      {
+        kind: 'address',
+        transport: TRANSPORT.UDP,
+        address: ALICE,
+        port: 5060,
+        listenerHash: edgeHashOf('udp:198.51.100.1:5060'),
+      },
+    ],
   ])('%s', (_name, host, expected) => {
     const bench = edge()
     const via = `Via: SIP/2.0/UDP ${host};branch=z9hG4bK-1;rport`

@@ -7,7 +7,7 @@
 // names an address of some private network that is not the one we saw (nat.ts).
 
 import type { location } from '@tandem/rpc'
-import { encodeToken, type KeyRing, NO_SIDE, type SipMessage, type TokenSide, TRANSPORT } from '@tandem/sip'
+import { type KeyRing, NO_SIDE, type SipMessage, type TokenSide } from '@tandem/sip'
 import {
   defaultPort,
   type Endpoint,
@@ -20,15 +20,16 @@ import {
   type TransportName,
   type UdpListener,
 } from '@tandem/transport'
-import { fromTag } from './describe.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import { EdgeStreams } from './edge-streams.ts'
-import { Facing } from './facing.ts'
+import type { Facing } from './facing.ts'
 import { EndpointHop, LostPeer, type NextHop, NO_HOPS, PathHop, Rest, ShiftedHop, StrictHop } from './hop-kinds.ts'
 import type { Membership } from './membership.ts'
 import { isMulticast } from './multicast.ts'
 import { isBehindNat } from './nat.ts'
+import { internalRoute, NatHops } from './nat-hops.ts'
 import { isBehindNatInDialog } from './nat-in-dialog.ts'
+import { OtherFacings } from './other-facings.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
 import { requestUriOf } from './request-uri-of.ts'
@@ -70,9 +71,6 @@ export function tooLargeFor(hop: NextHop, sizeBytes: number): boolean {
   return sizeBytes > MAX_UDP_PAYLOAD_BYTES && !hop.peer.reliable
 }
 
-/** Facings of other edges kept at once; beyond it all are made anew. */
-const MAX_FACINGS = 1024
-
 /** URIs kept at once. */
 const MAX_PLACES = 20_000
 
@@ -84,15 +82,24 @@ interface Place {
 
 export class Hops {
   private readonly options: HopsOptions
-  private readonly facings = new Map<string, Facing>()
+  private readonly facings: OtherFacings
   private readonly places = new Map<string, Place>()
   private readonly streamless = new Streamless()
   readonly streams: EdgeStreams
+  /** Ways to contacts that a NAT hides. */
+  readonly nat: NatHops
   private readonly retry: ResponseRetry
 
   constructor(options: HopsOptions) {
     this.options = options
+    this.facings = new OtherFacings(options.namesTls === true)
     this.streams = new EdgeStreams(options.tcp, options.tcpFacing, options.moreStreams)
+    this.nat = new NatHops({
+      ...options,
+      ownUdp: [...options.udp.values()][0]?.facing.name ?? '',
+      facings: this.facings,
+      direct: (address, port, uri) => this.toEndpoint({ transport: 'udp', address, port }, uri, true),
+    })
     this.retry = new ResponseRetry(this, options.locator, options.onBug)
   }
 
@@ -153,7 +160,7 @@ export class Hops {
     const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
     if (flow?.transport === 'udp' && mayCarry('udp', uri) && isNatted(flow, place.target.host)) {
-      return onHop(this.toEndpoint({ transport: 'udp', address: flow.address, port: flow.port }, uri, true))
+      return onHop(this.nat.toBound(flow, uri, request))
     }
     this.toPlace(place, uri, onHop, share)
   }
@@ -189,9 +196,7 @@ export class Hops {
 
   /** The hop that a side of a token names; undefined when it names none, or its flow is gone. */
   toSide(side: TokenSide, request: SipMessage): NextHop | undefined {
-    if (side.kind === 'address') {
-      return this.toEndpoint({ transport: 'udp', address: side.address, port: side.port }, '', true)
-    }
+    if (side.kind === 'address') return this.nat.toPinned(side, request)
     if (side.kind !== 'flow') return undefined
     if (side.edgeHash === this.options.edgeHash) return this.toOwnFlow(side.flowId, '')
     const edge = this.options.membership.find(side.edgeHash)
@@ -202,6 +207,7 @@ export class Hops {
   toStored(flow: location.Flow | undefined, uri: string, request: SipMessage): NextHop | undefined {
     if (flow === undefined) return undefined
     if (flow.edgeId !== '') return this.toFlow(flow, '', uri, request)
+    if (flow.natEdge !== undefined) return this.nat.toBound(flow, uri, request)
     const { transport, address, port } = flow
     return this.toEndpoint({ transport: transport as TransportName, address, port }, uri, false)
   }
@@ -245,7 +251,7 @@ export class Hops {
   sideOf(peer: EdgePeer, request: SipMessage): TokenSide {
     if (peer instanceof StreamPeer) return { kind: 'flow', edgeHash: this.options.edgeHash, flowId: peer.connection.id }
     if (!(peer instanceof UdpPeer) || !isBehindNatInDialog(request, peer)) return NO_SIDE
-    return { kind: 'address', transport: TRANSPORT.UDP, address: peer.address, port: peer.sourcePort }
+    return this.nat.sideOf(peer.address, peer.sourcePort)
   }
 
   /** @param first where it goes when the flow is gone, '' for nowhere */
@@ -280,19 +286,16 @@ export class Hops {
     request: SipMessage,
     flowOnly = false,
   ): NextHop | undefined {
-    const { internalTcp, internalFacing, ring } = this.options
+    const { internalTcp, internalFacing } = this.options
     const connection = internalTcp?.connect(edge.internalAddress, edge.internalPort)
     if (connection === undefined) return undefined
-    const host = edge.internalAddress.includes(':') ? `[${edge.internalAddress}]` : edge.internalAddress
     const side: TokenSide = { kind: 'flow', edgeHash: edgeHashOf(edge.id), flowId }
-    const callId = request.text(request.callIdStart, request.callIdEnd)
-    const token = encodeToken({ callRef: '', caller: NO_SIDE, callee: side }, ring, callId, fromTag(request))
-    const route = `Route: <sip:${token}@${host}:${edge.internalPort};transport=tcp;lr${flowOnly ? ';ob' : ''}>\r\n`
+    const route = internalRoute(this.options.ring, edge, side, request, flowOnly)
     const peer = streamPeer(connection, internalFacing)
     return {
       peer,
       uri,
-      facing: this.facingOf(edge, transport) ?? internalFacing,
+      facing: this.facings.of(edge, transport) ?? internalFacing,
       route,
       side,
       flow: { transport, address: peer.address, port: peer.port, edgeId: edge.id, flowId },
@@ -343,7 +346,7 @@ export class Hops {
   /** @param pinned in-dialog requests go to this very address, whatever the Contact says */
   private toEndpoint(endpoint: Endpoint, uri: string, pinned: boolean, rest?: Rest): NextHop | undefined {
     const { address, port, transport } = endpoint
-    const side: TokenSide = pinned ? { kind: 'address', transport: TRANSPORT.UDP, address, port } : NO_SIDE
+    const side = pinned ? this.nat.sideOf(address, port) : NO_SIDE
     if (transport === 'udp') {
       const via = this.options.udp.get(address.includes(':') ? 6 : 4)
       return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0, rest)
@@ -362,26 +365,6 @@ export class Hops {
       flowId,
     }
     return new EndpointHop(peer, uri, side ?? { kind: 'flow', edgeHash, flowId }, flow, rest)
-  }
-
-  /** What another edge shows to the far side of its flows of this transport. */
-  private facingOf(edge: location.Edge, transport: string): Facing | undefined {
-    const name = edge.listeners.find((listener) => listener.startsWith(`${transport}:`))
-    if (name === undefined) return undefined
-    const known = this.facings.get(name)
-    if (known !== undefined) return known
-    const colon = name.lastIndexOf(':')
-    const host = name.slice(transport.length + 1, colon).replace(/^\[|\]$/g, '')
-    const place = { transport: transport as TransportName, host, port: Number(name.slice(colon + 1)) }
-    const facing = new Facing({
-      ...place,
-      edgeHash: edgeHashOf(edge.id),
-      internal: false,
-      namesTls: this.options.namesTls === true,
-    })
-    if (this.facings.size >= MAX_FACINGS) this.facings.clear()
-    this.facings.set(name, facing)
-    return facing
   }
 }
 

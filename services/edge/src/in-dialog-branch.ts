@@ -20,7 +20,7 @@ import { fromTag, toTag } from './describe.ts'
 import { withEnd } from './ended-elsewhere.ts'
 import { dialogFacts, editBranchHeaders } from './header-work.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
-import { type EdgePeer, StreamPeer } from './peers.ts'
+import { type EdgePeer, isFramed, StreamPeer } from './peers.ts'
 import { recordRouteLines } from './record-route.ts'
 
 /** What all attempts at one request share. */
@@ -75,7 +75,7 @@ function editInDialog(core: EdgeCore, request: SipMessage, hop: NextHop, way: In
     maxBreadth: Math.max(1, readMaxBreadth(request)),
     sourceAddress: way.source.address,
     sourcePort: way.source.port,
-    stream: hop.peer.reliable,
+    stream: isFramed(hop.peer),
   })
   editBranchHeaders(core, request, dialogFacts(way.token))
   return core.edits

@@ -25,7 +25,7 @@ import { endsCall, reportEnd } from './ended-elsewhere.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
 import type { NextHop } from './hops.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, isFramed } from './peers.ts'
 import { refuseStateless, retryAfter } from './replies.ts'
 import { forwardInDialogStateless, mayPassStateless, shareOf } from './stateless.ts'
 
@@ -138,7 +138,7 @@ function editAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, 
     maxBreadth: Math.max(1, readMaxBreadth(msg)),
     sourceAddress: peer.address,
     sourcePort: peer.port,
-    stream: hop.peer.reliable,
+    stream: isFramed(hop.peer),
   })
 }
 

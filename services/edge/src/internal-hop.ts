@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The hop between edges [DESIGN §4, "Flows"]: another edge sends a request here because this one holds the flow to the contact.
+// The hop between edges [DESIGN §4, "Flows"]: another edge sends a request here because this one holds the flow to the contact, or
+// because the NAT before a contact over UDP lets in this edge's address only.
 // No Decide, no Record-Route, no loop check, no transaction: the request goes down the flow, and the responses find their way
 // by their Vias (RFC 3261 section 16.11). The token in the Route names the flow and proves that an edge of ours wrote it.
 
@@ -11,6 +12,7 @@ import {
   headerValue,
   RouteView,
   type SipMessage,
+  type TokenSide,
   type VerifiedToken,
 } from '@tandem/sip'
 import { branchId } from './branches.ts'
@@ -29,6 +31,7 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
     core.counts.refusedMaxForwards += 1
     return refuseStateless(core, msg, peer, 483, '') // [RFC3261-16.3.3]
   }
+  if (side?.kind === 'address') return receiveForNat(core, msg, peer, side)
   if (side?.kind !== 'flow') {
     core.counts.refusedForgedToken += 1
     return refuseStateless(core, msg, peer, 403, '')
@@ -38,6 +41,15 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
   if (hop?.peer.reliable) return sendDown(core, msg, peer, hop, popRoutes)
   core.counts.flowFailures += 1
   refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+}
+
+/** Nothing of it is kept: the edge that sent it here repeats it over UDP's own timers. */
+function receiveForNat(core: EdgeCore, msg: SipMessage, peer: EdgePeer, side: TokenSide & { kind: 'address' }): void {
+  const popRoutes = view.popCount
+  const hop = side.listenerHash === core.hops.nat.udpHash ? core.hops.toSide(side, msg) : undefined
+  if (hop !== undefined) return sendDown(core, msg, peer, hop, popRoutes)
+  core.counts.flowFailures += 1
+  refuseStateless(core, msg, peer, 430, '')
 }
 
 /** [RFC5626-7e] A phone with flows is not looked for where it had one; the sender has seen `reg-id` and says `ob` in its Route. */

@@ -24,6 +24,10 @@ export class Membership {
   onGone: (edgeId: string) => void = () => undefined
   private readonly options: MembershipOptions
   private byHash = new Map<number, location.Edge>()
+  /** By the hash of what they listen at over UDP; one of them where several share an address. */
+  private byUdp = new Map<number, location.Edge>()
+  /** What edges that are gone listened at over UDP. */
+  private readonly goneUdp = new Map<string, string>()
   private ownAddresses = new Set<string>()
   private readonly internalAddresses = new Set<string>()
   private revision = -1n
@@ -98,6 +102,28 @@ export class Membership {
     return this.byHash.get(edgeHash)
   }
 
+  /** A living edge that listens there over UDP: `udp:192.0.2.1:5060`, as its hash. */
+  findByUdp(listenerHash: number): location.Edge | undefined {
+    return this.byUdp.get(listenerHash)
+  }
+
+  /** The living edge with this id, or the one that was started in its place. */
+  findSame(edgeId: string): location.Edge | undefined {
+    const same = this.byHash.get(edgeHashOf(edgeId))
+    if (same !== undefined) return same
+    const name = edgeId.slice(0, edgeId.lastIndexOf('.'))
+    for (const edge of this.byHash.values()) if (edge.name === name) return edge
+    return undefined
+  }
+
+  /** Whether an edge that is gone had another UDP address than this one, as far as anybody remembers. */
+  wasElsewhere(edgeId: string, ownUdp: string): boolean {
+    const udp = this.goneUdp.get(edgeId)
+    if (udp !== undefined) return udp !== ownUdp
+    for (const edge of this.byHash.values()) if (udpOf(edge) !== ownUdp) return true
+    return false
+  }
+
   edges(): Iterable<location.Edge> {
     return this.byHash.values()
   }
@@ -121,8 +147,18 @@ export class Membership {
     this.counts.edgeLists += 1
     const before = this.byHash
     this.byHash = new Map(list.edges.map((edge) => [edgeHashOf(edge.id), edge]))
+    this.byUdp = new Map(list.edges.map((edge) => [edgeHashOf(udpOf(edge)), edge]))
     this.refreshAddresses(list.edges)
-    for (const [hash, { id }] of before) if (!this.byHash.has(hash)) this.onGone(id)
+    for (const [hash, edge] of before) {
+      if (this.byHash.has(hash)) continue
+      this.remember(edge)
+      this.onGone(edge.id)
+    }
+  }
+
+  private remember(edge: location.Edge): void {
+    if (this.goneUdp.size >= MAX_GONE) this.goneUdp.clear()
+    this.goneUdp.set(edge.id, udpOf(edge))
   }
 
   private refreshAddresses(edges: readonly location.Edge[]): void {
@@ -135,6 +171,14 @@ export class Membership {
     }
     this.ownAddresses = own
   }
+}
+
+/** Edges that are gone and still known, at most. */
+const MAX_GONE = 1024
+
+/** '' where it has no UDP. */
+export function udpOf({ listeners }: location.Edge): string {
+  return listeners.find((listener) => listener.startsWith('udp:')) ?? ''
 }
 
 const NOT_CANONICAL = /[A-Z[]/

@@ -43,11 +43,11 @@ export class UdpPeer implements EdgePeer {
 }
 
 export class StreamPeer implements EdgePeer {
-  readonly reliable = true
+  readonly reliable: boolean = true
   readonly connection: Connection
   readonly facing: Facing
   /** Client transactions whose request went this way and that have not ended: told when the connection is lost. */
-  readonly clients = new Set<ClientTransaction>()
+  readonly clients: Set<ClientTransaction> = new Set()
   /** Addresses-of-record with a binding over it, oldest first. */
   readonly registered = new Set<string>()
 
@@ -71,6 +71,51 @@ export class StreamPeer implements EdgePeer {
   send(buf: Buffer, start: number, end: number): boolean {
     return this.connection.send(buf, start, end)
   }
+}
+
+/**
+ * A UDP address that another edge sends to for us, because a NAT lets in that one only: over the connection between edges, but what is
+ * beyond loses datagrams, so that transactions repeat. A lost connection ends what waits there, and is opened again for what comes.
+ */
+export class FarUdpPeer extends StreamPeer {
+  override readonly reliable = false
+  override readonly clients: Set<ClientTransaction>
+  private readonly far: { readonly address: string; readonly port: number }
+  private readonly connect: () => Connection | undefined
+
+  constructor(
+    link: StreamPeer,
+    far: { readonly address: string; readonly port: number },
+    connect: () => Connection | undefined,
+  ) {
+    super(link.connection, link.facing)
+    this.clients = link.clients
+    this.far = far
+    this.connect = connect
+  }
+
+  override get transport(): TransportName {
+    return 'udp'
+  }
+
+  override get address(): string {
+    return this.far.address
+  }
+
+  override get port(): number {
+    return this.far.port
+  }
+
+  override send(buf: Buffer, start: number, end: number): boolean {
+    const { connection } = this
+    if (connection.isOpen) return connection.send(buf, start, end)
+    return this.connect()?.send(buf, start, end) === true
+  }
+}
+
+/** Whether what is sent there is on a stream at first: it must say how long it is. */
+export function isFramed(peer: EdgePeer): boolean {
+  return peer.reliable || peer.facing.internal
 }
 
 /** The peer object of a connection, made at its first use. */

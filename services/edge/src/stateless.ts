@@ -29,7 +29,7 @@ import {
 } from './header-work.ts'
 
 import { type NextHop, tooLargeFor } from './hops.ts'
-import type { EdgePeer } from './peers.ts'
+import { type EdgePeer, isFramed } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
 import { formsDialog, recordRouteOf } from './record-route.ts'
 import { refuseStateless } from './replies.ts'
@@ -98,7 +98,7 @@ function editAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, way: Statele
     maxBreadth: begins ? Math.max(1, readMaxBreadth(msg)) : 0,
     sourceAddress: peer.address,
     sourcePort: peer.port,
-    stream: hop.peer.reliable,
+    stream: isFramed(hop.peer),
   })
   if (plan !== undefined) removeHeaders(core.edits, msg, plan.edits)
   const history = begins && plan !== undefined ? historyOf(core, msg) : undefined

@@ -119,7 +119,7 @@ class Resolution {
     bindings: readonly location.Binding[],
     slot: (Candidate | undefined)[],
   ): void {
-    for (const binding of bindings) {
+    for (const binding of withoutCutOff(this.core, bindings)) {
       if (!isWanted(target, binding)) continue
       const at = slot.push(undefined) - 1
       const { instanceId, qMilli } = binding
@@ -143,6 +143,21 @@ class Resolution {
     const isSecure = this.request.uriScheme === URI_SCHEME.SIPS
     this.onDone(isSecure ? found.filter(({ hop }) => isSecureTransport(hop.flow.transport)) : found, this.status)
   }
+}
+
+/**
+ * Bindings whose NAT let in an edge that is gone are tried from here, where others most likely can't get in either: so only where the
+ * user has no other. [RFC5626-5.3.1] would have them fail as a flow does.
+ */
+function withoutCutOff(core: EdgeCore, bindings: readonly location.Binding[]): readonly location.Binding[] {
+  const { nat } = core.hops
+  for (const binding of bindings) {
+    if (!nat.isCutOff(binding)) continue
+    core.counts.natEdgesGone += 1
+    const others = bindings.filter((other) => !nat.isCutOff(other))
+    return others.length > 0 ? others : bindings
+  }
+  return bindings
 }
 
 function isFound(candidate: Candidate | undefined): candidate is Candidate {

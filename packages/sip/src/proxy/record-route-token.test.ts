@@ -36,6 +36,13 @@ const side: fc.Arbitrary<TokenSide> = fc.oneof(
   fc.record({ kind: fc.constant('trunk' as const), id: uint32 }),
   fc.record({ kind: fc.constant('binding' as const), aorHash: uint32, instanceHash: uint32, regId: port }),
   fc.record({ kind: fc.constant('address' as const), transport: fc.nat(255), address: fc.ipV4(), port }),
+  fc.record({
+    kind: fc.constant('address' as const),
+    transport: fc.nat(255),
+    address: fc.constantFrom('2001:db8::1', '192.0.2.9'),
+    port,
+    listenerHash: uint32,
+  }),
 )
 const callRef = fc.stringMatching(/^[A-Za-z0-9_-]{0,24}$/)
 
@@ -55,7 +62,7 @@ describe('Record-Route token', () => {
         (fields, tag) => {
           const token = encodeToken(fields, RING, CALL_ID, tag)
           expect(token).toMatch(/^[A-Za-z0-9_-]+$/)
-          expect(token.length).toBeLessThanOrEqual(80)
+          expect(token.length).toBeLessThanOrEqual(101)
           expect(looksLikeToken(token)).toBe(true)
           expect(verifyToken(token, RING, CALL_ID, tag, 'x!')).toEqual({ ...fields, keyId: 1, isInitiatorA: true })
           expect(verifyToken(token, RING, CALL_ID, `${tag}!`, tag)).toEqual({

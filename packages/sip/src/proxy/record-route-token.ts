@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The Record-Route token (DESIGN §4): what any edge needs to send an in-dialog request on, and the proof that the
-// cluster said so for this dialog. Deterministic, URI-safe, 20 to 67 characters for what is common, 90 at most.
+// cluster said so for this dialog. Deterministic, URI-safe, 20 to 73 characters for what is common, 101 at most.
 // Text: base64url of  key id 1 · kinds of both sides 1 · length of the call reference with who is trusted 1 · caller · callee · proof 8
 // and then the call reference as it is. The proof is SipHash over all of it, the Call-ID and the initiator's tag.
 // Free of direction: the tag that proves it tells which way a request goes.
@@ -16,7 +16,14 @@ export type TokenSide =
   | { readonly kind: 'none' }
   | { readonly kind: 'flow'; readonly edgeHash: number; readonly flowId: number }
   /** `transport` is one of TRANSPORT; `address` is numeric, IPv6 without brackets. */
-  | { readonly kind: 'address'; readonly transport: number; readonly address: string; readonly port: number }
+  | {
+      readonly kind: 'address'
+      readonly transport: number
+      readonly address: string
+      readonly port: number
+      /** Hash of the listener that a NAT lets in there; absent where any will do. */
+      readonly listenerHash?: number
+    }
   | { readonly kind: 'trunk'; readonly id: number }
   /** `regId` 0 to 65535, 0 for none. */
   | { readonly kind: 'binding'; readonly aorHash: number; readonly instanceHash: number; readonly regId: number }
@@ -44,11 +51,11 @@ export interface VerifiedToken extends TokenFields {
 
 export const NO_SIDE: TokenSide = { kind: 'none' }
 export const MAX_CALL_REF = 24
-export const MAX_TOKEN_TEXT = 90
+export const MAX_TOKEN_TEXT = 101
 
-const KIND = { none: 0, flow: 1, ipv4: 2, ipv6: 3, trunk: 4, binding: 5 } as const
+const KIND = { none: 0, flow: 1, ipv4: 2, ipv6: 3, trunk: 4, binding: 5, ipv4At: 6, ipv6At: 7 } as const
 /** Bytes of a side by kind. */
-const SIDE_BYTES = [0, 8, 7, 19, 4, 10] as const
+const SIDE_BYTES = [0, 8, 7, 19, 4, 10, 11, 23] as const
 /** In the byte of both kinds, whose halves need three bits each. */
 const STATELESS_BIT = 0x80
 /** In the byte of the call reference's length, which needs five bits. */
@@ -57,7 +64,7 @@ const CALLER_TRUSTED_BIT = 0x80
 const CALLEE_TRUSTED_BIT = 0x40
 const HEAD_BYTES = 3
 const PROOF_BYTES = 8
-const MAX_RAW_BYTES = HEAD_BYTES + 2 * 19 + PROOF_BYTES
+const MAX_RAW_BYTES = HEAD_BYTES + 2 * 23 + PROOF_BYTES
 
 const raw = Buffer.alloc(MAX_RAW_BYTES)
 const text = Buffer.alloc(MAX_TOKEN_TEXT)
@@ -142,8 +149,11 @@ const readToken = (key: RingKey, callRef: string, isInitiatorA: boolean): Verifi
 export const looksLikeToken = (token: string): boolean =>
   token.length <= MAX_TOKEN_TEXT && decodeRaw(text, 0, text.latin1Write(token, 0)) >= 0
 
-const kindOf = (side: TokenSide): number =>
-  side.kind === 'address' ? (side.address.includes(':') ? KIND.ipv6 : KIND.ipv4) : KIND[side.kind]
+const kindOf = (side: TokenSide): number => {
+  if (side.kind !== 'address') return KIND[side.kind]
+  if (side.listenerHash === undefined) return side.address.includes(':') ? KIND.ipv6 : KIND.ipv4
+  return side.address.includes(':') ? KIND.ipv6At : KIND.ipv4At
+}
 
 const callerKindOf = (kinds: number): number => (kinds >>> 4) & 7
 
@@ -175,7 +185,7 @@ const putSide = (side: TokenSide, at: number): number => {
       raw.writeUInt32LE(side.instanceHash >>> 0, at + 4)
       return raw.writeUInt16LE(side.regId, at + 8)
     case 'address':
-      return putAddress(side.transport, side.address, side.port, at)
+      return putListener(side.listenerHash, putAddress(side.transport, side.address, side.port, at))
   }
 }
 
@@ -186,6 +196,9 @@ const putAddress = (transport: number, address: string, port: number, at: number
   raw.writeUInt16LE(port, at + 1)
   return at + 3 + (address.includes(':') ? 16 : 4)
 }
+
+const putListener = (hash: number | undefined, at: number): number =>
+  hash === undefined ? at : raw.writeUInt32LE(hash >>> 0, at)
 
 const readSide = (kind: number, at: number): TokenSide => {
   switch (kind) {
@@ -202,16 +215,23 @@ const readSide = (kind: number, at: number): TokenSide => {
       }
     case KIND.ipv4:
     case KIND.ipv6:
-      return {
-        kind: 'address',
-        transport: raw[at] as number,
-        address: readAddress(kind, at + 3),
-        port: raw.readUInt16LE(at + 1),
-      }
+      return readPlace(kind, at)
+    case KIND.ipv4At:
+      return { ...readPlace(KIND.ipv4, at), listenerHash: raw.readUInt32LE(at + SIDE_BYTES[KIND.ipv4]) }
+    case KIND.ipv6At:
+      return { ...readPlace(KIND.ipv6, at), listenerHash: raw.readUInt32LE(at + SIDE_BYTES[KIND.ipv6]) }
     default:
       return NO_SIDE
   }
 }
+
+const readPlace = (kind: number, at: number) =>
+  ({
+    kind: 'address',
+    transport: raw[at] as number,
+    address: readAddress(kind, at + 3),
+    port: raw.readUInt16LE(at + 1),
+  }) as const
 
 const readAddress = (kind: number, at: number): string =>
   kind === KIND.ipv6 ? formatIpv6(raw, at) : `${raw[at]}.${raw[at + 1]}.${raw[at + 2]}.${raw[at + 3]}`
