@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { Cluster, type ClusterOptions } from './cluster.ts'
 
 const USERS = 60
+/** Of every such cluster. */
+export const OPEN_SECRET = { id: 1, secret: 'for-this-test-and-no-other' }
 const apiVersion = 'tandem/v1'
 
 /** What is special about each domain. */
@@ -31,7 +33,7 @@ export async function startOpenCluster(
   const folder = mkdtempSync(join(tmpdir(), 'tandem-open-'))
   const config = join(folder, 'open.yaml')
   const settings = {
-    cluster: { name: 'open', secrets: [{ id: 1, secret: 'for-this-test-and-no-other' }] },
+    cluster: { name: 'open', secrets: [OPEN_SECRET] },
     edge: { count: 2, ...edge },
     logging: { level: 'warn' },
     resources: { documents: [...Object.entries(domains).flatMap(domainDocuments), ...documents] },
