@@ -26,12 +26,12 @@ COPY packages packages
 COPY services services
 COPY cli cli
 RUN node_modules/.bin/tsc -b && npm prune --omit=dev --ignore-scripts
-# The UDP addon, by the C compiler of this stage alone. Without one (no network, another distribution) the image works with
-# node:dgram and says so at start; UDP_BATCH=require makes that an error of the build.
+# The addons for UDP and SCTP, by the C compiler of this stage alone. Without one (no network, another distribution) the image works with
+# node:dgram and without SCTP, and says so at start; UDP_BATCH=require makes that an error of the build.
 ARG UDP_BATCH=auto
 RUN command -v cc || (apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev) || true
-RUN node packages/udp-batch/dist/build-main.js $([ "$UDP_BATCH" = require ] && echo --require)
-RUN rm -rf packages/udp-batch/native packages/test-kit node_modules/@tandem/test-kit packages/*/src packages/*/bench services/*/src cli/src \
+RUN node packages/transport/dist/build-addons.js $([ "$UDP_BATCH" = require ] && echo --require)
+RUN rm -rf packages/*/native packages/test-kit node_modules/@tandem/test-kit packages/*/src packages/*/bench services/*/src cli/src \
     tsconfig*.json packages/*/tsconfig.json services/*/tsconfig.json cli/tsconfig.json \
   && find packages services cli -path '*/dist/*' \( -name '*.d.ts' -o -name '*.map' -o -name '.tsbuildinfo' \) -delete \
   && find . -type d -empty -delete && chmod 755 cli/dist/main.js

@@ -167,7 +167,7 @@ function ensureCompiled() {
 }
 
 /**
- * `tsc -b` when a source has changed since the last build that succeeded, and the native addon for this Node. A machine that can't compile
+ * `tsc -b` when a source has changed since the last build that succeeded, and the native addons for this Node. A machine that can't compile
  * C does without: the addon says why, and whoever opens a socket logs it.
  */
 export function ensureBuilt() {
@@ -175,6 +175,6 @@ export function ensureBuilt() {
   const stamp = join(ROOT, CACHE, `addon-${process.platform}-${process.arch}-${process.versions.modules}.stamp`)
   const value = sourceStamp(ROOT)
   if (stampHolds(stamp, value)) return
-  const addon = join(ROOT, 'packages', 'udp-batch', 'dist', 'build-main.js')
+  const addon = join(ROOT, 'packages', 'transport', 'dist', 'build-addons.js')
   if (runQuietly(process.execPath, [addon, '--require'], { quiet: true }) === 0) writeStamp(stamp, value)
 }

@@ -35,6 +35,15 @@ describe('listenersOf', () => {
     ])
   })
 
+  it('has SCTP at the SIP port, where it is on', () => {
+    const config = loadSettings({}, { makeKeys: true })
+    const edge = { ...config.edge, listeners: { ...config.edge.listeners, sctp: true } }
+    const own = listenersOf({ ...config, edge }).filter(({ protocol }) => protocol === 'sip/sctp')
+    expect(own).toEqual([
+      { part: 'edge-0', protocol: 'sip/sctp', host: '127.0.0.1', port: 5060, setting: 'edge.listeners.sctp' },
+    ])
+  })
+
   it('moves the SIP ports with the base, and those alone', () => {
     expect(listeners({ basePort: 7_000 }).slice(0, 7)).toEqual([
       'edge-0 sip/udp 7000',

@@ -6,7 +6,16 @@ import { type Config, edgeConfig } from '@tandem/service-kit'
 /** One listener: which part, what speaks there, where, and the setting that moves it. */
 export interface Listener {
   readonly part: string
-  readonly protocol: 'sip/udp' | 'sip/tcp' | 'sip/tls' | 'sip/ws' | 'sip/wss' | 'internal/tcp' | 'grpc' | 'http'
+  readonly protocol:
+    | 'sip/udp'
+    | 'sip/tcp'
+    | 'sip/tls'
+    | 'sip/ws'
+    | 'sip/wss'
+    | 'sip/sctp'
+    | 'internal/tcp'
+    | 'grpc'
+    | 'http'
   readonly host: string
   readonly port: number
   readonly setting: string
@@ -22,6 +31,7 @@ function edgeListeners(config: Config, index: number): Listener[] {
   if (edge.listeners.tls) list.push({ ...sip, protocol: 'sip/tls', port: edge.tlsPort })
   if (edge.listeners.ws) list.push({ ...sip, protocol: 'sip/ws', port: edge.wsPort })
   if (edge.listeners.wss) list.push({ ...sip, protocol: 'sip/wss', port: edge.wssPort })
+  if (edge.listeners.sctp) list.push({ ...sip, protocol: 'sip/sctp', setting: 'edge.listeners.sctp' })
   list.push({ ...sip, protocol: 'internal/tcp', host: edge.internalBindAddress, port: edge.internalPort })
   list.push({ part: edge.id, host: edge.httpAddress, protocol: 'http', port: edge.httpPort, setting: 'edge.httpPort' })
   return list

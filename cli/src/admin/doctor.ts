@@ -4,6 +4,7 @@
 // `fail` (it will not work, do that). Exit status 1 when one fails. It changes nothing.
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
+import { trySctp } from '@tandem/edge'
 import {
   type AddressSource,
   type Config,
@@ -160,6 +161,7 @@ async function checkStore(config: Config): Promise<Finding[]> {
 
 /** Error code of a bind that failed, '' when the port is free. */
 function tryBind({ protocol, host, port }: Listener): Promise<string> {
+  if (protocol === 'sip/sctp') return trySctp(host, port)
   const isUdp = protocol.endsWith('/udp')
   return new Promise((resolve) => {
     const done = (code: string, close: () => void) => {

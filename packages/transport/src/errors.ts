@@ -9,6 +9,7 @@ export const TRANSPORT_ERROR = {
   listenFailed: { kind: 'fatal', sipStatus: 0, meaning: 'listening failed for another reason' },
   badCertificate: { kind: 'fatal', sipStatus: 0, meaning: 'a certificate, key or CA file can not be read or used' },
   udpBatchUnavailable: { kind: 'fatal', sipStatus: 0, meaning: 'the UDP addon is required and can not be loaded' },
+  sctpUnavailable: { kind: 'fatal', sipStatus: 0, meaning: 'the kernel has no SCTP, or the addon for it is not there' },
   hostNotFound: { kind: 'expected', sipStatus: 404, meaning: 'DNS has no server for the host' },
   dnsFailed: { kind: 'expected', sipStatus: 503, meaning: 'DNS did not answer, or with an error' },
   transportUnsupported: { kind: 'expected', sipStatus: 503, meaning: 'no transport that both sides support' },

@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { StreamAdmission } from './admission.ts'
-import { listenError } from './errors.ts'
+import { listenError, TransportError } from './errors.ts'
 import { MAX_PROXY_HEADER_BYTES, readProxyHeader } from './proxy-protocol.ts'
 import { sourceKey } from './source-key.ts'
 import { plainAddress } from './stream-connection.ts'
@@ -28,7 +28,7 @@ import {
 import type { Connection, TransportName } from './types.ts'
 
 const MAX_FLOW_ID = 0xffff_ffff
-const BACKLOG = 1_024
+export const BACKLOG = 1_024
 
 /** Flow ids 1, 2, 3, …; one generator serves a whole process. */
 export function createFlowIds(first = 1): () => number {
@@ -114,7 +114,7 @@ export abstract class StreamTransport {
   /** Rejects with a TransportError whose message is a sentence for the user. */
   async listen(place: StreamPlace): Promise<StreamListener> {
     const server = createServer({ noDelay: true }, (socket) => this.#accept(socket))
-    await startListening(server, place, this.transport)
+    await this.#start(server, place)
     this.#servers.add(server)
     const bound = server.address() as { address: string; port: number }
     return {
@@ -219,6 +219,21 @@ export abstract class StreamTransport {
     if (this.#byId.size === 0) this.#onEmpty?.()
   }
 
+  /** Rejects with the error of the system call, or with a TransportError. */
+  protected startServer(server: Server, place: StreamPlace): Promise<void> {
+    return startListening(server, place)
+  }
+
+  async #start(server: Server, place: StreamPlace): Promise<void> {
+    try {
+      await this.startServer(server, place)
+    } catch (error) {
+      if (error instanceof TransportError) throw error
+      const { address, port, setting = 'its setting' } = place
+      throw listenError(error as NodeJS.ErrnoException, { transport: this.transport, address, port, setting })
+    }
+  }
+
   #accept(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? '')
     const port = socket.remotePort
@@ -315,13 +330,9 @@ function isIn(list: StreamOptions['proxySources'], address: string): boolean {
   return list?.check(address, address.includes(':') ? 'ipv6' : 'ipv4') === true
 }
 
-function startListening(server: Server, place: StreamPlace, transport: TransportName): Promise<void> {
+function startListening(server: Server, place: StreamPlace): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: Error): void => {
-      const setting = place.setting ?? 'its setting'
-      reject(listenError(error, { transport, address: place.address, port: place.port, setting }))
-    }
-    server.once('error', onError)
+    server.once('error', reject)
     const options = {
       host: place.address,
       port: place.port,
@@ -331,7 +342,7 @@ function startListening(server: Server, place: StreamPlace, transport: Transport
       ipv6Only: place.address.includes(':'),
     }
     server.listen(options, () => {
-      server.off('error', onError)
+      server.off('error', reject)
       server.on('error', () => {})
       resolve()
     })

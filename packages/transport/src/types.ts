@@ -2,7 +2,7 @@
 // The shapes that transports and their user share. A user programs against these only: the UDP listener may be node:dgram or a
 // native batch addon, and a test may put an in-memory network in its place.
 
-export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss' | 'sctp'
 
 /** A numeric address (IPv6 without brackets) with its port and transport. */
 export interface Endpoint {

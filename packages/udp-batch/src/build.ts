@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Builds the addon by one call of the C compiler against the headers that came with the Node that runs this. No Python, no node-gyp. Where it
-// can't be built the reason is kept beside the place of the addon, for the log line of whoever falls back to node:dgram.
+// Builds an addon by one call of the C compiler against the headers that came with the Node that runs this. No Python, no node-gyp. Where it
+// can't be built the reason is kept beside the place of the addon, for the log line of whoever does without.
 // Race: two builds at once each write a file of their own and rename it; the last one stays, and both are the same.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,8 +14,10 @@ export type BuildResult =
 export interface BuildOptions {
   /** PATH and CC are read. */
   readonly env?: NodeJS.ProcessEnv
-  /** The package's folder. */
+  /** The folder of the package whose native/ is built; this one's where absent. */
   readonly root?: string
+  /** Of the addon. */
+  readonly name?: string
   readonly platform?: string
   /** The Node whose headers are taken. */
   readonly execPath?: string
@@ -28,13 +30,13 @@ const LONGEST_MS = 120_000
 
 /** Builds what is missing. Never throws for a machine that can't: `unavailable`, with a sentence's worth of reason. */
 export function buildAddon(options: BuildOptions = {}): BuildResult {
-  const place = placeOf(options.root)
+  const place = placeOf(options.root, options.name)
   if ((options.platform ?? process.platform) !== 'linux') return { state: 'unavailable', reason: 'this is not Linux' }
   if (place.file !== undefined && existsSync(place.file)) return { state: 'current', file: place.file }
   const reason = compile(place, options)
   if (reason !== undefined || place.file === undefined) return unavailable(place, reason ?? 'no sources')
   rmSync(place.reasonFile, { force: true })
-  for (const old of builtIn(place.folder)) if (old !== place.file) rmSync(old, { force: true })
+  for (const old of builtIn(place.folder, options.name)) if (old !== place.file) rmSync(old, { force: true })
   return { state: 'built', file: place.file }
 }
 

@@ -21,20 +21,22 @@ export class EdgeStreams {
 
   /** Open ones only. */
   find(flowId: number): StreamPeer | undefined {
-    const { tls, ws, wss } = this.more
+    const { tls, ws, wss, sctp } = this.more
     return (
       this.peer(this.tcp?.find(flowId), this.tcpFacing) ??
       this.peer(tls?.transport.find(flowId), tls?.facing) ??
       this.peer(wss?.transport.find(flowId), wss?.facing) ??
-      this.peer(ws?.transport.find(flowId), ws?.facing)
+      this.peer(ws?.transport.find(flowId), ws?.facing) ??
+      this.peer(sctp?.transport.find(flowId), sctp?.facing)
     )
   }
 
   /** The open connection to there, or a new one; undefined where there can be none. */
   connect({ transport, address, port, serverName }: Endpoint): StreamPeer | undefined {
-    const { tls } = this.more
+    const { tls, sctp } = this.more
     if (transport === 'tcp') return this.peer(this.tcp?.connect(address, port), this.tcpFacing)
     if (transport === 'tls') return this.peer(tls?.transport.connect(address, port, serverName), tls?.facing)
+    if (transport === 'sctp') return this.peer(sctp?.transport.connect(address, port), sctp?.facing)
     return undefined
   }
 

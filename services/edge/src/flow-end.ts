@@ -48,7 +48,7 @@ function isOver(core: EdgeCore, { connection }: StreamPeer, { flow, uri, regId }
 
 /** At the address that it came from, at another port than that of the connection. */
 function listensElsewhere(uri: string, { transport, address, port }: location.Flow): boolean {
-  if (transport !== 'tcp' && transport !== 'tls') return false
+  if (transport === 'ws' || transport === 'wss') return false
   const place = uriPlace(uri)
   return place !== undefined && place.host.replace(/^\[|\]$/g, '') === address && place.port !== port
 }

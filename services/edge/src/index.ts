@@ -4,3 +4,4 @@
 export { EDGE_COUNT_HELP, EdgeCounts } from './counts.ts'
 export type { EdgeServiceOptions } from './options.ts'
 export { createEdgeService, type EdgeService } from './service.ts'
+export { trySctp } from './try-sctp.ts'

@@ -198,8 +198,8 @@ class OpenListeners implements EdgeListeners {
   }
 
   facings(): readonly Facing[] {
-    const { tls, ws, wss } = this.moreStreams
-    const all = [this.udpFacing, this.tcpFacing, tls?.facing, ws?.facing, wss?.facing]
+    const { tls, ws, wss, sctp } = this.moreStreams
+    const all = [this.udpFacing, this.tcpFacing, tls?.facing, ws?.facing, wss?.facing, sctp?.facing]
     return all.filter((facing) => facing !== undefined)
   }
 
@@ -208,8 +208,8 @@ class OpenListeners implements EdgeListeners {
   }
 
   allTcp(): readonly StreamTransport[] {
-    const { tls, ws, wss } = this.moreStreams
-    const all = [this.tcp, this.internalTcp, tls?.transport, ws?.transport, wss?.transport]
+    const { tls, ws, wss, sctp } = this.moreStreams
+    const all = [this.tcp, this.internalTcp, tls?.transport, ws?.transport, wss?.transport, sctp?.transport]
     return all.filter((stream) => stream !== undefined)
   }
 

@@ -75,7 +75,7 @@ function registerTransportMetrics(metrics: Metrics, transports: () => MeasuredTr
   }
   const sum = (count: (transport: StreamTransport) => number): number =>
     transports().tcp.reduce((total, transport) => total + count(transport), 0)
-  metrics.gauge('tandem_edge_connections', 'TCP, TLS and WebSocket connections open.', () =>
+  metrics.gauge('tandem_edge_connections', 'TCP, TLS, WebSocket and SCTP connections open.', () =>
     sum(({ connectionCount }) => connectionCount),
   )
   metrics.gauge('tandem_edge_handshakes', 'Connections that have not come to SIP yet.', () =>
@@ -88,6 +88,7 @@ const STREAMS = [
   ['tls', 'TLS'],
   ['ws', 'WebSocket'],
   ['wss', 'secure WebSocket'],
+  ['sctp', 'SCTP'],
 ] as const
 
 function sumByName(all: readonly object[]): Map<string, number> {

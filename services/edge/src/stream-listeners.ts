@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The listeners of TLS, WebSocket and secure WebSocket, with what they share with TCP: one admission for a source whichever port it
+// The listeners of TLS, WebSocket, secure WebSocket and SCTP, with what they share with TCP: one admission for a source whichever port it
 // takes, load balancers that speak for others, certificates that are looked at again while they run.
 
 import { BlockList } from 'node:net'
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import {
+  SctpTransport,
   StreamAdmission,
   type StreamLimits,
   type StreamOptions,
@@ -29,10 +30,11 @@ export interface MoreStreams {
   readonly tls?: OpenStream<TlsTransport>
   readonly ws?: OpenStream<WsTransport>
   readonly wss?: OpenStream<WsTransport>
+  readonly sctp?: OpenStream<SctpTransport>
   readonly credentials?: TlsCredentials
 }
 
-export type StreamName = 'tls' | 'ws' | 'wss'
+export type StreamName = 'tls' | 'ws' | 'wss' | 'sctp'
 
 export interface StreamOpening {
   readonly config: EdgeConfig
@@ -88,11 +90,13 @@ export async function openMoreStreams(opening: StreamOpening): Promise<MoreStrea
   const tls = credentials !== undefined && hasTls ? await openTls(opening, credentials) : undefined
   const ws = hasWs ? await openWs(opening, undefined) : undefined
   const wss = credentials !== undefined && hasWss ? await openWs(opening, credentials) : undefined
+  const sctp = config.listeners.sctp ? await openSctp(opening) : undefined
   return {
     ...(credentials === undefined ? {} : { credentials }),
     ...(tls === undefined ? {} : { tls }),
     ...(ws === undefined ? {} : { ws }),
     ...(wss === undefined ? {} : { wss }),
+    ...(sctp === undefined ? {} : { sctp }),
   }
 }
 
@@ -151,6 +155,23 @@ async function openWs(
     isSecure ? { ...options, tls: { credentials, clientCertificates: 'none' } } : options,
   )
   await listen(opening, transport, port)
+  return { transport, facing }
+}
+
+const WILDCARDS = new Set(['0.0.0.0', '::'])
+
+/** An association tells its peer all addresses of a socket: where the edge binds one, only that. */
+async function openSctp(opening: StreamOpening): Promise<OpenStream<SctpTransport>> {
+  const { bindAddress, sctp, sipPort } = opening.config
+  const facing = opening.facingOf('sctp', sipPort)
+  const { proxySources: _none, ...shared } = opening.shared
+  const transport = new SctpTransport({
+    ...shared,
+    sink: opening.sinkOf(facing),
+    tuning: sctp,
+    ...(WILDCARDS.has(bindAddress) ? {} : { localAddress: bindAddress }),
+  })
+  await listen(opening, transport, sipPort)
   return { transport, facing }
 }
 

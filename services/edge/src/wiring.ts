@@ -185,6 +185,7 @@ function createHops(
     ...(udp === undefined ? [] : (['udp'] as const)),
     ...(tcp === undefined ? [] : (['tcp'] as const)),
     ...(listeners.moreStreams?.tls === undefined ? [] : (['tls'] as const)),
+    ...(listeners.moreStreams?.sctp === undefined ? [] : (['sctp'] as const)),
   ]
   return new Hops({
     udp: udpWays,

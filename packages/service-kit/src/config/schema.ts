@@ -132,6 +132,7 @@ const edge = z.strictObject({
       tls: place('The same over TLS.'),
       ws: place('The same over WebSocket.'),
       wss: place('The same over secure WebSocket.'),
+      sctp: place('The same over SCTP.'),
     })
     .prefault({}),
   advertisedFrom: z
@@ -189,6 +190,12 @@ const edge = z.strictObject({
       tls: z.boolean().default(true).describe('Listen on TLS, at the SIP port + 1.'),
       ws: z.boolean().default(true).describe('Listen on WebSocket, at the SIP port + 6.'),
       wss: z.boolean().default(true).describe('Listen on secure WebSocket, at the SIP port + 7.'),
+      sctp: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Listen on SCTP (RFC 4168), at the SIP port. The edge ends at start where the kernel has no SCTP, or the addon was not built.',
+        ),
     })
     .prefault({}),
   udp: z
@@ -219,6 +226,19 @@ const edge = z.strictObject({
         .max(63)
         .default(0)
         .describe('DSCP of what is sent over UDP, e.g. 24 (CS3) for signalling; 0 leaves it. The native addon only.'),
+    })
+    .prefault({}),
+  sctp: z
+    .strictObject({
+      initAttempts: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(4)
+        .describe('INITs that are sent to a peer before it counts as not there.'),
+      initTimeoutMs: durationMs(1, 60_000)
+        .default(1_000)
+        .describe('Time before the first INIT is sent again, and at most before each further one.'),
     })
     .prefault({}),
   tls: z
@@ -422,7 +442,9 @@ const edge = z.strictObject({
     .enum(['refuse', 'stateless'])
     .default('refuse')
     .describe('With a full transaction table: 503, or requests that leave no record pass without a transaction.'),
-  reportDeadlineMs: durationMs(100, 30_000).default(3_000).describe('How long an answer, and the response to a BYE, wait to be on record.'),
+  reportDeadlineMs: durationMs(100, 30_000)
+    .default(3_000)
+    .describe('How long an answer, and the response to a BYE, wait to be on record.'),
   whenReportLate: z
     .enum(['open', 'closed'])
     .default('open')

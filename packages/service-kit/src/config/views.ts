@@ -36,7 +36,7 @@ export interface EdgeConfig
   /** Of the listener between edges: what it binds, and where other edges reach it. */
   readonly internalBindAddress: string
   readonly internalAddress: string
-  /** UDP and TCP: base + 100k; with `sharedAddress` the base port for every edge. */
+  /** UDP, TCP and SCTP: base + 100k; with `sharedAddress` the base port for every edge. */
   readonly sipPort: number
   /** base + 1 + 100k, and so on. */
   readonly tlsPort: number
@@ -107,7 +107,7 @@ type Ports = Readonly<Record<keyof EdgeConfig['advertised'], number>>
 function advertisedPlaces({ edge }: Config, ports: Ports): EdgeConfig['advertised'] {
   const host = advertisedAddress(edge)
   const of = (name: keyof Ports): AdvertisedPlace => placeOf(edge.advertised[name], host, ports[name])
-  return { udp: of('udp'), tcp: of('tcp'), tls: of('tls'), ws: of('ws'), wss: of('wss') }
+  return { udp: of('udp'), tcp: of('tcp'), tls: of('tls'), ws: of('ws'), wss: of('wss'), sctp: of('sctp') }
 }
 
 /** All hosts that edges go by. */
@@ -149,6 +149,7 @@ export function edgeConfig(config: Config, index: number = config.edge.index): E
       tls: sipPort + 1,
       ws: sipPort + 6,
       wss: sipPort + 7,
+      sctp: sipPort,
     }),
     internalBindAddress: internal.bindAddress || edge.bindAddress,
     internalAddress: internal.advertisedAddress || reachable(internal.bindAddress || edge.bindAddress),

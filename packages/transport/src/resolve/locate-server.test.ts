@@ -71,6 +71,11 @@ const EXAMPLE: Zone = {
       [90, 'SIP+D2T', '_sip._tcp.Example.com'],
       [10, 'E2U+sip', 'enum.example.com', 'u'],
     ],
+    'sctp.test': [
+      [20, 'SIPS+D2S', '_sips._sctp.sctp.test'],
+      [50, 'SIP+D2S', '_sip._sctp.sctp.test'],
+      [60, 'SIP+D2U', '_sip._udp.sctp.test'],
+    ],
   },
   srv: {
     '_sip._udp.example.com': [[0, 5062, 's1.example.com']],
@@ -79,6 +84,9 @@ const EXAMPLE: Zone = {
       [0, 5064, 's1.example.com'],
     ],
     '_sips._tcp.example.com': [[0, 5065, 's1.example.com']],
+    '_sip._sctp.sctp.test': [[0, 5070, 's1.example.com']],
+    '_sip._udp.sctp.test': [[0, 5060, 's2.example.com']],
+    '_sip._sctp.plain.test': [[0, 5071, 's2.example.com']],
     '_sip._udp.srv.test': [[0, 5066, 's1.example.com']],
     '_sip._tcp.gone.test': [[0, 0, '.']],
     '_sip._udp.gone.test': [[0, 0, '.']],
@@ -96,6 +104,7 @@ interface Row {
 }
 
 const ALL = { transports: ['tls', 'tcp', 'udp', 'ws', 'wss'] } as const
+const SCTP = { transports: ['tls', 'tcp', 'udp', 'sctp'] } as const
 const ROWS: Row[] = [
   {
     name: 'numeric host: UDP, 5060',
@@ -146,7 +155,61 @@ const ROWS: Row[] = [
   {
     name: 'unknown transport',
     cite: 'RFC3263-4.1',
+    target: { host: '192.0.2.9', transport: 'dccp' },
+    expected: 'transportUnsupported',
+  },
+  {
+    name: 'SCTP where we have none',
+    cite: 'RFC3263-4.1',
     target: { host: '192.0.2.9', transport: 'sctp' },
+    expected: 'transportUnsupported',
+  },
+  {
+    name: 'SCTP at a number',
+    cite: 'RFC3263-4.1a',
+    target: { host: '192.0.2.9', transport: 'SCTP' },
+    options: SCTP,
+    expected: 'sctp 192.0.2.9:5060',
+  },
+  {
+    name: 'SCTP by its SRV',
+    cite: 'RFC3263-4.1a',
+    target: { host: 'sctp.test', transport: 'sctp' },
+    options: SCTP,
+    expected: 'sctp 192.0.2.1:5070',
+  },
+  {
+    name: 'NAPTR: SCTP before UDP; TLS over SCTP is passed over',
+    cite: 'RFC4168-6',
+    target: { host: 'sctp.test' },
+    options: SCTP,
+    expected: 'sctp 192.0.2.1:5070, udp 192.0.2.2:5060',
+  },
+  {
+    name: 'NAPTR with SCTP, where we have none: the next service',
+    cite: 'RFC3263-4.1',
+    target: { host: 'sctp.test' },
+    expected: 'udp 192.0.2.2:5060',
+  },
+  {
+    name: 'no NAPTR: SRV of SCTP too',
+    cite: 'RFC3263-4.1',
+    target: { host: 'plain.test' },
+    options: SCTP,
+    expected: 'sctp 192.0.2.2:5071',
+  },
+  {
+    name: 'sips with transport=sctp: TLS over SCTP is left out',
+    cite: 'RFC4168-6',
+    target: { host: '192.0.2.9', isSecure: true, transport: 'sctp' },
+    options: SCTP,
+    expected: 'transportUnsupported',
+  },
+  {
+    name: 'transport=tls-sctp',
+    cite: 'RFC4168-4',
+    target: { host: '192.0.2.9', transport: 'tls-sctp' },
+    options: SCTP,
     expected: 'transportUnsupported',
   },
   {

@@ -3,12 +3,22 @@
 import type { TransportName } from '../types.ts'
 import type { NaptrRecord } from './resolver.ts'
 
-const PLAIN: Readonly<Record<string, TransportName>> = { udp: 'udp', tcp: 'tcp', tls: 'tls', ws: 'ws', wss: 'wss' }
+const PLAIN: Readonly<Record<string, TransportName>> = {
+  udp: 'udp',
+  tcp: 'tcp',
+  sctp: 'sctp',
+  tls: 'tls',
+  ws: 'ws',
+  wss: 'wss',
+}
+/** Without sctp and tls-sctp: TLS over SCTP (RFC 4168, RFC 3436) is left out. */
 const SECURE: Readonly<Record<string, TransportName>> = { tcp: 'tls', tls: 'tls', ws: 'wss', wss: 'wss' }
 
+/** A record of another service is passed over, SIPS+D2S among them [RFC4168-6]. */
 const SERVICES: Readonly<Record<string, TransportName>> = {
   'SIP+D2U': 'udp',
   'SIP+D2T': 'tcp',
+  'SIP+D2S': 'sctp',
   'SIPS+D2T': 'tls',
   'SIP+D2W': 'ws',
   'SIPS+D2W': 'wss',
@@ -17,12 +27,13 @@ const SERVICES: Readonly<Record<string, TransportName>> = {
 const SRV_PREFIX: Readonly<Record<TransportName, string>> = {
   udp: '_sip._udp.',
   tcp: '_sip._tcp.',
+  sctp: '_sip._sctp.',
   tls: '_sips._tcp.',
   ws: '_sip._ws.',
   wss: '_sips._ws.',
 }
 
-/** The transport of a transport parameter; undefined for one that a sips URI can't have (udp) or that is unknown (sctp). */
+/** The transport of a transport parameter; undefined for one that a sips URI can't have (udp, sctp) or that is unknown (tls-sctp). */
 export function transportOfParam(param: string, isSecure: boolean): TransportName | undefined {
   const known = isSecure ? SECURE : PLAIN
   const name = param.toLowerCase()
