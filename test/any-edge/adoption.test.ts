@@ -230,6 +230,78 @@ describe('the owner lives after all', () => {
     expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
   })
 
+  /** Edge 0 does not hear other edges for a while, and edge 1 adopts. */
+  const adoptedBehindItsBack = async (): Promise<void> => {
+    world = await World.create()
+    await world.call()
+    world.steer(1, world.bob)
+    world.cluster.edge(0).stream.isFrozen = true
+    await world.answer(world.bob, 180)
+    await world.cluster.advance(70)
+    expect(world.counts(1).adoptions).toBe(1)
+    world.steer(0, world.bob)
+  }
+
+  test.each([
+    [200, ['100', '180', '200']],
+    [486, ['100', '180', '486']],
+  ])('a %i that it has passed on before it hears of it is the only final response', async (status, seen) => {
+    await adoptedBehindItsBack()
+    await world.answer(world.bob, status)
+    world.cluster.edge(0).stream.isFrozen = false
+    await world.cluster.settle()
+    expect(world.counts(0).concludedElsewhere).toBe(1)
+    expect(world.counts(1).surrenders).toBe(1)
+    await world.cluster.advance(1_000)
+    expect(world.cluster.edge(1).core.proxy.inProgress).toBe(0)
+    if (status === 200) await world.finish()
+    else await world.acknowledgeFailure()
+    await world.cluster.advance(60_000, 100) // past any ring time
+    expect([...new Set(world.seen())]).toEqual(seen)
+    expect(world.asked(world.bob)).not.toContain('CANCEL')
+    expect(world.callsAt(world.bob)).toBe(1)
+    expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+  })
+
+  test('an answer that it had put on record and not passed on goes up once the other edge has it', async () => {
+    await adoptedBehindItsBack()
+    const { core } = world.cluster.edge(0)
+    const report = vi.spyOn(core.reporter, 'report').mockImplementation(() => true) // under way, for as long as it takes
+    await world.answer(world.bob, 200)
+    expect(report).toHaveBeenCalledTimes(1)
+    world.cluster.edge(0).stream.isFrozen = false
+    await world.cluster.settle()
+    expect(world.counts(0).surrenders).toBe(1)
+    report.mock.calls[0]?.[1]?.('stored')
+    report.mockRestore()
+    expect(world.seen()).toEqual(['100', '180'])
+    await world.answer(world.bob, 200) // repeated: without an ACK
+    expect(world.seen()).toEqual(['100', '180', '200'])
+    expect(world.counts(1).callsAnswered).toBe(1)
+    await world.finish()
+    expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+  })
+
+  test('in a serial fork it begins no further attempt', async () => {
+    world = await World.create(3, true)
+    await world.call()
+    world.steer(1, world.bob)
+    world.cluster.edge(0).stream.isFrozen = true
+    await world.answer(world.bob, 180)
+    await world.cluster.advance(70)
+    world.steer(0, world.bob)
+    await world.answer(world.bob, 486)
+    expect(world.callsAt(world.bobTwo)).toBe(0) // the directory refuses
+    world.cluster.edge(0).stream.isFrozen = false
+    await world.cluster.settle()
+    await world.answer(world.bob, 486)
+    expect(world.callsAt(world.bobTwo)).toBe(1)
+    await world.answer(world.bobTwo, 200)
+    expect(world.seen().filter((status) => status >= '200')).toEqual(['200'])
+    await world.finish(world.bobTwo)
+    expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
+  })
+
   test('two edges find it gone at once: one adopts, the other relays', async () => {
     await killed(undefined, false)
     world.bob.answer(world.inviteAt(world.bob), 180)

@@ -76,6 +76,9 @@ export class EdgeCounts {
   decideUnknown = 0
   directoryUnknown = 0
   endsLate = 0
+  surrenders = 0
+  relaysWaitedOn = 0
+  concludedElsewhere = 0
 }
 
 /** One line of help a count, for /metrics; the type makes it complete. */
@@ -149,4 +152,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   decideUnknown: 'Decisions that policy did not give in time.',
   directoryUnknown: 'Directory entries that location did not make in time.',
   endsLate: 'Ends of calls that were not on record in time: the response to the BYE went before.',
+  surrenders: 'Calls in set-up that this edge ran and let go of, because another one has adopted them.',
+  relaysWaitedOn: 'Messages to an edge that was silent for 50 ms and acknowledged others: given 50 ms more.',
+  concludedElsewhere:
+    'Calls that another edge had adopted when this one sent their final response: it was told to let go.',
 }

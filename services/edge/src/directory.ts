@@ -5,6 +5,7 @@
 
 import type { Result } from '@tandem/rpc'
 import type { ProxyContext } from '@tandem/sip'
+import { concludeElsewhere } from './any-edge/conclude.ts'
 import { branchesOf, type PlannedBranch } from './branches.ts'
 import type { EdgeCore } from './core.ts'
 import { type EdgePeer, flowOf } from './peers.ts'
@@ -128,10 +129,10 @@ export class DirectoryEntry {
       finalStatus,
       keepMs: DIRECTORY_KEEP_MS,
     }
-    core.location.call('endCall', end, core.config.rpc.timeoutMs, ignoreResult) // else its lease ends it
+    core.location.call('endCall', end, core.config.rpc.timeoutMs, (result) => {
+      // Without an answer, the lease of the entry ends it.
+      if (result.outcome === 'done' && !result.value.held)
+        concludeElsewhere(core, end.transactionKey, finalStatus, DIRECTORY_KEEP_MS)
+    })
   }
-}
-
-function ignoreResult(): void {
-  // The lease of the entry does what this message would have done.
 }

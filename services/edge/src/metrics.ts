@@ -12,6 +12,9 @@ export interface MeasuredTransports {
   readonly tcp: readonly StreamTransport[]
 }
 
+/** Bounds of histograms: 0.5 ms to 1 s. */
+const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.5, 1]
+
 export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports: () => MeasuredTransports): void {
   metrics.processMetrics()
   metrics.counters('tandem_edge', core.counts, EDGE_COUNT_HELP)
@@ -47,6 +50,16 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     'tandem_edge_calls_looked_up',
     'Calls of other edges that the directory is asked for, or that are being rebuilt.',
     () => core.anyEdge.claims.size,
+  )
+  core.anyEdge.claims.adoptions = metrics.histogram(
+    'tandem_edge_adoption_seconds',
+    'From the first sign that the owner of a call in set-up is gone until its transaction runs here.',
+    SECONDS,
+  )
+  core.anyEdge.relays.roundTrips = metrics.histogram(
+    'tandem_edge_relay_seconds',
+    'From a message to another edge until it is acknowledged.',
+    SECONDS,
   )
   metrics.labelledCounter('tandem_edge_rpc_items_total', 'Items sent to a service.', 'service', () => [
     ['location', core.location.counts.items],

@@ -71,7 +71,6 @@ function settings(options: ChaosClusterOptions, folder: string): unknown {
       sharedAddress: true,
       advertisedAddress: options.advertisedAddress,
       httpPort: at(SERVICE_PORTS.edgeHttp),
-      warmUpCalls: 0,
     },
     location: {
       bindAddress: address,

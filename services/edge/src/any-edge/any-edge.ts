@@ -59,7 +59,9 @@ export class AnyEdge {
   private surrender(msg: SipMessage): boolean {
     const order = parseSurrender(msg.text(msg.bodyStart, msg.end))
     const context = order && (this.core.layer.findServerByKey(order.key)?.context as ProxyContext | undefined)
-    return context !== undefined && surrenderInitialRequest(this.core, context, order?.epoch ?? 0)
+    const isDone = context !== undefined && surrenderInitialRequest(this.core, context, order?.epoch ?? 0)
+    if (isDone) this.core.counts.surrenders += 1
+    return isDone
   }
 
   /** Gives a message to the transaction of this edge that it belongs to; false when there is none. */

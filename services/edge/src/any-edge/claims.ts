@@ -9,6 +9,7 @@
 // to the directory is refused.
 
 import type { location, Result } from '@tandem/rpc'
+import type { IntHistogram } from '@tandem/service-kit'
 import type { EdgeCore } from '../core.ts'
 import { edgeHashOf } from '../edge-hash.ts'
 import { encodeSurrender } from './frame.ts'
@@ -43,6 +44,8 @@ interface Claim {
   /** The callee is called again at once when it is adopted: nobody has heard of it for a while. */
   readonly resends: boolean
   readonly onEnd: (() => void) | undefined
+  /** When it was first known that the owner does not answer. */
+  readonly signMs: number
   rounds: number
 }
 
@@ -54,6 +57,8 @@ const MAX_ROUNDS = 4
 export const ADOPTED_LEASE_MS = 240_000
 
 export class Claims {
+  /** From the first sign to a transaction that runs here, where somebody measures. */
+  adoptions: IntHistogram | undefined
   private readonly core: EdgeCore
   private readonly relays: Relays
   /** Gives a message to the transaction that it belongs to; false when there is none. */
@@ -82,10 +87,10 @@ export class Claims {
     this.pass(key, { message, rounds: 0 }, this.owners.get(key) ?? hint)
   }
 
-  /** Takes over a transaction of an edge that is gone, without any message of it. */
-  takeOver(key: string, owner: string, onEnd: () => void): void {
+  /** Takes over a transaction of an edge that is gone since `signMs`, without any message of it. */
+  takeOver(key: string, owner: string, signMs: number, onEnd: () => void): void {
     if (this.byKey.has(key) || this.byKey.size >= MAX_CLAIMS) return onEnd()
-    const claim = this.open(key, [], undefined, true, onEnd)
+    const claim = this.open(key, [], undefined, true, signMs, onEnd)
     this.adopt(claim, owner, 1)
   }
 
@@ -119,7 +124,7 @@ export class Claims {
       this.core.counts.droppedRelay += 1
       return
     }
-    this.read(this.open(key, [waiting], failed, false, undefined))
+    this.read(this.open(key, [waiting], failed, false, this.core.now(), undefined))
   }
 
   private open(
@@ -127,9 +132,10 @@ export class Claims {
     waiting: Waiting[],
     failed: number | undefined,
     resends: boolean,
+    signMs: number,
     onEnd: (() => void) | undefined,
   ): Claim {
-    const claim: Claim = { key, waiting, failed, resends, onEnd, rounds: 0 }
+    const claim: Claim = { key, waiting, failed, resends, onEnd, signMs, rounds: 0 }
     this.byKey.set(key, claim)
     return claim
   }
@@ -186,6 +192,7 @@ export class Claims {
     const isAnswered = (): boolean => claim.waiting.some(({ message }) => message.isAnswer === true)
     rebuild(core, entry, owner, claim.resends, isAnswered, (isRunning) => {
       if (!isRunning) core.counts.adoptionsFailed += 1
+      else this.adoptions?.observe((core.now() - claim.signMs) / 1_000)
       this.deliver(claim, entry)
     })
   }

@@ -84,8 +84,27 @@ describe('a relay', () => {
     bench.advance(40)
     expect(bench.location.waiting()).toEqual([])
     bench.advance(20)
+    expect(bench.location.waiting()).toEqual([]) // an acknowledgement may be in the socket
+    bench.advance(10)
     expect(bench.location.take<location.ReadCallRequest>('readCall').request.transactionKey).toBe(KEY)
     expect(bench.core.counts.relaysLost).toBe(1)
+  })
+
+  test('is given 50 ms more where that edge acknowledges others meanwhile, and no longer', () => {
+    asksDirectory()
+    const invite = sentInvite()
+    bench.udpIn(responseTo(invite, 180), BOB)
+    bench.take()
+    const first = bench.last('RELAY')
+    bench.advance(20)
+    bench.udpIn(responseTo(invite, 183), BOB)
+    bench.advance(10)
+    acknowledge(first, 200)
+    bench.advance(60)
+    expect(bench.core.counts).toMatchObject({ relaysWaitedOn: 1, relaysLost: 0 })
+    bench.advance(40)
+    bench.advance(10)
+    expect(bench.core.counts).toMatchObject({ relaysWaitedOn: 1, relaysLost: 1 })
   })
 
   test('is lost with its connection, at once, and the next one does not wait', () => {

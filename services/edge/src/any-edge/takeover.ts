@@ -14,6 +14,7 @@ import type { Claims } from './claims.ts'
 
 interface Gone {
   readonly edgeId: string
+  readonly sinceMs: number
   looks: number
   /** This edge has taken its share. */
   isShared: boolean
@@ -42,7 +43,7 @@ export class Takeover {
   /** A list of members names it no more. */
   onGone(edgeId: string): void {
     if (edgeId === this.core.edgeId || this.gone.size >= MAX_GONE) return
-    this.gone.set(edgeId, { edgeId, looks: 0, isShared: false, dueMs: 0 })
+    this.gone.set(edgeId, { edgeId, sinceMs: this.core.now(), looks: 0, isShared: false, dueMs: 0 })
   }
 
   tick(nowMs: number): void {
@@ -73,7 +74,7 @@ export class Takeover {
     const page = mine.slice(0, PAGE)
     this.core.counts.takeovers += page.length
     this.underWay += page.length
-    for (const key of page) this.claims.takeOver(key, gone.edgeId, () => (this.underWay -= 1))
+    for (const key of page) this.claims.takeOver(key, gone.edgeId, gone.sinceMs, () => (this.underWay -= 1))
     const isAll = mine.length === page.length
     gone.isShared ||= isAll
     this.lookAgain(gone, isAll ? SECOND_LOOK_MS : PAUSE_MS)
