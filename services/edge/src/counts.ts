@@ -64,6 +64,7 @@ export class EdgeCounts {
   natPings = 0
   natPingsUnanswered = 0
   natEdgesGone = 0
+  natBindingsInherited = 0
   natBindingsRefused = 0
   natBindingsRemoved = 0
   answersLate = 0
@@ -140,6 +141,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   natPings: 'Keep-alives sent to bindings behind a NAT.',
   natPingsUnanswered: 'OPTIONS to bindings behind a NAT that nobody answered.',
   natEdgesGone: 'Look-ups of contacts behind a NAT that let in only an edge that is gone.',
+  natBindingsInherited: 'Addresses-of-record behind a NAT that an edge left to this one’s pings which is gone.',
   natBindingsRefused: 'Bindings behind a NAT that are not kept open because the table of them is full.',
   natBindingsRemoved: 'Bindings behind a NAT removed because they answered no OPTIONS.',
   answersLate: 'Answers that were not on record in time: forwarded or ended, as set.',

@@ -30,7 +30,8 @@ export class Membership {
   private readonly goneUdp = new Map<string, string>()
   private ownAddresses = new Set<string>()
   private readonly internalAddresses = new Set<string>()
-  private revision = -1n
+  /** Of the list of members. */
+  revision = -1n
   private timer: NodeJS.Timeout | undefined
   private leased = false
   private onJoined: () => void = () => undefined

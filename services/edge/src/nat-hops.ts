@@ -40,10 +40,12 @@ interface Place {
 export class NatHops {
   /** What this edge listens at over UDP, as tokens have it. */
   readonly udpHash: number
+  readonly ownUdp: string
   private readonly options: NatHopsOptions
 
   constructor(options: NatHopsOptions) {
     this.options = options
+    this.ownUdp = options.ownUdp
     this.udpHash = edgeHashOf(options.ownUdp)
   }
 
@@ -75,6 +77,13 @@ export class NatHops {
     if (flow?.natEdge === undefined || flow.natEdge === this.options.edgeId) return false
     const { membership, ownUdp } = this.options
     return membership.findSame(flow.natEdge) === undefined && membership.wasElsewhere(flow.natEdge, ownUdp)
+  }
+
+  /** Whether the edge that it let in is gone, and had this one's address. */
+  isOrphaned({ flow }: location.Binding): boolean {
+    if (flow?.natEdge === undefined) return false
+    const { membership, ownUdp } = this.options
+    return membership.find(edgeHashOf(flow.natEdge)) === undefined && !membership.wasElsewhere(flow.natEdge, ownUdp)
   }
 
   /** From another edge's socket; undefined where that has the address of ours, or there is no way to it. */

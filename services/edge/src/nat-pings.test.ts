@@ -3,7 +3,7 @@
 import type { location } from '@tandem/rpc'
 import { afterEach, describe, expect, test } from 'vitest'
 import { NatPings } from './nat-pings.ts'
-import { bindingOf, EdgeBench, responseTo } from './testing.ts'
+import { bindingOf, EdgeBench, edgeOf, responseTo } from './testing.ts'
 
 const OWN = 'edge-0.test'
 let bench: EdgeBench
@@ -18,7 +18,11 @@ const behind = (port: number, natEdge = OWN): location.Binding => ({
   expiresS: 600,
 })
 /** Places that were pinged, in order. */
-const pinged = (): string[] => bench.take().map((line) => line.slice(line.indexOf('udp')))
+const pinged = (): string[] =>
+  bench
+    .take()
+    .filter((line) => !line.startsWith('RELAY'))
+    .map((line) => line.slice(line.indexOf('udp')))
 
 describe('who is pinged', () => {
   test('bindings that this edge has registered, at the source of their REGISTER; nobody else', () => {
@@ -31,6 +35,7 @@ describe('who is pinged', () => {
 
   test('a binding that moves on to another edge is that edge’s', () => {
     const { core } = open('crlf')
+    bench.joined([edgeOf('edge-1.test', '198.51.100.1')])
     core.natPings.sync(core, 'sip:bob@x', [behind(1), behind(2)])
     core.natPings.sync(core, 'sip:bob@x', [behind(1, 'edge-1.test'), behind(2)])
     bench.advance(26_000)
@@ -39,6 +44,7 @@ describe('who is pinged', () => {
 
   test('location is asked once in half of a lifetime, for the phone may have registered elsewhere', () => {
     const { core } = open('crlf')
+    bench.joined([edgeOf('edge-1.test', '198.51.100.1')])
     core.natPings.sync(core, 'sip:bob@x', [behind(1)])
     bench.advance(290_000)
     expect(bench.location.waiting()).toEqual([])
@@ -123,5 +129,77 @@ describe('OPTIONS', () => {
     bench.location.take('locate').answer({ bindings: [moved], version: 2n })
     expect(bench.location.waiting()).not.toContain('register')
     expect(core.counts.natBindingsRemoved).toBe(0)
+  })
+})
+
+describe('when an edge is gone', () => {
+  const HEIR = 'edge-1.test'
+  const AOR = 'sip:bob@x'
+  let heir: EdgeBench
+  afterEach(() => heir.close())
+
+  /** The first edge pings bob, and tells the second, which has this address. */
+  const told = (address = '198.51.100.1', edgeId = HEIR): string[] => {
+    open('crlf')
+    heir = new EdgeBench({ 'edge.natPing.method': 'crlf', 'edge.bindAddress': address }, edgeId)
+    bench.joined([edgeOf(edgeId, address)])
+    heir.joined([edgeOf(OWN, '198.51.100.1')])
+    bench.core.natPings.sync(bench.core, AOR, [behind(1)])
+    bench.advance(1_100)
+    const frames = bench.sent.filter(({ text }) => text.startsWith('RELAY'))
+    for (const { text } of frames) heir.tcpIn(text, heir.internalTcp.connect('198.51.100.1', 5150), true)
+    return frames.map(({ text }) => text)
+  }
+  const left = (bindings: location.Binding[]): void => {
+    heir.joined([], 2n)
+    heir.advance(1_100)
+    heir.location.take('locate').answer({ bindings, version: 1n })
+    heir.take()
+    heir.advance(26_000)
+  }
+  const pingedByHeir = () => heir.take().filter((line) => line.includes('203.0.113.9'))
+
+  test('one that shares its address has been told, once, and goes on', () => {
+    expect(told()).toHaveLength(1)
+    expect([heir.core.natPings.heirs.size, heir.last('200').length > 0]).toEqual([1, true])
+    left([behind(1), behind(2, HEIR), bindingOf('sip:b@192.0.2.30', {})])
+    expect(pingedByHeir().map((line) => line.slice(-5))).toEqual(
+      ['.9:1', '.9:2'].map((end) => expect.stringContaining(end)),
+    )
+    expect(heir.core.counts.natBindingsInherited).toBe(1)
+    heir.advance(26_000)
+    expect(pingedByHeir()).toHaveLength(2)
+  })
+
+  test('a phone that has registered elsewhere since is left alone', () => {
+    told()
+    left([behind(1, 'edge-7.test')].map((binding) => ({ ...binding, flow: undefined })))
+    expect([pingedByHeir(), heir.core.natPings.size]).toEqual([[], 0])
+  })
+
+  test('while it lives nobody else pings', () => {
+    told()
+    heir.advance(60_000)
+    expect([pingedByHeir(), heir.location.waiting()]).toEqual([[], []])
+  })
+
+  test('with an address of its own nobody is told, for its NAT lets in no other', () => {
+    expect(told('198.51.100.2')).toEqual([])
+  })
+
+  test('one that was started in its place knows nothing, and is not told', () => {
+    expect(told('198.51.100.1', 'edge-0.later')).toEqual([])
+  })
+
+  test('who does not answer is told again', () => {
+    told()
+    bench.advance(5_000) // the bench has no answer from it
+    expect(bench.sent.filter(({ text }) => text.startsWith('RELAY')).length).toBeGreaterThan(2)
+  })
+
+  test('a forged word of heirs is refused', () => {
+    const [frame = ''] = told()
+    heir.tcpIn(frame.replace(AOR, 'sip:eve@x'), heir.internalTcp.connect('198.51.100.1', 5150), true)
+    expect([heir.core.counts.refusedForgedToken, heir.core.natPings.heirs.size]).toEqual([1, 1])
   })
 })

@@ -2,16 +2,17 @@
 //
 // Keep-alives of ours toward contacts over UDP that are behind a NAT (docs/nat.md): without traffic the NAT forgets them within half a
 // minute, and no call gets in any more. One edge pings a binding: the one that took its last REGISTER, which is the one that the
-// NAT has let in, and whose table this is. What stands in it comes from answers of location alone: a binding that is another
+// NAT has let in, and whose table this is; when it is gone, its heir where all share one address (nat-heirs.ts). What stands in it comes from answers of location alone: a binding that is another
 // edge's by now, or gone, is out of it with the next answer for its address, which is asked for once in half of its lifetime.
 //
 // Spread: due times stand in a ring of slots of a tenth of a second; a binding's first one is anywhere in the second half of the
 // interval, and each later one up to a sixth of the interval late, so that bindings that came together drift apart.
-// Bounded in bindings; beyond the bound they are counted, and not pinged. Leaves out what an edge knew that is gone: its phones are
-// pinged again from their next REGISTER on.
+// Bounded in bindings; beyond the bound they are counted, and not pinged. Where edges have their own
+// addresses, phones of one that is gone are pinged again from their next REGISTER on.
 
 import type { location } from '@tandem/rpc'
 import type { EdgeCore } from './core.ts'
+import { NatHeirs } from './nat-heirs.ts'
 import { sendOptionsPing } from './options-ping.ts'
 
 /** One binding behind a NAT. */
@@ -35,6 +36,7 @@ const JITTER = 0.16
 const MAX_BINDINGS = 100_000
 
 export class NatPings {
+  readonly heirs = new NatHeirs()
   private readonly intervalMs: number
   private readonly maxBindings: number
   private readonly random: () => number
@@ -57,26 +59,58 @@ export class NatPings {
     return this.count
   }
 
-  /** All bindings of an address-of-record as location has them now. */
-  sync(core: EdgeCore, aor: string, bindings: readonly location.Binding[]): void {
+  /**
+   * All bindings of an address-of-record as location has them now.
+   *
+   * @param inherits also takes those that an edge left which is gone
+   */
+  sync(core: EdgeCore, aor: string, bindings: readonly location.Binding[], inherits = false): void {
     if (core.config.natPing.method === 'off') return
     const known = this.byAor.get(aor)
-    if (known === undefined && !bindings.some((binding) => isOurs(core, binding))) return
+    if (known === undefined && !inherits && !bindings.some((binding) => isOurs(core, binding))) return
     const kept: NatBinding[] = []
     for (const binding of bindings) {
-      if (!isOurs(core, binding)) continue
-      const held = known?.find(({ uri }) => uri === binding.uri) ?? this.create(core, aor, binding.uri)
+      const before = known?.find(({ uri }) => uri === binding.uri)
+      const isLeft = (inherits || before !== undefined) && core.hops.nat.isOrphaned(binding)
+      if (!isLeft && !isOurs(core, binding)) continue
+      const held = before ?? this.create(core, aor, binding.uri)
       if (held === undefined) continue
       this.refresh(held, binding, core.now())
       kept.push(held)
     }
     for (const held of known ?? []) if (!kept.includes(held)) this.drop(held)
-    if (kept.length > 0) this.byAor.set(aor, kept)
-    else this.byAor.delete(aor)
+    if (kept.length === 0) return this.forgetAor(aor)
+    this.byAor.set(aor, kept)
+    this.heirs.tell(aor, untilOf(kept))
+  }
+
+  private forgetAor(aor: string): void {
+    this.byAor.delete(aor)
+    this.heirs.forget(aor)
+  }
+
+  private *ends(): Iterable<readonly [string, number]> {
+    for (const [aor, held] of this.byAor) yield [aor, untilOf(held)]
+  }
+
+  /** An edge that is gone has left it to this one. */
+  private takeOver(core: EdgeCore, aor: string): void {
+    core.counts.natBindingsInherited += 1
+    core.location.call('locate', { aor }, core.config.rpc.timeoutMs, (result) => {
+      if (result.outcome === 'done') this.sync(core, aor, result.value.bindings, true)
+    })
   }
 
   /** Pings what is due. */
   tick(core: EdgeCore, nowMs: number): void {
+    if (core.config.natPing.method !== 'off') {
+      this.heirs.tick(
+        core,
+        nowMs,
+        () => this.ends(),
+        (aor) => this.takeOver(core, aor),
+      )
+    }
     const last = Math.floor(nowMs / SLOT_MS)
     if (this.count === 0) {
       this.doneSlot = last
@@ -138,7 +172,7 @@ export class NatPings {
   private forget(held: NatBinding): void {
     const rest = this.byAor.get(held.aor)?.filter((other) => other !== held) ?? []
     if (rest.length > 0) this.byAor.set(held.aor, rest)
-    else this.byAor.delete(held.aor)
+    else this.forgetAor(held.aor)
     this.drop(held)
   }
 
@@ -146,6 +180,10 @@ export class NatPings {
     this.slotAt(held.slot).delete(held)
     this.count -= 1
   }
+}
+
+function untilOf(held: readonly NatBinding[]): number {
+  return held.reduce((most, { untilMs }) => Math.max(most, untilMs), 0)
 }
 
 function isOurs(core: EdgeCore, { flow }: location.Binding): boolean {

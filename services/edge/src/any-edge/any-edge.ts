@@ -11,7 +11,7 @@ import type { EdgePeer } from '../peers.ts'
 import type { PeerSource } from '../receive.ts'
 import { refuseStateless, replyStateless } from '../replies.ts'
 import { Claims } from './claims.ts'
-import { frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
+import { type FrameKind, frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
 import { Relays } from './relays.ts'
 import { Takeover } from './takeover.ts'
 
@@ -39,13 +39,13 @@ export class AnyEdge {
     if (!msg.isRequest) return this.relays.onAnswer(msg)
     const peer = source.peer(msg)
     const kind = frameKind(msg)
-    const coveredEnd = kind === 'surrender' ? msg.end : msg.bodyStart
+    const coveredEnd = kind === 'message' ? msg.bodyStart : msg.end
     const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.bodyStart, coveredEnd)
     if (kind === undefined || !isOurs) {
       this.core.counts.refusedForgedToken += 1
       return refuseStateless(this.core, msg, peer, 403, '')
     }
-    const isTaken = kind === 'surrender' ? this.surrender(msg) : this.takeRelayed(msg)
+    const isTaken = kind === 'message' ? this.takeRelayed(msg) : this.takeOrder(kind, msg)
     replyStateless(this.core, msg, peer, isTaken ? 200 : 481, '', frameId(msg))
   }
 
@@ -54,6 +54,11 @@ export class AnyEdge {
     if (isTaken) this.core.counts.relaysTaken += 1
     else this.core.counts.relaysRefused += 1
     return isTaken
+  }
+
+  private takeOrder(kind: FrameKind, msg: SipMessage): boolean {
+    if (kind === 'surrender') return this.surrender(msg)
+    return this.core.natPings.heirs.take(this.core, msg.text(msg.bodyStart, msg.end))
   }
 
   private surrender(msg: SipMessage): boolean {

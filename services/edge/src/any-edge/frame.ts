@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What edges say to one another about INVITE transactions, over the internal listener: a SIP request RELAY whose body is either a message
-// as it came, for the edge that runs its transaction, or the order to let go of a transaction. The response is the acknowledgement:
+// as it came, for the edge that runs its transaction, or the order to let go of a transaction, or what an edge leaves to another one's pings. The response is the acknowledgement:
 // 200 taken, 481 no such transaction here, 403 not from one of us.
 //
 // The branch of its Via is the proof (packages/sip/src/proxy/relay-proof.ts). It covers an order's body; a message that is handed on needs
@@ -10,7 +10,7 @@
 import { type KeyRing, METHOD, relayProof, type SipMessage } from '@tandem/sip'
 import type { EdgePeer } from '../peers.ts'
 
-export type FrameKind = 'message' | 'surrender'
+export type FrameKind = 'message' | 'surrender' | 'pings'
 
 export interface Frame {
   readonly bytes: Buffer
@@ -28,7 +28,7 @@ export function isFrame(msg: SipMessage): boolean {
 
 /** @param id unique among those that this edge has under way */
 export function encodeFrame(ring: KeyRing, peer: EdgePeer, kind: FrameKind, id: string, body: Buffer): Frame {
-  const covered = kind === 'surrender' ? body.length : 0
+  const covered = kind === 'message' ? 0 : body.length
   const proof = relayProof(ring, id, body, 0, covered)
   const head =
     `${METHOD_NAME} sip:${kind}@tandem SIP/2.0\r\n${peer.facing.via(COOKIE + proof)}Max-Forwards: 1\r\n` +
@@ -42,7 +42,7 @@ export function encodeFrame(ring: KeyRing, peer: EdgePeer, kind: FrameKind, id: 
 
 /** Kind of a request; undefined for one that nobody of ours says. */
 export function frameKind(msg: SipMessage): FrameKind | undefined {
-  const user = /^sip:(message|surrender)@/.exec(msg.text(msg.uriStart, msg.uriEnd))?.[1]
+  const user = /^sip:(message|surrender|pings)@/.exec(msg.text(msg.uriStart, msg.uriEnd))?.[1]
   return user as FrameKind | undefined
 }
 

@@ -142,7 +142,7 @@ export class Relays {
 
   private fail(id: string, sent: UnderWay, pauseMs: number): void {
     this.underWay.delete(id)
-    if (sent.kind === 'surrender') return sent.onOutcome('gone')
+    if (sent.kind !== 'message') return sent.onOutcome('gone')
     this.core.counts.relaysLost += 1
     this.passOver(sent.edgeHash, pauseMs)
     sent.onOutcome('gone')
