@@ -32,7 +32,7 @@ import { isBehindNatInDialog } from './nat-in-dialog.ts'
 import { OtherFacings } from './other-facings.ts'
 import { pathWay } from './path-way.ts'
 import { type EdgePeer, StreamPeer, streamPeer, UdpPeer } from './peers.ts'
-import { requestUriOf } from './request-uri-of.ts'
+import { asCalled, isSips, requestUriOf } from './request-uri-of.ts'
 import { ResponseRetry } from './response-retry.ts'
 import type { MoreStreams } from './stream-listeners.ts'
 import { Streamless } from './streamless.ts'
@@ -96,7 +96,6 @@ export class Hops {
     this.streams = new EdgeStreams(options.tcp, options.tcpFacing, options.moreStreams)
     this.nat = new NatHops({
       ...options,
-      ownUdp: [...options.udp.values()][0]?.facing.name ?? '',
       facings: this.facings,
       direct: (address, port, uri) => this.toEndpoint({ transport: 'udp', address, port }, uri, true),
     })
@@ -122,12 +121,15 @@ export class Hops {
     onHop: (hop: NextHop | undefined) => void,
     share?: number,
   ): void {
-    const uri = requestUriOf(binding.uri)
+    const contact = requestUriOf(binding.uri)
+    const uri = asCalled(request, contact)
     if (binding.path.length > 0) return this.toPath(binding, uri, request, onHop, share)
     const { flow, regId } = binding
     // [RFC5626-7e] Of a phone that has flows, one that is gone is gone; others may listen at their contact.
-    if (regId > 0 && flow !== undefined && flow.edgeId !== '') return onHop(this.toFlow(flow, '', uri, request))
-    this.toRegistered(flow, uri, uri, request, onHop, share)
+    if (regId > 0 && flow !== undefined && flow.edgeId !== '') {
+      return onHop(mayCarry(flow.transport, contact) ? this.toFlow(flow, '', uri, request) : undefined)
+    }
+    this.toRegistered(flow, contact, uri, request, onHop, share)
   }
 
   /** [RFC3327-5.4] */
@@ -140,12 +142,15 @@ export class Hops {
   ): void {
     const { flow, path } = binding
     const way = pathWay(path, uri, (host, port) => this.options.membership.isOwnAddress(host, port))
-    if (way === undefined) return this.toRegistered(flow, uri, uri, request, onHop, share)
+    if (way === undefined) return this.toRegistered(flow, requestUriOf(binding.uri), uri, request, onHop, share)
     const use = (hop: NextHop | undefined): void => onHop(hop && new PathHop(hop, way.uri, way.route))
     this.toRegistered(flow, way.first, uri, request, use, share)
   }
 
-  /** @param first where it goes: the contact, or the first proxy of its Path, which the REGISTER came from in either case */
+  /**
+   * @param first where it goes: the contact, or the first proxy of its Path, which the REGISTER came from in either case
+   * @param uri the Request-URI
+   */
   private toRegistered(
     flow: location.Flow | undefined,
     first: string,
@@ -155,11 +160,11 @@ export class Hops {
     share: number | undefined,
   ): void {
     if (flow !== undefined && flow.edgeId !== '') {
-      return onHop(mayCarry(flow.transport, uri) ? this.toFlow(flow, first, uri, request) : undefined)
+      return onHop(mayCarry(flow.transport, first) ? this.toFlow(flow, first, uri, request) : undefined)
     }
     const place = this.placeOf(first)
     if (place === undefined) return onHop(undefined)
-    if (flow?.transport === 'udp' && mayCarry('udp', uri) && isNatted(flow, place.target.host)) {
+    if (flow?.transport === 'udp' && mayCarry('udp', first) && isNatted(flow, place.target.host)) {
       return onHop(this.nat.toBound(flow, uri, request))
     }
     this.toPlace(place, uri, onHop, share)
@@ -257,16 +262,20 @@ export class Hops {
   /** @param first where it goes when the flow is gone, '' for nowhere */
   private toFlow(flow: location.Flow, first: string, uri: string, request: SipMessage): NextHop | undefined {
     if (flow.edgeId === this.options.edgeId) {
-      return this.toOwnFlow(flow.flowId, uri) ?? (first === '' ? undefined : this.toContact(first))
+      return this.toOwnFlow(flow.flowId, uri) ?? (first === '' ? undefined : this.toContact(first, uri))
     }
     const edge = this.options.membership.find(edgeHashOf(flow.edgeId))
-    return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request, first === '')
+    // Called as sip, a sips contact looks to the other edge as if it could be reached without TLS.
+    const isFlowOnly = first === '' || (isSips(first) && !isSips(uri))
+    return edge && this.toOtherEdge(edge, flow.flowId, flow.transport, uri, request, isFlowOnly)
   }
 
   /** The contact's own address where that is a number, for a phone that listens there though its connection has ended. */
-  toContact(uri: string): NextHop | undefined {
+  toContact(contact: string, uri = requestUriOf(contact)): NextHop | undefined {
     let found: NextHop | undefined
-    this.toUri(uri, false, (hop) => {
+    const place = this.placeOf(contact)
+    if (place === undefined) return undefined
+    this.toPlace(place, uri, (hop) => {
       found = hop
     })
     return found
@@ -381,5 +390,5 @@ function withServerName(endpoints: readonly Endpoint[], serverName: string): rea
 
 /** [RFC3261-16.6.6e] [RFC3261-16.6.7e] A sips contact is reached over TLS or not at all, though its connection be there. */
 function mayCarry(transport: string, uri: string): boolean {
-  return transport === 'tls' || transport === 'wss' || !/^sips:/i.test(uri)
+  return transport === 'tls' || transport === 'wss' || !isSips(uri)
 }

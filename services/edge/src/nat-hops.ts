@@ -25,8 +25,8 @@ export interface NatHopsOptions {
   readonly membership: Membership
   readonly ring: KeyRing
   readonly edgeId: string
-  /** "udp:192.0.2.1:5060", as others see it; '' without UDP. */
-  readonly ownUdp: string
+  /** Filled when the sockets open. */
+  readonly udp: ReadonlyMap<4 | 6, { readonly facing: Facing }>
   readonly facings: OtherFacings
   /** From this edge's own socket. */
   direct(address: string, port: number, uri: string): NextHop | undefined
@@ -38,15 +38,24 @@ interface Place {
 }
 
 export class NatHops {
-  /** What this edge listens at over UDP, as tokens have it. */
-  readonly udpHash: number
-  readonly ownUdp: string
+  private own = ''
+  private ownHash = 0
   private readonly options: NatHopsOptions
 
   constructor(options: NatHopsOptions) {
     this.options = options
-    this.ownUdp = options.ownUdp
-    this.udpHash = edgeHashOf(options.ownUdp)
+  }
+
+  /** "udp:192.0.2.1:5060", as others see it; '' without UDP. */
+  get ownUdp(): string {
+    if (this.own === '') for (const { facing } of this.options.udp.values()) this.own = facing.name
+    return this.own
+  }
+
+  /** The same as tokens have it. */
+  get udpHash(): number {
+    if (this.ownHash === 0 && this.ownUdp !== '') this.ownHash = edgeHashOf(this.ownUdp)
+    return this.ownHash
   }
 
   /** In a token: a place whose NAT has let in this edge. */
@@ -75,15 +84,17 @@ export class NatHops {
   /** Whether its NAT let in an edge with another address, and that edge is gone. */
   isCutOff({ flow }: location.Binding): boolean {
     if (flow?.natEdge === undefined || flow.natEdge === this.options.edgeId) return false
-    const { membership, ownUdp } = this.options
-    return membership.findSame(flow.natEdge) === undefined && membership.wasElsewhere(flow.natEdge, ownUdp)
+    const { membership } = this.options
+    return membership.findSame(flow.natEdge) === undefined && membership.wasElsewhere(flow.natEdge, this.ownUdp)
   }
 
   /** Whether the edge that it let in is gone, and had this one's address. */
   isOrphaned({ flow }: location.Binding): boolean {
     if (flow?.natEdge === undefined) return false
-    const { membership, ownUdp } = this.options
-    return membership.find(edgeHashOf(flow.natEdge)) === undefined && !membership.wasElsewhere(flow.natEdge, ownUdp)
+    const { membership } = this.options
+    return (
+      membership.find(edgeHashOf(flow.natEdge)) === undefined && !membership.wasElsewhere(flow.natEdge, this.ownUdp)
+    )
   }
 
   /** From another edge's socket; undefined where that has the address of ours, or there is no way to it. */
@@ -94,9 +105,9 @@ export class NatHops {
     request: SipMessage,
     alternatives: readonly NextHop[],
   ): NextHop | undefined {
-    const { internalFacing, ownUdp, ring, facings } = this.options
+    const { internalFacing, ring, facings } = this.options
     const listener = udpOf(edge)
-    const connection = listener === '' || listener === ownUdp ? undefined : this.connect(edge)
+    const connection = listener === '' || listener === this.ownUdp ? undefined : this.connect(edge)
     if (connection === undefined) return undefined
     const listenerHash = edgeHashOf(listener)
     const side: TokenSide = { kind: 'address', transport: TRANSPORT.UDP, address, port, listenerHash }
