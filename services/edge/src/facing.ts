@@ -30,6 +30,8 @@ export class Facing {
   readonly internal: boolean
   /** "udp:192.0.2.1:5060" */
   readonly name: string
+  /** What a sips Record-Route names in the place of this one: a listener with TLS, itself where it has TLS or there is none. */
+  secure: Facing = this
   private readonly sentByHost: string
   private readonly viaHead: string
   private readonly viaTail: string
@@ -86,6 +88,17 @@ export class Facing {
   route(token: string, isSecure = false): string {
     if (!isSecure && this.tlsRouteTail !== '') return `<sip:${token}${this.tlsRouteTail}` // DEVIATION[RFC5658-6.2]: as set
     return isSecure || this.isTls ? `<sips:${token}${this.routeTail}` : `<sip:${token}${this.routeTail}`
+  }
+}
+
+/** [RFC3261-16.6.4g] Of the listeners of one edge: those without TLS know which one a sips URI of ours is to name. */
+export function pairWithSecure(facings: readonly Facing[]): void {
+  const of = (transport: TransportName): Facing | undefined => facings.find((facing) => facing.transport === transport)
+  const [tls, wss] = [of('tls'), of('wss')]
+  for (const facing of facings) {
+    if (facing === tls || facing === wss) continue
+    // Who speaks WebSocket speaks nothing else.
+    facing.secure = (facing.transport === 'ws' ? (wss ?? tls) : (tls ?? wss)) ?? facing
   }
 }
 

@@ -92,6 +92,17 @@ describe('the way', () => {
     expect(bench.take()).toEqual([`430 → ${UP}`])
   })
 
+  test('sips does not go back over TCP because the dialog came so [RFC3261-26.2.2c] [RFC5630-5.3a]', () => {
+    const routes = answered({}, 5060, `${BOB_URI};transport=tcp`)
+    bench.udpIn(inDialog(routes, { uri: 'sips:bob@192.0.2.30', method: 'INFO' }))
+    expect(bench.take()).toEqual([`430 → ${UP}`])
+    const [flow] = bench.tcp.connections
+    if (flow === undefined) throw new Error('no connection')
+    flow.transport = 'tls'
+    bench.udpIn(inDialog(routes, { uri: 'sips:bob@192.0.2.30', branch: 'z9hG4bK-a4' }))
+    expect(bench.take()).toEqual(['BYE → tcp 1'])
+  })
+
   test('a token of another call, or of another dialog, is forged: 403 [RFC5626-5.3.1a]', () => {
     const routes = answered()
     bench.udpIn(inDialog(routes, { callId: 'call-2' }))

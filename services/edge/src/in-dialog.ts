@@ -17,10 +17,12 @@ import {
   readMaxBreadth,
   type SipMessage,
   type TokenSide,
+  URI_SCHEME,
   type VerifiedToken,
 } from '@tandem/sip'
 import { type EdgeCore, sendEdited } from './core.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
+import { isSecureTransport } from './edge-streams.ts'
 import { endsCall, reportEnd } from './ended-elsewhere.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
 import type { NextHop } from './hops.ts'
@@ -166,7 +168,9 @@ function nextHop(
 ): void {
   const { hops } = core
   if (view.nextStart >= 0) {
-    return hops.toRoute(msg.text(view.nextStart, view.nextEnd), view.nextIsStrict, onHop, share)
+    const { uriScheme } = msg
+    const route = msg.text(view.nextStart, view.nextEnd)
+    return hops.toRoute(route, view.nextIsStrict, (hop) => onHop(hop && withinTls(uriScheme, hop)), share)
   }
   const side = token.isInitiatorA ? token.callee : token.caller
   const gruu = requestedGruu(core, msg)
@@ -183,11 +187,21 @@ function toSide(
   share?: number,
 ): void {
   if (side.kind === 'none') return hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop, share)
-  const hop = hops.toSide(side, msg)
-  // A flow that ended: the contact itself may still take a connection.
-  if (hop === undefined && side.kind === 'flow')
+  const known = hops.toSide(side, msg)
+  const hop = known && withinTls(msg.uriScheme, known)
+  // A flow that ended, or has no TLS: the contact itself may still take a connection.
+  if (hop === undefined && (side.kind === 'flow' || known !== undefined))
     return hops.toUri(msg.text(msg.uriStart, msg.uriEnd), true, onHop, share)
   onHop(hop)
+}
+
+/**
+ * [RFC3261-26.2.2c] [RFC5630-5.3a] What is sips does not go back over UDP or TCP because its dialog began so. Of a flow of another edge
+ * that edge looks itself.
+ */
+function withinTls(uriScheme: number, hop: NextHop): NextHop | undefined {
+  if (uriScheme !== URI_SCHEME.SIPS || hop.peer.facing.internal) return hop
+  return isSecureTransport(hop.peer.transport) ? hop : undefined
 }
 
 class InDialogRequest implements ContextUser {

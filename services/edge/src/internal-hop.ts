@@ -13,10 +13,12 @@ import {
   RouteView,
   type SipMessage,
   type TokenSide,
+  URI_SCHEME,
   type VerifiedToken,
 } from '@tandem/sip'
 import { branchId } from './branches.ts'
 import { type EdgeCore, sendEdited } from './core.ts'
+import { isSecureTransport } from './edge-streams.ts'
 import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import { refuseStateless } from './replies.ts'
@@ -38,7 +40,8 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
   }
   const popRoutes = view.popCount
   const hop = core.hops.toSide(side, msg) ?? (isFlowOnly(msg) ? undefined : core.hops.toContact(nextUri(msg)))
-  if (hop?.peer.reliable) return sendDown(core, msg, peer, hop, popRoutes)
+  const isWithinTls = msg.uriScheme !== URI_SCHEME.SIPS || isSecureTransport(hop?.peer.transport ?? '') // [RFC3261-26.2.2c]
+  if (hop?.peer.reliable && isWithinTls) return sendDown(core, msg, peer, hop, popRoutes)
   core.counts.flowFailures += 1
   refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
 }

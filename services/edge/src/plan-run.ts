@@ -64,6 +64,7 @@ export class PlanRun {
   private isResumed = false
   /** Status for the case that no branch could be forked. */
   private lookupStatus = 480
+  private lookupHeaders = ''
 
   constructor(core: EdgeCore, context: ProxyContext, source: PlanSource) {
     this.core = core
@@ -193,9 +194,9 @@ export class PlanRun {
     if (this.wishes.fork === false && context.branches.length > 0) return false
     this.step += 1
     this.waits += 1
-    resolveTargets(this.core, context.request, step.targets, (candidates, status) => {
+    resolveTargets(this.core, context.request, step.targets, (candidates, status, headers) => {
       this.waits -= 1
-      if (status !== 0) this.lookupStatus = status
+      if (status !== 0) [this.lookupStatus, this.lookupHeaders] = [status, headers]
       const { order, fork } = this.wishes
       this.queue.add(fork === false ? bestOf(candidates) : candidates, order === 'sequential' ? SERIAL : step.forking)
       this.goOn(context)
@@ -230,7 +231,8 @@ export class PlanRun {
   private giveUp(context: ProxyContext): void {
     if (this.endUnreached(context)) return
     if (context.bestStatus !== 0) this.core.proxy.finish(context)
-    else this.core.proxy.respond(context, context.cancelled ? 487 : this.lookupStatus, '')
+    else if (context.cancelled) this.core.proxy.respond(context, 487, '')
+    else this.core.proxy.respond(context, this.lookupStatus, '', this.lookupHeaders)
   }
 
   /** Sends branches, an INVITE's once they are in the directory. False: none of them can take this request. */

@@ -2,17 +2,21 @@
 // The Record-Route of a request that is on TLS on one side, on both, or on none. Does not test: the token, other changes of
 // listener (branches.test.ts), the text of one listener (response-retry.test.ts).
 import { describe, expect, test } from 'vitest'
-import { Facing } from './facing.ts'
+import { Facing, pairWithSecure } from './facing.ts'
 import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import { recordRouteLines } from './record-route.ts'
 import { messageOf, requestText } from './testing.ts'
 
-const PORT = { udp: 5060, tls: 5061, wss: 5067 } as const
+const PORT = { udp: 5060, tcp: 5060, tls: 5061, ws: 5066, wss: 5067 } as const
 type Side = keyof typeof PORT
 
-const facing = (transport: Side): Facing =>
-  new Facing({ transport, host: 'edge.test', port: PORT[transport], edgeHash: 1, internal: false })
+const sides = Object.keys(PORT) as Side[]
+const facings = sides.map(
+  (transport) => new Facing({ transport, host: 'edge.test', port: PORT[transport], edgeHash: 1, internal: false }),
+)
+pairWithSecure(facings)
+const facing = (transport: Side): Facing => facings[sides.indexOf(transport)] as Facing
 
 /** The values from the top, as the next hop reads them. */
 function recorded(from: Side, to: Side, uri: string, target = ''): string[] {
@@ -45,4 +49,31 @@ describe('TLS on one side', () => {
 test('TLS on both sides is one sips value, where one listener is on both', () => {
   expect(recorded('tls', 'tls', 'sip:bob@example.test')).toEqual([OVER_TLS])
   expect(recorded('wss', 'tls', 'sips:bob@example.test')).toEqual([OVER_TLS, OVER_WSS])
+})
+
+describe('a sips request that came without TLS', () => {
+  const SIPS = 'sips:bob@example.test'
+
+  test.each([
+    ['udp', 'tls', [OVER_TLS]],
+    ['tcp', 'tls', [OVER_TLS]],
+    ['ws', 'tls', [OVER_TLS, OVER_WSS]],
+    ['udp', 'wss', [OVER_WSS, OVER_TLS]],
+    ['ws', 'wss', [OVER_WSS]],
+  ] as const)(
+    'from %s to %s MUST be recorded with sips URIs, each of a port that has TLS [RFC3261-16.6.4gh] [RFC5658-6.2b]',
+    (from, to, values) => {
+      expect(recorded(from, to, SIPS)).toEqual(values)
+      expect(recorded(from, to, SIPS, 'sips:bob@192.0.2.1')).toEqual(values)
+    },
+  )
+
+  test('is recorded over WSS where that is all that has TLS', () => {
+    const [udp, wss] = [facing('udp'), facing('wss')]
+    pairWithSecure([udp, wss])
+    expect(udp.secure).toBe(wss)
+    pairWithSecure([udp])
+    expect(udp.secure).toBe(udp)
+    pairWithSecure(facings)
+  })
 })

@@ -8,6 +8,7 @@ import type { EdgeCore } from './core.ts'
 import { fromTag } from './describe.ts'
 import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
+import { isSips } from './request-uri-of.ts'
 
 /**
  * Requests whose dialog must come back through us. In a dialog the Route set is fixed: a Record-Route would be read by nobody.
@@ -44,10 +45,11 @@ export function recordRouteOf(
 
 /** The lines that carry a token. */
 export function recordRouteLines(token: string, request: SipMessage, hop: NextHop, upstream: EdgePeer): string {
-  const near = upstream.facing
-  const far = hop.facing
   const cameSecure = request.uriScheme === URI_SCHEME.SIPS
   const goesSecure = isSecureCopy(request, hop)
+  // [RFC3261-16.6.4gh] What is sips is sips though it came another way: later requests come over TLS.
+  const near = cameSecure ? upstream.facing.secure : upstream.facing
+  const far = goesSecure ? hop.facing.secure : hop.facing
   const line = `Record-Route: ${far.route(token, goesSecure)}\r\n`
   if (near.name === far.name && cameSecure === goesSecure) return line
   return `${line}Record-Route: ${near.route(token, cameSecure)}\r\n` // [RFC5658-3]
@@ -56,8 +58,5 @@ export function recordRouteLines(token: string, request: SipMessage, hop: NextHo
 /** [RFC3261-16.6.4] The topmost Route of the copy is sips, or else its Request-URI. */
 function isSecureCopy(request: SipMessage, hop: NextHop): boolean {
   if (hop.route !== '' && hop.route.startsWith('Route: <sips:')) return true
-  if (hop.uri === '') return request.uriScheme === URI_SCHEME.SIPS
-  return (hop.uri.charCodeAt(3) | 0x20) === SMALL_S && /^sips:/i.test(hop.uri)
+  return hop.uri === '' ? request.uriScheme === URI_SCHEME.SIPS : isSips(hop.uri)
 }
-
-const SMALL_S = 0x73

@@ -67,7 +67,7 @@ describe('a redirect [RFC3261-8.3d]', () => {
     expect(contacts(302)).toEqual(['<sip:x@192.0.2.9>'])
   })
 
-  test('sips is never redirected to sip', () => {
+  test('sips is never redirected to sip [RFC5630-5.4ab]', () => {
     redirected({}, { uri: 'sips:bob@example.test' })
     located({ uri: 'sip:a@192.0.2.31' }, { uri: 'sips:a@phone.test' })
     expect(contacts(302)).toEqual(['<sips:a@phone.test>;q=1;expires=60'])

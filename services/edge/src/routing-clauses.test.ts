@@ -302,13 +302,14 @@ describe('a request of more than 1,300 bytes', () => {
 
 describe('SIPS', () => {
   const SIPS = 'sips:bob@example.test'
-  const overFlow = (contact: string, transport = 'tls'): void => {
+  const overFlow = (contact: string, transport = 'tls', uri = SIPS, regId = 0): void => {
     bench = new EdgeBench()
     const phone = bench.tcp.connect(BOB, 40_000)
     phone.transport = transport
-    bench.udpIn(requestText({ uri: SIPS }))
+    bench.udpIn(requestText({ uri }))
     bench.plan([], { steps: [stepOf({ targets: [targetOf({ $case: 'aor', value: SIPS })] })] })
-    const binding = bindingOf(contact, { transport, edgeId: bench.core.edgeId, flowId: phone.id })
+    const flow = { transport, edgeId: bench.core.edgeId, flowId: phone.id }
+    const binding = { ...bindingOf(contact, flow), regId }
     bench.location.take('locate').answer({ bindings: [binding], version: 1n })
     if (bench.location.waiting().includes('beginCall')) bench.begin()
   }
@@ -331,7 +332,24 @@ describe('SIPS', () => {
     for (const value of valuesOf(bench.last('INVITE'), 'Record-Route')) expect(value).toMatch(/^<sips:/)
   })
 
-  test('SHOULD NOT lead to a Contact that is not SIPS [RFC3261-16.7.4b]', () => {
+  test('MUST NOT go to a contact that was registered as sip, though that be there over TLS: 480, which says why [RFC5630-5.3abc]', () => {
+    overFlow(BOB_URI)
+    expect(bench.take()).toEqual([`480 → ${UP}`])
+    expect(valuesOf(bench.last('480'), 'Warning')).toEqual([expect.stringMatching(/^380 \S+ "SIPS Not Allowed"$/)])
+  })
+
+  test('is not asked for by a sip request: it reaches a sips contact as sip, over TLS [RFC5630-5.3def]', () => {
+    overFlow(`sips:bob@${BOB};x=1`, 'tls', 'sip:bob@example.test')
+    expect(bench.take()).toEqual([`100 → ${UP}`, 'INVITE → tcp 1'])
+    expect(bench.last('INVITE')).toMatch(new RegExp(`^INVITE sip:bob@${BOB};x=1 SIP/2.0\r\n`))
+  })
+
+  test.each([0, 1])('of a contact keeps a sip request within TLS too, reg-id %i [RFC5630-5.3e]', (regId) => {
+    overFlow(`sips:bob@${BOB}`, 'tcp', 'sip:bob@example.test', regId)
+    expect(bench.take()).toEqual([`480 → ${UP}`])
+  })
+
+  test('SHOULD NOT lead to a Contact that is not SIPS [RFC3261-16.7.4b] [RFC5630-5.3ij]', () => {
     overFlow(`sips:bob@${BOB}`)
     const phone = bench.tcp.find(1)
     if (phone === undefined) throw new Error('no connection')

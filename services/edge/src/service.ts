@@ -8,6 +8,7 @@
 // it can work. The order of the stop is the other way round: the port is left first, then the cluster, whose edges take over what is left.
 // Race: an edge that can't join (location away) is up, not ready, and opens its ports once it has joined.
 
+import { pairWithSecure } from './facing.ts'
 import { endBindings } from './flow-end.ts'
 import { type EdgeListeners, openListeners } from './listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
@@ -61,6 +62,7 @@ class Edge implements EdgeService {
     })
     const wiring = createEdgeCore(this.options, listeners)
     this.listeners = listeners
+    pairWithSecure(listeners.facings())
     this.wiring = wiring
     this.receiver = new Receiver(wiring.core)
     listeners.onConnectionLost = (peer, reason) => {

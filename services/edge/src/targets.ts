@@ -12,6 +12,7 @@ import type { EdgeCore } from './core.ts'
 import { isSecureTransport } from './edge-streams.ts'
 import type { BranchFacts } from './header-work.ts'
 import type { NextHop } from './hops.ts'
+import { isSips } from './request-uri-of.ts'
 
 /** One way to a target, and the branch that takes it. */
 export class Candidate implements PlannedBranch {
@@ -58,8 +59,11 @@ export class Candidate implements PlannedBranch {
   }
 }
 
-/** @param status why there is nothing, where that is known: 404, 503; else 0 */
-export type OnTargets = (candidates: Candidate[], status: number) => void
+/**
+ * @param status why there is nothing, where that is known: 404, 480, 503; else 0
+ * @param headers whole lines for its response
+ */
+export type OnTargets = (candidates: Candidate[], status: number, headers: string) => void
 
 /** Resolves all targets of a step, and calls back once, in order. Often at once. */
 export function resolveTargets(
@@ -78,6 +82,7 @@ class Resolution {
   private readonly found: (Candidate | undefined)[][] = []
   private waiting = 1
   private status = 0
+  private isPlainLeftOut = false
 
   constructor(core: EdgeCore, request: SipMessage, onDone: OnTargets) {
     this.core = core
@@ -120,7 +125,7 @@ class Resolution {
     slot: (Candidate | undefined)[],
   ): void {
     for (const binding of withoutCutOff(this.core, bindings)) {
-      if (!isWanted(target, binding)) continue
+      if (!isWanted(target, binding) || !this.isSecureEnough(binding)) continue
       const at = slot.push(undefined) - 1
       const { instanceId, qMilli } = binding
       const instance = instanceId === '' ? '' : `${aor} ${instanceId}`
@@ -134,14 +139,27 @@ class Resolution {
     if (target.registrationHash !== 0 && slot.length === 0 && this.status === 0) this.status = 404
   }
 
+  /** [RFC5630-5.3abc] A sips request goes to no sip contact, though that be reached over TLS: what is behind it may be none. */
+  private isSecureEnough(binding: location.Binding): boolean {
+    if (this.request.uriScheme !== URI_SCHEME.SIPS || isSips(binding.uri)) return true
+    this.isPlainLeftOut = true
+    return false
+  }
+
   private settle(): void {
     this.waiting -= 1
     if (this.waiting > 0) return
     const only = this.found.length === 1 ? (this.found[0] as (Candidate | undefined)[]) : this.found.flat()
     // [RFC3261-26.2.2] [RFC5630-3.1.3] what is sips stays within TLS
     const found = only.includes(undefined) ? only.filter(isFound) : (only as Candidate[])
-    const isSecure = this.request.uriScheme === URI_SCHEME.SIPS
-    this.onDone(isSecure ? found.filter(({ hop }) => isSecureTransport(hop.flow.transport)) : found, this.status)
+    if (this.request.uriScheme !== URI_SCHEME.SIPS) return this.onDone(found, this.status, '')
+    this.settleSecure(found.filter(({ hop }) => isSecureTransport(hop.flow.transport)))
+  }
+
+  private settleSecure(found: Candidate[]): void {
+    const isRefused = this.isPlainLeftOut && found.length === 0 && this.status === 0
+    const warning = `Warning: 380 ${this.core.config.id} "SIPS Not Allowed"\r\n`
+    this.onDone(found, isRefused ? 480 : this.status, isRefused ? warning : '')
   }
 }
 
