@@ -90,7 +90,11 @@ export function helmValuesSchema() {
       edge: closed({
         replicas,
         exposure: { enum: ['loadBalancer', 'hostNetwork'] },
-        service: closed({ annotations: anyMap, externalTrafficPolicy: { enum: ['Local', 'Cluster'] } }),
+        service: closed({
+          annotations: anyMap,
+          externalTrafficPolicy: { enum: ['Local', 'Cluster'] },
+          acceptHiddenSources: { type: 'boolean' },
+        }),
         preStopSeconds: { type: 'integer', minimum: 0, maximum: 300 },
         ...placement,
       }),

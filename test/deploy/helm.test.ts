@@ -197,6 +197,12 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     expect(find(all, 'StatefulSet', 'voice-tandem-redis')?.spec.replicas).toBe(1)
   })
 
+  it('hidden sources, where somebody has said that this is known', () => {
+    const service = { externalTrafficPolicy: 'Cluster', acceptHiddenSources: true }
+    const all = render({ ...LOAD_BALANCER, edge: { service } })
+    expect(find(all, 'Service', 'voice-tandem-edge')?.spec).toMatchObject({ externalTrafficPolicy: 'Cluster' })
+  })
+
   it('hostNetwork: no Service for edges, and nothing secret is rendered when Secrets are given', () => {
     const all = render(HOST_NETWORK)
     const edge = podOf(find(all, 'Deployment', 'voice-tandem-edge'))
@@ -241,6 +247,11 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       'an address of nodes',
       { ...LOAD_BALANCER, edge: { exposure: 'hostNetwork' } },
       /leave config.edge.advertisedAddress empty/,
+    ],
+    [
+      'hidden sources',
+      { ...LOAD_BALANCER, edge: { service: { externalTrafficPolicy: 'Cluster' } } },
+      /externalTrafficPolicy: Cluster hides where packets come from.*Leave it at Local; or set edge.service.acceptHiddenSources/,
     ],
     ['no Redis', { ...LOAD_BALANCER, redis: { bundled: false } }, /set redis.external.url/],
     ['two Redis', { ...LOAD_BALANCER, redis: { external: { url: 'redis://r' } } }, /set redis.bundled to false/],

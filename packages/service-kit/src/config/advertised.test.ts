@@ -150,6 +150,17 @@ describe('cloud metadata', () => {
     await expect(cloud({})).rejects.toMatchObject({ exitCode: 78, message: /no cloud metadata at http:/ })
   })
 
+  it('is silent: 78 after a second, and no later', async () => {
+    server = createServer(() => undefined)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const metadataUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const sinceMs = performance.now()
+    const failure = findAdvertised(config({ 'edge.advertisedFrom': 'metadata', 'edge.metadataUrl': metadataUrl }))
+    await expect(failure).rejects.toMatchObject({ exitCode: 78, message: /names a public address within a second/ })
+    expect(performance.now() - sinceMs).toBeLessThan(3_000)
+    server.closeAllConnections()
+  })
+
   it('is not believed when it says anything but an address', async () => {
     const page = ['connection', 'keep-alive', '<html>login</html>'] as const
     await expect(cloud({ 'GET /hetzner/v1/metadata/public-ipv4': page })).rejects.toMatchObject({ exitCode: 78 })
@@ -157,6 +168,20 @@ describe('cloud metadata', () => {
 })
 
 describe('places of listeners', () => {
+  const PORTS = { udp: 5_060, tcp: 5_060, tls: 5_061, ws: 5_066, wss: 5_067 }
+  const LISTENERS = Object.entries(PORTS) as [keyof typeof PORTS, number][]
+
+  it.each(LISTENERS)('%s: its own, else what was found, with its port', async (name, port) => {
+    const flags = { 'edge.bindAddress': '192.0.2.1', 'edge.nodeAddress': '203.0.113.3' }
+    const found = edgeConfig(await withAdvertised(config(flags))).advertised
+    expect(found[name]).toEqual({ host: '203.0.113.3', port })
+    const own = await withAdvertised(config({ ...flags, [`edge.advertised.${name}`]: '203.0.113.7' }))
+    const { advertised } = edgeConfig(own)
+    for (const [other] of LISTENERS) {
+      expect(advertised[other].host).toBe(other === name ? '203.0.113.7' : '203.0.113.3')
+    }
+  })
+
   it.each([
     ['', { host: '192.0.2.1', port: 5_060 }],
     ['sip.example.test', { host: 'sip.example.test', port: 5_060 }],
