@@ -117,6 +117,12 @@ describe.runIf(loaded.addon !== undefined)(`the addon's sockets, with TCP's numb
     expect(call).toThrow(/wrong arguments|expected a Uint8Array|invalid argument/)
   })
 
+  it('are tried before anybody is told of them', () => {
+    const { transport } = open({ protocol: asTcp })
+    transport.probe('127.0.0.1')
+    transport.probe('::')
+  })
+
   it('that can not be made are connections that fail', async () => {
     const { transport, sink } = open({ protocol: { ...asTcp, number: 9_999 } })
     expect(transport.connect('127.0.0.1', 5060)).toMatchObject({ isOpen: true })
@@ -147,6 +153,7 @@ describe.runIf(loaded.addon !== undefined)(`the addon's sockets, with TCP's numb
       const { transport, sink } = open()
       const listening = await transport.listen({ address, port: 0 }).catch((error: unknown) => error)
       if (listening instanceof Error) {
+        expect(() => transport.probe(address)).toThrow(listening.message)
         expect(listening).toMatchObject({
           code: 'sctpUnavailable',
           message: expect.stringMatching(
@@ -155,6 +162,7 @@ describe.runIf(loaded.addon !== undefined)(`the addon's sockets, with TCP's numb
         })
         return
       }
+      transport.probe(address)
       const { port } = listening as { port: number }
       sink.onEach = (conn) => void conn.send(BYTES, 0, BYTES.length)
       const client = open()
@@ -179,6 +187,7 @@ describe('without the addon', () => {
         'edge.listeners.sctp: the addon for SCTP is not there: it was not built (npm run build). Build it, or turn edge.listeners.sctp off.',
       ),
     )
+    expect(() => transport.probe('::1')).toThrow('the addon for SCTP is not there')
     transport.connect('127.0.0.1', 5060)
     await until(() => sink.closed.length === 1)
     expect(sink.reasons()).toEqual(['connectFailed'])

@@ -45,6 +45,17 @@ export class SctpTransport extends StreamTransport {
     this.#options = protocol?.options ?? sctpOptions(tuning ?? DEFAULT_SCTP_TUNING)
   }
 
+  /** Throws a TransportError, whose message is a sentence, where this machine has no SCTP. @param address whose family is asked for */
+  probe(address: string): void {
+    const maker = this.#maker()
+    if (typeof maker === 'string') throw noAddonError(maker, SETTING)
+    try {
+      maker.addon.close(makeConnectingSocket(maker, address, undefined).fd)
+    } catch (error) {
+      throw noSctpError(error as NodeJS.ErrnoException, SETTING) ?? error
+    }
+  }
+
   /**
    * The open association with that numeric address and port, whoever opened it, else a new one that queues until it is established.
    * undefined: the limit of connections is reached. A failure comes as onClose with connectFailed or connectTimeout.

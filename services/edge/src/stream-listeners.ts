@@ -160,7 +160,10 @@ async function openWs(
 
 const WILDCARDS = new Set(['0.0.0.0', '::'])
 
-/** An association tells its peer all addresses of a socket: where the edge binds one, only that. */
+/**
+ * An association tells its peer all addresses of a socket: where the edge binds one, only that. Whether there is SCTP at all shows before the
+ * edge joins the cluster.
+ */
 async function openSctp(opening: StreamOpening): Promise<OpenStream<SctpTransport>> {
   const { bindAddress, sctp, sipPort } = opening.config
   const facing = opening.facingOf('sctp', sipPort)
@@ -172,6 +175,7 @@ async function openSctp(opening: StreamOpening): Promise<OpenStream<SctpTranspor
     ...(WILDCARDS.has(bindAddress) ? {} : { localAddress: bindAddress }),
   })
   await listen(opening, transport, sipPort)
+  transport.probe(bindAddress)
   return { transport, facing }
 }
 
