@@ -80,7 +80,8 @@ async function untilRecorded(cluster: ChaosCluster, callIds: readonly string[]):
   await sleep(SECOND_RECORD_MS)
 }
 
-function offsets(edges: number): number[] {
+/** Of all ports from the base port, for so many edges. */
+export function offsets(edges: number): number[] {
   const own = Array.from({ length: edges }, (_, k) => [90 + 100 * k, SERVICE_PORTS.edgeHttp + k])
   return [...new Set([0, ...own.flat(), ...Object.values(SERVICE_PORTS)])]
 }

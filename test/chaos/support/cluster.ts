@@ -23,6 +23,9 @@ export const SERVICE_PORTS = {
   recordsHttp: 24,
 }
 
+const SERVICES = ['location', 'policy', 'records'] as const
+export type ServiceName = (typeof SERVICES)[number]
+
 /** Where one edge runs. */
 export interface EdgePlace {
   /** Of its SIP, internal and HTTP listeners. */
@@ -42,6 +45,9 @@ export interface ChaosClusterOptions {
   readonly store: string
   /** Users callee0, callee1, … */
   readonly callees: number
+  /** What else is said of their domain, and of the edges. */
+  readonly domain?: Readonly<Record<string, unknown>>
+  readonly edge?: Readonly<Record<string, unknown>>
 }
 
 /** Of one start of an edge. */
@@ -51,9 +57,9 @@ export interface EdgeStart {
   readonly readyMs: number
 }
 
-function documents(callees: number): unknown[] {
+function documents({ callees, domain }: ChaosClusterOptions): unknown[] {
   const apiVersion = 'tandem/v1'
-  const spec = { authentication: 'none', identity: 'off', anonymous: 'allow', accounting: true }
+  const spec = { authentication: 'none', identity: 'off', anonymous: 'allow', accounting: true, ...domain }
   const names = ['caller', ...Array.from({ length: callees }, (_, k) => `callee${k}`)]
   const users = names.map((name) => ({ apiVersion, kind: 'Subscriber', metadata: { name, domain: DOMAIN } }))
   return [{ apiVersion, kind: 'Domain', metadata: { name: DOMAIN }, spec }, ...users]
@@ -71,6 +77,7 @@ function settings(options: ChaosClusterOptions, folder: string): unknown {
       sharedAddress: true,
       advertisedAddress: options.advertisedAddress,
       httpPort: at(SERVICE_PORTS.edgeHttp),
+      ...options.edge,
     },
     location: {
       bindAddress: address,
@@ -86,7 +93,7 @@ function settings(options: ChaosClusterOptions, folder: string): unknown {
     },
     records: { bindAddress: address, httpPort: at(SERVICE_PORTS.recordsHttp), file: join(folder, 'cdr.ndjson') },
     logging: { level: 'warn' },
-    resources: { documents: documents(options.callees) },
+    resources: { documents: documents(options) },
   }
 }
 
@@ -105,6 +112,7 @@ export class ChaosCluster {
   readonly #folder = mkdtempSync(join(tmpdir(), 'tandem-chaos-'))
   readonly #services: ManagedProcess[] = []
   readonly #edges: ManagedProcess[] = []
+  readonly #counted = new Map<string, number>()
   /** What processes that are gone have written, killed edges included. */
   #written = ''
 
@@ -129,7 +137,7 @@ export class ChaosCluster {
 
   async #startServices(): Promise<void> {
     const { serviceAddress, basePort } = this.#options
-    for (const service of ['location', 'policy', 'records'] as const) {
+    for (const service of SERVICES) {
       this.#services.push(await this.#run([], ['run', service]))
       const url = `http://${serviceAddress}:${basePort + SERVICE_PORTS[`${service}Http`]}/readyz`
       await this.#untilReady(service, url, this.#services.at(-1) as ManagedProcess)
@@ -166,8 +174,10 @@ export class ChaosCluster {
     return { edge, readyMs: Math.round(performance.now() - began) }
   }
 
-  /** SIGKILL; comes back when it is gone. */
+  /** SIGKILL; comes back when it is gone. What it has counted is kept. */
   async killEdge(edge: number): Promise<void> {
+    for (const [name, value] of await this.#scrape(edge))
+      this.#counted.set(name, (this.#counted.get(name) ?? 0) + value)
     const child = this.#edges[edge] as ManagedProcess
     child.signal('SIGKILL')
     await child.ended
@@ -182,19 +192,38 @@ export class ChaosCluster {
     return lines.map((line) => JSON.parse(line) as RecordLine)
   }
 
-  /** The samples of all edges' /metrics that run now, summed by name; those of killed edges went with them. */
+  /** The samples of all edges' /metrics by name, those of killed edges included. */
   async metrics(): Promise<Map<string, number>> {
-    const sums = new Map<string, number>()
+    const sums = new Map(this.#counted)
     for (const edge of this.#options.edges.keys()) {
-      const text = await fetch(this.#edgeUrl(edge, '/metrics')).then(
-        (response) => response.text(),
-        () => '',
-      )
-      for (const [, name = '', value] of text.matchAll(/^(tandem_\w+)(?:\{.*\})? (\S+)$/gm)) {
-        sums.set(name, (sums.get(name) ?? 0) + Number(value))
-      }
+      for (const [name, value] of await this.#scrape(edge)) sums.set(name, (sums.get(name) ?? 0) + value)
     }
     return sums
+  }
+
+  /** One count of an edge that runs; 0 where it has none. */
+  async count(edge: number, name: string): Promise<number> {
+    return (await this.#scrape(edge)).get(name) ?? 0
+  }
+
+  async #scrape(edge: number): Promise<Map<string, number>> {
+    const url = this.#edgeUrl(edge, '/metrics')
+    const text = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+      (response) => response.text(),
+      () => '',
+    )
+    const sums = new Map<string, number>()
+    for (const [, name = '', labels = '', value] of text.matchAll(/^(tandem_\w+)(?:\{(.*)\})? (\S+)$/gm)) {
+      const bound = /le="[^"]+"/.exec(labels)?.[0]
+      const key = bound === undefined ? name : `${name}{${bound}}`
+      sums.set(key, (sums.get(key) ?? 0) + Number(value))
+    }
+    return sums
+  }
+
+  /** SIGSTOP, SIGCONT. */
+  signalService(service: ServiceName, signal: NodeJS.Signals): void {
+    this.#services[SERVICES.indexOf(service)]?.signal(signal)
   }
 
   /** Warnings and errors that the processes have logged, those of killed edges included. */
