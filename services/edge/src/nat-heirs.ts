@@ -10,6 +10,7 @@
 // a second. Races: the list of members has changed since: then an edge that was told may not be the heir any more, and leaves it; all are
 // told again with each new list. An edge that ends before it has told anybody leaves its phones to their next REGISTER.
 
+import { weightOf } from './any-edge/takeover.ts'
 import type { EdgeCore } from './core.ts'
 import { edgeHashOf } from './edge-hash.ts'
 import { udpOf } from './membership.ts'
@@ -136,11 +137,4 @@ function heirOf(core: EdgeCore, aor: string, of: string): string {
     if (weight > most) [best, most] = [edge.id, weight]
   }
   return best
-}
-
-function weightOf(aor: string, edgeId: string): number {
-  let hash = edgeHashOf(edgeId)
-  for (let i = 0; i < aor.length; i += 1) hash = Math.imul(hash ^ aor.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b)
-  return (hash ^ (hash >>> 13)) >>> 0
 }

@@ -93,7 +93,8 @@ export class Takeover {
   }
 }
 
-function weightOf(key: string, edgeId: string): number {
+/** Rendezvous hashing: the edge with the highest has the key. */
+export function weightOf(key: string, edgeId: string): number {
   let hash = edgeHashOf(edgeId)
   for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b)
