@@ -208,7 +208,7 @@ describe('a call to a sips address', () => {
 
 describe('flows (RFC 5626)', () => {
   it.each(['tcp', 'tls'] as const)(
-    'CRLF CRLF is answered with one CRLF, over %s [RFC5626-4.4.1a]',
+    'CRLF CRLF is answered with one CRLF, over %s [RFC5626-4.4.1a] [RFC5626-5.4b]',
     async (transport) => {
       const raw = await Raw.open({ port: portOf(transport), tls: transport === 'tls' })
       sockets.push(raw.socket)
