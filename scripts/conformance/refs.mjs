@@ -9,7 +9,8 @@ import ts from 'typescript'
 import { CLAUSE_ID, idsIn } from './register.mjs'
 
 const SOURCES = ['packages/*/src/**/*.ts', 'services/*/src/**/*.ts', 'cli/src/**/*.ts']
-const TESTS = ['{packages,services}/*/src/**/*.test.ts', 'cli/src/**/*.test.ts', 'test/**/*.test.ts']
+/** Suites that several test files run stand in files `*-contract.ts`. */
+const TESTS = ['{packages,services}/*/src/**/*{.test,-contract}.ts', 'cli/src/**/*.test.ts', 'test/**/*.test.ts']
 const SCENARIOS = ['test/e2e/sipp/*.xml']
 const TITLED = new Set(['test', 'it', 'describe', 'suite'])
 const LABELS = ['cite', 'name', 'title']
@@ -133,6 +134,6 @@ function collect(root, patterns, refsOf, leaveOut = () => false) {
 
 /** @returns {{ code: { file: string, id: string, deviation: string | undefined }[], tests: { file: string, id: string, title: string }[] }} */
 export const readRefs = (root) => ({
-  code: collect(root, SOURCES, codeRefs, (file) => /\.test\.ts$|\/gen\//.test(file)),
+  code: collect(root, SOURCES, codeRefs, (file) => /(\.test|-contract)\.ts$|\/gen\//.test(file)),
   tests: [...collect(root, TESTS, testRefs), ...collect(root, SCENARIOS, scenarioRefs)],
 })

@@ -20,7 +20,7 @@ export interface SippOptions {
   /** A free one where absent. */
   readonly localPort?: number
   /** u1 where absent. */
-  readonly transport?: 'u1' | 'un' | 't1' | 'tn'
+  readonly transport?: 'u1' | 'un' | 't1' | 'tn' | 's1'
   /** Calls after which it ends (-m), 1 where absent; 0 runs until stopped. */
   readonly calls?: number
   /** Calls per second (-r). */

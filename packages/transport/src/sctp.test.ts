@@ -131,7 +131,7 @@ describe.runIf(loaded.addon !== undefined)(`the addon's sockets, with TCP's numb
     expect(transport.connect('127.0.0.1', 5060)).toBeDefined()
   })
 
-  it('[RFC3261-18.3b] a message without Content-Length ends with its packet; the next is framed again', async () => {
+  it('a message without Content-Length ends with its packet; the next is framed again', async () => {
     const { transport, sink } = open({ protocol: asTcp })
     const { port } = await transport.listen({ address: '127.0.0.1', port: 0 })
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })

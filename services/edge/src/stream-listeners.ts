@@ -166,12 +166,13 @@ const WILDCARDS = new Set(['0.0.0.0', '::'])
  */
 async function openSctp(opening: StreamOpening): Promise<OpenStream<SctpTransport>> {
   const { bindAddress, sctp, sipPort } = opening.config
+  const { initAttempts, initTimeoutMs } = sctp
   const facing = opening.facingOf('sctp', sipPort)
   const { proxySources: _none, ...shared } = opening.shared
   const transport = new SctpTransport({
     ...shared,
     sink: opening.sinkOf(facing),
-    tuning: sctp,
+    tuning: { initAttempts, initTimeoutMs },
     ...(WILDCARDS.has(bindAddress) ? {} : { localAddress: bindAddress }),
   })
   await listen(opening, transport, sipPort)

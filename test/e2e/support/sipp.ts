@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type RunningSipp, runSipp, type SippResult, startSipp } from '@tandem/test-kit'
 import { expect } from 'vitest'
 
-export type Transport = 'udp' | 'tcp'
+export type Transport = 'udp' | 'tcp' | 'sctp'
 
 export interface SippRun {
   /** Name of a file in ../sipp, without its ending. */
@@ -30,6 +30,9 @@ export interface SippRun {
   readonly address?: string
 }
 
+/** One socket for all calls. */
+const MODE = { udp: 'u1', tcp: 't1', sctp: 's1' } as const
+
 const FOLDER = join(import.meta.dirname, '../sipp')
 
 /** SIPp numbers its calls from 1; each run here makes one. */
@@ -44,7 +47,7 @@ function optionsOf(run: SippRun) {
   const xml = (status: number): string => readFileSync(file, 'latin1').replace('SIP/2.0 486', `SIP/2.0 ${status}`)
   return {
     scenario: run.status === undefined ? { file } : { xml: xml(run.status) },
-    transport: run.transport === 'tcp' ? ('t1' as const) : ('u1' as const),
+    transport: MODE[run.transport ?? 'udp'],
     timeoutMs: run.timeoutMs ?? 15_000,
     args,
     ...(run.port !== undefined && { target: `${bracketed(address)}:${run.port}` }),
