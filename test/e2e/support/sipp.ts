@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type RunningSipp, runSipp, type SippResult, startSipp } from '@tandem/test-kit'
 import { expect } from 'vitest'
 
-export type Transport = 'udp' | 'tcp' | 'sctp'
+export type Transport = 'udp' | 'tcp'
 
 export interface SippRun {
   /** Name of a file in ../sipp, without its ending. */
@@ -15,7 +15,7 @@ export interface SippRun {
   /** SIP port that it sends to; absent for a callee. */
   readonly port?: number
   readonly localPort?: number
-  readonly transport?: Transport
+  readonly transport?: Transport | 'sctp'
   /** Who authenticates; the quick start's password is derived. */
   readonly user?: string
   readonly password?: string
