@@ -186,9 +186,9 @@ describe('nobody says anything', () => {
     expect(world.records()).toEqual({ recordCount: 1, callCount: 0 })
   })
 
-  test('many calls of a dead edge are shared by those that remain, each adopted once', async () => {
+  const many = async (count: number): Promise<void> => {
     world = await World.create()
-    for (let k = 0; k < 100; k += 1) {
+    for (let k = 0; k < count; k += 1) {
       const via = `SIP/2.0/UDP 192.0.2.20:5060;branch=z9hG4bK-many-${k}`
       const from = '<sip:alice@tandem.test>;tag=a'
       const parts = { via, uri: 'sip:bob@tandem.test', to: '<sip:bob@tandem.test>', from, callId: `many-${k}` }
@@ -196,6 +196,18 @@ describe('nobody says anything', () => {
     }
     await world.cluster.settle()
     world.cluster.kill(0)
+  }
+
+  test('the new incarnation gets no share of what it has never known: all are adopted at once', async () => {
+    await many(50)
+    world.steer(1, world.bob)
+    await world.cluster.start(0)
+    await world.cluster.advance(50)
+    expect(world.counts(1).adoptions + world.counts(2).adoptions).toBe(50)
+  })
+
+  test('many calls of a dead edge are shared by those that remain, each adopted once', async () => {
+    await many(100)
     world.steer(1, world.bob)
     world.bob.onRequest = (text) => world.bob.answer(text, 180)
     await world.cluster.advance(20_000, 100)

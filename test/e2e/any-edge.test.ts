@@ -221,6 +221,7 @@ describe('the owner is killed', () => {
     const scenario = { file: `${import.meta.dirname}/sipp/register-open.xml` }
     const keys = { user: 'callee2', domain: DOMAIN, contact: `<sip:callee2@${HOST}:9>` }
     const args = Object.entries(keys).flatMap(([name, value]) => ['-key', name, value])
+    await restart // which needs policy
     cluster.signalService('policy', 'SIGSTOP')
     cleanups.push(() => cluster.signalService('policy', 'SIGCONT'))
     const before = await counts('requests')

@@ -70,7 +70,7 @@ export class Takeover {
 
   private onListed(gone: Gone, keys: readonly string[]): void {
     if (keys.length === 0) return void this.gone.delete(gone.edgeId)
-    const mine = gone.isShared ? keys : keys.filter((key) => this.isMine(key))
+    const mine = gone.isShared ? keys : keys.filter((key) => this.isMine(key, gone))
     const page = mine.slice(0, PAGE)
     this.core.counts.takeovers += page.length
     this.underWay += page.length
@@ -85,10 +85,16 @@ export class Takeover {
     else gone.dueMs = this.core.now() + pauseMs
   }
 
-  /** [rendezvous hashing] The edge whose hash with the key is the highest has it. */
-  private isMine(key: string): boolean {
+  /**
+   * [rendezvous hashing] The edge whose hash with the key is the highest has it; but for the one that was started in the place of the
+   * one that is gone, which has never known it.
+   */
+  private isMine(key: string, gone: Gone): boolean {
     const own = weightOf(key, this.core.edgeId)
-    for (const edge of this.core.membership.edges()) if (weightOf(key, edge.id) > own) return false
+    const name = gone.edgeId.slice(0, gone.edgeId.lastIndexOf('.'))
+    for (const edge of this.core.membership.edges()) {
+      if (edge.name !== name && weightOf(key, edge.id) > own) return false
+    }
     return true
   }
 }
