@@ -13,6 +13,7 @@ import { METHOD } from './method-ids.ts'
 export const HEADER_STRIDE = 6
 
 const NO_BYTES = Buffer.alloc(0)
+const NO_RECORDS = new Int32Array(0)
 
 export class SipMessage {
   buf: Buffer = NO_BYTES
@@ -94,7 +95,7 @@ export class SipMessage {
   answerable = false
 
   constructor(headerCapacity: number = LIMITS.headerCount) {
-    this.headers = new Int32Array(headerCapacity * HEADER_STRIDE)
+    this.headers = headerCapacity === 0 ? NO_RECORDS : new Int32Array(headerCapacity * HEADER_STRIDE)
   }
 
   /** The bytes of [start, end) as latin1 text: one character a byte, nothing unfolded. */

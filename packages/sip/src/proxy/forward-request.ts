@@ -12,6 +12,7 @@ import {
   headerLineEnd,
   headerLineStart,
   headerValueStart,
+  isTextAt,
   type SipMessage,
   ValueCursor,
 } from '../message/index.ts'
@@ -91,13 +92,7 @@ function stampSource(msg: SipMessage, edits: Edits, address: string, port: numbe
 export function needsReceived(msg: SipMessage, address: string): boolean {
   if (msg.viaRportStart >= 0) return true
   const bracket = msg.buf[msg.viaHostStart] === 0x5b ? 1 : 0
-  return !isText(msg, msg.viaHostStart + bracket, msg.viaHostEnd - bracket, address)
-}
-
-function isText(msg: SipMessage, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false
-  for (let i = 0; i < text.length; i += 1) if (msg.buf[start + i] !== text.charCodeAt(i)) return false
-  return true
+  return !isTextAt(msg.buf, msg.viaHostStart + bracket, msg.viaHostEnd - bracket, address)
 }
 
 /** Removes the first `count` Route values, and lines that thereby become empty. */

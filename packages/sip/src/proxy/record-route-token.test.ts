@@ -6,6 +6,7 @@ import { SipMessage, scan } from '../message/index.ts'
 import { createKeyRing } from './key-ring.ts'
 import {
   encodeToken,
+  encodeTokenOf,
   looksLikeToken,
   NO_SIDE,
   type TokenFields,
@@ -94,6 +95,21 @@ describe('Record-Route token', () => {
       expect(verifyTokenIn(msg, at, at + token.length, RING)).toEqual(expected)
       expect(verifyTokenIn(msg, at, at + token.length - 1, RING)).toBeUndefined()
     }
+  })
+
+  test('from the bytes of a request it is the same as from texts', () => {
+    const lines = [
+      'INVITE sip:b@example.test SIP/2.0',
+      'Via: SIP/2.0/UDP h;branch=z9hG4bK1',
+      'From: <sip:a@example.test>;tag=from-1',
+      'To: <sip:b@example.test>',
+      `Call-ID: ${CALL_ID}`,
+      'CSeq: 1 INVITE',
+    ]
+    const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+    const msg = new SipMessage()
+    expect(scan(msg, bytes, 0, bytes.length)).toBe(0)
+    expect(encodeTokenOf(FIELDS, RING, msg)).toBe(encodeToken(FIELDS, RING, CALL_ID, 'from-1'))
   })
 
   test.each([

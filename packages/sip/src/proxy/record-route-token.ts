@@ -76,6 +76,25 @@ const hash: Hash64 = { lo: 0, hi: 0 }
  * field cannot be said in a token: a call reference that is too long or not base64url, an address that is no number.
  */
 export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, initiatorTag: string): string => {
+  const end = putFields(fields, ring)
+  prove(ring.signing, end, fields.callRef, callId, initiatorTag)
+  return withProof(end, fields.callRef)
+}
+
+/** The same for the dialog that `request` begins, from its bytes. */
+export const encodeTokenOf = (fields: TokenFields, ring: KeyRing, request: SipMessage): string => {
+  const end = putFields(fields, ring)
+  input.reset()
+  input.field(raw, 0, end)
+  input.textField(fields.callRef)
+  input.field(request.buf, request.callIdStart, request.callIdEnd)
+  input.field(request.buf, request.fromTagStart, request.fromTagEnd)
+  sipHash(input, ring.signing.token, hash)
+  return withProof(end, fields.callRef)
+}
+
+/** Into `raw`; returns where the proof goes. */
+const putFields = (fields: TokenFields, ring: KeyRing): number => {
   const callerKind = kindOf(fields.caller)
   const calleeKind = kindOf(fields.callee)
   checkCallRef(fields.callRef)
@@ -83,12 +102,14 @@ export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, 
   raw[1] = (callerKind << 4) | calleeKind | (fields.isStateless === true ? STATELESS_BIT : 0)
   raw[2] = fields.callRef.length | trustBits(fields)
   const middle = putSide(fields.caller, HEAD_BYTES)
-  const end = putSide(fields.callee, middle)
-  prove(ring.signing, end, fields.callRef, callId, initiatorTag)
+  return putSide(fields.callee, middle)
+}
+
+const withProof = (end: number, callRef: string): string => {
   raw.writeInt32LE(hash.lo, end)
   raw.writeInt32LE(hash.hi, end + 4)
   const at = encodeBase64Url(raw, end + PROOF_BYTES, text, 0)
-  return text.latin1Slice(0, at + text.latin1Write(fields.callRef, at))
+  return text.latin1Slice(0, at + text.latin1Write(callRef, at))
 }
 
 /**

@@ -4,6 +4,7 @@
 // an HMAC through node:crypto (packages/sip/bench/proofs.ts). Not for anything that must resist more than 2^64 online attempts.
 // Leaves out big-endian machines: words are read in the machine's order.
 import { Buffer } from 'node:buffer'
+import { writeText } from '../message/index.ts'
 
 /** The 128-bit key as four 32-bit integers, least significant first. */
 export interface SipKey {
@@ -74,9 +75,7 @@ export class HashInput {
     const length = text.length
     this.int32(length)
     this.#reserve(length)
-    const at = this.length
-    for (let i = 0; i < length; i++) this.bytes[at + i] = text.charCodeAt(i)
-    this.length = at + length
+    this.length = writeText(this.bytes, this.length, text)
   }
 
   /** Keeps eight bytes of slack, which the last block of the hash reads. */

@@ -4,6 +4,7 @@
 // it keeps its request while Timer A or E, an ACK or a CANCEL may need it, then at most the ACK of a failure.
 import { Buffer } from 'node:buffer'
 import { encodeAck, encodeCancel, METHOD, METHOD_NAMES, SipMessage, scan } from '../message/index.ts'
+import { ClientTable, hashOfBytes, hashOfText } from './client-table.ts'
 import { ClientTransaction } from './client-transaction.ts'
 import { inviteClient } from './invite-client.ts'
 import { ACTION, ACTION_MASK, type CompiledMachine, EVENT, EVENT_BITS, STATE, TO_SHIFT } from './machine.ts'
@@ -24,10 +25,10 @@ export class ClientTransactions {
   readonly #lists: TimerLists
   readonly #invitePlan: TimerPlan
   readonly #nonInvitePlan: TimerPlan
-  readonly #byKey = new Map<string, ClientTransaction>()
   /** CANCEL has the branch of its INVITE. [RFC3261-17.1.3] */
   readonly #cancels = new Map<string, ClientTransaction>()
   readonly #byId: (ClientTransaction | undefined)[] = []
+  readonly #table = new ClientTable(this.#byId)
   /** By how long they live: INVITEs until the answer, other requests briefly, ACKs as long as Timer D. */
   readonly #invites = new Slab()
   readonly #requests = new Slab()
@@ -56,12 +57,14 @@ export class ClientTransactions {
     if (msg.viaBranchStart < 0) return undefined
     const branch = msg.buf.latin1Slice(msg.viaBranchStart, msg.viaBranchEnd)
     if (msg.method === METHOD.CANCEL) return this.#cancels.get(branch)
-    const tx = this.#byKey.get(clientKey(branch, msg.buf, msg.cseqMethodStart, msg.cseqMethodEnd, msg.method))
+    const key = clientKey(branch, msg.buf, msg.cseqMethodStart, msg.cseqMethodEnd, msg.method)
+    const tx = this.#table.find(hashOfBytes(msg.buf, msg.viaBranchStart, msg.viaBranchEnd), key)
     return tx !== undefined && tx.method === msg.method ? tx : undefined
   }
 
   findByBranch(method: string, branch: string): ClientTransaction | undefined {
-    const tx = this.#byKey.get(branch) ?? this.#byKey.get(`${branch} ${method}`)
+    const hash = hashOfText(branch)
+    const tx = this.#table.find(hash, branch) ?? this.#table.find(hash, `${branch} ${method}`)
     return tx !== undefined && (tx.method === METHOD.OTHER || METHOD_NAMES[tx.method] === method) ? tx : undefined
   }
 
@@ -81,15 +84,17 @@ export class ClientTransactions {
   ): ClientTransaction | undefined {
     if (!this.#hasRoom()) return undefined
     const key = method === METHOD.OTHER ? clientKey(branch, buf, start, buf.indexOf(0x20, start), method) : branch
-    const table = method === METHOD.CANCEL ? this.#cancels : this.#byKey
-    if (table.has(key)) {
+    const hash = hashOfText(branch)
+    const isCancel = method === METHOD.CANCEL
+    if (isCancel ? this.#cancels.has(key) : this.#table.find(hash, key) !== undefined) {
       this.#shared.counts.duplicateClients++
       return undefined
     }
     const isInvite = method === METHOD.INVITE
     const bits = (method << BITS.METHOD_SHIFT) | (isInvite ? BITS.INVITE : 0) | (peer.reliable ? BITS.RELIABLE : 0)
     const tx = new ClientTransaction(this.#lists.acquire(), bits, key, peer, context)
-    table.set(key, tx)
+    if (isCancel) this.#cancels.set(key, tx)
+    else this.#table.add(tx.id, hash)
     this.#byId[tx.id] = tx
     this.count++
     this.#start(tx, buf, start, end, sends)
@@ -228,8 +233,8 @@ export class ClientTransactions {
   }
 
   #remove(tx: ClientTransaction): void {
-    const table = tx.method === METHOD.CANCEL ? this.#cancels : this.#byKey
-    table.delete(tx.key)
+    if (tx.method === METHOD.CANCEL) this.#cancels.delete(tx.key)
+    else this.#table.remove(tx.id)
     forget(this.#shared, tx)
     this.#byId[tx.id] = undefined
     this.#lists.release(tx.id)

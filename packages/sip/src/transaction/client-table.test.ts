@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The table of client transactions against a Map, through growth, chains and ids that are used again.
+import { Buffer } from 'node:buffer'
+import { expect, test } from 'vitest'
+import { ClientTable, hashOfBytes, hashOfText } from './client-table.ts'
+import { ClientTransaction } from './client-transaction.ts'
+
+const PEER = { reliable: false }
+
+/** Few different endings, so that chains are long. */
+const branchOf = (k: number): string => `z9hG4bK${k}-${(k * 7) % 500}`
+
+test('finds what a Map would find, whatever is added and removed', () => {
+  const byId: (ClientTransaction | undefined)[] = []
+  const table = new ClientTable(byId)
+  const expected = new Map<string, number>()
+  const free: number[] = []
+  for (let k = 0; k < 9_000; k += 1) {
+    const key = branchOf(k)
+    const id = free.pop() ?? byId.length
+    byId[id] = new ClientTransaction(id, 0, key, PEER, undefined)
+    table.add(id, hashOfText(key))
+    expected.set(key, id)
+    const goes = branchOf(Math.floor(k / 3))
+    const gone = expected.get(goes)
+    if (k % 2 === 0 || gone === undefined) continue
+    table.remove(gone)
+    byId[gone] = undefined
+    expected.delete(goes)
+    free.push(gone)
+  }
+  expect(expected.size).toBeGreaterThan(3_000)
+  for (let k = 0; k < 9_000; k += 1) {
+    const key = branchOf(k)
+    expect(table.find(hashOfText(key), key)?.id, key).toBe(expected.get(key))
+  }
+})
+
+test('bytes and text of a branch have one hash', () => {
+  for (const branch of ['z9hG4bKAbc_-1234', 'x', '', 'short']) {
+    const buf = Buffer.from(`..${branch}..`, 'latin1')
+    expect(hashOfBytes(buf, 2, 2 + branch.length)).toBe(hashOfText(branch))
+  }
+})
