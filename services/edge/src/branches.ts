@@ -10,11 +10,13 @@ import {
   hashTarget,
   type ProxyBranch,
   type ProxyContext,
+  type RingKey,
   type SipMessage,
   STATELESS_ATTEMPT,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { addedHeaderBytes, type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
+import { EndpointHop } from './hop-kinds.ts'
 import { type NextHop, tooLargeFor } from './hops.ts'
 import { type EdgePeer, isFramed, StreamPeer } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
@@ -107,9 +109,20 @@ function mostBytes(
 /** [RFC3261-16.6.8] [RFC3261-16.6.7h] The same from every edge for the same attempt. */
 export function branchId(core: EdgeCore, request: SipMessage, hop: NextHop, attempt: number): string {
   const { signing } = core.ring
-  const { peer } = hop
-  const target = hashTarget(signing, hop.uri, `${peer.transport}:${peer.address}:${peer.port}`)
+  const target = hop instanceof EndpointHop ? keptTargetHash(signing, hop) : targetHash(signing, hop)
   return encodeBranch(core.ring, request, attempt % STATELESS_ATTEMPT, target, hashLoop(signing, request, ''))
+}
+
+function targetHash(key: RingKey, { peer, uri }: NextHop): number {
+  return hashTarget(key, uri, `${peer.transport}:${peer.address}:${peer.port}`)
+}
+
+function keptTargetHash(key: RingKey, hop: EndpointHop): number {
+  if (hop.targetKey !== key) {
+    hop.targetHash = targetHash(key, hop)
+    hop.targetKey = key
+  }
+  return hop.targetHash
 }
 
 /**

@@ -32,7 +32,7 @@ export class Facing {
   readonly name: string
   /** What a sips Record-Route names in the place of this one: a listener with TLS, itself where it has TLS or there is none. */
   secure: Facing = this
-  private readonly sentByHost: string
+  private readonly sentByHost: Buffer
   private readonly viaHead: string
   private readonly viaTail: string
   private readonly routeTail: string
@@ -47,7 +47,7 @@ export class Facing {
     this.port = place.port
     this.internal = place.internal
     this.name = `${place.transport}:${host}:${place.port}`
-    this.sentByHost = host.toLowerCase()
+    this.sentByHost = Buffer.from(host.toLowerCase(), 'latin1')
     this.viaHead = `Via: SIP/2.0/${place.transport.toUpperCase()} ${host}:${place.port};branch=`
     this.viaTail = `;te=${place.edgeHash.toString(36)}\r\n`
     this.isTls = place.transport === 'tls' || place.transport === 'wss'
@@ -77,7 +77,7 @@ export class Facing {
     if ((viaPort < 0 ? DEFAULT_PORT : viaPort) !== this.port) return false
     if (viaHostEnd - viaHostStart !== this.sentByHost.length) return false
     for (let k = viaHostStart; k < viaHostEnd; k += 1) {
-      if (((buf[k] as number) | LOWER_CASE) !== (this.sentByHost.charCodeAt(k - viaHostStart) | LOWER_CASE))
+      if (((buf[k] as number) | LOWER_CASE) !== ((this.sentByHost[k - viaHostStart] as number) | LOWER_CASE))
         return false
     }
     return true

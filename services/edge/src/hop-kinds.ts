@@ -4,7 +4,7 @@
 // TCP in place of UDP, a strict router. Hops are read through their interface only: some of their parts are made when asked for.
 
 import type { location } from '@tandem/rpc'
-import type { TokenSide } from '@tandem/sip'
+import type { RingKey, TokenSide } from '@tandem/sip'
 import type { Endpoint, TransportName } from '@tandem/transport'
 import type { Facing } from './facing.ts'
 import type { EdgePeer } from './peers.ts'
@@ -69,6 +69,9 @@ export class EndpointHop implements NextHop {
   readonly side: TokenSide
   readonly flow: location.Flow
   readonly strict = false
+  /** What branches.ts has made of it, and by which key: a hop that is kept is used for call after call. */
+  targetKey: RingKey | undefined = undefined
+  targetHash = 0
   private readonly rest: Rest | undefined
   private made: readonly NextHop[] | undefined
 
@@ -129,6 +132,9 @@ abstract class DerivedHop implements NextHop {
 /** An endpoint that is not needed yet. */
 class LaterHop extends DerivedHop {
   private readonly make: () => NextHop
+  /** What branches.ts has made of it, and by which key: a hop that is kept is used for call after call. */
+  targetKey: RingKey | undefined = undefined
+  targetHash = 0
   private readonly rest: Rest | undefined
   private made: NextHop | undefined
 

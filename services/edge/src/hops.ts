@@ -78,6 +78,8 @@ interface Place {
   readonly target: LocateTarget
   /** Of a numeric host; a name is looked up each time, the locator has the cache. */
   readonly endpoints: readonly Endpoint[] | undefined
+  /** The hop that was made last, where it is one of UDP and nothing stands behind it: it has no state. */
+  hop: NextHop | undefined
 }
 
 export class Hops {
@@ -314,7 +316,8 @@ export class Hops {
   }
 
   private toPlace(place: Place, text: string, onHop: (hop: NextHop | undefined) => void, share?: number): void {
-    if (place.endpoints !== undefined) return onHop(this.firstUsable(place.endpoints, text))
+    if (place.endpoints !== undefined)
+      return onHop(this.knownHop(place, text) ?? this.hopOf(place, place.endpoints, text))
     const use = (located: LocateResult): void =>
       onHop(located.found ? this.firstUsable(withServerName(located.endpoints, place.target.host), text) : undefined)
     const result = this.options.locator.locate(place.target, share)
@@ -330,10 +333,26 @@ export class Hops {
     if (target === undefined || isMulticast(target.host)) return undefined
     const located = numericHost(target.host) === undefined ? undefined : this.options.locator.locate(target)
     const isKnown = located !== undefined && !(located instanceof Promise) && located.found
-    const place = { target, endpoints: isKnown ? located.endpoints : undefined }
+    const place = { target, endpoints: isKnown ? located.endpoints : undefined, hop: undefined }
     if (this.places.size >= MAX_PLACES) this.places.clear()
     this.places.set(text, place)
     return place
+  }
+
+  private knownHop({ hop }: Place, uri: string): NextHop | undefined {
+    if (hop === undefined || hop.uri !== uri) return undefined
+    const { listener, address } = hop.peer as UdpPeer
+    return this.udpAt(address)?.listener === listener ? hop : undefined
+  }
+
+  private hopOf(place: Place, endpoints: readonly Endpoint[], uri: string): NextHop | undefined {
+    const hop = this.firstUsable(endpoints, uri)
+    place.hop = endpoints.length === 1 && hop?.peer instanceof UdpPeer ? hop : undefined
+    return hop
+  }
+
+  private udpAt(address: string) {
+    return this.options.udp.get(address.includes(':') ? 6 : 4)
   }
 
   private firstUsable(endpoints: readonly Endpoint[], uri: string): NextHop | undefined {
@@ -357,7 +376,7 @@ export class Hops {
     const { address, port, transport } = endpoint
     const side = pinned ? this.nat.sideOf(address, port) : NO_SIDE
     if (transport === 'udp') {
-      const via = this.options.udp.get(address.includes(':') ? 6 : 4)
+      const via = this.udpAt(address)
       return via && this.hop(new UdpPeer(via.listener, via.facing, address, port), uri, side, 0, rest)
     }
     const peer = this.streams.connect(endpoint)

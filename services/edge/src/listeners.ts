@@ -239,6 +239,7 @@ export class UdpSource implements PeerSource {
   /** [RFC3261-18.2.2] A maddr in a Via says where its responses go. */
   obeysMaddr = false
   private listener: UdpListener | undefined
+  private readonly peers: (UdpPeer | undefined)[] = new Array<undefined>(PEER_SLOTS).fill(undefined)
   /** Of the datagram at hand. */
   address = ''
   port = 0
@@ -267,10 +268,25 @@ export class UdpSource implements PeerSource {
     const viaPort = msg.viaPort < 0 ? DEFAULT_SIP_PORT : msg.viaPort
     const maddr = this.obeysMaddr ? maddrOf(msg) : undefined
     if (maddr !== undefined) return new UdpPeer(this.listener as UdpListener, this.facing, maddr, viaPort)
-    const port = msg.viaRportStart >= 0 ? this.port : viaPort
-    return new UdpPeer(this.listener as UdpListener, this.facing, this.address, port, this.port)
+    return this.peerAt(msg.viaRportStart >= 0 ? this.port : viaPort)
+  }
+
+  /** What a transaction keeps for half a minute is better one object for all of a phone than one for each of its messages. */
+  private peerAt(port: number): UdpPeer {
+    const { address, port: sourcePort } = this
+    const listener = this.listener as UdpListener
+    const slot = sourcePort & (PEER_SLOTS - 1)
+    const known = this.peers[slot]
+    const isSame = known !== undefined && known.sourcePort === sourcePort && known.port === port
+    if (isSame && known.listener === listener && known.address === address) return known
+    const peer = new UdpPeer(listener, this.facing, address, port, sourcePort)
+    this.peers[slot] = peer
+    return peer
   }
 }
+
+/** Sources whose last peer is at hand, by their port; a power of two. */
+const PEER_SLOTS = 1024
 
 /** Messages of all connections of one transport. */
 class ConnectionSink implements StreamSink, PeerSource {

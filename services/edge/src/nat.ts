@@ -5,7 +5,7 @@
 // [RFC3261-10.2].
 // Leaves out names, but for those that mean something at home only: they are not looked up for this.
 import { BlockList, SocketAddress } from 'node:net'
-import type { SipMessage } from '@tandem/sip'
+import { isTextAt as isBytesAt, type SipMessage } from '@tandem/sip'
 import { numericHost } from '@tandem/transport'
 
 /** Networks whose addresses mean something inside only: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. */
@@ -98,11 +98,8 @@ export function isContactElsewhere(contactHost: string, reachedAt: string): bool
 
 /** Whether these bytes are this text, compared as they stand; brackets of IPv6 around them are passed over. */
 export function isTextAt(msg: SipMessage, start: number, end: number, text: string): boolean {
-  const { buf } = msg
-  const skip = buf[start] === OPEN_BRACKET ? 1 : 0
-  if (end - start - 2 * skip !== text.length) return false
-  for (let k = 0; k < text.length; k += 1) if (buf[start + skip + k] !== text.charCodeAt(k)) return false
-  return true
+  const skip = msg.buf[start] === OPEN_BRACKET ? 1 : 0
+  return isBytesAt(msg.buf, start + skip, end - skip, text)
 }
 
 const OPEN_BRACKET = 0x5b

@@ -26,7 +26,7 @@ export class UdpPeer implements EdgePeer {
   /** Where its packets come from; `port` is where its responses go. */
   readonly sourcePort: number
   readonly facing: Facing
-  private readonly listener: UdpListener
+  readonly listener: UdpListener
 
   constructor(listener: UdpListener, facing: Facing, address: string, port: number, sourcePort = port) {
     this.listener = listener

@@ -3,9 +3,8 @@
 // The Record-Route of a forwarded request (RFC 3261 section 16.6 step 4): one value, or two where the sides see different
 // listeners or schemes (RFC 5658). Both carry the same token, and both are popped on the way back.
 
-import { encodeToken, METHOD, type SipMessage, URI_SCHEME } from '@tandem/sip'
+import { encodeTokenOf, METHOD, type SipMessage, URI_SCHEME } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
-import { fromTag } from './describe.ts'
 import type { NextHop } from './hops.ts'
 import type { EdgePeer } from './peers.ts'
 import { isSips } from './request-uri-of.ts'
@@ -38,9 +37,7 @@ export function recordRouteOf(
   const { sourceTrusted: callerTrusted, targetTrusted: calleeTrusted } = trust
   const caller = core.hops.sideOf(upstream, request)
   const fields = { callRef, caller, callee: hop.side, isStateless, callerTrusted, calleeTrusted }
-  const callId = request.text(request.callIdStart, request.callIdEnd)
-  const token = encodeToken(fields, core.ring, callId, fromTag(request))
-  return recordRouteLines(token, request, hop, upstream)
+  return recordRouteLines(encodeTokenOf(fields, core.ring, request), request, hop, upstream)
 }
 
 /** The lines that carry a token. */
