@@ -199,6 +199,56 @@ describe('receiving', () => {
   })
 })
 
+describe('gathering', () => {
+  /** Sends `perTurn` datagrams each millisecond, for so long. */
+  const keepSending = async (from: UdpListener, port: number, forMs: number, perTurn = 5): Promise<number> => {
+    let sent = 0
+    for (const until = performance.now() + forMs; performance.now() < until; ) {
+      for (let k = 0; k < perTurn; k++) from.send(digits(sent++), 0, 6, port, HOST)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    return sent
+  }
+
+  it('reads at intervals while many come, in order, and at once again when few do', async () => {
+    const [a, b] = [open(), open({ gatherMs: 20 })]
+    await keepSending(a.listener, b.listener.port, 100)
+    const { batches = 0 } = b.listener.counters
+    const sent = await keepSending(a.listener, b.listener.port, 200)
+    // At most one a 20 ms, or one for each 32 datagrams.
+    expect((b.listener.counters.batches ?? 0) - batches).toBeLessThanOrEqual(200 / 20 + sent / 32 + 2)
+    const all = a.listener.counters.sent
+    await b.waitFor(all)
+    expect(b.seen.map(({ text }) => Number(text)).slice(-sent)).toEqual(Array.from({ length: sent }, (_, k) => k))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const { batches: before = 0 } = b.listener.counters
+    for (let k = 1; k <= 3; k++) {
+      a.listener.send(digits(k), 0, 6, b.listener.port, HOST)
+      await b.waitFor(all + k)
+    }
+    expect(b.listener.counters.batches).toBe(before + 3)
+  })
+
+  it('is told meanwhile that destinations are unreachable, sends what waits, and closes', async () => {
+    const told: string[] = []
+    const closed = open()
+    await closed.listener.close()
+    const b = open({ gatherMs: 5, onUnreachable: (address, port) => told.push(`${address}:${port}`) })
+    const a = open()
+    await keepSending(a.listener, b.listener.port, 100)
+    b.listener.failSends(EAGAIN, 1)
+    b.listener.send(digits(1), 0, 6, a.listener.port, HOST)
+    b.listener.send(digits(2), 0, 6, closed.listener.port, HOST)
+    await keepSending(a.listener, b.listener.port, 100)
+    await a.waitFor(1)
+    expect(new Set(told)).toEqual(new Set([`${HOST}:${closed.listener.port}`]))
+    await b.listener.close()
+    const seen = b.seen.length
+    await keepSending(a.listener, b.listener.port, 20)
+    expect(b.seen.length).toBe(seen)
+  })
+})
+
 describe('memory and life', () => {
   const descriptors = (): number => readdirSync('/proc/self/fd').length
   const collect = (): void => {

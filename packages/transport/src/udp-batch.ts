@@ -109,6 +109,7 @@ export class BatchListener implements UdpListener {
       recvBufferBytes: options.recvBufferBytes ?? 0,
       sendBufferBytes: options.sendBufferBytes ?? 0,
       dscp: options.dscp ?? 0,
+      gatherMs: options.gatherMs ?? 0,
       maxQueuedBytes: options.maxQueuedBytes ?? DEFAULT_MAX_QUEUED_BYTES,
       onBatch: (count) => this.#receive(count),
       onUnreachable: this.#onUnreachable === undefined ? undefined : (count) => this.#tellUnreachable(count),

@@ -15,6 +15,8 @@ export interface UdpOptions {
   readonly sendBufferBytes?: number
   /** Differentiated services code point of what is sent, 0 to 63. The addon only: node:dgram can not set it. */
   readonly dscp?: number
+  /** Above some thousand datagrams a second the socket is read at this interval (ms); 0, or absent: never. The addon only. */
+  readonly gatherMs?: number
   /** Bytes that may wait for the kernel before further datagrams are dropped and counted. 4 MiB where absent. */
   readonly maxQueuedBytes?: number
   /** The setting that chooses address and port, named when they are taken. */

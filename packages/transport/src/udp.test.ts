@@ -22,12 +22,16 @@ async function open(given: Partial<UdpOptions> = {}, onDatagram?: UdpOptions['si
 
 const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const
 
-describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) => {
+describe.each([
+  ['off', 0],
+  ['require', 0],
+  ['require', 4],
+] as const)('a UDP listener, batch: %s, gatherMs: %i', (batch, gatherMs) => {
   beforeEach((context) => {
     if (batch === 'require' && typeof found === 'string') context.skip(`the UDP addon: ${found}`)
   })
   const pair = async (given: Partial<UdpOptions> = {}) =>
-    [await open({ batch, ...given }), await open({ batch, ...given })] as const
+    [await open({ batch, gatherMs, ...given }), await open({ batch, gatherMs, ...given })] as const
 
   it.each(['127.0.0.1', '::1'])(
     'sends and receives on %s with the true source [RFC3581-3bc] [RFC3261-18.1.1l]',
@@ -70,11 +74,11 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
   })
 
   it('answers out of the callback, at once and from a microtask', async () => {
-    const echo = await open({ batch }, (buf, start, end, address, port, listener) => {
+    const echo = await open({ batch, gatherMs }, (buf, start, end, address, port, listener) => {
       listener.send(buf, start, end, port, address)
       queueMicrotask(() => listener.send(Buffer.from('later'), 0, 5, port, address))
     })
-    const client = await open({ batch })
+    const client = await open({ batch, gatherMs })
     for (let i = 0; i < 50; i++) client.listener.send(Buffer.from('now'), 0, 3, echo.listener.port, '127.0.0.1')
     await client.waitFor(100)
     expect(client.seen.filter(({ text }) => text === 'now')).toHaveLength(50)
@@ -99,7 +103,7 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
   })
 
   it.each([0, -1, 65_536])('drops a datagram to port %i, counted', async (port) => {
-    const { listener } = await open({ batch })
+    const { listener } = await open({ batch, gatherMs })
     listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
     expect(listener.counters).toMatchObject({ dropped: 1, sent: 0 })
   })
@@ -116,7 +120,7 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
     ['the other family', '127.0.0.1', 6],
     ['a zone that is none', '::1%', 6],
   ] as const)('drops a datagram to %s, counted: %j on IPv%i', async (_name, address, family) => {
-    const { listener } = await open({ batch, address: LOOPBACK[family] })
+    const { listener } = await open({ batch, gatherMs, address: LOOPBACK[family] })
     for (let k = 0; k < 2; k++) listener.send(Buffer.from('x'), 0, 1, 5060, address)
     expect(listener.counters).toMatchObject({ dropped: 2, sent: 0 })
   })
@@ -126,7 +130,7 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
     [0, 2],
     [1, 0],
   ])('drops bytes %i to %i of one byte, counted: nothing else of its memory leaves', async (start, end) => {
-    const { listener } = await open({ batch })
+    const { listener } = await open({ batch, gatherMs })
     listener.send(Buffer.from('x'), start, end, 5060, '127.0.0.1')
     expect(listener.counters).toMatchObject({ dropped: 1, sent: 0 })
   })
@@ -146,8 +150,11 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
   })
 
   it('delivers nothing after close() within a callback, and closes twice', async () => {
-    const closing = await open({ batch }, (_buf, _start, _end, _address, _port, listener) => void listener.close())
-    const other = await open({ batch })
+    const closing = await open(
+      { batch, gatherMs },
+      (_buf, _start, _end, _address, _port, listener) => void listener.close(),
+    )
+    const other = await open({ batch, gatherMs })
     const { port } = closing.listener
     for (let i = 0; i < 20; i++) other.listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
     await closing.waitFor(1)
@@ -157,7 +164,7 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
     closing.listener.send(Buffer.from('x'), 0, 1, port, '127.0.0.1')
     closing.listener.flush()
     expect(closing.listener.counters).toMatchObject({ sent: 0, dropped: 1 })
-    const again = await open({ batch, port })
+    const again = await open({ batch, gatherMs, port })
     expect(again.listener.port).toBe(port)
   })
 
@@ -175,8 +182,8 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
     process.removeAllListeners('uncaughtException')
     process.on('uncaughtException', (error) => caught.push(error))
     try {
-      const a = await open({ batch })
-      const b = await open({ batch }, (buf, start) => {
+      const a = await open({ batch, gatherMs })
+      const b = await open({ batch, gatherMs }, (buf, start) => {
         if (buf[start] === 0x62) throw new Error('bug')
       })
       for (const text of ['a', 'b', 'c']) a.listener.send(Buffer.from(text), 0, 1, b.listener.port, '127.0.0.1')
@@ -192,8 +199,8 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
 
   it('overwrites what a sink keeps, where it is told to', async () => {
     const kept: [Buffer, number, number][] = []
-    const b = await open({ batch, poison: true }, (buf, start, end) => kept.push([buf, start, end]))
-    const a = await open({ batch })
+    const b = await open({ batch, gatherMs, poison: true }, (buf, start, end) => kept.push([buf, start, end]))
+    const a = await open({ batch, gatherMs })
     a.listener.send(Buffer.from('secret'), 0, 6, b.listener.port, '127.0.0.1')
     await b.waitFor(1)
     await turn()
@@ -202,29 +209,29 @@ describe.each(['off', 'require'] as const)('a UDP listener, batch: %s', (batch) 
   })
 
   it('names address, port and setting where the port is taken', async () => {
-    const { listener } = await open({ batch })
-    await expect(open({ batch, port: listener.port })).rejects.toMatchObject({
+    const { listener } = await open({ batch, gatherMs })
+    await expect(open({ batch, gatherMs, port: listener.port })).rejects.toMatchObject({
       code: 'portTaken',
       message: `UDP 127.0.0.1 port ${listener.port} is taken by another process; free it or change --base-port.`,
     })
   })
 
   it('names the address where the machine does not have it', async () => {
-    await expect(open({ batch, address: '192.0.2.1' })).rejects.toMatchObject({
+    await expect(open({ batch, gatherMs, address: '192.0.2.1' })).rejects.toMatchObject({
       code: 'addressNotLocal',
       message: expect.stringContaining('192.0.2.1'),
     })
   })
 
   it('shares a port where asked to', async () => {
-    const first = await open({ batch, reusePort: true })
-    const second = await open({ batch, reusePort: true, port: first.listener.port })
+    const first = await open({ batch, gatherMs, reusePort: true })
+    const second = await open({ batch, gatherMs, reusePort: true, port: first.listener.port })
     expect(second.listener.port).toBe(first.listener.port)
   })
 
   it('listens for IPv6 alone on the IPv6 wildcard', async () => {
-    const first = await open({ batch, address: '::' })
-    const second = await open({ batch, address: '0.0.0.0', port: first.listener.port })
+    const first = await open({ batch, gatherMs, address: '::' })
+    const second = await open({ batch, gatherMs, address: '0.0.0.0', port: first.listener.port })
     expect([first.listener.family, second.listener.family]).toEqual([6, 4])
   })
 })

@@ -168,6 +168,7 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
   if (s == NULL) return throw_errno(env, UV_ENOMEM, call);
   s->env = env;
   s->fd = -1;
+  s->gather_ms = int_of(env, options, "gatherMs");
   s->max_waiting_bytes = (size_t)(uint32_t)int_of(env, options, "maxQueuedBytes");
   if (!take_memory(env, options, s)) {
     undo(env, s);

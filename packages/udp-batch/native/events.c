@@ -33,18 +33,25 @@ static void on_event(uv_poll_t *handle, int status, int events) {
     s->armed = 0;
     drain_errors(s);
     if (s->closing) return;
-    arm(s, s->first == NULL ? UV_READABLE : UV_READABLE | UV_WRITABLE);
+    arm(s);
   }
   if ((events & UV_WRITABLE) != 0) send_waiting(s);
-  if (status < 0 || (events & UV_READABLE) != 0) receive_batch(s);
+  if (status < 0 || (events & UV_READABLE) != 0) receive_counted(s);
 }
 
 static void on_prepare(uv_prepare_t *handle) {
   flush_sends(handle->data);
 }
 
-void arm(struct udp_socket *s, int events) {
+/* Waits for what the socket waits for now. */
+void arm(struct udp_socket *s) {
+  int events = (s->gathering ? 0 : UV_READABLE) | (s->first == NULL ? 0 : UV_WRITABLE);
   if (s->armed == events) return;
+  if (events == 0) {
+    uv_poll_stop(&s->poll);
+    s->armed = 0;
+    return;
+  }
   s->armed = uv_poll_start(&s->poll, events, on_event) == 0 ? events : 0;
 }
 
@@ -55,9 +62,10 @@ int start_events(struct udp_socket *s, uv_loop_t *loop) {
   uv_prepare_init(loop, &s->prepare);
   uv_prepare_start(&s->prepare, on_prepare);
   uv_unref((uv_handle_t *)&s->prepare);
-  s->poll.data = s->prepare.data = s;
-  s->open_handles = 2;
-  arm(s, UV_READABLE);
+  uv_timer_init(loop, &s->timer);
+  s->poll.data = s->prepare.data = s->timer.data = s;
+  s->open_handles = 3;
+  arm(s);
   return 0;
 }
 
@@ -94,7 +102,9 @@ void close_socket(struct udp_socket *s) {
   forget_waiting(s);
   uv_poll_stop(&s->poll);
   uv_prepare_stop(&s->prepare);
+  uv_timer_stop(&s->timer);
   uv_close((uv_handle_t *)&s->poll, on_closed);
   uv_close((uv_handle_t *)&s->prepare, on_closed);
+  uv_close((uv_handle_t *)&s->timer, on_closed);
   close(s->fd);
 }

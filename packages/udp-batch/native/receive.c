@@ -75,23 +75,28 @@ static int read_messages(struct udp_socket *s) {
   int count;
   do count = recvmmsg(s->fd, s->rx_messages, s->rx_slots, MSG_DONTWAIT, NULL);
   while (count < 0 && errno == EINTR);
+  if (count >= 0 || errno == EAGAIN) return count;
   // Errors of the network come by the error queue and are counted there.
-  if (count < 0 && (errno == EBADF || errno == ENOMEM || errno == ENOTSOCK || errno == EFAULT)) s->counters[N_ERRORS]++;
+  if (errno == EBADF || errno == ENOMEM || errno == ENOTSOCK || errno == EFAULT) s->counters[N_ERRORS]++;
+  else s->has_errors = true;
   return count;
 }
 
-void receive_batch(struct udp_socket *s) {
+/* Returns how many slots were filled, cut datagrams among them. */
+unsigned receive_batch(struct udp_socket *s) {
   int count = read_messages(s);
   int32_t kept = 0;
   for (int i = 0; i < count; i++) {
     if (describe(s, (unsigned)i, s->rx + kept * RX_WORDS)) kept++;
     reset_message(s, (unsigned)i);
   }
-  if (kept == 0) return;
-  s->counters[N_BATCHES]++;
-  call_javascript(s, s->on_batch, kept);
-  // Microtasks of the batch have run too: what they sent leaves with it.
-  if (!s->closing) flush_sends(s);
+  if (kept > 0) {
+    s->counters[N_BATCHES]++;
+    call_javascript(s, s->on_batch, kept);
+    // Microtasks of the batch have run too: what they sent leaves with it.
+    if (!s->closing) flush_sends(s);
+  }
+  return count < 0 ? 0 : (unsigned)count;
 }
 
 /* [RFC3261-18.4b] A packet that was too big for some link, or that ran out of hops, says nothing of who it was for. */
@@ -137,8 +142,10 @@ static bool read_error(struct udp_socket *s, bool *from_network, int32_t slot) {
 void drain_errors(struct udp_socket *s) {
   int32_t told = 0;
   bool from_network;
-  for (int k = 0; k < MAX_ERRORS_PER_TURN; k++) {
-    if (!read_error(s, &from_network, told)) break;
+  s->has_errors = true;
+  for (int k = 0; k < MAX_ERRORS_PER_TURN && s->has_errors; k++) {
+    s->has_errors = read_error(s, &from_network, told);
+    if (!s->has_errors) break;
     s->counters[from_network ? N_UNREACHABLE : N_ERRORS]++;
     if (from_network && (unsigned)told + 1 < s->rx_slots) told++;
   }

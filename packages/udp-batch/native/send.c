@@ -46,6 +46,7 @@ static unsigned transmit(struct udp_socket *s, struct mmsghdr *messages, unsigne
       continue;
     }
     if (sent < 0 && errno == EAGAIN) break;
+    if (sent < 0 && is_of_another(errno)) s->has_errors = true;
     if (sent < 0 && (errno == EINTR || is_of_another(errno)) && ++tries < MAX_TRIES) continue;
     s->counters[N_ERRORS]++;
     done++;
@@ -108,7 +109,7 @@ void flush_sends(struct udp_socket *s) {
   s->counters[N_FLUSHES]++;
   unsigned done = s->first == NULL ? transmit(s, s->tx_messages, count) : 0;
   for (unsigned i = done; i < count; i++) keep(s, &s->tx_messages[i]);
-  if (s->first != NULL) arm(s, UV_READABLE | UV_WRITABLE);
+  if (s->first != NULL) arm(s);
 }
 
 static void forget_first(struct udp_socket *s) {
@@ -127,7 +128,7 @@ void send_waiting(struct udp_socket *s) {
     fill_message(s, count++, one->bytes, one->length);
   }
   for (unsigned done = transmit(s, s->tx_messages, count); done > 0; done--) forget_first(s);
-  if (s->first == NULL) arm(s, UV_READABLE);
+  if (s->first == NULL) arm(s);
 }
 
 void forget_waiting(struct udp_socket *s) {

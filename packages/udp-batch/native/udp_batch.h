@@ -88,6 +88,13 @@ struct udp_socket {
   int armed; /* events that the poll handle waits for */
   uv_poll_t poll;
   uv_prepare_t prepare;
+  uv_timer_t timer;
+
+  int gather_ms; /* 0: never gathers */
+  bool gathering;
+  bool has_errors; /* the error queue has entries that a send met */
+  uint64_t window_start;
+  unsigned window_count;
 
   napi_env env;
   napi_async_context async;
@@ -125,7 +132,7 @@ int open_udp(struct udp_socket *s, const struct settings *settings, const char *
 
 /* receive.c */
 void prepare_receive(struct udp_socket *s);
-void receive_batch(struct udp_socket *s);
+unsigned receive_batch(struct udp_socket *s);
 void drain_errors(struct udp_socket *s);
 
 /* send.c */
@@ -133,9 +140,12 @@ void flush_sends(struct udp_socket *s);
 void send_waiting(struct udp_socket *s);
 void forget_waiting(struct udp_socket *s);
 
+/* gather.c */
+unsigned receive_counted(struct udp_socket *s);
+
 /* events.c */
 int start_events(struct udp_socket *s, uv_loop_t *loop);
-void arm(struct udp_socket *s, int events);
+void arm(struct udp_socket *s);
 void call_javascript(struct udp_socket *s, napi_ref function, int32_t count);
 void close_socket(struct udp_socket *s);
 void free_when_unused(struct udp_socket *s);

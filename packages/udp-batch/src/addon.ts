@@ -12,6 +12,8 @@ export interface AddonSocketOptions {
   readonly sendBufferBytes: number
   /** 0 to 63. */
   readonly dscp: number
+  /** Above some thousand datagrams a second the socket is read at this interval; 0: never. */
+  readonly gatherMs: number
   /** Bytes of copies that may wait for the kernel. */
   readonly maxQueuedBytes: number
   readonly receiveSlots: number

@@ -164,6 +164,7 @@ function openUdp(
     recvBufferBytes: udp.receiveBufferBytes,
     sendBufferBytes: udp.sendBufferBytes,
     dscp: udp.dscp,
+    gatherMs: udp.gatherMs,
     batch: udp.batch,
     onUnreachable,
     onFallback: (reason) => logger.info(`UDP without batches (node:dgram): ${reason}`),

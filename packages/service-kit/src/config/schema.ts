@@ -226,6 +226,14 @@ const edge = z.strictObject({
         .max(63)
         .default(0)
         .describe('DSCP of what is sent over UDP, e.g. 24 (CS3) for signalling; 0 leaves it. The native addon only.'),
+      gatherMs: z
+        .int()
+        .min(0)
+        .max(20)
+        .default(4)
+        .describe(
+          'Above 2,000 datagrams a second a socket is read at this interval (milliseconds), which costs less CPU than at every datagram; 0: never. The native addon only.',
+        ),
     })
     .prefault({}),
   sctp: z
@@ -381,7 +389,7 @@ const edge = z.strictObject({
     .int()
     .min(0)
     .max(100_000)
-    .default(2_000)
+    .default(4_000)
     .describe('Calls that a new process places to itself before it is ready, so that real ones meet compiled code.'),
   leaseMs: durationMs(1_000, 60_000)
     .default(5_000)
