@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Wires one edge: callers of location and policy → edge → HTTP. The callers are functions in one process or streams.
-import { createEdgeService } from '@tandem/edge'
+import { createEdgeService, type EdgeServiceOptions } from '@tandem/edge'
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
 import { type EdgeConfig, type HttpRoute, type Logger, Metrics } from '@tandem/service-kit'
 import type { Built } from './built.ts'
@@ -24,9 +24,21 @@ function drainRoute(service: EdgeService, logger: Logger): HttpRoute {
   }
 }
 
-export function buildEdge(config: EdgeConfig, callers: EdgeCallers, logger: Logger): Built<EdgeService> {
+/** @param warmUpCallers where location and policy are in this process */
+export function buildEdge(
+  config: EdgeConfig,
+  callers: EdgeCallers,
+  logger: Logger,
+  warmUpCallers?: EdgeServiceOptions['warmUpCallers'],
+): Built<EdgeService> {
   const metrics = new Metrics({ service: 'edge', edge: config.id, cluster: config.clusterName })
-  const service = createEdgeService({ config, ...callers, logger, metrics })
+  const service = createEdgeService({
+    config,
+    ...callers,
+    logger,
+    metrics,
+    ...(warmUpCallers === undefined ? {} : { warmUpCallers }),
+  })
   const ready = () => service.ready()
   const closeCallers = async () => {
     await Promise.all([callers.location.close(), callers.policy.close()])

@@ -19,6 +19,7 @@ import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { openStore } from '../parts/store.ts'
+import { warmUpCallers } from '../parts/warm-up.ts'
 
 /** A cluster to start: parts in starting order, and whether every edge takes calls. */
 export interface Composition {
@@ -40,7 +41,7 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const edges = Array.from({ length: config.edge.count }, (_, index) => {
     const settings = edgeConfig(config, index)
     const logger = loggerFor(config, settings.id)
-    return buildEdge(settings, inProcessCallers(services, settings, logger), logger)
+    return buildEdge(settings, inProcessCallers(services, settings, logger), logger, warmUpCallers(config, settings))
   })
   const parts = [storePart, ...[location, policy, records, ...edges].flatMap((built) => built.parts)]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }

@@ -4,10 +4,23 @@
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
 import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
 
+/** What the calls of a warm-up ask. */
+export interface WarmUpCallers {
+  readonly location: Caller<LocationMethods, location.Push>
+  readonly policy: Caller<PolicyMethods, policy.Push>
+  /** When they are over. */
+  close(): Promise<void>
+}
+
 export interface EdgeServiceOptions {
   readonly config: EdgeConfig
   readonly location: Caller<LocationMethods, location.Push>
   readonly policy: Caller<PolicyMethods, policy.Push>
   readonly logger: Logger
   readonly metrics?: Metrics
+  /**
+   * Where location and policy run in this process: some of their own for a warm-up, over a store that is thrown away, which let `user`
+   * register at and call each other in `domain`.
+   */
+  readonly warmUpCallers?: (user: string, domain: string) => Promise<WarmUpCallers>
 }

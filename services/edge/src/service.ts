@@ -56,7 +56,7 @@ class Edge implements EdgeService {
   async start(): Promise<void> {
     Buffer.poolSize = Math.max(Buffer.poolSize, BUFFER_POOL_BYTES)
     const { config, logger, metrics } = this.options
-    await warmUp(config, config.warmUpCalls, logger)
+    await warmUp(this.options)
     const listeners = await openListeners(config, logger, (buf, start, end, source) => {
       this.receiver?.receive(buf, start, end, source)
     })
