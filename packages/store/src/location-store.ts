@@ -28,8 +28,12 @@ export interface LocationStore {
   register(update: BindingUpdate): Eventual<RegisterOutcome>
   /** Bindings that live by store time. The version never goes back, though everything expire. */
   locate(aor: string): Eventual<Bindings>
-  /** An administrator's removal of all bindings, whatever their Call-ID. */
-  removeBindings(aor: string): Eventual<{ removed: number }>
+  /** An administrator's removal, whatever the Call-ID: of the bindings with these keys, of all where there are none. */
+  removeBindings(aor: string, uriKeys?: readonly string[]): Eventual<{ removed: number }>
+  /** Addresses-of-record of a shard, those that lost their bindings a moment ago too. */
+  listAors(shard: number): Eventual<string[]>
+  /** Addresses-of-record of a shard that have a binding, in a domain (after the "@"), '' for every domain. */
+  countAors(shard: number, domain: string): Eventual<number>
   /** Removes up to `limit` expired bindings of a shard (0 to SHARDS - 1) and tells the feed. */
   expire(shard: number, limit: number): Eventual<{ expired: number; more: boolean }>
   /** Changes of a shard after a cursor. No cursor: none, and the cursor of now. */

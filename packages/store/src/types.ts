@@ -127,9 +127,18 @@ export interface DueWatches {
 
 export type ChangeKind = 'add' | 'refresh' | 'expire' | 'remove'
 
+/**
+ * Why: a REGISTER bound or refreshed it (`register`), it ran out (`expiry`), a REGISTER removed it (`unregister`), another contact took its
+ * place (`replace`), an administrator removed it (`kick`).
+ */
+export type ChangeCause = 'register' | 'expiry' | 'unregister' | 'replace' | 'kick'
+
 export interface Change {
   aor: string
   kind: ChangeKind
+  /** URI of the binding. */
+  contact: string
+  cause: ChangeCause
   version: bigint
 }
 

@@ -265,6 +265,10 @@ function feedContract(at: () => World): void {
     const page = await value(store.location.readChanges(shard, start.cursor, 100))
     const ours = page.changes.filter((change) => change.aor === aor)
     expect(ours.map((change) => change.kind)).toEqual(['add', 'add', 'expire', 'expire'])
+    expect(ours.slice(2).map(({ contact, cause }) => `${contact} ${cause}`)).toEqual([
+      'sip:a@h expiry',
+      'sip:b@h expiry',
+    ])
     expect(page.gap).toBe(false)
     const after = await value(store.location.locate(aor))
     expect(after.version).toBeGreaterThanOrEqual(ours.at(-1)?.version ?? 0n)
@@ -285,6 +289,8 @@ function feedContract(at: () => World): void {
     const second = await value(store.location.readChanges(shard, first.cursor, 2))
     const kinds = [...first.changes, ...second.changes].map((change) => change.kind)
     expect(kinds).toEqual(['add', 'refresh', 'remove'])
+    expect(first.changes[0]).toMatchObject({ aor, contact: 'sip:a@h', cause: 'register' })
+    expect(second.changes[0]).toMatchObject({ aor, contact: 'sip:a@h', cause: 'unregister' })
     expect(await value(store.location.readChanges(shard, second.cursor, 2))).toMatchObject({ changes: [], gap: false })
     for (let cseq = 4; cseq < 504; cseq++) await value(store.location.register(update(aor, cseq, [contact('sip:a@h')])))
     expect(await value(store.location.readChanges(shard, first.cursor, 1))).toMatchObject({ gap: true })
@@ -297,6 +303,85 @@ function feedContract(at: () => World): void {
     expect(await value(store.location.removeBindings(aor))).toEqual({ removed: 2 })
     expect(await value(store.location.removeBindings(aor))).toEqual({ removed: 0 })
     expect((await value(store.location.locate(aor))).bindings).toEqual([])
+  })
+
+  it('MUST remove for an administrator what is named, flows too, and say which and why', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const flow = { uriKey: 'flow:1;<urn:uuid:1>', instanceId: '<urn:uuid:1>', regId: 1 }
+    const contacts = [contact('sip:a@h;transport=tcp', flow), contact('sip:b@h'), contact('sip:c@h')]
+    await value(store.location.register(update(aor, 1, contacts)))
+    const start = await value(store.location.readChanges(shardOf(aor), undefined, 10))
+    const named = ['flow:1;<urn:uuid:1>', 'sip:c@h', 'sip:nobody@h']
+    expect(await value(store.location.removeBindings(aor, named))).toEqual({ removed: 2 })
+    expect(urisOf((await value(store.location.locate(aor))).bindings)).toEqual(['sip:b@h'])
+    const page = await value(store.location.readChanges(shardOf(aor), start.cursor, 100))
+    const ours = page.changes.filter((change) => change.aor === aor)
+    expect(ours.map(({ kind, contact, cause }) => `${kind} ${contact} ${cause}`)).toEqual([
+      'remove sip:a@h;transport=tcp kick',
+      'remove sip:c@h kick',
+    ])
+  })
+
+  it('MUST say of each change what it was about: a contact in the place of another', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h;x'), contact('sip:b@h')])))
+    const start = await value(store.location.readChanges(shardOf(aor), undefined, 10))
+    const equal = { alsoRemove: ['sip:a@h;x'], maxContacts: 2, replaceOldest: true, callId: 'call-2' }
+    await value(store.location.register(update(aor, 1, [contact('sip:a@h'), contact('sip:c@h')], equal)))
+    const page = await value(store.location.readChanges(shardOf(aor), start.cursor, 100))
+    const ours = page.changes.filter((change) => change.aor === aor)
+    expect(ours.map(({ kind, contact, cause }) => `${kind} ${contact} ${cause}`).sort()).toEqual([
+      'add sip:a@h register',
+      'add sip:c@h register',
+      'remove sip:a@h;x replace',
+      'remove sip:b@h replace',
+    ])
+  })
+
+  it('MUST list and count addresses-of-record, those with a binding alone', async () => {
+    const world = at()
+    const { store, name } = open(at)
+    const domain = `${name('d')}.test`
+    const aors = ['a', 'b', 'gone', 'brief'].map((user) => `sip:${user}@${domain}`)
+    for (const aor of aors)
+      await value(
+        store.location.register(
+          update(aor, 1, [contact('sip:a@h', { expiresS: aor.startsWith('sip:brief') ? 1 : 60 })]),
+        ),
+      )
+    await value(store.location.register(update(`sip:gone@${domain}`, 2, [contact('sip:a@h', { expiresS: 0 })])))
+    await world.advance(1_050)
+    const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
+    const listed = await Promise.all(shards.map(async (shard) => value(store.location.listAors(shard))))
+    expect(listed.flat()).toEqual(expect.arrayContaining(aors.slice(0, 2)))
+    const counted = async (asked: string) => {
+      const counts = await Promise.all(shards.map(async (shard) => value(store.location.countAors(shard, asked))))
+      return counts.reduce((sum, count) => sum + count, 0)
+    }
+    expect(await counted(domain)).toBe(2)
+    expect(await counted(`x${domain}`)).toBe(0)
+    expect(await counted('')).toBeGreaterThanOrEqual(2)
+  })
+
+  it('MUST give back whatever a phone may write, byte for byte', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const odd = contact('sip:a@h;ob;transport=tcp', {
+      uriKey: 'flow:3;<urn:uuid:f81d4fae>',
+      instanceId: '<urn:uuid:f81d4fae>',
+      regId: 3,
+      params: ';methods="INVITE, ACK";x="a\u0001b\tc"',
+      path: ['<sip:p;lr;ob>', '"\u001f" <sip:q>'],
+      flow: { transport: 'wss', address: '::1', port: 443, edgeId: 'e.1', flowId: 0, natEdge: 'n.1' },
+    })
+    const plain = contact('sip:b@h', { instanceId: 'flow:1;x', regId: 0, flow: undefined })
+    const userAgent = '\u0002INVITE ü \\ "x"'
+    await value(store.location.register(update(aor, 1, [odd, plain], { userAgent })))
+    const { bindings } = await value(store.location.locate(aor))
+    const shown = [plain, odd].map(({ uriKey: _key, ...rest }) => rest)
+    expect(bindings).toMatchObject(shown.map((one) => ({ ...one, userAgent })))
   })
 
   it('MUST serve many updates of one turn, on all shards', async () => {

@@ -3,7 +3,7 @@
 // whole, without touching anything. The script of the Redis store (redis/scripts/bindings.ts) says the same in Lua.
 
 import { contactBound } from '../binding-content.ts'
-import type { Binding, BindingUpdate, ContactUpdate } from '../types.ts'
+import type { Binding, BindingUpdate, ChangeCause, ContactUpdate } from '../types.ts'
 
 export interface Origin {
   readonly uriKey: string
@@ -21,10 +21,16 @@ export interface HeldBinding extends Origin {
   readonly registrationHash: number
 }
 
+/** A binding that goes: what is remembered of it, and what the change feed says. */
+export interface Removed extends Origin {
+  readonly uri: string
+  readonly cause: ChangeCause
+}
+
 export interface Changed {
   bindings: HeldBinding[]
-  removed: Origin[]
-  kinds: ('add' | 'refresh')[]
+  removed: Removed[]
+  news: { readonly kind: 'add' | 'refresh'; readonly uri: string }[]
 }
 
 export type Verdict = 'apply' | 'replay' | 'outOfOrder'
@@ -60,20 +66,20 @@ export function changedBy(
   const changed = withContacts(before, update, hash, now)
   const tooMany = changed.bindings.length - contactBound(update)
   if (tooMany <= 0 || changed.bindings.length <= before.length) return changed
-  const oldCount = changed.bindings.length - changed.kinds.length
+  const oldCount = changed.bindings.length - changed.news.length
   return update.replaceOldest && tooMany <= oldCount ? withoutOldest(changed, tooMany) : undefined
 }
 
 function withoutAll(before: readonly HeldBinding[], update: BindingUpdate, hash: string): Changed {
-  return { bindings: [], removed: before.map((binding) => tombOf(binding.uriKey, update, hash)), kinds: [] }
+  return { bindings: [], removed: before.map((binding) => tombOf(binding, update, hash, 'unregister')), news: [] }
 }
 
 function withContacts(before: readonly HeldBinding[], update: BindingUpdate, hash: string, now: number): Changed {
   const { callId, cseq, userAgent } = update
   const wanted = new Map(update.contacts.map((contact) => [contact.uriKey, contact]))
   const isLeft = ({ uriKey }: HeldBinding): boolean => !wanted.has(uriKey) && !update.alsoRemove.includes(uriKey)
-  const changed: Changed = { bindings: before.filter(isLeft), removed: [], kinds: [] }
-  const known = new Set(before.map((held) => held.uriKey))
+  const changed: Changed = { bindings: before.filter(isLeft), removed: [], news: [] }
+  const known = new Map(before.map((held) => [held.uriKey, held]))
   for (const contact of wanted.values()) {
     const { uriKey, expiresS, qMilli } = contact
     if (expiresS > 0) {
@@ -81,11 +87,16 @@ function withContacts(before: readonly HeldBinding[], update: BindingUpdate, has
       const registrationHash = registrationOf(contact, before, update)
       changed.bindings = underOne(changed.bindings, contact.instanceId, registrationHash)
       changed.bindings.push({ uriKey, callId, cseq, hash, untilMs, contact, qMilli, userAgent, registrationHash })
-      changed.kinds.push(known.has(uriKey) ? 'refresh' : 'add')
-    } else if (known.has(uriKey)) changed.removed.push(tombOf(uriKey, update, hash))
+      changed.news.push({ kind: known.has(uriKey) ? 'refresh' : 'add', uri: contact.uri })
+      continue
+    }
+    const gone = known.get(uriKey)
+    if (gone !== undefined) changed.removed.push(tombOf(gone, update, hash, 'unregister'))
   }
-  for (const uriKey of update.alsoRemove)
-    if (known.has(uriKey) && !wanted.has(uriKey)) changed.removed.push(tombOf(uriKey, update, hash))
+  for (const uriKey of update.alsoRemove) {
+    const gone = wanted.has(uriKey) ? undefined : known.get(uriKey)
+    if (gone !== undefined) changed.removed.push(tombOf(gone, update, hash, 'replace'))
+  }
   return changed
 }
 
@@ -105,12 +116,18 @@ function underOne(bindings: HeldBinding[], instanceId: string, registrationHash:
 }
 
 /** A phone that is replaced may come back: what is remembered of its binding is its own Call-ID and CSeq. */
-function withoutOldest({ bindings, removed, kinds }: Changed, count: number): Changed {
-  return { bindings: bindings.slice(count), removed: [...removed, ...bindings.slice(0, count)], kinds }
+function withoutOldest({ bindings, removed, news }: Changed, count: number): Changed {
+  const oldest = bindings.slice(0, count).map((held) => tombOf(held, held, held.hash, 'replace'))
+  return { bindings: bindings.slice(count), removed: [...removed, ...oldest], news }
 }
 
-function tombOf(uriKey: string, update: BindingUpdate, hash: string): Origin {
-  return { uriKey, callId: update.callId, cseq: update.cseq, hash, untilMs: 0 }
+function tombOf(
+  { uriKey, contact }: HeldBinding,
+  { callId, cseq }: Pick<Origin, 'callId' | 'cseq'>,
+  hash: string,
+  cause: ChangeCause,
+): Removed {
+  return { uriKey, callId, cseq, hash, untilMs: 0, uri: contact.uri, cause }
 }
 
 export function bindingOf(held: HeldBinding, now: number): Binding {

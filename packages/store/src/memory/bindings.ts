@@ -59,19 +59,32 @@ export class MemoryBindings {
     return stored(this.#live(name, this.#context.now()))
   }
 
-  removeBindings(name: string): Stored<{ removed: number }> {
+  removeBindings(name: string, uriKeys: readonly string[] = []): Stored<{ removed: number }> {
     const now = this.#context.now()
     const aor = this.#aors.get(name)
     if (aor === undefined) return stored({ removed: 0 })
-    const live = aor.bindings.filter((binding) => binding.untilMs > now)
-    for (const _ of live) aor.version = aor.shard.feed.add(name, 'remove', now)
-    this.#settle(
-      aor,
-      aor.bindings.filter((binding) => binding.untilMs <= now),
-      aor.tombstones,
-      now,
-    )
-    return stored({ removed: live.length })
+    const isGone = ({ uriKey, untilMs }: HeldBinding): boolean =>
+      untilMs > now && (uriKeys.length === 0 || uriKeys.includes(uriKey))
+    const gone = aor.bindings.filter(isGone)
+    for (const { contact } of gone) aor.version = aor.shard.feed.add(name, 'remove', contact.uri, 'kick', now)
+    const left = aor.bindings.filter((binding) => !gone.includes(binding))
+    if (gone.length > 0) this.#settle(aor, left, aor.tombstones, now)
+    return stored({ removed: gone.length })
+  }
+
+  listAors(shard: number): Stored<string[]> {
+    const at = this.#shard(shard)
+    const names: string[] = []
+    for (const aor of this.#aors.values()) if (aor.shard === at) names.push(aor.name)
+    return stored(names)
+  }
+
+  countAors(shard: number, domain: string): Stored<number> {
+    const [at, now] = [this.#shard(shard), this.#context.now()]
+    let count = 0
+    for (const { shard, name, bindings } of this.#aors.values())
+      if (shard === at && isIn(name, domain) && bindings.some(({ untilMs }) => untilMs > now)) count++
+    return stored(count)
   }
 
   expire(shard: number, limit: number): Stored<{ expired: number; more: boolean }> {
@@ -135,12 +148,12 @@ export class MemoryBindings {
     const before = found === undefined ? [] : found.bindings.filter((binding) => binding.untilMs > now)
     const changed = changedBy(before, update, hash, now)
     if (changed === undefined) return stored({ result: 'tooMany' })
-    if (changed.removed.length === 0 && changed.kinds.length === 0) return stored(this.#ok(update.aor, now))
+    if (changed.removed.length === 0 && changed.news.length === 0) return stored(this.#ok(update.aor, now))
     const aor = found ?? this.#create(update.aor, shard)
     if (aor === undefined) return full('addresses-of-record', this.#context.limits.maxAors)
     this.#announceExpired(aor, now)
-    for (const kind of changed.kinds) aor.version = shard.feed.add(aor.name, kind, now)
-    for (const _ of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', now)
+    for (const { kind, uri } of changed.news) aor.version = shard.feed.add(aor.name, kind, uri, 'register', now)
+    for (const { uri, cause } of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', uri, cause, now)
     this.#settle(aor, changed.bindings, this.#tombstones(aor, changed, now), now)
     const outcome = this.#ok(update.aor, now)
     return stored(this.#watches.has(update.aor) ? { ...outcome, watched: true } : outcome)
@@ -167,7 +180,7 @@ export class MemoryBindings {
     let expired = 0
     for (const binding of aor.bindings) {
       if (binding.untilMs > now) continue
-      aor.version = aor.shard.feed.add(aor.name, 'expire', now)
+      aor.version = aor.shard.feed.add(aor.name, 'expire', binding.contact.uri, 'expiry', now)
       expired++
     }
     return expired
@@ -207,4 +220,9 @@ export class MemoryBindings {
 
 function isQuery({ removeAll, contacts, alsoRemove }: BindingUpdate): boolean {
   return !removeAll && contacts.length === 0 && alsoRemove.length === 0
+}
+
+/** Everything is in the domain ''. */
+function isIn(aor: string, domain: string): boolean {
+  return domain === '' || aor.endsWith(`@${domain}`)
 }

@@ -2,7 +2,7 @@
 // The change feed of one shard and its versions: a bounded list, read by cursor. A version is greater than any before it,
 // in this process and in those before it (it starts from the clock).
 
-import type { Change, ChangeKind, ChangePage } from '../types.ts'
+import type { Change, ChangeCause, ChangeKind, ChangePage } from '../types.ts'
 
 export class ChangeFeed {
   readonly #maxLen: number
@@ -22,10 +22,10 @@ export class ChangeFeed {
     return this.#last
   }
 
-  add(aor: string, kind: ChangeKind, nowMs: number): bigint {
+  add(aor: string, kind: ChangeKind, contact: string, cause: ChangeCause, nowMs: number): bigint {
     const fromClock = BigInt(Math.floor(nowMs)) << 20n
     this.#last = fromClock > this.#last ? fromClock : this.#last + 1n
-    this.#changes.push({ aor, kind, version: this.#last })
+    this.#changes.push({ aor, kind, contact, cause, version: this.#last })
     if (this.#changes.length >= 2 * this.#maxLen) this.#trim()
     this.#onChange(aor, nowMs)
     return this.#last

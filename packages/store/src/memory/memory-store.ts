@@ -61,7 +61,9 @@ function createLocation(context: MemoryContext) {
   const store: LocationStore = {
     register: (update) => bindings.register(update),
     locate: (aor) => bindings.locate(aor),
-    removeBindings: (aor) => bindings.removeBindings(aor),
+    removeBindings: (aor, uriKeys) => bindings.removeBindings(aor, uriKeys),
+    listAors: (shard) => bindings.listAors(shard),
+    countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
     readWatch: (aor) => bindings.readWatch(aor),

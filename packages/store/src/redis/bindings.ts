@@ -8,40 +8,22 @@ import type {
   Binding,
   Bindings,
   BindingUpdate,
+  Change,
+  ChangeCause,
   ChangeKind,
   ChangePage,
   ContactUpdate,
-  Flow,
   RegisterOutcome,
   RemovedBinding,
   Watch,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
 import { type Packed, unpack } from './msgpack.ts'
+import { packKey, packPayload, unpackKey, unpackPayload } from './packed-binding.ts'
 import { bytesOf, listOf, numberOf, textOf, versionOf } from './reply.ts'
 import type { Runner } from './runner.ts'
-import { EXPIRE, LOCATE, READ_CHANGES, REGISTER, REMOVE_BINDINGS } from './scripts/bindings.ts'
+import { COUNT_AORS, EXPIRE, LIST_AORS, LOCATE, READ_CHANGES, REGISTER, REMOVE_BINDINGS } from './scripts/bindings.ts'
 import { tagOf } from './slot.ts'
-
-/** The last one only behind a NAT. */
-type PackedFlow = [
-  transport: string,
-  address: string,
-  port: number,
-  edgeId: string,
-  flowId: number,
-  natEdge?: string | undefined,
-]
-/** uri is '' where it is the uriKey. */
-type Payload = [
-  uri: string,
-  instanceId: string,
-  regId: number,
-  flow: PackedFlow | 0,
-  path: string[],
-  params: string,
-  userAgent: string,
-]
 
 /** The last two only with an instance. */
 type PackedBinding = [
@@ -76,28 +58,40 @@ export class RedisBindings {
       update.registrationHash,
     )
     if (!removeAll) for (const contact of update.contacts) pushContact(args, contact, update.userAgent)
-    if (!removeAll) for (const uriKey of update.alsoRemove) args.push(uriKey, 0, 0, '', 0, 0)
+    if (!removeAll) for (const uriKey of update.alsoRemove) args.push(packKey(uriKey), 0, 0, '', 0, 0)
     return this.#runner.run(REGISTER, tag, [loc, changes, exp], args, readOutcome)
   }
 
   locate(aor: string): Promise<Stored<Bindings>> {
     const { tag, loc, changes } = keysOf(aor)
-    return this.#runner.run(LOCATE, tag, [loc, changes], [], (reply) => readBindings(listOf(reply)))
+    return this.#runner.run(LOCATE, tag, [loc, changes], [aor], (reply) => readBindings(listOf(reply)))
   }
 
-  removeBindings(aor: string): Promise<Stored<{ removed: number }>> {
+  removeBindings(aor: string, uriKeys: readonly string[] = []): Promise<Stored<{ removed: number }>> {
     const { tag, loc, changes, exp } = keysOf(aor)
-    const args = [aor, this.#runner.settings.changesMaxLen]
+    const args = [aor, this.#runner.settings.changesMaxLen, ...uriKeys.map(packKey)]
     return this.#runner.run(REMOVE_BINDINGS, tag, [loc, changes, exp], args, (reply) => ({ removed: numberOf(reply) }))
   }
 
   expire(shard: number, limit: number): Promise<Stored<{ expired: number; more: boolean }>> {
     const tag = tagOf('l', shard)
-    const args = [`{${tag}}:loc:`, limit, this.#runner.settings.changesMaxLen]
-    return this.#runner.run(EXPIRE, tag, [`{${tag}}:exp`, `{${tag}}:changes`], args, (reply) => {
+    const keys = [`{${tag}}:loc`, `{${tag}}:changes`, `{${tag}}:exp`]
+    const args = [limit, this.#runner.settings.changesMaxLen]
+    return this.#runner.run(EXPIRE, tag, keys, args, (reply) => {
       const [expired, more] = listOf(reply)
       return { expired: numberOf(expired), more: numberOf(more) === 1 }
     })
+  }
+
+  listAors(shard: number): Promise<Stored<string[]>> {
+    const tag = tagOf('l', shard)
+    return this.#runner.run(LIST_AORS, tag, [`{${tag}}:loc`], [], (reply) => listOf(reply).map(textOf))
+  }
+
+  countAors(shard: number, domain: string): Promise<Stored<number>> {
+    const tag = tagOf('l', shard)
+    const args = [domain, this.#runner.settings.tombstoneMs]
+    return this.#runner.run(COUNT_AORS, tag, [`{${tag}}:loc`, `{${tag}}:exp`], args, numberOf)
   }
 
   readChanges(shard: number, after: string | undefined, limit: number): Promise<Stored<ChangePage>> {
@@ -112,32 +106,12 @@ export class RedisBindings {
 
 function keysOf(aor: string): { tag: string; loc: string; changes: string; exp: string } {
   const tag = tagOf('l', shardOf(aor))
-  return { tag, loc: `{${tag}}:loc:${aor}`, changes: `{${tag}}:changes`, exp: `{${tag}}:exp` }
+  return { tag, loc: `{${tag}}:loc`, changes: `{${tag}}:changes`, exp: `{${tag}}:exp` }
 }
 
 function pushContact(args: Argument[], contact: ContactUpdate, userAgent: string): void {
   const { uriKey, expiresS, qMilli, instanceId, regId } = contact
-  args.push(uriKey, expiresS, qMilli, payloadOf(contact, userAgent), instanceHash(instanceId), regId)
-}
-
-function payloadOf(contact: ContactUpdate, userAgent: string): string {
-  const { uri, uriKey, instanceId, regId, flow, path, params } = contact
-  const payload: Payload = [
-    uri === uriKey ? '' : uri,
-    instanceId,
-    regId,
-    flow ? packFlow(flow) : 0,
-    [...path],
-    params,
-    userAgent,
-  ]
-  return JSON.stringify(payload)
-}
-
-function packFlow({ transport, address, port, edgeId, flowId, natEdge }: Flow): PackedFlow {
-  const plain: PackedFlow = [transport, address, port, edgeId, flowId]
-  if (natEdge !== undefined) plain.push(natEdge)
-  return plain
+  args.push(packKey(uriKey), expiresS, qMilli, packPayload(contact, userAgent), instanceHash(instanceId), regId)
 }
 
 function readOutcome(reply: Reply): RegisterOutcome {
@@ -166,38 +140,27 @@ export function readWatched(packed: Buffer, nowMs: number): Pick<Watch, 'binding
   const isAlive = (entry: Packed[]): boolean => (entry[1] as number) > nowMs
   const bindings = held
     .filter(isAlive)
-    .map((one) => ({ ...bindingOf(one, nowMs), uriKey: one[0] as string, untilMs: one[1] as number }))
-  const removed = tombs.filter(isAlive).map(([uriKey, , callId, cseq]) => ({ uriKey, callId, cseq }) as RemovedBinding)
+    .map((one) => ({ ...bindingOf(one, nowMs), uriKey: unpackKey(one[0] as string), untilMs: one[1] as number }))
+  const removed = tombs
+    .filter(isAlive)
+    .map(([key, , callId, cseq]) => ({ uriKey: unpackKey(key as string), callId, cseq }) as RemovedBinding)
   return { bindings, removed }
 }
 
 function bindingOf(held: Packed[], nowMs: number): Binding {
-  const [uriKey, untilMs, callId, cseq, , qMilli, text, , registrationHash = 0] = held as unknown as PackedBinding
-  const [uri, instanceId, regId, way, path, params, userAgent] = JSON.parse(text) as Payload
+  const [key, untilMs, callId, cseq, , qMilli, payload, , registrationHash = 0] = held as unknown as PackedBinding
   const expiresS = Math.ceil((untilMs - nowMs) / 1000)
-  const flow = way === 0 ? undefined : flowOf(way)
+  return { ...unpackPayload(unpackKey(key), payload), expiresS, qMilli, callId, cseq, registrationHash }
+}
+
+function readChange(entry: Reply): Change {
+  const [id, fields] = listOf(entry)
+  const [, kind, , aor, , contact, , cause] = listOf(fields).map(textOf)
   return {
-    uri: uri === '' ? uriKey : uri,
-    expiresS,
-    qMilli,
-    callId,
-    cseq,
-    instanceId,
-    regId,
-    flow,
-    path,
-    params,
-    userAgent,
-    registrationHash,
+    aor: aor ?? '',
+    kind: kind as ChangeKind,
+    contact: unpackKey(contact ?? ''),
+    cause: cause as ChangeCause,
+    version: versionOf(textOf(id)),
   }
-}
-
-function flowOf([transport, address, port, edgeId, flowId, natEdge]: PackedFlow): Flow {
-  const plain = { transport, address, port, edgeId, flowId }
-  return natEdge === undefined ? plain : { ...plain, natEdge }
-}
-
-function readChange(entry: Reply): { aor: string; kind: ChangeKind; version: bigint } {
-  const [id, kind, aor] = listOf(entry)
-  return { aor: textOf(aor), kind: textOf(kind) as ChangeKind, version: versionOf(textOf(id)) }
 }

@@ -68,7 +68,9 @@ function createLocation(runner: Runner): LocationStore {
   return {
     register: (update) => bindings.register(update),
     locate: (aor) => bindings.locate(aor),
-    removeBindings: (aor) => bindings.removeBindings(aor),
+    removeBindings: (aor, uriKeys) => bindings.removeBindings(aor, uriKeys),
+    listAors: (shard) => bindings.listAors(shard),
+    countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
     readWatch: (aor) => watches.read(aor),

@@ -19,8 +19,8 @@ export class RedisWatches {
 
   read(aor: string): Promise<Stored<Watch>> {
     const tag = tagOf('l', shardOf(aor))
-    const keys = [`{${tag}}:loc:${aor}`, `{${tag}}:watch:${aor}`]
-    return this.#runner.run(READ_WATCH, tag, keys, [], (reply) => {
+    const keys = [`{${tag}}:loc`, `{${tag}}:watch:${aor}`]
+    return this.#runner.run(READ_WATCH, tag, keys, [aor], (reply) => {
       const [now, packed, revision, state] = listOf(reply)
       const nowMs = numberOf(now)
       return { nowMs, ...readWatched(bytesOf(packed), nowMs), revision: numberOf(revision), state: textOf(state) }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Scripts over one shard of bindings. One packed string per AoR:
+// Scripts over one shard of bindings: a hash, AoR → packed string:
 //   { bindings: {uriKey, untilMs, callId, cseq, hash, qMilli, payload, instance?, registration?}…,
 //     removed: {uriKey, untilMs, callId, cseq, hash}…, version }
-// in the order of their updates; the last two are hashes, of a binding with an instance only [RFC5627-5.1]; `payload` is opaque here. The version is the id of the AoR's last entry in the shard's
+// in the order of their updates; the last two are hashes, of a binding with an instance only [RFC5627-5.1]. Of `payload` only the
+// first field is read here: the URI, or nothing where it is the key (packed-binding.ts). The version is the id of the AoR's last entry in the shard's
 // change stream: Redis never gives a smaller one, whatever its clock does.
 // A change of an AoR that is watched (watches.ts) moves the watch's revision and makes it due, in the same step.
+// One hash per shard, and not one key per AoR, because a key of its own costs 60 bytes more.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
 import { script } from './script.ts'
 
 const AOR = `
-local function load(key)
-  local packed = redis.call('GET', key)
+local function open(packed)
   if not packed then return {}, {}, '' end
   local aor = cmsgpack.unpack(packed)
   return aor[1], aor[2], aor[3]
@@ -20,8 +21,12 @@ local function latest(changes)
   local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
 end
+local function contactOf(b)
+  local uri = string.match(b[7], '^[^%z]+')
+  return uri or b[1]
+end
 local watched = 0
-local function announce(changes, maxLen, kind, aor)
+local function announce(changes, maxLen, kind, aor, contact, cause)
   local shard = string.sub(changes, 1, -8)
   local watch = shard .. 'watch:' .. aor
   if redis.call('EXISTS', watch) == 1 then
@@ -29,32 +34,36 @@ local function announce(changes, maxLen, kind, aor)
     redis.call('HINCRBY', watch, 'r', 1)
     redis.call('ZADD', shard .. 'due', 'LT', int(now()), aor)
   end
-  return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*', kind, aor)
+  return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*',
+    'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
 end
-local function save(key, exp, aor, live, tombs, version, at)
+local function save(loc, exp, aor, live, tombs, version, at)
   local kept, nearest = {}, nil
   for _, t in ipairs(tombs) do if t[2] > at then kept[#kept + 1] = t end end
   while #kept > ${MAX_TOMBSTONES} do table.remove(kept, 1) end
   for _, b in ipairs(live) do if not nearest or b[2] < nearest then nearest = b[2] end end
   for _, t in ipairs(kept) do if not nearest or t[2] < nearest then nearest = t[2] end end
   if not nearest then
-    redis.call('DEL', key)
+    redis.call('HDEL', loc, aor)
     redis.call('ZREM', exp, aor)
-    return
+    return nil
   end
-  redis.call('SET', key, cmsgpack.pack({live, kept, version}))
+  local packed = cmsgpack.pack({live, kept, version})
+  redis.call('HSET', loc, aor, packed)
   redis.call('ZADD', exp, int(nearest), aor)
+  return packed
 end
-local function answer(status, key, changes, at)
-  local packed = redis.call('GET', key)
-  if packed then return {status, int(at), '', packed, watched} end
-  return {status, int(at), latest(changes), '', watched}
+local function answer(packed, changes, at)
+  if packed then return {'ok', int(at), '', packed, watched} end
+  return {'ok', int(at), latest(changes), '', watched}
 end
 `
 
 /**
  * KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen replaceOldest registration, then
- * uriKey expiresS q payload instance regId each. What it decides is written out in memory/binding-update.ts.
+ * uriKey expiresS q payload instance regId each; a payload of '' says that another contact takes its place.
+ * What it decides is written out in memory/binding-update.ts. A refresh of the only binding, which is what most REGISTERs are, goes a
+ * shorter way to the same end.
  */
 export const REGISTER = script(
   'register',
@@ -66,8 +75,21 @@ local aor, callId, cseq, all = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '
 local bound, hash, tombMs, maxLen = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local replace, registration = ARGV[9] == '1', tonumber(ARGV[10])
 local at = now()
-local held, tombs, version = load(loc)
-if not all and #ARGV == 10 then return answer('ok', loc, changes, at) end
+local packed = redis.call('HGET', loc, aor)
+local held, tombs, version = open(packed)
+if not all and #ARGV == 10 then return answer(packed, changes, at) end
+
+local only = held[1]
+if #ARGV == 16 and #held == 1 and #tombs == 0 and only[1] == ARGV[11] and only[2] > at and only[3] == callId
+  and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[15]) and ARGV[12] ~= '0' then
+  local untilMs = at + tonumber(ARGV[12]) * 1000
+  only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[13]), ARGV[14]
+  version = announce(changes, maxLen, 'refresh', aor, contactOf(only), 'register')
+  packed = cmsgpack.pack({held, tombs, version})
+  redis.call('HSET', loc, aor, packed)
+  redis.call('ZADD', exp, int(untilMs), aor)
+  return answer(packed, changes, at)
+end
 
 local wanted, order = {}, {}
 for i = 11, #ARGV, 6 do
@@ -87,21 +109,24 @@ local function judge(list)
   return false
 end
 local replayed = judge(held)
-if judge(tombs) or replayed then return answer('ok', loc, changes, at) end
+if judge(tombs) or replayed then return answer(packed, changes, at) end
 if late then return {'late'} end
 
-local live, known, expired, before = {}, {}, 0, 0
+local live, known, expired, before = {}, {}, {}, 0
 for _, b in ipairs(held) do
-  if b[2] <= at then expired = expired + 1
+  if b[2] <= at then expired[#expired + 1] = b
   else
     before = before + 1
-    known[b[1]] = true
+    known[b[1]] = b
     if not all and not wanted[b[1]] then live[#live + 1] = b end
   end
 end
-local kinds, removed = {}, {}
+local news, removed = {}, {}
+local function remove(b, cause, ofCall, ofCseq, ofHash)
+  removed[#removed + 1] = {b[1], ofCall, ofCseq, ofHash, contactOf(b), cause}
+end
 if all then
-  for _, b in ipairs(held) do if b[2] > at then removed[#removed + 1] = {b[1], callId, cseq, hash} end end
+  for _, b in ipairs(held) do if b[2] > at then remove(b, 'unregister', callId, cseq, hash) end end
 end
 local function registrationOf(key, w)
   local last, any
@@ -123,80 +148,114 @@ for _, key in ipairs(order) do
       for _, o in ipairs(live) do if o[8] == b[8] then o[9] = b[9] end end
     end
     live[#live + 1] = b
-    kinds[#kinds + 1] = known[key] and 'refresh' or 'add'
-  elseif known[key] then removed[#removed + 1] = {key, callId, cseq, hash} end
+    news[#news + 1] = {known[key] and 'refresh' or 'add', contactOf(b)}
+  elseif known[key] then remove(known[key], w[3] == '' and 'replace' or 'unregister', callId, cseq, hash) end
 end
 local over = #live - bound
 if over > 0 and #live > before then
-  if not replace or over > #live - #kinds then return {'many'} end
+  if not replace or over > #live - #news then return {'many'} end
   for _ = 1, over do
     local b = table.remove(live, 1)
-    removed[#removed + 1] = {b[1], b[3], b[4], b[5]}
+    remove(b, 'replace', b[3], b[4], b[5])
   end
 end
-if #kinds == 0 and #removed == 0 then return answer('ok', loc, changes, at) end
+if #news == 0 and #removed == 0 then return answer(packed, changes, at) end
 
-for _ = 1, expired do version = announce(changes, maxLen, 'expire', aor) end
-for _, kind in ipairs(kinds) do version = announce(changes, maxLen, kind, aor) end
-for _ = 1, #removed do version = announce(changes, maxLen, 'remove', aor) end
+for _, b in ipairs(expired) do version = announce(changes, maxLen, 'expire', aor, contactOf(b), 'expiry') end
+for _, n in ipairs(news) do version = announce(changes, maxLen, n[1], aor, n[2], 'register') end
+for _, r in ipairs(removed) do version = announce(changes, maxLen, 'remove', aor, r[5], r[6]) end
 local kept = {}
 for _, t in ipairs(tombs) do
   local back = wanted[t[1]]
   if not (back and back[1] > 0) then kept[#kept + 1] = t end
 end
 for _, r in ipairs(removed) do kept[#kept + 1] = {r[1], at + tombMs, r[2], r[3], r[4]} end
-save(loc, exp, aor, live, kept, version, at)
-return answer('ok', loc, changes, at)
+return answer(save(loc, exp, aor, live, kept, version, at), changes, at)
 `,
 )
 
-/** KEYS loc changes. */
-export const LOCATE = script('locate', 'reads', AOR, `return answer('ok', KEYS[1], KEYS[2], now())`)
+/** KEYS loc changes; ARGV aor. */
+export const LOCATE = script(
+  'locate',
+  'reads',
+  AOR,
+  `return answer(redis.call('HGET', KEYS[1], ARGV[1]), KEYS[2], now())`,
+)
 
-/** KEYS loc changes exp; ARGV aor maxLen. */
+/** KEYS loc changes exp; ARGV aor maxLen, then the keys of those to remove; none: all. */
 export const REMOVE_BINDINGS = script(
   'remove-bindings',
   'writes',
   AOR,
   `
-local at = now()
-local held, tombs, version = load(KEYS[1])
-local live, removed = {}, 0
+local at, aor = now(), ARGV[1]
+local held, tombs, version = open(redis.call('HGET', KEYS[1], aor))
+local named, live, removed = {}, {}, 0
+for i = 3, #ARGV do named[ARGV[i]] = true end
 for _, b in ipairs(held) do
-  if b[2] <= at then live[#live + 1] = b
+  if b[2] <= at or (#ARGV > 2 and not named[b[1]]) then live[#live + 1] = b
   else
     removed = removed + 1
-    version = announce(KEYS[2], ARGV[2], 'remove', ARGV[1])
+    version = announce(KEYS[2], ARGV[2], 'remove', aor, contactOf(b), 'kick')
   end
 end
-if removed > 0 then save(KEYS[1], KEYS[3], ARGV[1], live, tombs, version, at) end
+if removed > 0 then save(KEYS[1], KEYS[3], aor, live, tombs, version, at) end
 return removed
 `,
 )
 
-/** KEYS exp changes; ARGV prefix of the shard's loc keys, limit, maxLen. The loc keys are of the same slot. */
+/** KEYS loc changes exp; ARGV limit, maxLen. */
 export const EXPIRE = script(
   'expire',
   'writes',
   AOR,
   `
-local at, limit = now(), tonumber(ARGV[2])
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(at), 'LIMIT', 0, limit + 1)
+local at, limit = now(), tonumber(ARGV[1])
+local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(at), 'LIMIT', 0, limit + 1)
 local expired = 0
 for i = 1, math.min(#due, limit) do
-  local key = ARGV[1] .. due[i]
-  local held, tombs, version = load(key)
+  local held, tombs, version = open(redis.call('HGET', KEYS[1], due[i]))
   local live = {}
   for _, b in ipairs(held) do
     if b[2] > at then live[#live + 1] = b
     else
       expired = expired + 1
-      version = announce(KEYS[2], ARGV[3], 'expire', due[i])
+      version = announce(KEYS[2], ARGV[2], 'expire', due[i], contactOf(b), 'expiry')
     end
   end
-  save(key, KEYS[1], due[i], live, tombs, version, at)
+  save(KEYS[1], KEYS[3], due[i], live, tombs, version, at)
 end
 return {expired, #due > limit and 1 or 0}
+`,
+)
+
+/** KEYS loc. */
+export const LIST_AORS = script('list-aors', 'reads', `return redis.call('HKEYS', KEYS[1])`)
+
+/** KEYS loc exp; ARGV domain tombstoneMs. What ends later than any memory of a removed binding is a binding. */
+export const COUNT_AORS = script(
+  'count-aors',
+  'reads',
+  AOR,
+  `
+local at, suffix = now(), '@' .. ARGV[1]
+local border = int(at + tonumber(ARGV[2]))
+local function isIn(aor) return suffix == '@' or string.sub(aor, -#suffix) == suffix end
+local count = 0
+for _, aor in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. border, '+inf')) do
+  if isIn(aor) then count = count + 1 end
+end
+for _, aor in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', border)) do
+  if isIn(aor) then
+    for _, b in ipairs((open(redis.call('HGET', KEYS[1], aor)))) do
+      if b[2] > at then
+        count = count + 1
+        break
+      end
+    end
+  end
+end
+return count
 `,
 )
 
@@ -215,7 +274,7 @@ if cursor == '0-0' then
 elseif not entries[1] or entries[1][1] ~= cursor then gap = 1 end
 for _, e in ipairs(entries) do
   if e[1] ~= cursor and #out < tonumber(ARGV[2]) then
-    out[#out + 1] = {e[1], e[2][1], e[2][2]}
+    out[#out + 1] = e
   end
 end
 return {#out > 0 and out[#out][1] or cursor, gap, out}

@@ -4,13 +4,13 @@
 
 import { script } from './script.ts'
 
-/** KEYS loc watch. */
+/** KEYS loc watch; ARGV aor. */
 export const READ_WATCH = script(
   'read-watch',
   'reads',
   `
 local watch = redis.call('HMGET', KEYS[2], 'r', 's')
-return {int(now()), redis.call('GET', KEYS[1]) or '', watch[1] or '0', watch[2] or ''}
+return {int(now()), redis.call('HGET', KEYS[1], ARGV[1]) or '', watch[1] or '0', watch[2] or ''}
 `,
 )
 
