@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
 // What the `tandem` command does with its arguments. Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
+import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
+import { kick } from './admin/kick.ts'
 import { locate } from './admin/locate.ts'
+import { registrations } from './admin/registrations.ts'
 import { CommandFailed } from './admin/targets.ts'
 import { type Actions, createProgram } from './program.ts'
 import { loadSettings } from './settings.ts'
@@ -19,6 +24,10 @@ const MAIN = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js'
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`)
+}
+/** Waits where the reader is slower. */
+const writeLine = async (line: string): Promise<void> => {
+  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
 }
 const complain = (text: string): void => {
   process.stderr.write(`tandem: ${text}\n`)
@@ -39,6 +48,18 @@ const actions: Actions = {
   },
   async locate(aor, flags) {
     print(await locate(settings(flags), aor, flags.output))
+  },
+  async kick(aor, flags) {
+    print(await kick(settings(flags), aor, flags.contact, flags.output))
+  },
+  async registrations(flags) {
+    print(await registrations(settings(flags), flags))
+  },
+  async exportBindings(flags) {
+    complain(await exportBindings(settings(flags), writeLine))
+  },
+  async importBindings(flags) {
+    complain(await importBindings(settings(flags), createInterface({ input: process.stdin })))
   },
   async calls(flags) {
     print(await calls(settings(flags), flags.limit, flags.output))

@@ -22,6 +22,10 @@ async function parse(...args: string[]): Promise<Call> {
     run: note('run'),
     doctor: note('doctor'),
     locate: note('locate'),
+    kick: note('kick'),
+    registrations: note('registrations'),
+    exportBindings: note('exportBindings'),
+    importBindings: note('importBindings'),
     calls: note('calls'),
     cdr: note('cdr'),
   }
@@ -79,6 +83,22 @@ describe('the administrative verbs', () => {
       ['locate', 'bob@example.test', { output: 'table' }],
     ],
     [
+      ['kick', 'bob@example.test', '--contact', 'sip:bob@192.0.2.1'],
+      ['kick', 'bob@example.test', { output: 'table', contact: 'sip:bob@192.0.2.1' }],
+    ],
+    [
+      ['registrations', '--domain', 'a.test', '--count'],
+      ['registrations', { output: 'table', domain: 'a.test', count: true, limit: 100 }],
+    ],
+    [
+      ['bindings', 'export', '--config', 'f'],
+      ['exportBindings', { config: 'f' }],
+    ],
+    [
+      ['bindings', 'import'],
+      ['importBindings', {}],
+    ],
+    [
       ['calls', '-o', 'json'],
       ['calls', { output: 'json', limit: 100 }],
     ],
@@ -101,6 +121,7 @@ describe('usage errors', () => {
     ['an unknown flag', ['up', '--fly']],
     ['a number that is none', ['up', '--edges', 'two']],
     ['a missing argument', ['locate']],
+    ['a verb below that is unknown', ['bindings', 'fly']],
     ['an unknown format', ['calls', '-o', 'xml']],
     ['an unknown mode', ['up', '--processes', 'some']],
     ['an unknown service', ['run', 'phone']],

@@ -2,6 +2,7 @@
 //
 // The verbs and flags of `tandem` (DESIGN §9). Nothing is done here: each verb hands its parsed flags to `actions`.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import type { RegistrationFlags } from './admin/registrations.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
 import { SERVICES, type ServiceName } from './up/run-one.ts'
@@ -18,6 +19,10 @@ export interface Actions {
   run(service: ServiceName, flags: ClusterFlags): Promise<void>
   doctor(flags: ClusterFlags & Pick<AdminFlags, 'output'>): Promise<void>
   locate(aor: string, flags: AdminFlags): Promise<void>
+  kick(aor: string, flags: AdminFlags & { readonly contact: string }): Promise<void>
+  registrations(flags: AdminFlags & RegistrationFlags): Promise<void>
+  exportBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
+  importBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   calls(flags: AdminFlags): Promise<void>
   cdr(flags: AdminFlags): Promise<void>
 }
@@ -68,12 +73,37 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   adminCommand(program, 'locate <aor>', 'where a user is registered').action((aor: string, flags: AdminFlags) =>
     actions.locate(aor, flags),
   )
+  adminCommand(program, 'kick <aor>', 'remove the bindings of a user')
+    .option('--contact <uri>', 'this one alone', '')
+    .action((aor: string, flags: AdminFlags & { contact: string }) => actions.kick(aor, flags))
+  adminCommand(program, 'registrations', 'who is registered')
+    .option('--domain <domain>', 'in this domain', '')
+    .option('--count', 'how many alone', false)
+    .option('--limit <n>', 'at most', integer, 100)
+    .action((flags: AdminFlags & RegistrationFlags) => actions.registrations(flags))
+  addBindings(program, actions)
   adminCommand(program, 'calls', 'calls that have not ended')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.calls(flags))
   adminCommand(program, 'cdr', 'the newest finished call records')
     .option('--limit <n>', 'at most', integer, 20)
     .action((flags: AdminFlags) => actions.cdr(flags))
+}
+
+function addBindings(program: Command, actions: Actions): void {
+  const bindings = program.command('bindings').description('all bindings as NDJSON')
+  const config = ['--config <file>', 'cluster file (YAML)'] as const
+  const out = bindings
+    .command('export')
+    .description('write them to standard output')
+    .option(...config)
+  out.action((flags: Pick<AdminFlags, 'config'>) => actions.exportBindings(flags))
+  const back = bindings
+    .command('import')
+    .description('store those of standard input')
+    .option(...config)
+  back.action((flags: Pick<AdminFlags, 'config'>) => actions.importBindings(flags))
+  for (const command of bindings.commands) command.exitOverride()
 }
 
 /** The command, with every exit turned into a `CommanderError`. */

@@ -33,12 +33,13 @@ export async function callLocation<K extends keyof LocationUnaryMethods & string
   config: Config,
   method: K,
   request: LocationUnaryMethods[K]['request'],
+  timeoutMs = CALL_MS,
 ): Promise<LocationUnaryMethods[K]['response']> {
   const { address, bindAddress, grpcPort } = locationConfig(config)
   const target = address || hostPort(loopback(bindAddress), grpcPort)
   const caller = createUnaryCaller(locationService, target, { peer: 'tandem-cli' })
   try {
-    return unwrap(await caller.invoke(method, request, CALL_MS), 'location', target)
+    return unwrap(await caller.invoke(method, request, timeoutMs), 'location', target)
   } finally {
     await caller.close()
   }

@@ -74,6 +74,11 @@ export function plainHandlers(replace: Replace = {}): LocationHandlers {
     adoptCall: () => done({ adopted: false, entry: undefined }),
     listOwned: () => done({ calls: [] }),
     listEdges: () => done({ edges }),
+    kick: () => done({ removed: 0 }),
+    countRegistrations: () => done({ count: 0n }),
+    listAors: () => done({ aors: [], shardCount: 1 }),
+    readBindings: () => done({ aors: [] }),
+    writeBindings: () => done({ written: 0, kept: 0 }),
     ...replace,
   }
 }

@@ -23,6 +23,7 @@ export interface LocationCounts {
   /** Writes of which nobody knows whether they happened. */
   undecided: number
   swept: number
+  kicked: number
   /** SUBSCRIBEs for registrations. */
   subscribes: number
   /** NOTIFYs given to edges, those that answer a SUBSCRIBE left out. */
@@ -47,6 +48,7 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   storeAway: 'Items refused because the store is away.',
   undecided: 'Writes of which nobody knows whether they happened.',
   swept: 'Bindings removed because they ran out.',
+  kicked: 'Bindings removed by an administrator.',
   subscribes: 'Subscribe items handled.',
   notifications: 'NOTIFYs of changed registrations given to edges.',
   notifyFailures: 'NOTIFYs that failed and are tried again.',
@@ -70,6 +72,7 @@ export function createCounts(): LocationCounts {
     storeAway: 0,
     undecided: 0,
     swept: 0,
+    kicked: 0,
     subscribes: 0,
     notifications: 0,
     notifyFailures: 0,

@@ -3,6 +3,13 @@
 // Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
 // one another on the same store.
 import { type location, PushHub } from '@tandem/rpc'
+import {
+  createCountRegistrations,
+  createKick,
+  createListAors,
+  createReadBindings,
+  createWriteBindings,
+} from './administer.ts'
 import { createAdoptCall, createListOwned, createReadCall } from './adopt-call.ts'
 import { createBeginCall } from './begin-call.ts'
 import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
@@ -82,7 +89,15 @@ function createHandlers(deps: Deps, watches: WatchDeps): Pick<LocationService, '
       subscribe: createSubscribe(watches),
       notifyDone: createNotifyDone(watches),
     },
-    unary: { locate, listEdges: createListEdges(deps) },
+    unary: {
+      locate,
+      listEdges: createListEdges(deps),
+      kick: createKick(deps),
+      countRegistrations: createCountRegistrations(deps),
+      listAors: createListAors(deps),
+      readBindings: createReadBindings(deps),
+      writeBindings: createWriteBindings(deps),
+    },
   }
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createLocationService, type LocationService } from '@tandem/location'
 import { location, type Result } from '@tandem/rpc'
 import { createRedisStore, type RedisStoreOptions, type Store } from '@tandem/store'
-import { freePort, redisAvailable, startProcess, waitUntil } from '@tandem/test-kit'
+import { freePort, type ManagedProcess, redisAvailable, startProcess, waitUntil } from '@tandem/test-kit'
 import { issueCertificate } from '@tandem/transport'
 
 export interface TlsFiles {
@@ -53,7 +53,7 @@ export async function startSentinels(
   const server = redisAvailable()
   if (!server.available) throw new Error(server.reason)
   const ports: number[] = []
-  const processes = []
+  const processes: ManagedProcess[] = []
   for (let i = 0; i < count; i++) {
     const port = await freePort()
     const file = join(folder, `sentinel-${port}.conf`)

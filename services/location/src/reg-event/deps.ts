@@ -13,7 +13,7 @@ export interface WatchDeps extends Deps {
   readonly wakeIn: (aor: string, inMs: number) => void
 }
 
-/** The store, with word of each update that changed a binding that somebody watches. */
+/** The store, with word of each update that changed a binding that somebody watches, and of each removal. */
 export function withChangesTold(store: LocationStore, changed: (aor: string) => void): LocationStore {
   return {
     ...store,
@@ -21,6 +21,11 @@ export function withChangesTold(store: LocationStore, changed: (aor: string) => 
       whenStored(store.register(update), (result) => {
         const isWatched = result.state === 'stored' && result.value.result === 'ok' && result.value.watched === true
         if (isWatched) changed(update.aor)
+        return result
+      }),
+    removeBindings: (aor, uriKeys) =>
+      whenStored(store.removeBindings(aor, uriKeys), (result) => {
+        if (result.state === 'stored' && result.value.removed > 0) changed(aor)
         return result
       }),
   }

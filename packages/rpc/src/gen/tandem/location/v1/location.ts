@@ -488,6 +488,61 @@ export interface ListEdgesResponse {
   edges: EdgeList | undefined;
 }
 
+export interface KickRequest {
+  aor: string;
+  /** URI of one contact; "" for all. */
+  contact: string;
+}
+
+export interface KickResponse {
+  removed: number;
+}
+
+export interface CountRegistrationsRequest {
+  /** What stands after the "@"; "" for all. */
+  domain: string;
+}
+
+export interface CountRegistrationsResponse {
+  count: bigint;
+}
+
+export interface ListAorsRequest {
+  shard: number;
+}
+
+export interface ListAorsResponse {
+  /** Those that lost their last binding a moment ago too. */
+  aors: string[];
+  shardCount: number;
+}
+
+export interface AorBindings {
+  aor: string;
+  bindings: Binding[];
+}
+
+export interface ReadBindingsRequest {
+  /** 500 at most. */
+  aors: string[];
+}
+
+export interface ReadBindingsResponse {
+  /** Those that have a binding. */
+  aors: AorBindings[];
+}
+
+export interface WriteBindingsRequest {
+  /** 500 at most. */
+  aors: AorBindings[];
+}
+
+export interface WriteBindingsResponse {
+  written: number;
+  /** Bindings for which something newer is stored. */
+  kept: number;
+}
+
 function createBaseStreamRequest(): StreamRequest {
   return { items: [] };
 }
@@ -5025,6 +5080,662 @@ export const ListEdgesResponse: MessageFns<ListEdgesResponse> = {
   },
 };
 
+function createBaseKickRequest(): KickRequest {
+  return { aor: "", contact: "" };
+}
+
+export const KickRequest: MessageFns<KickRequest> = {
+  encode(message: KickRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.contact !== "") {
+      writer.uint32(18).string(message.contact);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KickRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKickRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.contact = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KickRequest>): KickRequest {
+    return KickRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KickRequest>): KickRequest {
+    const message = createBaseKickRequest();
+    message.aor = object.aor ?? "";
+    message.contact = object.contact ?? "";
+    return message;
+  },
+};
+
+function createBaseKickResponse(): KickResponse {
+  return { removed: 0 };
+}
+
+export const KickResponse: MessageFns<KickResponse> = {
+  encode(message: KickResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.removed !== 0) {
+      writer.uint32(8).uint32(message.removed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KickResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKickResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.removed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KickResponse>): KickResponse {
+    return KickResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KickResponse>): KickResponse {
+    const message = createBaseKickResponse();
+    message.removed = object.removed ?? 0;
+    return message;
+  },
+};
+
+function createBaseCountRegistrationsRequest(): CountRegistrationsRequest {
+  return { domain: "" };
+}
+
+export const CountRegistrationsRequest: MessageFns<CountRegistrationsRequest> = {
+  encode(message: CountRegistrationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.domain !== "") {
+      writer.uint32(10).string(message.domain);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountRegistrationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountRegistrationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.domain = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CountRegistrationsRequest>): CountRegistrationsRequest {
+    return CountRegistrationsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CountRegistrationsRequest>): CountRegistrationsRequest {
+    const message = createBaseCountRegistrationsRequest();
+    message.domain = object.domain ?? "";
+    return message;
+  },
+};
+
+function createBaseCountRegistrationsResponse(): CountRegistrationsResponse {
+  return { count: 0n };
+}
+
+export const CountRegistrationsResponse: MessageFns<CountRegistrationsResponse> = {
+  encode(message: CountRegistrationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0n) {
+      if (BigInt.asUintN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CountRegistrationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCountRegistrationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CountRegistrationsResponse>): CountRegistrationsResponse {
+    return CountRegistrationsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CountRegistrationsResponse>): CountRegistrationsResponse {
+    const message = createBaseCountRegistrationsResponse();
+    message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
+    return message;
+  },
+};
+
+function createBaseListAorsRequest(): ListAorsRequest {
+  return { shard: 0 };
+}
+
+export const ListAorsRequest: MessageFns<ListAorsRequest> = {
+  encode(message: ListAorsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shard !== 0) {
+      writer.uint32(8).uint32(message.shard);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAorsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAorsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.shard = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAorsRequest>): ListAorsRequest {
+    return ListAorsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAorsRequest>): ListAorsRequest {
+    const message = createBaseListAorsRequest();
+    message.shard = object.shard ?? 0;
+    return message;
+  },
+};
+
+function createBaseListAorsResponse(): ListAorsResponse {
+  return { aors: [], shardCount: 0 };
+}
+
+export const ListAorsResponse: MessageFns<ListAorsResponse> = {
+  encode(message: ListAorsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.aors) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.shardCount !== 0) {
+      writer.uint32(16).uint32(message.shardCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAorsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAorsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aors.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.shardCount = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAorsResponse>): ListAorsResponse {
+    return ListAorsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAorsResponse>): ListAorsResponse {
+    const message = createBaseListAorsResponse();
+    message.aors = object.aors?.map((e) => e) || [];
+    message.shardCount = object.shardCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseAorBindings(): AorBindings {
+  return { aor: "", bindings: [] };
+}
+
+export const AorBindings: MessageFns<AorBindings> = {
+  encode(message: AorBindings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    for (const v of message.bindings) {
+      Binding.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AorBindings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAorBindings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bindings.push(Binding.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AorBindings>): AorBindings {
+    return AorBindings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AorBindings>): AorBindings {
+    const message = createBaseAorBindings();
+    message.aor = object.aor ?? "";
+    message.bindings = object.bindings?.map((e) => Binding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReadBindingsRequest(): ReadBindingsRequest {
+  return { aors: [] };
+}
+
+export const ReadBindingsRequest: MessageFns<ReadBindingsRequest> = {
+  encode(message: ReadBindingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.aors) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadBindingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadBindingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aors.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadBindingsRequest>): ReadBindingsRequest {
+    return ReadBindingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadBindingsRequest>): ReadBindingsRequest {
+    const message = createBaseReadBindingsRequest();
+    message.aors = object.aors?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReadBindingsResponse(): ReadBindingsResponse {
+  return { aors: [] };
+}
+
+export const ReadBindingsResponse: MessageFns<ReadBindingsResponse> = {
+  encode(message: ReadBindingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.aors) {
+      AorBindings.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadBindingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadBindingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aors.push(AorBindings.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReadBindingsResponse>): ReadBindingsResponse {
+    return ReadBindingsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadBindingsResponse>): ReadBindingsResponse {
+    const message = createBaseReadBindingsResponse();
+    message.aors = object.aors?.map((e) => AorBindings.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWriteBindingsRequest(): WriteBindingsRequest {
+  return { aors: [] };
+}
+
+export const WriteBindingsRequest: MessageFns<WriteBindingsRequest> = {
+  encode(message: WriteBindingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.aors) {
+      AorBindings.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WriteBindingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWriteBindingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aors.push(AorBindings.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WriteBindingsRequest>): WriteBindingsRequest {
+    return WriteBindingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WriteBindingsRequest>): WriteBindingsRequest {
+    const message = createBaseWriteBindingsRequest();
+    message.aors = object.aors?.map((e) => AorBindings.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWriteBindingsResponse(): WriteBindingsResponse {
+  return { written: 0, kept: 0 };
+}
+
+export const WriteBindingsResponse: MessageFns<WriteBindingsResponse> = {
+  encode(message: WriteBindingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.written !== 0) {
+      writer.uint32(8).uint32(message.written);
+    }
+    if (message.kept !== 0) {
+      writer.uint32(16).uint32(message.kept);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WriteBindingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWriteBindingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.written = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kept = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WriteBindingsResponse>): WriteBindingsResponse {
+    return WriteBindingsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WriteBindingsResponse>): WriteBindingsResponse {
+    const message = createBaseWriteBindingsResponse();
+    message.written = object.written ?? 0;
+    message.kept = object.kept ?? 0;
+    return message;
+  },
+};
+
 export type LocationServiceService = typeof LocationServiceService;
 export const LocationServiceService = {
   /** One stream per edge and replica. Items are independent of one another; results come in any order. */
@@ -5057,6 +5768,60 @@ export const LocationServiceService = {
     responseSerialize: (value: ListEdgesResponse): Buffer => Buffer.from(ListEdgesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEdgesResponse => ListEdgesResponse.decode(value),
   },
+  /** Removes bindings, whatever their Call-ID; watchers are told "deactivated". */
+  kick: {
+    path: "/tandem.location.v1.LocationService/Kick" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KickRequest): Buffer => Buffer.from(KickRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KickRequest => KickRequest.decode(value),
+    responseSerialize: (value: KickResponse): Buffer => Buffer.from(KickResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KickResponse => KickResponse.decode(value),
+  },
+  /** How many addresses-of-record have a binding. */
+  countRegistrations: {
+    path: "/tandem.location.v1.LocationService/CountRegistrations" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CountRegistrationsRequest): Buffer =>
+      Buffer.from(CountRegistrationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CountRegistrationsRequest => CountRegistrationsRequest.decode(value),
+    responseSerialize: (value: CountRegistrationsResponse): Buffer =>
+      Buffer.from(CountRegistrationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CountRegistrationsResponse => CountRegistrationsResponse.decode(value),
+  },
+  /** Names of one shard after the other: what ReadBindings is asked for. */
+  listAors: {
+    path: "/tandem.location.v1.LocationService/ListAors" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAorsRequest): Buffer => Buffer.from(ListAorsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAorsRequest => ListAorsRequest.decode(value),
+    responseSerialize: (value: ListAorsResponse): Buffer => Buffer.from(ListAorsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAorsResponse => ListAorsResponse.decode(value),
+  },
+  /** Bindings as they are stored, those of edges that are gone too, static ones not. */
+  readBindings: {
+    path: "/tandem.location.v1.LocationService/ReadBindings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReadBindingsRequest): Buffer => Buffer.from(ReadBindingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadBindingsRequest => ReadBindingsRequest.decode(value),
+    responseSerialize: (value: ReadBindingsResponse): Buffer =>
+      Buffer.from(ReadBindingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReadBindingsResponse => ReadBindingsResponse.decode(value),
+  },
+  /** Stores what ReadBindings gave. A binding that is there with the same Call-ID and no lower CSeq stays. */
+  writeBindings: {
+    path: "/tandem.location.v1.LocationService/WriteBindings" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: WriteBindingsRequest): Buffer => Buffer.from(WriteBindingsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WriteBindingsRequest => WriteBindingsRequest.decode(value),
+    responseSerialize: (value: WriteBindingsResponse): Buffer =>
+      Buffer.from(WriteBindingsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WriteBindingsResponse => WriteBindingsResponse.decode(value),
+  },
 } as const;
 
 export interface LocationServiceServer extends UntypedServiceImplementation {
@@ -5066,6 +5831,16 @@ export interface LocationServiceServer extends UntypedServiceImplementation {
   locate: handleUnaryCall<LocateRequest, LocateResponse>;
   /** The edges that hold a lease, with their addresses. */
   listEdges: handleUnaryCall<ListEdgesRequest, ListEdgesResponse>;
+  /** Removes bindings, whatever their Call-ID; watchers are told "deactivated". */
+  kick: handleUnaryCall<KickRequest, KickResponse>;
+  /** How many addresses-of-record have a binding. */
+  countRegistrations: handleUnaryCall<CountRegistrationsRequest, CountRegistrationsResponse>;
+  /** Names of one shard after the other: what ReadBindings is asked for. */
+  listAors: handleUnaryCall<ListAorsRequest, ListAorsResponse>;
+  /** Bindings as they are stored, those of edges that are gone too, static ones not. */
+  readBindings: handleUnaryCall<ReadBindingsRequest, ReadBindingsResponse>;
+  /** Stores what ReadBindings gave. A binding that is there with the same Call-ID and no lower CSeq stays. */
+  writeBindings: handleUnaryCall<WriteBindingsRequest, WriteBindingsResponse>;
 }
 
 export interface LocationServiceClient extends Client {
@@ -5104,6 +5879,83 @@ export interface LocationServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEdgesResponse) => void,
+  ): ClientUnaryCall;
+  /** Removes bindings, whatever their Call-ID; watchers are told "deactivated". */
+  kick(request: KickRequest, callback: (error: ServiceError | null, response: KickResponse) => void): ClientUnaryCall;
+  kick(
+    request: KickRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KickResponse) => void,
+  ): ClientUnaryCall;
+  kick(
+    request: KickRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KickResponse) => void,
+  ): ClientUnaryCall;
+  /** How many addresses-of-record have a binding. */
+  countRegistrations(
+    request: CountRegistrationsRequest,
+    callback: (error: ServiceError | null, response: CountRegistrationsResponse) => void,
+  ): ClientUnaryCall;
+  countRegistrations(
+    request: CountRegistrationsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CountRegistrationsResponse) => void,
+  ): ClientUnaryCall;
+  countRegistrations(
+    request: CountRegistrationsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CountRegistrationsResponse) => void,
+  ): ClientUnaryCall;
+  /** Names of one shard after the other: what ReadBindings is asked for. */
+  listAors(
+    request: ListAorsRequest,
+    callback: (error: ServiceError | null, response: ListAorsResponse) => void,
+  ): ClientUnaryCall;
+  listAors(
+    request: ListAorsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAorsResponse) => void,
+  ): ClientUnaryCall;
+  listAors(
+    request: ListAorsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAorsResponse) => void,
+  ): ClientUnaryCall;
+  /** Bindings as they are stored, those of edges that are gone too, static ones not. */
+  readBindings(
+    request: ReadBindingsRequest,
+    callback: (error: ServiceError | null, response: ReadBindingsResponse) => void,
+  ): ClientUnaryCall;
+  readBindings(
+    request: ReadBindingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReadBindingsResponse) => void,
+  ): ClientUnaryCall;
+  readBindings(
+    request: ReadBindingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReadBindingsResponse) => void,
+  ): ClientUnaryCall;
+  /** Stores what ReadBindings gave. A binding that is there with the same Call-ID and no lower CSeq stays. */
+  writeBindings(
+    request: WriteBindingsRequest,
+    callback: (error: ServiceError | null, response: WriteBindingsResponse) => void,
+  ): ClientUnaryCall;
+  writeBindings(
+    request: WriteBindingsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WriteBindingsResponse) => void,
+  ): ClientUnaryCall;
+  writeBindings(
+    request: WriteBindingsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WriteBindingsResponse) => void,
   ): ClientUnaryCall;
 }
 

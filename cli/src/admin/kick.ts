@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+//
+// `tandem kick AOR [--contact URI]`: removes bindings. The phone may register again; who watches is told "deactivated".
+import type { Config } from '@tandem/service-kit'
+import { type Format, render } from '../output.ts'
+import { aorOf } from './locate.ts'
+import { CommandFailed, callLocation } from './targets.ts'
+
+export async function kick(config: Config, text: string, contact: string, format: Format): Promise<string> {
+  const aor = aorOf(text)
+  const { removed } = await callLocation(config, 'kick', { aor, contact })
+  if (removed === 0)
+    throw new CommandFailed(contact === '' ? `${aor} is not registered.` : `${aor} is not registered at ${contact}.`)
+  return render(format, { aor, removed }, ['aor', 'removed'], [{ aor, removed }])
+}
