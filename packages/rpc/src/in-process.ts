@@ -27,6 +27,8 @@ export interface InProcessOptions<Push> extends StreamHooks {
 }
 
 const DEFAULT_MAX_IN_FLIGHT = 65_536
+/** A microtask by way of it costs half of queueMicrotask, which makes an object for asynchronous hooks. */
+const NOW = Promise.resolve()
 
 type AnyHandler = (
   request: unknown,
@@ -41,6 +43,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
   readonly #leave: () => void
   #turn: PendingCall[] = []
   readonly #inProgress = new Set<PendingCall>()
+  readonly #drainTurn = (): void => this.#drain()
 
   constructor(service: StreamService<M, U, Push>, handlers: Handlers<M>, options: InProcessOptions<Push>) {
     super(options.onBug ?? warnOfBug)
@@ -73,7 +76,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
       return
     }
     if (this.#encoded !== undefined && !this.#copyRequest(call, this.#encoded)) return
-    if (this.#turn.push(call) === 1) queueMicrotask(() => this.#drain())
+    if (this.#turn.push(call) === 1) void NOW.then(this.#drainTurn)
     this.counts.queued++
   }
 
