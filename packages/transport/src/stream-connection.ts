@@ -62,7 +62,7 @@ export class StreamConnection implements PooledConnection {
     this.#lastActivityMs = host.now()
     if (identity.inbound) this.#readLocalPlace()
     else socket.once(readyEvent, () => this.#onConnect())
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    this.#readFrom(socket)
     socket.on('error', () => this.#onError())
     socket.once('close', () => this.#onClose())
   }
@@ -123,6 +123,8 @@ export class StreamConnection implements PooledConnection {
       this.abort('partialMessage')
     } else if (nowMs - this.#lastActivityMs > limits.idleMs) {
       this.#end('idle')
+    } else if (this.#pendingUsed === 0) {
+      this.#pending = undefined
     }
   }
 
@@ -144,6 +146,21 @@ export class StreamConnection implements PooledConnection {
     pending?.copy(grown, 0, 0, this.#pendingUsed)
     this.#pending = grown
     return grown
+  }
+
+  /**
+   * Node hands what it reads to push(). Taken there, a read costs no tick and no state of a stream: a twentieth of a call over TLS
+   * in its profile. As an event comes only what the socket had before it was ours, behind a PROXY header. The end goes its usual way.
+   */
+  #readFrom(socket: Socket): void {
+    const onData = (chunk: Buffer): void => this.#onData(chunk)
+    const push = socket.push
+    socket.push = (chunk: Buffer | null): boolean => {
+      if (chunk === null) return push.call(socket, null)
+      onData(chunk)
+      return true
+    }
+    socket.on('data', onData)
   }
 
   #readLocalPlace(): void {

@@ -186,6 +186,28 @@ export abstract class StreamTransport {
     arrival.socket.destroy()
   }
 
+  /**
+   * Goes on when the first bytes are there, which stay in the socket. A peer that says nothing gets no state of OpenSSL and takes no
+   * other's turn.
+   */
+  protected whenItSpeaks(arrival: Arrival, then: () => void): void {
+    const { socket } = arrival
+    const onGone = (): void => {
+      this.counters.handshakeFailures++
+      this.fail(arrival)
+    }
+    socket.once('error', onGone)
+    socket.once('end', onGone)
+    socket.once('data', (bytes: Buffer) => {
+      socket.off('error', onGone)
+      socket.off('end', onGone)
+      socket.pause()
+      socket.unshift(bytes)
+      then()
+    })
+    socket.resume() // behind a PROXY header
+  }
+
   /** True while neither has happened. */
   protected isArriving(arrival: Arrival): boolean {
     return this.#arrivals.has(arrival)

@@ -357,6 +357,40 @@ describe('bad handshakes', () => {
     await until(() => admission.connections === 0 && admission.handshakes === 0)
   })
 
+  it.each([
+    ['says nothing and ends', (socket: Socket) => void socket.end()],
+    ['says nothing and resets', (socket: Socket) => void socket.resetAndDestroy()],
+  ])('a peer that %s takes no turn of another, and is counted', async (_what, leave) => {
+    const admission = new StreamAdmission({ handshakesPerSecond: 1 })
+    const { port, transport, sink } = await listening(await credentials(), { admission })
+    const socket = connect(port, '127.0.0.1')
+    sockets.push(socket)
+    socket.on('error', () => {})
+    await until(() => transport.arrivalCount === 1)
+    leave(socket)
+    await until(() => transport.counters.handshakeFailures === 1 && admission.connections === 0)
+    const other = tlsConnect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    sockets.push(other)
+    await until(() => sink.opened.length === 1)
+  })
+
+  it('beyond the rate wait while those that are connected are answered', async () => {
+    const admission = new StreamAdmission({ handshakesPerSecond: 10, maxHandshakes: 100 })
+    const { port, transport, sink } = await listening(await credentials(), { admission })
+    const options = { port, host: '127.0.0.1', rejectUnauthorized: false }
+    const talker = tlsConnect(options)
+    sockets.push(talker)
+    await until(() => sink.opened.length === 1)
+    for (let k = 0; k < 40; k++) sockets.push(tlsConnect(options).on('error', () => {}))
+    await until(() => transport.arrivalCount >= 30)
+    for (let k = 1; k <= 5; k++) {
+      talker.write(BYTES)
+      await until(() => sink.messages.length === k)
+    }
+    expect(transport.arrivalCount).toBeGreaterThanOrEqual(20)
+    expect(transport.counters.handshakes).toBeLessThan(20)
+  })
+
   it('of one source leave room for others', async () => {
     const admission = new StreamAdmission({ maxHandshakes: 5, maxHandshakesPerSource: 3 })
     const { port, transport } = await listening(await credentials(), { admission })

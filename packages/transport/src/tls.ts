@@ -76,11 +76,12 @@ export class TlsTransport extends StreamTransport {
   }
 
   protected welcome(arrival: Arrival): void {
-    this.admission.beginHandshake(() => {
+    const begin = (): void => {
       if (!this.isArriving(arrival)) return
       const onDone = (secure: TLSSocket): void => this.#onSecure(arrival, secure)
       this.#stage.shakeHands(arrival.socket, onDone, () => this.#onFailed(arrival))
-    })
+    }
+    this.whenItSpeaks(arrival, () => this.admission.beginHandshake(begin))
   }
 
   protected override onGone(conn: PooledConnection): void {

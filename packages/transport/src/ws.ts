@@ -40,11 +40,12 @@ export class WsTransport extends StreamTransport {
       if (arrival.socket.isPaused()) arrival.socket.resume() // behind a PROXY header
       return
     }
-    this.admission.beginHandshake(() => {
+    const begin = (): void => {
       if (!this.isArriving(arrival)) return
       const onDone = (secure: TLSSocket): void => this.#upgrade(arrival, secure, verifiedNamesOf(secure))
       tls.shakeHands(arrival.socket, onDone, () => this.#onFailed(arrival))
-    })
+    }
+    this.whenItSpeaks(arrival, () => this.admission.beginHandshake(begin))
   }
 
   #upgrade(arrival: Arrival, socket: Socket, verifiedNames: readonly string[]): void {

@@ -32,11 +32,12 @@ export class TlsStage {
     this.#server.on('tlsClientError', (_error, secure) => this.#take(secure)?.onFailed())
   }
 
-  /** One of both is called, unless the socket closes before. */
+  /** One of both is called, unless the socket closes before. @param socket that has bytes to read */
   shakeHands(socket: Socket, onDone: (secure: TLSSocket) => void, onFailed: () => void): void {
     const key = keyOf(socket)
     this.#waiting.set(key, { onDone, onFailed })
     socket.once('close', () => this.#waiting.delete(key))
+    cutIntoPieces(socket)
     this.#server.emit('connection', socket)
   }
 
@@ -46,6 +47,27 @@ export class TlsStage {
     this.#waiting.delete(key)
     return waiting
   }
+}
+
+/** Below the first size of Node's buffer toward OpenSSL, so that it is never full. */
+const PIECE_BYTES = 1_000
+
+/**
+ * Has what the socket has read read again in pieces. Node makes a connection's buffer toward OpenSSL as large as its first read asks
+ * for, 64 KiB, and adds 16 KiB whenever it is full; with a first read of a piece it stays at 1 KiB (bench/connections.mjs).
+ */
+function cutIntoPieces(socket: Socket): void {
+  const bytes = socket.read() as Buffer | null
+  if (bytes === null) return
+  socket.pause()
+  let at = 0
+  const putBack = (): void => {
+    if (at >= bytes.length) return void socket.off('data', putBack)
+    socket.unshift(bytes.subarray(at, at + PIECE_BYTES))
+    at += PIECE_BYTES
+  }
+  putBack()
+  socket.on('data', putBack) // told of each piece that is read
 }
 
 /** [RFC5922-7.4] The domains of a peer whose certificate OpenSSL has found valid. */
