@@ -33,7 +33,7 @@ export interface EdgeService {
 const TICK_MS = 10
 const DRAIN_POLL_MS = 50
 /** How long a start waits for the cluster; after that it goes on in the background. */
-const JOIN_MS = 5_000
+const JOIN_MS = 3_000
 /** Between attempts to open a port in the background. */
 const REOPEN_MS = 1_000
 /** Copies of messages come from pooled stores; Node's 8 KiB hold a dozen only. */
