@@ -79,7 +79,22 @@ function recordAnswer(core: EdgeCore, msg: SipMessage, entry: location.CallEntry
   const value = { toTag: toTag(msg), status: msg.status, target: branchOf(entry, msg)?.uri ?? '' }
   const call = describeEndedCall(msg, true, core.edgeId)
   const report = { callRef: entry.callRef, call, event: { $case: 'answered', value } as const, ageMs: 0 }
-  if (!core.reporter.report(report, pass)) way.drop(core)
+  const deadline = setTimeout(() => onLate(core, once), core.config.reportDeadlineMs)
+  let isWaiting = true
+  const once = (): void => {
+    if (isWaiting) pass()
+    isWaiting = false
+    clearTimeout(deadline)
+  }
+  if (core.reporter.report(report, once)) return
+  clearTimeout(deadline)
+  way.drop(core)
+}
+
+/** As for an answer that this edge would have had itself; with `closed` it waits on, and its sender repeats it. */
+function onLate(core: EdgeCore, goOn: () => void): void {
+  core.counts.answersLate += 1
+  if (core.config.whenReportLate === 'open') goOn()
 }
 
 /** As the edge that holds it: whoever gets a message of this call from now on learns how it ended. */
