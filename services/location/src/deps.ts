@@ -54,6 +54,11 @@ function notStoredRefusal(deps: Deps, result: { reason: StoreReason; detail: str
     deps.counts.storeAway++
     deps.onStore(false)
   }
-  const more = code === 'store_invalid' ? {} : { retryAfterS: deps.tuning.retryAfterS }
+  const more = code === 'store_invalid' ? {} : { retryAfterS: retryAfterS(deps) }
   return refusal(code, result.detail, more)
+}
+
+/** One refusal after the other is told another time, so that those who were refused at once do not come back at once. */
+function retryAfterS({ counts, tuning }: Deps): number {
+  return tuning.retryAfterS + (counts.refused % (tuning.retrySpreadS + 1))
 }

@@ -18,6 +18,8 @@ export type RegistrationBounds = Pick<
 export interface LocationTuning {
   /** Retry-After of a 503 while the store is away. */
   readonly retryAfterS: number
+  /** What is added to it at most, one second more with each refusal, then from the start. */
+  readonly retrySpreadS: number
   /** How often the list of edges is read again: bounds how long the end of a lease stays unnoticed. */
   readonly membershipIntervalMs: number
   /** Age of the list above which an edge that it does not name is looked up again before its bindings are left out. */
@@ -32,6 +34,7 @@ export interface LocationTuning {
 
 export const LOCATION_TUNING: LocationTuning = {
   retryAfterS: 5,
+  retrySpreadS: 5,
   membershipIntervalMs: 1_000,
   unknownEdgeRefreshMs: 100,
   sweepIntervalMs: 5_000,
