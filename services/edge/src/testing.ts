@@ -209,7 +209,7 @@ export class EdgeBench {
     this.receiver = new Receiver(core)
     this.location.defaults.set('readCall', { entry: undefined })
     this.tick()
-    core.membership.start()
+    void core.membership.start()
     this.joined([])
   }
 
