@@ -38,14 +38,14 @@ export function parseLine(line: string): AorBindings | string {
   } catch {
     return 'expected a JSON object'
   }
-  if (!isObject(json) || !text(json['aor']) || json['aor'] === '') return 'expected a JSON object with "aor"'
-  const { bindings } = json
+  const { aor, bindings } = isObject(json) ? json : {}
+  if (!text(aor) || aor === '') return 'expected a JSON object with "aor"'
   if (!Array.isArray(bindings) || bindings.length === 0) return 'expected "bindings", a list of one at least'
   for (const [at, binding] of bindings.entries()) {
     const wrong = isObject(binding) ? (missingOf(binding) ?? wrongOf(binding, BINDING)) : 'an object'
     if (wrong !== undefined) return `bindings[${at}]: expected ${wrong}`
   }
-  return location.AorBindings.fromPartial(json)
+  return location.AorBindings.fromPartial({ aor: aor as string, bindings })
 }
 
 function isObject(value: unknown): value is Json {

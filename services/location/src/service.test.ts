@@ -273,7 +273,11 @@ describe('the store away', () => {
     bench.fault = AWAY
     for (let cseq = 1; cseq <= 3; cseq++) {
       expect(await register(bench, { cseq, contacts })).toMatchObject({
-        refusal: { code: 'store_away', sipStatus: 503, retryAfterS: expect.toSatisfy((s: number) => s >= 5 && s <= 10) },
+        refusal: {
+          code: 'store_away',
+          sipStatus: 503,
+          retryAfterS: expect.toSatisfy((s: number) => s >= 5 && s <= 10),
+        },
       })
     }
     expect(bench.service.ready()).toBe(false)
