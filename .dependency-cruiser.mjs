@@ -43,7 +43,7 @@ export default {
     {
       name: 'transport-knows-only-sip-and-the-addon',
       severity: 'error',
-      from: { path: '^packages/transport/src/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^packages/transport/src/', pathNot: '(\\.test|-contract)\\.ts$' },
       to: { path: '^packages/(?!transport/|sip/|udp-batch/)' },
     },
     {

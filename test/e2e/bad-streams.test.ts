@@ -191,7 +191,7 @@ describe('a WebSocket handshake', () => {
   ]
   it.each(REFUSED)('%s is refused and counted [RFC7118-4.1c]', async (_what, text, answer) => {
     await counts('ws', 'handshakeFailures', 1, async () => {
-      const raw = await kept(await Raw.open(place('ws')))
+      const raw = kept(await Raw.open(place('ws')))
       raw.send(text)
       await raw.until('the refusal', (received) => answer.test(received))
       await raw.untilClosed()

@@ -39,7 +39,12 @@ describe('whither', () => {
   const CASES = [
     { what: 'the user', to: 'sip:bob@example.test', expected: [['sip:bob@example.test']] },
     { what: 'the bind address, with port', to: 'sip:bob@127.0.0.1:5160', expected: [['sip:bob@example.test']] },
-    { what: 'sips', to: 'sips:bob@example.test', expected: [['sip:bob@example.test']], cite: 'RFC3261-19.1] [RFC5630-5.2a' },
+    {
+      what: 'sips',
+      to: 'sips:bob@example.test',
+      expected: [['sip:bob@example.test']],
+      cite: 'RFC3261-19.1] [RFC5630-5.2a',
+    },
     { what: 'a second name', to: 'sip:1001@example.test;user=phone', expected: [['sip:carol@example.test']] },
     {
       what: 'an escaped name',
