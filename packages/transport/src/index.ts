@@ -39,6 +39,8 @@ export type {
 } from './types.ts'
 export type { UdpOptions } from './udp.ts'
 export { createUdpListener } from './udp.ts'
+export type { WsAuthorizerOptions } from './ws/ws-authorizer.ts'
+export { WsAuthorizer } from './ws/ws-authorizer.ts'
 export type { WsPings } from './ws/ws-connection.ts'
 export type { WsTransportOptions } from './ws.ts'
 export { WsTransport } from './ws.ts'

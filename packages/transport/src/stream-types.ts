@@ -55,6 +55,13 @@ export interface StreamCounters {
   handshakes: number
   handshakeFailures: number
   handshakeTimeouts: number
+  /** Upgrades to WebSocket that the authorizer let in; refused with 401; with 403. */
+  authorized: number
+  unauthorized: number
+  forbidden: number
+  /** Upgrades refused with 503: the authorizer did not answer in time; it could not be asked, or answered something else. */
+  authorizerTimeouts: number
+  authorizerFailures: number
   /** From a load balancer: no PROXY header, or a bad one. */
   proxyHeaderErrors: number
   /** From somebody else: a PROXY header. */
@@ -143,6 +150,11 @@ export function emptyCounters(): StreamCounters {
     handshakes: 0,
     handshakeFailures: 0,
     handshakeTimeouts: 0,
+    authorized: 0,
+    unauthorized: 0,
+    forbidden: 0,
+    authorizerTimeouts: 0,
+    authorizerFailures: 0,
     proxyHeaderErrors: 0,
     proxyHeadersOfStrangers: 0,
     closed: 0,

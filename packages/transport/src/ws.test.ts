@@ -119,7 +119,7 @@ describe('the handshake', () => {
     [
       'a version of WebSocket that is none of ours',
       'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Protocol: sip\r\n\r\n',
-      /^HTTP\/1.1 426[^]*Sec-WebSocket-Version: 13/,
+      /^HTTP\/1.1 426[\s\S]*Sec-WebSocket-Version: 13/,
     ],
     ['a tunnel', 'CONNECT example.test:443 HTTP/1.1\r\nHost: a\r\n\r\n', /^HTTP\/1.1 426/],
     ['SIP', MESSAGE, /^HTTP\/1.1 400/],

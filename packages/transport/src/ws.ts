@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws'
 import { type Arrival, StreamTransport } from './stream-transport.ts'
 import type { StreamOptions } from './stream-types.ts'
 import { type TlsOptions, TlsStage, verifiedNamesOf } from './tls/tls-stage.ts'
+import type { WsAuthorizer } from './ws/ws-authorizer.ts'
 import { WsConnection, type WsPings } from './ws/ws-connection.ts'
 import { WsStage } from './ws/ws-stage.ts'
 
@@ -16,6 +17,8 @@ export interface WsTransportOptions extends StreamOptions {
   /** "https://app.example.com"; empty for all. */
   readonly origins: readonly string[]
   readonly pings: WsPings
+  /** Asked about each upgrade; may be shared, and is its maker's to close. Nobody is asked where absent. */
+  readonly authorizer?: WsAuthorizer
 }
 
 /** How long a refused client has to read why. */
@@ -29,7 +32,8 @@ export class WsTransport extends StreamTransport {
   constructor(options: WsTransportOptions) {
     super(options.tls === undefined ? 'ws' : 'wss', options)
     this.#tls = options.tls === undefined ? undefined : new TlsStage(options.tls)
-    this.#ws = new WsStage(options.origins)
+    const { origins, authorizer } = options
+    this.#ws = new WsStage({ origins, authorizer, isSecure: options.tls !== undefined, counters: this.counters })
     this.#pings = options.pings
   }
 
@@ -50,7 +54,8 @@ export class WsTransport extends StreamTransport {
 
   #upgrade(arrival: Arrival, socket: Socket, verifiedNames: readonly string[]): void {
     const onDone = (ws: WebSocket): void => this.#onWebSocket(arrival, ws, socket, verifiedNames)
-    this.#ws.shakeHands(socket, onDone, () => this.#onRefused(arrival, socket))
+    const onRefused = (): void => this.#onRefused(arrival, socket)
+    this.#ws.shakeHands(socket, { address: arrival.address, onDone, onRefused })
   }
 
   #onWebSocket(arrival: Arrival, ws: WebSocket, socket: Socket, verifiedNames: readonly string[]): void {

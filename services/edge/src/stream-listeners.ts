@@ -15,6 +15,7 @@ import {
   type StreamTransport,
   TlsCredentials,
   TlsTransport,
+  WsAuthorizer,
   WsTransport,
 } from '@tandem/transport'
 import type { Facing } from './facing.ts'
@@ -88,8 +89,9 @@ export async function openMoreStreams(opening: StreamOpening): Promise<MoreStrea
   const { tls: hasTls, ws: hasWs, wss: hasWss } = config.listeners
   const credentials = hasTls || hasWss ? await openCredentials(opening) : undefined
   const tls = credentials !== undefined && hasTls ? await openTls(opening, credentials) : undefined
-  const ws = hasWs ? await openWs(opening, undefined) : undefined
-  const wss = credentials !== undefined && hasWss ? await openWs(opening, credentials) : undefined
+  const authorizer = hasWs || hasWss ? wsAuthorizer(opening) : undefined
+  const ws = hasWs ? await openWs(opening, undefined, authorizer) : undefined
+  const wss = credentials !== undefined && hasWss ? await openWs(opening, credentials, authorizer) : undefined
   const sctp = config.listeners.sctp ? await openSctp(opening) : undefined
   return {
     ...(credentials === undefined ? {} : { credentials }),
@@ -135,10 +137,20 @@ export function warnOfOtherNames(credentials: Pick<TlsCredentials, 'proves'>, { 
   logger.warn(`no TLS certificate is for ${host}, the host of Record-Route: who verifies it cannot come back`)
 }
 
+/** One for both ports. */
+function wsAuthorizer({ config, logger, onOpened }: StreamOpening): WsAuthorizer | undefined {
+  const { authorize } = config.webSocket
+  if (authorize.url === '') return undefined
+  const authorizer = new WsAuthorizer({ ...authorize, onNotice: (sentence) => logger.warn(sentence) })
+  onOpened(() => authorizer.close())
+  return authorizer
+}
+
 /** [RFC7118-4.1a] A browser asks its user for a certificate when it is asked: WSS never asks. */
 async function openWs(
   opening: StreamOpening,
   credentials: TlsCredentials | undefined,
+  authorizer: WsAuthorizer | undefined,
 ): Promise<OpenStream<WsTransport>> {
   const { config, shared } = opening
   const { origins, pingMs, pongTimeoutMs } = config.webSocket
@@ -150,6 +162,7 @@ async function openWs(
     sink: opening.sinkOf(facing),
     origins,
     pings: { intervalMs: pingMs, timeoutMs: pongTimeoutMs },
+    ...(authorizer === undefined ? {} : { authorizer }),
   }
   const transport = new WsTransport(
     isSecure ? { ...options, tls: { credentials, clientCertificates: 'none' } } : options,

@@ -108,6 +108,18 @@ describe('refusals', () => {
       'edge.keepAliveMs',
       /connectionIdleMs/,
     ],
+    ...['ftp://a/b', 'http://user:word@a/b', 'http://a:99999/', 'a/b'].map<[string, string, string, RegExp]>((url) => [
+      `${url}, which is nobody to ask about WebSockets`,
+      `edge: { webSocket: { authorize: { url: "${url}" } } }`,
+      'edge.webSocket.authorize.url',
+      /http:\/\/host\/path/,
+    ]),
+    [
+      'a header passed on that the edge writes itself',
+      'edge: { webSocket: { authorize: { forwardHeaders: [cookie, Host] } } }',
+      'edge.webSocket.authorize.forwardHeaders.1',
+      /does not write/,
+    ],
     ['edges without room for ports', 'edge: { basePort: 65000, count: 9 }', 'edge.basePort', /9 edges/],
     ['a section that is no map', 'edge: 5', 'edge', /object/],
   ])('%s: names the path and what was expected', (_name, text, path, expected) => {

@@ -18,6 +18,48 @@ const place = (what: string) =>
     .describe(`${what} Empty: \`edge.advertisedAddress\`, at the port that is bound.`)
 const maybeIp = () => z.union([z.literal(''), z.ipv4(), z.ipv6()])
 
+/** What an HTTP request needs for itself, or the edge says of its client. */
+const OWN_HEADERS = new Set(
+  'connection content-length expect host keep-alive te trailer transfer-encoding upgrade x-forwarded-for x-forwarded-proto x-original-uri'.split(
+    ' ',
+  ),
+)
+
+const webSocketAuthorize = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^(?:|https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?)$/, {
+        error: 'expected http://host/path or https://host/path',
+        abort: true,
+      })
+      .refine((url) => url === '' || URL.canParse(url), 'expected http://host/path or https://host/path')
+      .default('')
+      .describe(
+        'Asked by GET at each upgrade to WebSocket, e.g. `http://web.internal/sip-auth` (RFC 7118 §7): 2xx lets it in, 401 (with its challenge) and 403 refuse it, anything else is 503. Empty: nobody is asked.',
+      ),
+    timeoutMs: durationMs(50, 60_000)
+      .default(2_000)
+      .describe('Time for its answer, within `edge.limits.handshakeMs`; after it the upgrade is refused with 503.'),
+    maxConcurrent: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(50)
+      .describe('Such requests under way at once on an edge; the others wait for their turn.'),
+    forwardHeaders: z
+      .array(
+        z
+          .string()
+          .regex(/^[A-Za-z0-9-]{1,64}$/, 'expected the name of an HTTP header')
+          .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), 'expected a header that the edge does not write'),
+      )
+      .max(32)
+      .default(['cookie', 'authorization', 'origin'])
+      .describe('Headers of the upgrade request that are passed on.'),
+  })
+  .prefault({})
+
 const cluster = z.strictObject({
   name: z
     .string()
@@ -302,6 +344,7 @@ const edge = z.strictObject({
       pongTimeoutMs: durationMs(100)
         .default(10_000)
         .describe('Time for its answer; after it the connection is closed.'),
+      authorize: webSocketAuthorize,
     })
     .prefault({}),
   proxyProtocol: z

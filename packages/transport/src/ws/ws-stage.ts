@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The handshake of WebSocket (RFC 6455 §4.2, RFC 7118 §4.1): an HTTP server that listens nowhere and takes sockets that are open. What is
 // no handshake for SIP gets an HTTP answer and the end of its connection; what is no HTTP gets the end.
-// Left out: authentication by HTTP (RFC 7118 §7 allows it); SIP's own is asked for in any case.
+// Cookies and HTTP authentication (RFC 7118 §7) are another's to judge, who is asked where there is one (ws-authorizer.ts). The socket is not
+// read meanwhile. SIP's own authentication is asked for in any case.
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { LIMITS } from '@tandem/sip'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { StreamCounters } from '../stream-types.ts'
+import type { WsAuthorizer, WsVerdict } from './ws-authorizer.ts'
 
 export const SUBPROTOCOL = 'sip'
 /** RFC 6455 §4.1 */
@@ -18,7 +21,18 @@ const MAX_FRAGMENTS = 1_024
 /** Reads of the socket that one frame may come in. */
 const MAX_CHUNKS = 8_192
 
-interface Waiting {
+export interface WsStageOptions {
+  /** Of browsers that may connect; empty for all. */
+  readonly origins: readonly string[]
+  /** Asked about each upgrade; none where absent. */
+  readonly authorizer: WsAuthorizer | undefined
+  readonly isSecure: boolean
+  readonly counters: StreamCounters
+}
+
+export interface WsArrival {
+  /** Of the client, for the authorizer. */
+  readonly address: string
   readonly onDone: (ws: WebSocket) => void
   readonly onRefused: () => void
 }
@@ -26,12 +40,13 @@ interface Waiting {
 export class WsStage {
   readonly #http: Server
   readonly #ws: WebSocketServer
+  readonly #options: WsStageOptions
   readonly #origins: ReadonlySet<string>
-  readonly #waiting = new WeakMap<Duplex, Waiting>()
+  readonly #waiting = new WeakMap<Duplex, WsArrival>()
 
-  /** @param origins those of browsers that may connect; empty for all */
-  constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins.map((origin) => origin.toLowerCase()))
+  constructor(options: WsStageOptions) {
+    this.#options = options
+    this.#origins = new Set(options.origins.map((origin) => origin.toLowerCase()))
     this.#ws = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -55,14 +70,41 @@ export class WsStage {
   }
 
   /** One of both is called, unless the socket closes before. */
-  shakeHands(socket: Socket, onDone: (ws: WebSocket) => void, onRefused: () => void): void {
-    this.#waiting.set(socket, { onDone, onRefused })
+  shakeHands(socket: Socket, arrival: WsArrival): void {
+    this.#waiting.set(socket, arrival)
     this.#http.emit('connection', socket)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const status = this.#refusalOf(request)
     if (status !== 0) return this.#refuse(socket, status)
+    if (this.#options.authorizer === undefined) this.#accept(request, socket, head)
+    else this.#authorize(this.#options.authorizer, request, socket, head)
+  }
+
+  #authorize(authorizer: WsAuthorizer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { isSecure } = this.#options
+    const address = this.#waiting.get(socket)?.address ?? ''
+    const cancel = authorizer.ask({ request, address, isSecure }, (verdict) => {
+      socket.off('close', cancel)
+      this.#count(verdict)
+      if (verdict.status === 200) this.#accept(request, socket, head)
+      else this.#refuse(socket, verdict.status, verdict.challenge)
+    })
+    socket.once('close', cancel)
+    socket.on('error', ignore)
+  }
+
+  #count({ status, isTimeout }: WsVerdict): void {
+    const { counters } = this.#options
+    if (status === 200) counters.authorized++
+    else if (status === 401) counters.unauthorized++
+    else if (status === 403) counters.forbidden++
+    else if (isTimeout === true) counters.authorizerTimeouts++
+    else counters.authorizerFailures++
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#ws.handleUpgrade(request, socket, head, (ws) => {
       const waiting = this.#waiting.get(socket)
       this.#waiting.delete(socket)
@@ -83,12 +125,15 @@ export class WsStage {
     return 0
   }
 
-  #refuse(socket: Duplex, status: number): void {
+  /** [RFC7118-7b] @param challenge with 401 */
+  #refuse(socket: Duplex, status: number, challenge?: string): void {
     if (socket.writable) {
       // RFC 6455 §4.2.2: what we would have understood
       const upgrade = status === 426 ? `Upgrade: websocket\r\nSec-WebSocket-Version: ${VERSION}\r\n` : ''
+      const authenticate = challenge === undefined ? '' : `WWW-Authenticate: ${challenge}\r\n`
       socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${upgrade}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${upgrade}${authenticate}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+        'latin1',
       )
     }
     this.#tellRefused(socket)
@@ -99,4 +144,8 @@ export class WsStage {
     this.#waiting.delete(socket)
     waiting?.onRefused()
   }
+}
+
+function ignore(): void {
+  // What an error means shows in the 'close' that follows.
 }
