@@ -139,9 +139,10 @@ export function warnOfOtherNames(credentials: Pick<TlsCredentials, 'proves'>, { 
 
 /** One for both ports. */
 function wsAuthorizer({ config, logger, onOpened }: StreamOpening): WsAuthorizer | undefined {
-  const { authorize } = config.webSocket
-  if (authorize.url === '') return undefined
-  const authorizer = new WsAuthorizer({ ...authorize, onNotice: (sentence) => logger.warn(sentence) })
+  const { url, timeoutMs, maxConcurrent, forwardHeaders } = config.webSocket.authorize
+  if (url === '') return undefined
+  const onNotice = (sentence: string): void => logger.warn(sentence)
+  const authorizer = new WsAuthorizer({ url, timeoutMs, maxConcurrent, forwardHeaders, onNotice })
   onOpened(() => authorizer.close())
   return authorizer
 }
