@@ -3,10 +3,18 @@
 // with 503 and Retry-After, no longer than the failover takes. On real servers behind three sentinels, and on a real Cluster.
 // Not tested: a machine that dies with what its kernel has not sent (docs/store.md says what then holds).
 import type { LocationService } from '@tandem/location'
-import { freePort, type RunningRedis, redisAvailable, startRedis, startRedisCluster, waitUntil } from '@tandem/test-kit'
+import {
+  freePort,
+  type RunningRedis,
+  redisAvailable,
+  startRedis,
+  startRedisCluster,
+  startSentinels,
+  waitUntil,
+} from '@tandem/test-kit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { RegisterLoad } from './support/load.ts'
-import { locate, locationOn, openStore, startSentinels } from './support/redis.ts'
+import { locate, locationOn, openStore } from './support/redis.ts'
 
 const server = redisAvailable()
 if (!server.available) console.warn(`Failover tests are skipped: ${server.reason}`)
@@ -66,10 +74,13 @@ describe.skipIf(!server.available)('the master dies under load: nothing acknowle
     )
     cleanups.push(() => Promise.all([master, ...replicas].map((node) => node.stop())))
     await waitUntil('both replicas', async () => (await onlineReplicas(master)) === 2)
-    const lines = ['sentinel failover-timeout main 3000']
-    const sentinels = await startSentinels(3, master.port, master.folder, lines)
+    const sentinels = await startSentinels({
+      count: 3,
+      masterPort: master.port,
+      folder: master.folder,
+      replicas: 2,
+    })
     cleanups.push(() => sentinels.stop())
-    await sleep(2_500)
     const load = await survives(await services(`redis-sentinel://${sentinels.places}/main`), () => master.kill())
     expect(load.awayMs).toBeLessThan(6_000)
   }, 60_000)

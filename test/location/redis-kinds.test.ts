@@ -3,9 +3,9 @@
 // docs/store.md. Not tested: Redis 7.2 and later (WAITAOF), Valkey: there is none on this machine.
 import { readFileSync } from 'node:fs'
 import { createRedisStore } from '@tandem/store'
-import { redisAvailable, startRedis, startRedisCluster, waitUntil } from '@tandem/test-kit'
+import { redisAvailable, startRedis, startRedisCluster, startSentinels, waitUntil } from '@tandem/test-kit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { locate, locationOn, openStore, register, startSentinels, type TlsFiles, tlsFiles } from './support/redis.ts'
+import { locate, locationOn, openStore, register, type TlsFiles, tlsFiles } from './support/redis.ts'
 
 const server = redisAvailable()
 if (!server.available) console.warn(`Tests of every kind of Redis are skipped: ${server.reason}`)
@@ -59,7 +59,13 @@ describe.skipIf(!server.available)('every kind of Redis, over TLS, as a user of 
     cleanups.push(() => redis.stop())
     const tls = [`tls-cert-file ${files.certFile}`, `tls-key-file ${files.keyFile}`, `tls-ca-cert-file ${files.caFile}`]
     const lines = [...tls, 'tls-replication yes', 'tls-auth-clients no', 'requirepass sentinel-secret']
-    const sentinels = await startSentinels(1, redis.tlsPort, redis.folder, lines, true)
+    const sentinels = await startSentinels({
+      masterPort: redis.tlsPort,
+      folder: redis.folder,
+      replicas: 0,
+      config: lines,
+      isTls: true,
+    })
     cleanups.push(() => sentinels.stop())
     const query = '?tls=true&sentinelPassword=sentinel-secret'
     await serves(`redis-sentinel://tandem:acl-secret@${sentinels.places}/main${query}`)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What the tests of location on real Redis servers share: certificates, sentinels, stores that are ready, registrations.
+// What the tests of location on real Redis servers share: certificates, stores that are ready, registrations.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLocationService, type LocationService } from '@tandem/location'
 import { location, type Result } from '@tandem/rpc'
 import { createRedisStore, type RedisStoreOptions, type Store } from '@tandem/store'
-import { freePort, type ManagedProcess, redisAvailable, startProcess, waitUntil } from '@tandem/test-kit'
+import { waitUntil } from '@tandem/test-kit'
 import { issueCertificate } from '@tandem/transport'
 
 export interface TlsFiles {
@@ -33,46 +32,6 @@ export function tlsFiles(): TlsFiles {
     caFile: file('ca.pem', authority.cert),
     ca: authority.cert,
     remove: () => rmSync(folder, { recursive: true, force: true }),
-  }
-}
-
-export interface Sentinels {
-  /** host:port,host:port */
-  readonly places: string
-  stop(): void
-}
-
-/** `count` sentinels that watch one master; lines are further settings of each. With `isTls` they listen on TLS alone. */
-export async function startSentinels(
-  count: number,
-  master: number,
-  folder: string,
-  lines: readonly string[] = [],
-  isTls = false,
-): Promise<Sentinels> {
-  const server = redisAvailable()
-  if (!server.available) throw new Error(server.reason)
-  const ports: number[] = []
-  const processes: ManagedProcess[] = []
-  for (let i = 0; i < count; i++) {
-    const port = await freePort()
-    const file = join(folder, `sentinel-${port}.conf`)
-    const quorum = Math.floor(count / 2) + 1
-    const watch = [`monitor main 127.0.0.1 ${master} ${quorum}`, 'down-after-milliseconds main 500']
-    const own = [
-      ...(isTls ? [`tls-port ${port}`, 'port 0'] : [`port ${port}`]),
-      'bind 127.0.0.1',
-      ...watch.map((line) => `sentinel ${line}`),
-    ]
-    await writeFile(file, `${[...own, ...lines].join('\n')}\n`)
-    processes.push(await startProcess({ command: server.path, args: [file, '--sentinel'], cwd: folder }))
-    ports.push(port)
-  }
-  return {
-    places: ports.map((port) => `127.0.0.1:${port}`).join(','),
-    stop: () => {
-      for (const child of processes) child.signal('SIGKILL')
-    },
   }
 }
 
