@@ -45,7 +45,11 @@ function isGreen([name, [command, ...args]]) {
 /** Runs `npm test`, shows its output, and returns the counts of its last line. */
 function runTests() {
   return new Promise((resolve) => {
-    const child = spawn(node, [findNpmCli(), 'test', '--silent'], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(node, [findNpmCli(), 'test', '--silent'], {
+      cwd: ROOT,
+      env: { ...process.env, CI: 'true' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     let tail = ''
     child.stdout.on('data', (chunk) => {
       process.stdout.write(chunk)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Vitest reporter: counts and the reason of every skip, as JSON in .cache/test-summary.json for scripts/test.mjs.
+// Vitest reporter: counts, the reason of every skip, and what passed only when it ran again, as JSON in .cache/test-summary.json for scripts/test.mjs.
 // A reason is the note of `context.skip('…')`, or what a suite's or test's title says in brackets: `redis (needs redis-server)`.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ const reasonOf = (test) => test.result().note ?? /\(((?:needs|skipped:) [^)]+)\)
 
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
-    const summary = { passed: 0, failed: unhandledErrors.length, skipped: [] }
+    const summary = { passed: 0, failed: unhandledErrors.length, skipped: [], flaky: [] }
     for (const module of modules) this.addModule(summary, module)
     mkdirSync(dirname(OUT), { recursive: true })
     writeFileSync(OUT, JSON.stringify(summary))
@@ -22,9 +22,11 @@ export default class SummaryReporter {
     let failedTests = 0
     for (const test of module.children.allTests()) {
       const { state } = test.result()
+      const name = `${module.relativeModuleId}: ${test.fullName}`
+      if (test.diagnostic()?.flaky) summary.flaky.push(name)
       if (state === 'passed') summary.passed++
       else if (state === 'failed') failedTests++
-      else summary.skipped.push({ name: `${module.relativeModuleId}: ${test.fullName}`, reason: reasonOf(test) })
+      else summary.skipped.push({ name, reason: reasonOf(test) })
     }
     // A file that does not load, or a hook that throws, fails without a failed test.
     summary.failed += module.state() === 'failed' && failedTests === 0 ? 1 : failedTests

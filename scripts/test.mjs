@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `npm test`: bootstrap, the programs that suites drive (redis-server, SIPp), build, every suite. Arguments go to vitest.
-// The last line is `N passed, N failed`; what was skipped stands before it with its reason.
+// The last line is `N passed, N failed`; what was skipped, with its reason, and what was flaky stand before it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { ensurePrograms } from './programs.mjs'
 const SUMMARY = join(ROOT, '.cache', 'test-summary.json')
 
 function readSummary() {
-  if (!existsSync(SUMMARY)) return { passed: 0, failed: 0, skipped: [] }
+  if (!existsSync(SUMMARY)) return { passed: 0, failed: 0, skipped: [], flaky: [] }
   return JSON.parse(readFileSync(SUMMARY, 'utf8'))
 }
 
@@ -32,8 +32,9 @@ ensureInstalled()
 ensurePrograms()
 ensureBuilt()
 const status = runVitest()
-const { passed, failed, skipped } = readSummary()
+const { passed, failed, skipped, flaky } = readSummary()
 for (const { name, reason } of skipped) console.log(`skipped: ${name}: ${reason || 'NO REASON GIVEN'}`)
+for (const name of flaky) console.log(`flaky, passed when it ran again: ${name}`)
 // A run that broke without a failed test (a crash, an unhandled error, a skip without its reason) still counts as one failure.
 const unexplained = skipped.filter(({ reason }) => !reason).length
 const broken = status !== 0 && failed === 0 ? 1 : 0
