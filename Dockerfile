@@ -53,7 +53,7 @@ ENTRYPOINT ["node", "/app/cli/dist/main.js"]
 
 # edge.bindAddress must be set to the container's own address: other edges reach the internal listener there.
 FROM runtime AS edge
-EXPOSE 5060/udp 5060/tcp 5150/tcp 9464/tcp
+EXPOSE 5060/udp 5060/tcp 5061/tcp 5066/tcp 5067/tcp 5150/tcp 9464/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "/app/healthcheck.mjs", "edge"]
 CMD ["run", "edge", "--config", "/etc/tandem/tandem.yaml"]
 
@@ -78,6 +78,6 @@ FROM runtime AS tandem
 ENV TANDEM_EDGE_BIND_ADDRESS=0.0.0.0
 COPY examples/quickstart.yaml /etc/tandem/tandem.yaml
 VOLUME /var/lib/tandem
-EXPOSE 5060/udp 5060/tcp 5160/udp 5160/tcp 9464/tcp 9465/tcp 9564/tcp 9565/tcp 9566/tcp 50051/tcp 50052/tcp
+EXPOSE 5060/udp 5060/tcp 5061/tcp 5066/tcp 5067/tcp 5160/udp 5160/tcp 5161/tcp 5166/tcp 5167/tcp 9464/tcp 9465/tcp 9564/tcp 9565/tcp 9566/tcp 50051/tcp 50052/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "/app/healthcheck.mjs", "edge"]
 CMD ["up", "--config", "/etc/tandem/tandem.yaml"]

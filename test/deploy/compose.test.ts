@@ -104,8 +104,9 @@ describe('docker-compose.yml', () => {
     const edge = edgeConfig(containerConfig(service))
     expect(edge.index).toBe(index)
     expect(service.networks).toEqual({ cluster: { ipv4_address: edge.bindAddress } })
-    const sip = [`${edge.sipPort}:${edge.sipPort}/udp`, `${edge.sipPort}:${edge.sipPort}/tcp`]
-    expect(service.ports).toEqual([...sip, `127.0.0.1:${edge.httpPort}:${edge.httpPort}`])
+    const { sipPort, tlsPort, wsPort, wssPort, httpPort } = edge
+    const streams = [sipPort, tlsPort, wsPort, wssPort].map((port) => `${port}:${port}/tcp`)
+    expect(service.ports).toEqual([`${sipPort}:${sipPort}/udp`, ...streams, `127.0.0.1:${httpPort}:${httpPort}`])
   })
 
   it('lets edges and records find location, policy and Redis by service name and port', () => {
@@ -154,8 +155,9 @@ describe('Dockerfile', () => {
 
   it('exposes the ports that are listened on by default', () => {
     const { location, policy, records } = defaults
-    const { sipPort, internalPort, httpPort } = edgeConfig(defaults)
-    expect(exposed('edge')).toEqual([`${sipPort}/udp`, `${sipPort}/tcp`, `${internalPort}/tcp`, `${httpPort}/tcp`])
+    const { sipPort, tlsPort, wsPort, wssPort, internalPort, httpPort } = edgeConfig(defaults)
+    const streams = [sipPort, tlsPort, wsPort, wssPort, internalPort, httpPort].map((port) => `${port}/tcp`)
+    expect(exposed('edge')).toEqual([`${sipPort}/udp`, ...streams])
     expect(exposed('location')).toEqual([`${location.grpcPort}/tcp`, `${location.httpPort}/tcp`])
     expect(exposed('policy')).toEqual([`${policy.grpcPort}/tcp`, `${policy.httpPort}/tcp`])
     expect(exposed('records')).toEqual([`${records.httpPort}/tcp`])
