@@ -18,6 +18,11 @@ export function findProgram(names: readonly string[], debianPackage: string): Av
   return { available: false, reason: `${names.join(' or ')} is not installed (Debian package ${debianPackage})` }
 }
 
+/** One program by its file. */
+export function findFile(path: string): Availability {
+  return isExecutable(path) ? { available: true, path } : { available: false, reason: `${path} is no program` }
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

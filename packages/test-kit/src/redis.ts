@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { type ManagedProcess, startProcess } from './process.ts'
-import { type Availability, findProgram } from './program.ts'
+import { type Availability, findFile, findProgram } from './program.ts'
 import { askRedis } from './resp-client.ts'
 import { waitUntil } from './wait.ts'
 
@@ -16,6 +16,8 @@ export interface RedisOptions {
   readonly config?: readonly string[]
   readonly password?: string
   readonly tls?: RedisTlsFiles
+  /** Further environment of the server: a steered clock's, for example. */
+  readonly env?: Readonly<Record<string, string>>
   /** Of the whole start; 15 s where absent. */
   readonly timeoutMs?: number
 }
@@ -70,7 +72,10 @@ const NODES = 6
 const SLOTS = 16_384
 const START_ATTEMPTS = 3
 
+/** TANDEM_TEST_REDIS names another server than the one on the PATH: a file. */
 export function redisAvailable(): Availability {
+  const chosen = process.env.TANDEM_TEST_REDIS ?? ''
+  if (chosen !== '') return findFile(chosen)
   return findProgram(['redis-server', 'valkey-server'], 'redis-server')
 }
 
@@ -169,7 +174,12 @@ class RedisServer implements RunningRedis {
     if (this.#process !== undefined && this.#process.end === undefined) return
     const program = redisAvailable()
     if (!program.available) throw new Error(program.reason)
-    const child = await startProcess({ command: program.path, args: ['-'], cwd: this.folder })
+    const child = await startProcess({
+      command: program.path,
+      args: ['-'],
+      cwd: this.folder,
+      env: this.#options.env ?? {},
+    })
     this.#process = child
     child.write(this.#configuration())
     child.endInput()

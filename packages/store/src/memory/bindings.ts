@@ -156,7 +156,7 @@ export class MemoryBindings {
     for (const { uri, cause } of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', uri, cause, now)
     this.#settle(aor, changed.bindings, this.#tombstones(aor, changed, now), now)
     const outcome = this.#ok(update.aor, now)
-    return stored(this.#watches.has(update.aor) ? { ...outcome, watched: true } : outcome)
+    return stored(this.#watches.has(update.aor, now) ? { ...outcome, watched: true } : outcome)
   }
 
   #create(name: string, shard: Shard): Aor | undefined {

@@ -26,8 +26,8 @@ export class MemoryWatches {
     this.#context = context
   }
 
-  has(aor: string): boolean {
-    return this.#entries.has(aor)
+  has(aor: string, nowMs: number): boolean {
+    return this.#live(aor, nowMs) !== undefined
   }
 
   /** The bindings of this AoR have changed. */
