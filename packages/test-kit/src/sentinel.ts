@@ -27,6 +27,8 @@ export interface SentinelOptions {
 export interface RunningSentinels {
   /** host:port,host:port */
   readonly places: string
+  /** What they logged. */
+  output(): string
   stop(): void
 }
 
@@ -50,7 +52,11 @@ export async function startSentinels(options: SentinelOptions): Promise<RunningS
     stop()
     throw error
   }
-  return { places: ports.map((port) => `127.0.0.1:${port}`).join(','), stop }
+  return {
+    places: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    stop,
+    output: () => processes.map((child) => child.output()).join('\n'),
+  }
 }
 
 async function startSentinel(port: number, count: number, options: SentinelOptions): Promise<ManagedProcess> {

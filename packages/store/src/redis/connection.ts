@@ -19,19 +19,27 @@ export interface ConnectionSettings {
 /** Pipelines share this much of ioredis. */
 export type Client = Redis | Cluster
 
+/** Nodes that keys move to before a slot is theirs, at most: a cluster's list of slots does not name them. */
+const MAX_NEWCOMERS = 16
+
 export class Connection {
   readonly client: Client
   readonly isCluster: boolean
   status: StoreStatus = { state: 'connecting', detail: 'connecting' }
   readonly #events = new EventEmitter()
   readonly #prepare: (client: Client) => Promise<string | undefined>
+  readonly #newcomers = new Map<string, Redis>()
+  readonly #openNewcomer: (place: string) => Redis
   #lastError = ''
+  #attempts = 0
+  #revival: NodeJS.Timeout | undefined
 
   /** `prepare` sees a server that answers; text from it makes the store unusable. */
   constructor(settings: ConnectionSettings, prepare: (client: Client) => Promise<string | undefined>) {
     const address = parseStoreUrl(settings.url)
     this.#prepare = prepare
     this.isCluster = address.kind === 'cluster'
+    this.#openNewcomer = (place) => openPlace(place, address, settings)
     this.client = this.isCluster ? openCluster(address, settings) : openNode(address, settings)
     this.#watch()
   }
@@ -45,6 +53,25 @@ export class Connection {
   laneOf(tag: string): string {
     if (!(this.client instanceof Cluster)) return ''
     return this.client.slots[slotOfTag(tag)]?.join(';') ?? ''
+  }
+
+  /** The node of a Cluster at host:port, also one that has no slot yet. */
+  nodeAt(place: string): Redis {
+    const known = this.client instanceof Cluster ? this.client.nodes('all') : []
+    const node = known.find(({ options }) => `${options.host}:${options.port}` === place) ?? this.#newcomers.get(place)
+    if (node !== undefined) return node
+    if (this.#newcomers.size >= MAX_NEWCOMERS) this.#closeNewcomers()
+    const newcomer = this.#openNewcomer(place)
+    newcomer.on('error', (error: Error) => {
+      this.#lastError = describeError(error)
+    })
+    this.#newcomers.set(place, newcomer)
+    return newcomer
+  }
+
+  #closeNewcomers(): void {
+    for (const node of this.#newcomers.values()) node.disconnect()
+    this.#newcomers.clear()
   }
 
   /** A slot is served elsewhere: learn where. Concurrent calls are one. */
@@ -65,6 +92,8 @@ export class Connection {
 
   async close(): Promise<void> {
     this.#tell({ state: 'closed', detail: 'closed' })
+    clearTimeout(this.#revival)
+    this.#closeNewcomers()
     this.client.disconnect()
   }
 
@@ -75,11 +104,27 @@ export class Connection {
       if (this.status.state === 'connecting') this.#away()
     })
     for (const event of ['close', 'reconnecting', 'end']) this.client.on(event, () => this.#away())
+    this.client.on('end', () => this.#revive())
+  }
+
+  /** ioredis gives up for good where a sentinel tells of the new master while it asks another for it. We never do. */
+  #revive(): void {
+    if (this.status.state === 'closed') return
+    clearTimeout(this.#revival)
+    this.#revival = setTimeout(
+      () => {
+        this.client.connect().catch((error: unknown) => {
+          this.#lastError = describeError(error)
+        })
+      },
+      backoffMs(this.#attempts++),
+    )
   }
 
   async #ready(): Promise<void> {
     const trouble = await this.#prepare(this.client).catch((error: unknown) => describeError(error))
     if (this.client.status !== 'ready') return
+    this.#attempts = 0
     if (trouble === undefined) this.#tell({ state: 'ready', detail: 'connected' })
     else this.#tell({ state: 'unusable', detail: trouble })
   }
@@ -139,6 +184,19 @@ function sharedOptions(address: StoreAddress, settings: ConnectionSettings) {
     maxRetriesPerRequest: 0,
     connectionName: 'tandem',
   }
+}
+
+/** As a cluster's own connections to its nodes: commands wait for the connection. */
+function openPlace(place: string, address: StoreAddress, settings: ConnectionSettings): Redis {
+  const at = place.lastIndexOf(':')
+  const [host, port] = [place.slice(0, at), Number(place.slice(at + 1))]
+  return new Redis({
+    ...sharedOptions(address, settings),
+    host,
+    port,
+    enableOfflineQueue: true,
+    retryStrategy: backoffMs,
+  })
 }
 
 function openCluster(address: StoreAddress, settings: ConnectionSettings): Cluster {

@@ -11,6 +11,7 @@ import {
 } from '@tandem/test-kit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contact, update, value } from '../contract/world.ts'
+import { Connection } from './connection.ts'
 import { createRedisStore } from './redis-store.ts'
 
 const server = redisAvailable()
@@ -29,6 +30,23 @@ describe.skipIf(!server.available)('behind Sentinel', () => {
   afterAll(async () => {
     sentinels.stop()
     await Promise.all([master.stop(), replica.stop()])
+  })
+
+  it('comes back when its client gave up, as it does where a sentinel tells of a new master while another is asked', async () => {
+    const settings = {
+      url: `redis-sentinel://${sentinels.places}/main`,
+      tls: undefined,
+      timeoutMs: 1_000,
+      connectTimeoutMs: 1_000,
+    }
+    const connection = new Connection(settings, async () => undefined)
+    await waitUntil('the connection', () => connection.status.state === 'ready')
+    connection.client.disconnect(false)
+    await waitUntil('its end', () => connection.client.status === 'end')
+    expect(connection.status.state).toBe('away')
+    await waitUntil('it to be back', () => connection.status.state === 'ready')
+    await connection.close()
+    await waitUntil('its end for good', () => connection.client.status === 'end')
   })
 
   it('writes to the master, and to the new one when the old one died', async () => {
