@@ -84,7 +84,7 @@ function withContacts(before: readonly HeldBinding[], update: BindingUpdate, has
     const { uriKey, expiresS, qMilli } = contact
     if (expiresS > 0) {
       const untilMs = now + expiresS * 1000
-      const registrationHash = registrationOf(contact, before, update)
+      const registrationHash = registrationOf(contact, before, changed.bindings, update)
       changed.bindings = underOne(changed.bindings, contact.instanceId, registrationHash)
       changed.bindings.push({ uriKey, callId, cseq, hash, untilMs, contact, qMilli, userAgent, registrationHash })
       changed.news.push({ kind: known.has(uriKey) ? 'refresh' : 'add', uri: contact.uri })
@@ -100,13 +100,23 @@ function withContacts(before: readonly HeldBinding[], update: BindingUpdate, has
   return changed
 }
 
-/** [RFC5627-5.1] Another Call-ID than that of the binding last updated, of its flow or else of its instance, begins another registration. */
-function registrationOf(contact: ContactUpdate, before: readonly HeldBinding[], update: BindingUpdate): number {
+/**
+ * [RFC5627-5.1] Another Call-ID than that of the binding last updated, of its flow or else of its instance, begins another registration.
+ * @param sofar what the contacts before it in the same request have made: they may have begun one
+ */
+function registrationOf(
+  contact: ContactUpdate,
+  before: readonly HeldBinding[],
+  sofar: readonly HeldBinding[],
+  update: BindingUpdate,
+): number {
   if (contact.instanceId === '') return 0
-  const ofInstance = before.filter((held) => held.contact.instanceId === contact.instanceId)
+  const isOfInstance = (held: HeldBinding): boolean => held.contact.instanceId === contact.instanceId
+  const ofInstance = before.filter(isOfInstance)
   const last = ofInstance.findLast((held) => contact.regId === 0 || held.uriKey === contact.uriKey)
   if (last !== undefined && last.callId !== update.callId) return update.registrationHash
-  return ofInstance.at(-1)?.registrationHash || update.registrationHash
+  const current = sofar.findLast(isOfInstance) ?? ofInstance.at(-1)
+  return current?.registrationHash || update.registrationHash
 }
 
 /** All bindings of an instance are of one registration. */

@@ -4,6 +4,8 @@
 //
 // Stored: it answered, and the durability holds. Not stored: it was not sent, or the server refused it before it ran.
 // Unknown: sent, and no answer; or written, and the replicas or the disk did not confirm in time.
+// In a Cluster, a script whose keys are being moved (ASK) goes to the node that they move to, by a lane of its own; one whose keys are
+// on both sides (TRYAGAIN), or reaches a key that it was not given and that has moved, is tried again a little later.
 // ioredis's own auto-pipelining is not used: it has no place for WAIT, and keeps one pipeline at a time per node.
 // A repeat of what another node wrote, unconfirmed, writes nothing itself; its WAIT still covers that write, because Redis
 // counts a connection's offset after every command, not after its writes alone (redis-store.test.ts holds it to that).
@@ -34,17 +36,25 @@ interface Pending {
   readonly resolve: (result: Stored<Reply>) => void
   triesLeft: number
   bringsSource: boolean
+  /** host:port of the node that its keys are being moved to; '' where they are where the slot is. */
+  askedAt: string
 }
 
 type Outcome = [error: Error | null, reply: unknown]
 
-/** The server did not run it: another try is safe. */
-const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/
+/**
+ * The server did not run it, or it ended at a key of its slot that has moved: another try is safe, because each script looks at such keys
+ * before it writes what belongs to them.
+ */
+const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b|attempted to access a non local key|same slots allocation group/
+const ASK = /^ASK \d+ (\S+)$/
 const REFUSED = /^(READONLY|MISCONF|OOM|NOREPLICAS|LOADING|MASTERDOWN|BUSY|NOAUTH|NOPERM|WRONGPASS)\b/
-const NOT_SENT = /enableOfflineQueue options is false|same slots allocation group|Cluster is ended/
+const NOT_SENT = /enableOfflineQueue options is false|Cluster is ended/
 const TRIES = 4
 /** Wait before another try of what is elsewhere, times the tries so far. */
 const RETRY_MS = 50
+/** Lanes to nodes that keys are being moved to. */
+const ASKED = 'asked '
 /** Scripts of one pipeline, at most. */
 const BATCH_LIMIT = 512
 
@@ -74,7 +84,7 @@ export class Batcher {
     this.#inFlight++
     this.#scripts++
     return new Promise((resolve) =>
-      this.#enqueue({ script, tag, keys, args, resolve, triesLeft: TRIES, bringsSource: false }),
+      this.#enqueue({ script, tag, keys, args, resolve, triesLeft: TRIES, bringsSource: false, askedAt: '' }),
     )
   }
 
@@ -99,7 +109,7 @@ export class Batcher {
   }
 
   #enqueue(pending: Pending): void {
-    const name = this.#connection.laneOf(pending.tag)
+    const name = pending.askedAt === '' ? this.#connection.laneOf(pending.tag) : ASKED + pending.askedAt
     const lane = this.#lanes.get(name)
     if (lane !== undefined) {
       lane.push(pending)
@@ -117,9 +127,11 @@ export class Batcher {
 
   #send(name: string, batch: readonly Pending[]): void {
     this.#batches++
-    const client = this.#connection.client
+    const isAsked = name.startsWith(ASKED)
+    const client = isAsked ? this.#connection.nodeAt(name.slice(ASKED.length)) : this.#connection.client
     const pipeline = client.pipeline()
     for (const { script, keys, args, bringsSource } of batch) {
+      if (isAsked) pipeline.asking()
       const [command, text] = bringsSource ? ['eval', script.source] : ['evalsha', script.sha]
       pipeline.callBuffer(command, text, keys.length, ...keys, ...bytes(args))
     }
@@ -128,7 +140,8 @@ export class Batcher {
     if (waits) this.#addWait(pipeline)
     void this.#bounded(name, pipeline.exec() as Promise<Outcome[] | null>).then((outcomes) => {
       const trouble = waits ? this.#waitTrouble(outcomes) : undefined
-      for (const [index, pending] of batch.entries()) this.#judge(pending, outcomeOf(outcomes, index), trouble)
+      for (const [index, pending] of batch.entries())
+        this.#judge(pending, outcomeOf(outcomes, isAsked ? 2 * index + 1 : index), trouble)
     })
   }
 
@@ -162,7 +175,7 @@ export class Batcher {
     else this.#settle(pending, unknown(`${pending.script.name}: ${error.message}`))
   }
 
-  /** Once more: with the source where the script is missing, a little later where the slot is elsewhere. */
+  /** Once more: with the source where the script is missing, where its keys are now, or a little later where the slot is elsewhere. */
   #again(pending: Pending, cause: Error): void {
     if (pending.triesLeft === 0) {
       this.#settle(pending, notStored('refused', cause.message))
@@ -171,6 +184,11 @@ export class Batcher {
     pending.triesLeft--
     if (cause.message.startsWith('NOSCRIPT')) {
       pending.bringsSource = true
+      this.#enqueue(pending)
+      return
+    }
+    pending.askedAt = ASK.exec(cause.message)?.[1] ?? ''
+    if (pending.askedAt !== '') {
       this.#enqueue(pending)
       return
     }

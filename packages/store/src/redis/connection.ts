@@ -208,7 +208,7 @@ function openCluster(address: StoreAddress, settings: ConnectionSettings): Clust
     retryDelayOnFailover: 100,
     retryDelayOnClusterDown: 100,
     retryDelayOnTryAgain: 50,
-    maxRedirections: 8,
+    maxRedirections: 2, // the batcher tries further, until the caller's patience is over
     redisOptions: sharedOptions(address, settings),
   })
 }

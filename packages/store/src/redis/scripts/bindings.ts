@@ -6,6 +6,9 @@
 // first field is read here: the URI, or nothing where it is the key (packed-binding.ts). The version is the id of the AoR's last entry in the shard's
 // change stream: Redis never gives a smaller one, whatever its clock does.
 // A change of an AoR that is watched (watches.ts) moves the watch's revision and makes it due, in the same step.
+// While a Cluster moves the shard's slot, a watch that is not here (or never was) can't be told from one that has gone ahead: who is watched
+// is then read from the list of when each is due, where that is still here; a watcher whose keys have both gone ahead of the bindings is
+// told with the next change.
 // One hash per shard, and not one key per AoR, because a key of its own costs 60 bytes more.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
@@ -26,13 +29,18 @@ local function contactOf(b)
   return uri or b[1]
 end
 local watched = 0
+local function isWatched(watch, due, aor)
+  local there = redis.pcall('EXISTS', watch)
+  if type(there) == 'number' then return there == 1 end
+  return type(redis.pcall('ZSCORE', due, aor)) == 'string'
+end
 local function announce(changes, maxLen, kind, aor, contact, cause)
   local shard = string.sub(changes, 1, -8)
-  local watch = shard .. 'watch:' .. aor
-  if redis.call('EXISTS', watch) == 1 then
+  local watch, due = shard .. 'watch:' .. aor, shard .. 'due'
+  if isWatched(watch, due, aor) then
     watched = 1
-    redis.call('HINCRBY', watch, 'r', 1)
-    redis.call('ZADD', shard .. 'due', 'LT', int(now()), aor)
+    redis.pcall('HINCRBY', watch, 'r', 1)
+    redis.pcall('ZADD', due, 'LT', int(now()), aor)
   end
   return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*',
     'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
@@ -137,6 +145,7 @@ local function registrationOf(key, w)
     end
   end
   if last and last[3] ~= callId then return registration end
+  for _, o in ipairs(live) do if o[8] == w[4] then any = o[9] end end
   return any or registration
 end
 for _, key in ipairs(order) do
