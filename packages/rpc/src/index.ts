@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // @tandem/rpc: generated messages, the batched streams and their in-process binding (docs/rpc.md).
+export { aorHash } from './aor-hash.ts'
 export type {
   Caller,
   CallerCounts,
@@ -15,6 +16,15 @@ export * as location from './gen/tandem/location/v1/location.ts'
 export * as policy from './gen/tandem/policy/v1/policy.ts'
 export * as records from './gen/tandem/records/v1/records.ts'
 export { createInProcess, type InProcessOptions } from './in-process.ts'
+export {
+  createInProcessLocationWatch,
+  type LocationChanges,
+  type LocationWatch,
+  type WatchFollower,
+  WatchReader,
+} from './location-watch.ts'
+export { createLocationWatch } from './location-watch-client.ts'
+export { serveLocationWatch } from './location-watch-server.ts'
 export type {
   LocationMethods,
   LocationUnaryMethods,

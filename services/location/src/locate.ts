@@ -40,7 +40,8 @@ function reachable(deps: Deps, aor: string, found: Stored<Bindings>): LocateResu
   return fromStore(deps, found, ({ bindings, version }) => {
     const kept = bindings.filter((binding) => isReachable(deps, binding))
     deps.counts.unreachable += bindings.length - kept.length
-    return done({ bindings: withStatic(deps.staticContacts, aor, kept, NEVER_S), version })
+    const answer = { bindings: withStatic(deps.staticContacts, aor, kept, NEVER_S), version }
+    return done(kept.length === bindings.length ? answer : { ...answer, leftOut: true })
   })
 }
 

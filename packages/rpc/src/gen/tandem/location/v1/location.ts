@@ -32,6 +32,26 @@ export const protobufFileName = "tandem/location/v1/location.proto";
  * Hot paths ride `Stream`; the unary methods serve people and tools.
  */
 
+/** Sent at once, and again each second. */
+export interface WatchRequest {
+  /** Monotonic clock of the watcher, in milliseconds; the next response carries it back. */
+  clockMs: number;
+}
+
+/** Sent for each batch of changes, and at least every 250 ms. */
+export interface WatchResponse {
+  /** Monotonic clock of the node when it wrote this, in milliseconds. */
+  clockMs: number;
+  /** Whatever had been stored this long before has been told on this stream. */
+  ageMs: number;
+  /** The changed addresses-of-record: FNV-1a (32 bits) of their UTF-8. Each means all addresses with that hash. */
+  changed: number[];
+  /** Changes were missed: all that is known of any address may be old. */
+  gap: boolean;
+  /** clock_ms of a WatchRequest that came before this was written. */
+  echoMs?: number | undefined;
+}
+
 export interface StreamRequest {
   items: Item[];
 }
@@ -202,6 +222,8 @@ export interface LocateResponse {
   /** By q, highest first; equal q: latest first. Empty: nobody is registered. */
   bindings: Binding[];
   version: bigint;
+  /** Bindings are missing here because the edge that holds their connection is no member now. Not to be kept. */
+  leftOut?: boolean | undefined;
 }
 
 /** Creates the directory entry of an INVITE server transaction, if there is none. */
@@ -542,6 +564,178 @@ export interface WriteBindingsResponse {
   /** Bindings for which something newer is stored. */
   kept: number;
 }
+
+function createBaseWatchRequest(): WatchRequest {
+  return { clockMs: 0 };
+}
+
+export const WatchRequest: MessageFns<WatchRequest> = {
+  encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clockMs !== 0) {
+      writer.uint32(9).double(message.clockMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.clockMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRequest>): WatchRequest {
+    return WatchRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRequest>): WatchRequest {
+    const message = createBaseWatchRequest();
+    message.clockMs = object.clockMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchResponse(): WatchResponse {
+  return { clockMs: 0, ageMs: 0, changed: [], gap: false, echoMs: undefined };
+}
+
+export const WatchResponse: MessageFns<WatchResponse> = {
+  encode(message: WatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clockMs !== 0) {
+      writer.uint32(9).double(message.clockMs);
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(16).uint32(message.ageMs);
+    }
+    if (message.changed.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.changed) {
+        writer.fixed32(v);
+      }
+      writer.join();
+    }
+    if (message.gap !== false) {
+      writer.uint32(32).bool(message.gap);
+    }
+    if (message.echoMs !== undefined) {
+      writer.uint32(41).double(message.echoMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.clockMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ageMs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag === 29) {
+              message.changed.push(reader.fixed32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.changed.push(reader.fixed32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.gap = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.echoMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchResponse>): WatchResponse {
+    return WatchResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchResponse>): WatchResponse {
+    const message = createBaseWatchResponse();
+    message.clockMs = object.clockMs ?? 0;
+    message.ageMs = object.ageMs ?? 0;
+    message.changed = object.changed?.map((e) => e) || [];
+    message.gap = object.gap ?? false;
+    message.echoMs = object.echoMs ?? undefined;
+    return message;
+  },
+};
 
 function createBaseStreamRequest(): StreamRequest {
   return { items: [] };
@@ -2190,7 +2384,7 @@ export const LocateRequest: MessageFns<LocateRequest> = {
 };
 
 function createBaseLocateResponse(): LocateResponse {
-  return { bindings: [], version: 0n };
+  return { bindings: [], version: 0n, leftOut: undefined };
 }
 
 export const LocateResponse: MessageFns<LocateResponse> = {
@@ -2203,6 +2397,9 @@ export const LocateResponse: MessageFns<LocateResponse> = {
         throw new globalThis.Error("value provided for field message.version of type uint64 too large");
       }
       writer.uint32(16).uint64(message.version);
+    }
+    if (message.leftOut !== undefined) {
+      writer.uint32(24).bool(message.leftOut);
     }
     return writer;
   },
@@ -2236,6 +2433,14 @@ export const LocateResponse: MessageFns<LocateResponse> = {
             message.version = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leftOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2255,6 +2460,7 @@ export const LocateResponse: MessageFns<LocateResponse> = {
     const message = createBaseLocateResponse();
     message.bindings = object.bindings?.map((e) => Binding.fromPartial(e)) || [];
     message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.leftOut = object.leftOut ?? undefined;
     return message;
   },
 };
@@ -5965,6 +6171,45 @@ export const LocationServiceClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): LocationServiceClient;
   service: typeof LocationServiceService;
+  serviceName: string;
+};
+
+/**
+ * What an edge needs to keep answers to Locate: which addresses-of-record have changed, and how far that is known
+ * (docs/location-cache.md).
+ */
+export type LocationWatchServiceService = typeof LocationWatchServiceService;
+export const LocationWatchServiceService = {
+  /** Any one node will do: each tells the changes of all. Nothing is told of what was before the stream. */
+  watch: {
+    path: "/tandem.location.v1.LocationWatchService/Watch" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRequest): Buffer => Buffer.from(WatchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRequest => WatchRequest.decode(value),
+    responseSerialize: (value: WatchResponse): Buffer => Buffer.from(WatchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchResponse => WatchResponse.decode(value),
+  },
+} as const;
+
+export interface LocationWatchServiceServer extends UntypedServiceImplementation {
+  /** Any one node will do: each tells the changes of all. Nothing is told of what was before the stream. */
+  watch: handleBidiStreamingCall<WatchRequest, WatchResponse>;
+}
+
+export interface LocationWatchServiceClient extends Client {
+  /** Any one node will do: each tells the changes of all. Nothing is told of what was before the stream. */
+  watch(): ClientDuplexStream<WatchRequest, WatchResponse>;
+  watch(options: Partial<CallOptions>): ClientDuplexStream<WatchRequest, WatchResponse>;
+  watch(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<WatchRequest, WatchResponse>;
+}
+
+export const LocationWatchServiceClient = makeGenericClientConstructor(
+  LocationWatchServiceService,
+  "tandem.location.v1.LocationWatchService",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): LocationWatchServiceClient;
+  service: typeof LocationWatchServiceService;
   serviceName: string;
 };
 
