@@ -3,6 +3,7 @@
 // A proxy under measurement: starts a command, waits until it is ready, says what its process tree has spent and holds as the kernel
 // accounts it (ticks of 10 ms), ends the tree. The load is other processes' and is not counted.
 import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,12 +24,16 @@ export class RunningProxy {
 
   /**
    * @param {readonly string[]} command
-   * @param {{ readyLine?: RegExp, readyPort?: number, env?: Record<string, string> }} options one of both says when it is ready
+   * @param {{ readyLine?: RegExp, readyPort?: number, readyUdpPort?: number, env?: Record<string, string> }} options one of the
+   *   first three says when it is ready: a line, a port that accepts, a port that answers OPTIONS
    */
-  static async start([program, ...args], { readyLine, readyPort, env = {} }) {
+  static async start([program, ...args], { readyLine, readyPort, readyUdpPort, env = {} }) {
     const stdio = ['ignore', 'pipe', 'pipe']
     const proxy = new RunningProxy(spawn(program, args, { stdio, env: { ...process.env, ...env } }))
-    const isReady = async () => (readyLine === undefined ? accepts(readyPort) : readyLine.test(proxy.#output))
+    const isReady = async () => {
+      if (readyLine !== undefined) return readyLine.test(proxy.#output)
+      return readyUdpPort === undefined ? accepts(readyPort) : answersOptions(readyUdpPort)
+    }
     for (const until = Date.now() + START_MS; !(await isReady()); await sleep(100)) {
       if (Date.now() < until && proxy.#child.exitCode === null) continue
       await proxy.stop()
@@ -48,13 +53,18 @@ export class RunningProxy {
 
   /** CPU time since its start. */
   spent() {
-    const sum = { userMs: 0, systemMs: 0 }
+    return spentBy(this.pids)
+  }
+
+  /** CPU time in milliseconds since the start by what runs: a service's name, `edge` for all edges, '' for all else. */
+  spentByService() {
+    const spent = new Map()
     for (const pid of this.pids) {
-      const fields = statOf(pid)
-      sum.userMs += Number(fields[11] ?? 0) * TICK_MS
-      sum.systemMs += Number(fields[12] ?? 0) * TICK_MS
+      const service = /\0run\0(\w+)\0/.exec(commandLineOf(pid))?.[1] ?? ''
+      const { userMs, systemMs } = spentBy([pid])
+      spent.set(service, (spent.get(service) ?? 0) + userMs + systemMs)
     }
-    return sum
+    return spent
   }
 
   /** Of these processes, all where none are named. */
@@ -84,6 +94,17 @@ export class RunningProxy {
   #keep(chunk) {
     this.#output = (this.#output + chunk).slice(-KEPT_OUTPUT)
   }
+}
+
+/** CPU time of these processes, as the kernel accounts it. */
+export function spentBy(pids) {
+  const sum = { userMs: 0, systemMs: 0 }
+  for (const pid of pids) {
+    const fields = statOf(pid)
+    sum.userMs += Number(fields[11] ?? 0) * TICK_MS
+    sum.systemMs += Number(fields[12] ?? 0) * TICK_MS
+  }
+  return sum
 }
 
 /** The difference of two `spent()`, per call in microseconds. */
@@ -145,5 +166,28 @@ function accepts(port) {
       resolve(is)
     }
     socket.once('connect', () => done(true)).once('error', () => done(false))
+  })
+}
+
+const OPTIONS_MS = 300
+
+/** Whether anything comes back from a UDP port that was asked for its capabilities. */
+function answersOptions(port) {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    const done = (is) => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(is)
+    }
+    const timer = setTimeout(() => done(false), OPTIONS_MS)
+    socket.once('message', () => done(true)).once('error', () => done(false))
+    socket.bind(0, '127.0.0.1', () => {
+      const [own, id] = [socket.address().port, Math.random().toString(36).slice(2)]
+      const head = [`OPTIONS sip:127.0.0.1:${port} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${own};branch=z9hG4bK${id}`]
+      const names = [`From: <sip:ready@elsewhere.test>;tag=${id}`, `To: <sip:127.0.0.1:${port}>`, `Call-ID: ${id}`]
+      const rest = ['Max-Forwards: 70', 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', '']
+      socket.send([...head, ...names, ...rest].join('\r\n'), port, '127.0.0.1')
+    })
   })
 }

@@ -36,26 +36,44 @@ export function makeCertificate(folder, keyType = 'ecdsa') {
   return { certFile, keyFile, ca: issuer.cert }
 }
 
-function documents(users) {
+const OPEN_DOMAIN = {
+  alsoBindAddress: true,
+  authentication: 'none',
+  identity: 'off',
+  accounting: false,
+  anonymous: 'allow',
+}
+
+function documents(users, domain, subscriberOf) {
   const apiVersion = 'tandem/v1'
-  const spec = { alsoBindAddress: true, authentication: 'none', identity: 'off', accounting: false, anonymous: 'allow' }
-  const subscribers = users.map((name) => ({ apiVersion, kind: 'Subscriber', metadata: { name, domain: DOMAIN } }))
+  const spec = { ...OPEN_DOMAIN, ...domain }
+  const subscribers = users.map((name) => ({
+    apiVersion,
+    kind: 'Subscriber',
+    metadata: { name, domain: DOMAIN },
+    spec: subscriberOf(name),
+  }))
   return [{ apiVersion, kind: 'Domain', metadata: { name: DOMAIN }, spec }, ...subscribers]
 }
 
 /**
- * @param {{ folder: string, basePort: number, users: readonly string[], edge?: object, location?: object, processes?: string }} options
+ * @param {{ folder: string, basePort: number, users: readonly string[], edge?: object, location?: object, policy?: object,
+ *   processes?: string, store?: string, domain?: object, subscriberOf?: (name: string) => object }} options
+ *   `store` a URL; `domain` what its `spec` has beyond an open one's; `subscriberOf` the `spec` of a user
  * @returns {readonly string[]} the command that runs it
  */
-export function tandemCommand({ folder, basePort, users, edge = {}, location = {}, processes = 'single' }) {
+export function tandemCommand(options) {
+  const { folder, basePort, users, edge = {}, location = {}, policy = {}, processes = 'single', store } = options
+  const { domain = {}, subscriberOf = () => ({}) } = options
   const settings = {
+    ...(store === undefined ? {} : { store: { url: store } }),
     cluster: { name: 'bench', processes, secrets: [{ id: 1, secret: 'bench-secret-not-for-production' }] },
     edge: { bindAddress: '127.0.0.1', basePort, httpPort: basePort + 20, ...edge },
     location: { grpcPort: basePort + 40, httpPort: basePort + 41, ...location },
-    policy: { grpcPort: basePort + 42, httpPort: basePort + 43, authentication: 'off', accounting: false },
+    policy: { grpcPort: basePort + 42, httpPort: basePort + 43, authentication: 'off', accounting: false, ...policy },
     records: { httpPort: basePort + 44 },
     logging: { level: 'error' },
-    resources: { documents: documents(users) },
+    resources: { documents: documents(users, domain, subscriberOf) },
   }
   const file = join(folder, `tandem-${basePort}.yaml`)
   writeFileSync(file, JSON.stringify(settings)) // JSON is YAML
