@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-export type { Account } from './account.ts'
+export type { Account, Refusal as AccountRefusal } from './account.ts'
+export type { AccountEntry, RatePlanEntry } from './account-entry.ts'
 export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, IndexOptions } from './domain-entry.ts'
@@ -17,6 +18,22 @@ export {
   type PlanTarget,
   type PlanVerdict,
 } from './plan-verdict.ts'
+export {
+  billedMs,
+  firstQuantum,
+  formatAmount,
+  isFree,
+  MAX_AMOUNT,
+  MAX_PRICE,
+  MICROS,
+  paidMs,
+  parseAmount,
+  price,
+  type Rate,
+} from './rating/price.ts'
+export { type LineProblem, parseRateCsv, type RateCsv } from './rating/rate-csv.ts'
+export type { RatePlan } from './rating/rate-plan.ts'
+export { type FoundRate, type RateRow, RateTable } from './rating/rate-table.ts'
 export type { Redirect } from './redirect.ts'
 export { KINDS, type Kind, type Resource, resourceKey, resourceSchemas } from './resource.ts'
 export {

@@ -8,6 +8,7 @@ import type { ResourceProblem } from './errors.ts'
 import { MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_FOLDER_DEPTH, MAX_PROBLEMS } from './limits.ts'
 import { parseDocument } from './parse-document.ts'
 import { type LocatedResource, parseYaml } from './parse-yaml.ts'
+import { loadRates, type RateDecks } from './rating/load-rates.ts'
 import { checkReferences } from './references.ts'
 import type { Resource } from './resource.ts'
 import { revisionOf } from './revision.ts'
@@ -20,6 +21,8 @@ export type ResourceSource = string | { readonly [key: string]: unknown }
 export interface ResourceSet {
   readonly resources: readonly Resource[]
   readonly secrets: SecretTable
+  /** Imported rates; absent in sets that are made by hand. */
+  readonly decks?: RateDecks
   readonly revision: string
 }
 
@@ -105,7 +108,9 @@ export async function loadResources(sources: readonly ResourceSource[], options:
   if (into.problems.length === 0) into.problems.push(...checkReferences(into.located))
   const { secrets, problems } = await resolveSecrets(options.withoutSecrets === true ? [] : into.located, options)
   into.problems.push(...problems)
+  const rates = await loadRates(into.located, options.baseDir)
+  into.problems.push(...rates.problems)
   if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
   const resources = into.located.map((one) => one.resource)
-  return { ok: true, set: { resources, secrets, revision: revisionOf(resources) } }
+  return { ok: true, set: { resources, secrets, decks: rates.decks, revision: revisionOf(resources, rates.hashes) } }
 }

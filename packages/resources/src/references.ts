@@ -25,6 +25,8 @@ class References {
   readonly contexts: Claims = new Map()
   /** By suffix with its dot: `.example.test` for `*.example.test`. */
   readonly wildcards: Claims = new Map()
+  /** Currency of each rate plan, by name. */
+  readonly currencies: Claims = new Map()
   /** Names of domains that forward without state. */
   readonly stateless = new Set<string>()
 
@@ -132,6 +134,17 @@ function checkTargets(refs: References, located: LocatedResource): void {
   }
 }
 
+/** An account pays in the currency in which its calls are rated. */
+function checkAccount(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Account' || resource.spec.ratePlan === undefined) return
+  const { ratePlan, currency } = resource.spec
+  refs.require(`RatePlan/${ratePlan}`, located, 'spec.ratePlan')
+  const rated = refs.currencies.get(ratePlan)
+  if (currency === undefined || rated === undefined || currency === rated) return
+  refs.report(located, 'contradiction', 'spec.currency', `expected ${rated}, the currency of RatePlan/${ratePlan}`)
+}
+
 function checkContradictions(refs: References, located: LocatedResource): void {
   const { resource } = located
   const relay = resource.kind === 'Domain' ? relayObjection(resource.spec) : undefined
@@ -152,7 +165,8 @@ function claimLogin(refs: References, located: LocatedResource): void {
   refs.claim(refs.logins, `${username} in ${realm}`, located, 'spec.credentials.username')
 }
 
-function noteRealm(refs: References, { resource }: LocatedResource): void {
+function noteNames(refs: References, { resource }: LocatedResource): void {
+  if (resource.kind === 'RatePlan') refs.currencies.set(resource.metadata.name, resource.spec.currency)
   if (resource.kind === 'Domain' && resource.spec.realm !== undefined) {
     refs.realms.set(resource.metadata.name, resource.spec.realm)
   }
@@ -162,10 +176,11 @@ function noteRealm(refs: References, { resource }: LocatedResource): void {
 export function checkReferences(located: readonly LocatedResource[]): readonly ResourceProblem[] {
   const refs = new References()
   for (const one of located) claimNames(refs, one)
-  for (const one of located) noteRealm(refs, one)
+  for (const one of located) noteNames(refs, one)
   for (const one of located) claimLogin(refs, one)
   for (const one of located) {
     checkTargets(refs, one)
+    checkAccount(refs, one)
     checkContacts(refs, one)
     checkRedirect(refs, one)
     checkContradictions(refs, one)

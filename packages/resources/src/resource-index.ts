@@ -4,6 +4,7 @@
 // and the plan for each user built once and frozen, so that a decision on the plain path allocates nothing.
 // Built anew for each revision and never changed.
 import { isIP } from 'node:net'
+import { type AccountEntry, accountEntry, type RatePlanEntry, ratePlanEntry } from './account-entry.ts'
 import { type AddressList, addressList } from './addresses.ts'
 import type { Domain } from './domain.ts'
 import { type DomainEntry, domainEntry, type IndexOptions, type UserTables } from './domain-entry.ts'
@@ -33,6 +34,8 @@ export interface ResourceIndex {
   readonly localHosts: ReadonlySet<string>
   /** Where trusted trunks send from; undefined for nowhere. */
   readonly trustedSources: AddressList | undefined
+  /** By name. */
+  readonly accounts: ReadonlyMap<string, AccountEntry>
   /** Hosts of trusted trunks. */
   readonly trustedHosts: ReadonlySet<string>
   /** Those that speak TLS: a certificate that proves one of them is as good as an address of `trustedSources`. */
@@ -112,8 +115,25 @@ function globalNumbers(tables: Iterable<UserTables>): Map<string, UserEntry> {
   return found
 }
 
+/** Accounts share the tables of their plans. */
+function layOutAccounts({ resources, decks }: IndexedSet): Map<string, AccountEntry> {
+  const plans = new Map<string, RatePlanEntry>()
+  for (const resource of resources) {
+    if (resource.kind !== 'RatePlan') continue
+    const { name } = resource.metadata
+    plans.set(name, ratePlanEntry(resource, decks?.get(name)))
+  }
+  const accounts = new Map<string, AccountEntry>()
+  for (const resource of resources) {
+    if (resource.kind === 'Account') accounts.set(resource.metadata.name, accountEntry(resource, plans))
+  }
+  return accounts
+}
+
+type IndexedSet = Pick<ResourceSet, 'resources' | 'revision' | 'decks'>
+
 /** Lays out a set that `loadResources` has checked. */
-export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>, options: IndexOptions): ResourceIndex {
+export function indexResources(set: IndexedSet, options: IndexOptions): ResourceIndex {
   const layout: Layout = {
     domains: new Map(),
     wildcards: new Map(),
@@ -140,6 +160,7 @@ export function indexResources(set: Pick<ResourceSet, 'resources' | 'revision'>,
     anyAuthenticated: [...domains.values()].some((domain) => domain.authenticated),
     localHosts: new Set(options.localHosts.map(hostKey)),
     trustedSources: addressList(layout.sources),
+    accounts: layOutAccounts(set),
     trustedHosts,
     trustedNames,
   }

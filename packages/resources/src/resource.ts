@@ -5,17 +5,19 @@ import type { z } from 'zod'
 import { type Account, accountSchema } from './account.ts'
 import { type Domain, domainSchema } from './domain.ts'
 import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
+import { type RatePlan, ratePlanSchema } from './rating/rate-plan.ts'
 import { type Redirect, redirectSchema } from './redirect.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
 
-export type Resource = Domain | Subscriber | Account | HuntGroup | Redirect | Trunk
+export type Resource = Domain | Subscriber | Account | RatePlan | HuntGroup | Redirect | Trunk
 export type Kind = Resource['kind']
 
 export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
   Domain: domainSchema,
   Subscriber: subscriberSchema,
   Account: accountSchema,
+  RatePlan: ratePlanSchema,
   HuntGroup: huntGroupSchema,
   Redirect: redirectSchema,
   Trunk: trunkSchema,

@@ -22,8 +22,8 @@ export function resourceHash(resource: Resource): string {
   return createHash('sha256').update(canonicalText(resource)).digest('hex').slice(0, 32)
 }
 
-/** Hash of a set, 32 hexadecimal digits; '' never occurs. */
-export function revisionOf(resources: readonly Resource[]): string {
-  const lines = resources.map((resource) => `${resourceKey(resource)} ${resourceHash(resource)}`).sort()
+/** Hash of a set, 32 hexadecimal digits; '' never occurs. @param more lines about files that the set names */
+export function revisionOf(resources: readonly Resource[], more: readonly string[] = []): string {
+  const lines = [...resources.map((resource) => `${resourceKey(resource)} ${resourceHash(resource)}`), ...more].sort()
   return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 32)
 }
