@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The store: interfaces, plain types, and the two implementations.
+export type { ChangeFollower, Following } from './change-follower.ts'
 export { STORE_ERRORS, StoreConfigError, type StoreErrorInfo, type StoreReason } from './errors.ts'
 export type { LocationStore } from './location-store.ts'
 export { createMemoryStore, type MemoryLimits, type MemoryStoreOptions } from './memory/memory-store.ts'
 export type { PolicyStore, RecordReader } from './policy-store.ts'
 export { createRedisStore, type Durability, type RedisStoreOptions } from './redis/redis-store.ts'
 export { parseStoreUrl, type StoreAddress } from './redis/url.ts'
+export { RefusedWrites } from './refused-writes.ts'
 export { type Eventual, mapStored, type Stored, whenStored } from './result.ts'
 export { createReference, SHARDS, shardOf, shardOfReference } from './shard.ts'
 export { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreState, type StoreStatus } from './store.ts'

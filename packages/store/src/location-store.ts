@@ -2,6 +2,7 @@
 // What the location service keeps: bindings with their change feed, the directory of calls in set-up, edge membership.
 // Every method ends as stored, notStored or unknown and is idempotent by its keys. Store time is the only clock.
 
+import type { ChangeFollower, Following } from './change-follower.ts'
 import type { Eventual } from './result.ts'
 import type {
   AdoptOutcome,
@@ -38,6 +39,9 @@ export interface LocationStore {
   expire(shard: number, limit: number): Eventual<{ expired: number; more: boolean }>
   /** Changes of a shard after a cursor. No cursor: none, and the cursor of now. */
   readChanges(shard: number, after: string | undefined, limit: number): Eventual<ChangePage>
+
+  /** Tells of the changes of all shards as they are made, until stopped. The store's cost is one reader, not one a shard. */
+  followChanges(follower: ChangeFollower): Following
 
   /** Bindings and the watch of an AoR in one step. */
   readWatch(aor: string): Eventual<Watch>

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bindingContract } from './bindings.ts'
 import { directoryContract, membershipContract } from './directory.ts'
+import { followContract } from './following.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
 import { watchContract } from './watches.ts'
@@ -27,6 +28,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
       expect(Object.values(at().store.counts()).every(Number.isSafeInteger)).toBe(true)
     })
     describe('bindings', () => bindingContract(at))
+    describe('following', () => followContract(at))
     describe('watches', () => watchContract(at))
     describe('directory', () => directoryContract(at))
     describe('membership', () => membershipContract(at))

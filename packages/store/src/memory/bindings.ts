@@ -3,6 +3,7 @@
 // An update is judged as a whole before anything changes. Bindings stand in the order of their updates.
 
 import { contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.ts'
+import type { ChangeFollower, Following } from '../change-follower.ts'
 import { type Stored, stored } from '../result.ts'
 import { SHARDS, shardOf } from '../shard.ts'
 import type { Binding, Bindings, BindingUpdate, ChangePage, RegisterOutcome, Watch } from '../types.ts'
@@ -30,12 +31,16 @@ export class MemoryBindings {
   readonly #watches: MemoryWatches
   readonly #aors = new Map<string, Aor>()
   readonly #shards: Shard[]
+  readonly #followers = new Set<ChangeFollower>()
   #refused = 0
 
   constructor(context: MemoryContext, watches: MemoryWatches) {
     this.#context = context
     this.#watches = watches
-    const onChange = (aor: string, now: number): void => watches.changed(aor, now)
+    const onChange = (aor: string, now: number): void => {
+      watches.changed(aor, now)
+      for (const follower of this.#followers) follower.onChanges([aor])
+    }
     this.#shards = Array.from({ length: SHARDS }, () => ({
       feed: new ChangeFeed(context.settings.changesMaxLen, onChange),
       expiries: new Deadlines<Aor>(),
@@ -97,6 +102,13 @@ export class MemoryBindings {
 
   readChanges(shard: number, after: string | undefined, limit: number): Stored<ChangePage> {
     return stored(this.#shard(shard).feed.read(after, limit))
+  }
+
+  /** Each change is told before its operation answers. */
+  follow(follower: ChangeFollower): Following {
+    this.#followers.add(follower)
+    follower.onGap()
+    return { toldUntilMs: Number.POSITIVE_INFINITY, stop: () => void this.#followers.delete(follower) }
   }
 
   readWatch(name: string): Stored<Watch> {

@@ -66,6 +66,7 @@ function createLocation(context: MemoryContext) {
     countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    followChanges: (follower) => bindings.follow(follower),
     readWatch: (aor) => bindings.readWatch(aor),
     writeWatch: (write) => watches.write(write),
     claimWatches: (shard, leaseMs, limit) => watches.claim(shard, leaseMs, limit),

@@ -10,9 +10,12 @@ import type { PolicyStore } from '../policy-store.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings } from '../store.ts'
 import { Batcher, type Durability } from './batcher.ts'
 import { RedisBindings } from './bindings.ts'
+import { BlockingFollow } from './blocking-follow.ts'
 import { RedisCalls, RedisMints } from './calls.ts'
 import { type Client, Connection } from './connection.ts'
 import { RedisDirectory, RedisMembership } from './directory.ts'
+import { FeedCursors } from './feed-cursors.ts'
+import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
 import { SCRIPTS } from './scripts/all.ts'
@@ -48,7 +51,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const records = new RedisRecords(runner)
   const calls = new RedisCalls(runner, (shard) => records.wake(shard))
   return {
-    location: createLocation(runner),
+    location: createLocation(runner, connection),
     policy: createPolicy(new RedisMints(runner, calls), calls, records),
     get status() {
       return connection.status
@@ -60,7 +63,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 }
 
-function createLocation(runner: Runner): LocationStore {
+function createLocation(runner: Runner, connection: Connection): LocationStore {
   const bindings = new RedisBindings(runner)
   const watches = new RedisWatches(runner)
   const directory = new RedisDirectory(runner)
@@ -73,6 +76,11 @@ function createLocation(runner: Runner): LocationStore {
     countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
+    followChanges: (follower) => {
+      const cursors = new FeedCursors(runner)
+      if (connection.isCluster) return new PollingFollow(connection, runner, cursors, follower)
+      return new BlockingFollow(connection, cursors, follower)
+    },
     readWatch: (aor) => watches.read(aor),
     writeWatch: (write) => watches.write(write),
     claimWatches: (shard, leaseMs, limit) => watches.claim(shard, leaseMs, limit),
