@@ -3,7 +3,7 @@
 // Wires the location service: store and contacts by configuration → handlers → gRPC → HTTP.
 import { createLocationService, type LocationService } from '@tandem/location'
 import { type ResourceSet, staticBindings } from '@tandem/resources'
-import { createRpcServer, serveHealth, serveLocation } from '@tandem/rpc'
+import { createRpcServer, serveHealth, serveLocation, serveLocationWatch } from '@tandem/rpc'
 import type { LocationConfig, Logger } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
@@ -24,6 +24,7 @@ export function buildLocation(
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()
   serveLocation(server, { ...service.handlers, ...service.unary }, { pushes: service.pushes, ...service.hooks })
+  serveLocationWatch(server, service.changes)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config
   const parts = [

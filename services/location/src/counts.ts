@@ -2,6 +2,7 @@
 //
 // Counts of the location service: plain integers, read at scrape.
 import type { Metrics } from '@tandem/service-kit'
+import type { ChangeHub } from './watch-changes.ts'
 
 export interface LocationCounts {
   registers: number
@@ -83,4 +84,13 @@ export function createCounts(): LocationCounts {
 
 export function registerCounts(metrics: Metrics, counts: LocationCounts): void {
   metrics.counters('tandem_location', counts, HELP)
+}
+
+export function registerWatchMetrics(metrics: Metrics, hub: ChangeHub): void {
+  metrics.counters('tandem_location_watch', hub.counts, {
+    batches: 'Batches of changed addresses-of-record told to watching edges.',
+    changes: 'Addresses-of-record in them.',
+    gaps: 'Times that watching edges were told to forget everything: the change feed was taken up anew.',
+  })
+  metrics.gauge('tandem_location_watchers', 'Edges that watch the changes of bindings here.', () => hub.watcherCount)
 }

@@ -2,7 +2,15 @@
 //
 // What the location service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
-import type { Handlers, LocationMethods, LocationUnaryMethods, location, PushHub, StreamHooks } from '@tandem/rpc'
+import type {
+  Handlers,
+  LocationChanges,
+  LocationMethods,
+  LocationUnaryMethods,
+  location,
+  PushHub,
+  StreamHooks,
+} from '@tandem/rpc'
 import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
@@ -59,6 +67,8 @@ export interface LocationService {
   readonly unary: Handlers<LocationUnaryMethods>
   /** The list of edges is sent here whenever it changes. */
   readonly pushes: PushHub<location.Push>
+  /** What changes anywhere in the cluster: for createInProcessLocationWatch and serveLocationWatch. */
+  readonly changes: LocationChanges
   /** What the server reports about streams: a new one gets the list at once. */
   readonly hooks: StreamHooks
   readonly counts: Readonly<LocationCounts>

@@ -12,7 +12,7 @@ import {
 } from './administer.ts'
 import { createAdoptCall, createListOwned, createReadCall } from './adopt-call.ts'
 import { createBeginCall } from './begin-call.ts'
-import { createCounts, type LocationCounts, registerCounts } from './counts.ts'
+import { createCounts, type LocationCounts, registerCounts, registerWatchMetrics } from './counts.ts'
 import type { Deps } from './deps.ts'
 import { createEndCall } from './end-call.ts'
 import { ExpirySweep } from './expiry-sweep.ts'
@@ -29,6 +29,7 @@ import { createSubscribe } from './reg-event/subscribe.ts'
 import { createRegister } from './register.ts'
 import { StoreWatch } from './store-watch.ts'
 import { createUpdateCall } from './update-call.ts'
+import { ChangeHub } from './watch-changes.ts'
 
 export function createLocationService(options: LocationServiceOptions): LocationService {
   const { store, config, logger, metrics } = options
@@ -44,10 +45,13 @@ export function createLocationService(options: LocationServiceOptions): Location
   const deps = { store, counts, bounds: config, tuning, membership, staticContacts, onStore }
   const notifierDeps = { ...deps, watchBounds: config }
   const notifier = new Notifier({ deps: notifierDeps, membership, pushes, intervalMs: tuning.sweepIntervalMs })
+  const changes = new ChangeHub({ store, now })
   if (metrics) registerMetrics(metrics, counts, membership)
+  if (metrics) registerWatchMetrics(metrics, changes)
   return {
     ...createHandlers({ ...deps, store: withChangesTold(store, (aor) => notifier.changed(aor)) }, notifier.deps),
     pushes,
+    changes,
     hooks: {
       onStreamOpen: (peer) => membership.greet(peer),
       // The place where a closed stream will revoke a lease before its time: the list is read again at once.
@@ -65,6 +69,7 @@ export function createLocationService(options: LocationServiceOptions): Location
       notifier.start()
     },
     stop: async () => {
+      changes.stop()
       membership.stop()
       await sweep.stop()
       await notifier.stop()
