@@ -29,7 +29,7 @@ afterEach(async () => {
 async function services(url: string): Promise<LocationService[]> {
   const stores = await Promise.all([1, 2].map(() => openStore({ url, durability: 'replica' })))
   cleanups.push(() => Promise.all(stores.map((store) => store.close())))
-  return stores.map(locationOn)
+  return stores.map((store) => locationOn(store))
 }
 
 /** Loads, lets the master die, waits until all are served again, and compares. */

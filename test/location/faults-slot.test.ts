@@ -33,7 +33,7 @@ describe.skipIf(!server.available)('a slot is moved under load', () => {
     cleanups.push(() => cluster.stop())
     const stores = await Promise.all([1, 2].map(() => openStore({ url: cluster.url })))
     cleanups.push(() => Promise.all(stores.map((store) => store.close())))
-    nodes = stores.map(locationOn)
+    nodes = stores.map((store) => locationOn(store))
   }, 60_000)
   afterAll(async () => {
     for (const cleanup of cleanups.reverse()) await cleanup()

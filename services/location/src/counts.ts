@@ -21,6 +21,8 @@ export interface LocationCounts {
   refused: number
   /** Refusals because the store is away. */
   storeAway: number
+  /** Refusals because the store is up and refuses writes. */
+  storeRefused: number
   /** Writes of which nobody knows whether they happened. */
   undecided: number
   swept: number
@@ -47,6 +49,7 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   leases: 'Edge leases granted or renewed.',
   refused: 'Items refused, whatever the reason.',
   storeAway: 'Items refused because the store is away.',
+  storeRefused: 'Items refused because the store refuses writes: out of memory, read-only, too few replicas.',
   undecided: 'Writes of which nobody knows whether they happened.',
   swept: 'Bindings removed because they ran out.',
   kicked: 'Bindings removed by an administrator.',
@@ -71,6 +74,7 @@ export function createCounts(): LocationCounts {
     leases: 0,
     refused: 0,
     storeAway: 0,
+    storeRefused: 0,
     undecided: 0,
     swept: 0,
     kicked: 0,

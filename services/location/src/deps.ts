@@ -18,6 +18,8 @@ export interface Deps {
   readonly staticContacts: StaticContacts
   /** Told after every answer of the store whether it was there. */
   readonly onStore: (isUp: boolean) => void
+  /** Told every answer of the store. */
+  readonly onAnswer: (result: Stored<unknown>) => void
 }
 
 const CODES: Readonly<Record<StoreReason, LocationErrorCode>> = {
@@ -37,6 +39,7 @@ export function refuse(deps: Deps, refused: Refused): Refused {
 
 /** A stored value by `onStored`; else refused (nothing was written) or unknown (perhaps it was). */
 export function fromStore<T, R>(deps: Deps, result: Stored<T>, onStored: (value: T) => Result<R>): Result<R> {
+  deps.onAnswer(result)
   if (result.state === 'stored') {
     deps.onStore(true)
     return onStored(result.value)
@@ -54,6 +57,7 @@ function notStoredRefusal(deps: Deps, result: { reason: StoreReason; detail: str
     deps.counts.storeAway++
     deps.onStore(false)
   }
+  if (result.reason === 'refused') deps.counts.storeRefused++
   const more = code === 'store_invalid' ? {} : { retryAfterS: retryAfterS(deps) }
   return refusal(code, result.detail, more)
 }

@@ -3,6 +3,7 @@
 // Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
 // one another on the same store.
 import { type location, PushHub } from '@tandem/rpc'
+import type { Stored } from '@tandem/store'
 import {
   createCountRegistrations,
   createKick,
@@ -38,11 +39,12 @@ export function createLocationService(options: LocationServiceOptions): Location
   const pushes = new PushHub<location.Push>()
   const watch = new StoreWatch(logger)
   const onStore = (isUp: boolean) => watch.note(isUp)
+  const onAnswer = (result: Stored<unknown>) => watch.see(result)
   const now = () => performance.now()
   const staticContacts = options.staticContacts ?? new Map()
   const membership = new Membership({ store, counts, tuning, pushes, onStore, now })
   const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
-  const deps = { store, counts, bounds: config, tuning, membership, staticContacts, onStore }
+  const deps = { store, counts, bounds: config, tuning, membership, staticContacts, onStore, onAnswer }
   const notifierDeps = { ...deps, watchBounds: config }
   const notifier = new Notifier({ deps: notifierDeps, membership, pushes, intervalMs: tuning.sweepIntervalMs })
   const changes = new ChangeHub({ store, now })

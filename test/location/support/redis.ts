@@ -45,12 +45,17 @@ export async function openStore(options: RedisStoreOptions): Promise<Store> {
   return store
 }
 
-const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const BOUNDS = { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 }
 
-export function locationOn(store: Store): LocationService {
+/** @param log gets the sentences of its log lines */
+export function locationOn(store: Store, log: string[] = []): LocationService {
   const config = { ...BOUNDS, maxSubscriptions: 3, notifyIntervalMs: 5_000 }
-  return createLocationService({ store: store.location, config, logger: quiet as never })
+  const note = (_fields: object, sentence: string) => void log.push(sentence)
+  return createLocationService({
+    store: store.location,
+    config,
+    logger: { info: note, warn: note, error: note } as never,
+  })
 }
 
 const context = { msLeft: 2_000, peer: 'edge-0.a' }

@@ -9,6 +9,8 @@
 // While a Cluster moves the shard's slot, a watch that is not here (or never was) can't be told from one that has gone ahead: who is watched
 // is then read from the list of when each is due, where that is still here; a watcher whose keys have both gone ahead of the bindings is
 // told with the next change.
+// At maxmemory Redis refuses what needs room at the first write of a script, and nothing after one that needs none. An update that adds no
+// binding (`needsNoRoom`: a refresh, a removal, an expiry) begins with such a write then, so that only newcomers are refused.
 // One hash per shard, and not one key per AoR, because a key of its own costs 60 bytes more.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
@@ -34,7 +36,17 @@ local function isWatched(watch, due, aor)
   if type(there) == 'number' then return there == 1 end
   return type(redis.pcall('ZSCORE', due, aor)) == 'string'
 end
+local needsNoRoom = nil
+local function append(changes, maxLen, kind, aor, contact, cause)
+  local id = redis.pcall('XADD', changes, 'MAXLEN', '~', maxLen, '*',
+    'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
+  if type(id) == 'string' then return id end
+  if needsNoRoom and string.find(id.err, 'OOM', 1, true) then redis.call('ZREM', needsNoRoom, aor) end
+  return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*',
+    'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
+end
 local function announce(changes, maxLen, kind, aor, contact, cause)
+  local id = append(changes, maxLen, kind, aor, contact, cause)
   local shard = string.sub(changes, 1, -8)
   local watch, due = shard .. 'watch:' .. aor, shard .. 'due'
   if isWatched(watch, due, aor) then
@@ -42,8 +54,7 @@ local function announce(changes, maxLen, kind, aor, contact, cause)
     redis.pcall('HINCRBY', watch, 'r', 1)
     redis.pcall('ZADD', due, 'LT', int(now()), aor)
   end
-  return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*',
-    'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
+  return id
 end
 local function save(loc, exp, aor, live, tombs, version, at)
   local kept, nearest = {}, nil
@@ -90,6 +101,7 @@ if not all and #ARGV == 10 then return answer(packed, changes, at) end
 local only = held[1]
 if #ARGV == 16 and #held == 1 and #tombs == 0 and only[1] == ARGV[11] and only[2] > at and only[3] == callId
   and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[15]) and ARGV[12] ~= '0' then
+  needsNoRoom = exp
   local untilMs = at + tonumber(ARGV[12]) * 1000
   only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[13]), ARGV[14]
   version = announce(changes, maxLen, 'refresh', aor, contactOf(only), 'register')
@@ -170,6 +182,8 @@ if over > 0 and #live > before then
 end
 if #news == 0 and #removed == 0 then return answer(packed, changes, at) end
 
+needsNoRoom = exp
+for _, n in ipairs(news) do if n[1] == 'add' then needsNoRoom = nil end end
 for _, b in ipairs(expired) do version = announce(changes, maxLen, 'expire', aor, contactOf(b), 'expiry') end
 for _, n in ipairs(news) do version = announce(changes, maxLen, n[1], aor, n[2], 'register') end
 for _, r in ipairs(removed) do version = announce(changes, maxLen, 'remove', aor, r[5], r[6]) end
@@ -198,6 +212,7 @@ export const REMOVE_BINDINGS = script(
   AOR,
   `
 local at, aor = now(), ARGV[1]
+needsNoRoom = KEYS[3]
 local held, tombs, version = open(redis.call('HGET', KEYS[1], aor))
 local named, live, removed = {}, {}, 0
 for i = 3, #ARGV do named[ARGV[i]] = true end
@@ -220,6 +235,7 @@ export const EXPIRE = script(
   AOR,
   `
 local at, limit = now(), tonumber(ARGV[1])
+needsNoRoom = KEYS[3]
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(at), 'LIMIT', 0, limit + 1)
 local expired = 0
 for i = 1, math.min(#due, limit) do

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The script over edge membership: the rules of membership.ts in Redis. One hash: '#' {revision, touchedMs}, and per edge
-// name 'm:<name>' {id, incarnation, description, leaseMs, untilMs, live}.
+// name 'm:<name>' {id, incarnation, description, leaseMs, untilMs, live}. It begins with a write that needs no room (there is no field ''), so
+// that leases go on at maxmemory: an edge that could not renew would be unreachable, and its phones with it.
 
 import { script } from './script.ts'
 
@@ -9,6 +10,7 @@ export const MEMBERSHIP = script(
   'membership',
   'writes',
   `
+redis.call('HDEL', KEYS[1], '')
 local op, freezeMs, keepMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = now()
 local state, members, changed = {at, 0}, {}, {}

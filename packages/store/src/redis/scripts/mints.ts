@@ -29,11 +29,15 @@ return 1
 `,
 )
 
-/** KEYS nonce; ARGV nc user ttlMs. Field h is the highest count, each other field a count with its user. */
+/**
+ * KEYS nonce; ARGV nc user ttlMs. Field h is the highest count, each other field a count with its user. It begins with a write that needs
+ * no room, so that phones can refresh their bindings at maxmemory: a nonce is small, comes from a phone with the right password, and ends soon.
+ */
 export const USE_NONCE = script(
   'use-nonce',
   'writes',
   `
+redis.call('HDEL', KEYS[1], '')
 local nc = tonumber(ARGV[1])
 local held = redis.call('HMGET', KEYS[1], 'h', ARGV[1])
 if held[2] then return held[2] == ARGV[2] and 1 or 0 end
