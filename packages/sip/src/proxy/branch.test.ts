@@ -34,7 +34,7 @@ const verify = (ring: typeof RING, branch: string, parts: MessageParts) => {
 
 describe('branch', () => {
   test('31 characters, the magic cookie first [RFC3261-8.1.1.7] [RFC3261-16.6.8c] [RFC5393-4.2.1c]', () => {
-    expect(branchOf({})).toMatch(/^z9hG4bK[A-Za-z0-9_-]{24}$/)
+    expect(branchOf({})).toMatch(/^z9hG4bK[A-Za-pr-z0-9._-]{24}$/)
   })
 
   test('the same from any edge for the same attempt, and for CANCEL and ACK [RFC5393-4.2.1fg] [RFC3261-16.6.8fg]', () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Branches that prove themselves (DESIGN §4): `z9hG4bK` and 24 characters of base64url over
+// Branches that prove themselves (DESIGN §4): `z9hG4bK` and 24 characters (dotted-base64url.ts) over
 //   key id 1 · attempt 1 · target hash 4 · loop hash 4 · proof 8
 // The proof is SipHash over the other fields and the identity of the upstream transaction, which request and
 // response both carry: branch and sent-by of the Via below ours, Call-ID, From tag, CSeq number. So every edge gives
@@ -9,7 +9,7 @@
 import { Buffer } from 'node:buffer'
 import type { ViaView } from '../header/index.ts'
 import { HEADER, type SipMessage, ValueCursor } from '../message/index.ts'
-import { decodeBase64Url, encodeBase64Url } from './base64url.ts'
+import { decodeDottedBase64Url, encodeDottedBase64Url } from './dotted-base64url.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
 import { type Hash64, HashInput, sipHash } from './siphash.ts'
 
@@ -78,14 +78,14 @@ export const encodeBranch = (
   for (let i = 0; i < FIELD_BYTES; i++) raw[i] = input.bytes[i] as number
   raw.writeInt32LE(hash.lo, FIELD_BYTES)
   raw.writeInt32LE(hash.hi, FIELD_BYTES + 4)
-  return text.latin1Slice(0, encodeBase64Url(raw, RAW_BYTES, text, COOKIE.length))
+  return text.latin1Slice(0, encodeDottedBase64Url(raw, RAW_BYTES, text, COOKIE.length))
 }
 
 /** The fields of a branch of this form, without proof: for loop detection in our own older Via values. */
 export const decodeBranch = (buf: Uint8Array, start: number, end: number): BranchFields | undefined => {
   if (start < 0 || end - start !== TEXT_BYTES) return undefined
   for (let i = 0; i < COOKIE.length; i++) if (buf[start + i] !== COOKIE[i]) return undefined
-  if (decodeBase64Url(buf, start + COOKIE.length, end, raw) !== RAW_BYTES) return undefined
+  if (decodeDottedBase64Url(buf, start + COOKIE.length, end, raw) !== RAW_BYTES) return undefined
   return {
     keyId: raw[0] as number,
     attempt: raw[1] as number,

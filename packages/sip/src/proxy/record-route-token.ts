@@ -2,11 +2,12 @@
 // The Record-Route token (DESIGN §4): what any edge needs to send an in-dialog request on, and the proof that the
 // cluster said so for this dialog. Deterministic, URI-safe, 20 to 73 characters for what is common, 101 at most.
 // Text: base64url of  key id 1 · kinds of both sides 1 · length of the call reference with who is trusted 1 · caller · callee · proof 8
-// and then the call reference as it is. The proof is SipHash over all of it, the Call-ID and the initiator's tag.
+// and then the call reference, all of it with `.` for `q` (dotted-base64url.ts says why). The proof is SipHash over what it says, the Call-ID
+// and the initiator's tag.
 // Free of direction: the tag that proves it tells which way a request goes.
 import { Buffer } from 'node:buffer'
 import type { SipMessage } from '../message/index.ts'
-import { decodeBase64Url, encodeBase64Url, isBase64Url } from './base64url.ts'
+import { decodeDottedBase64Url, encodeDottedBase64Url, isDottedBase64Url } from './dotted-base64url.ts'
 import { formatIpv6, parseIpv4, parseIpv6 } from './ip-address.ts'
 import type { KeyRing, RingKey } from './key-ring.ts'
 import { type Hash64, HashInput, sipHash } from './siphash.ts'
@@ -64,6 +65,7 @@ const CALLER_TRUSTED_BIT = 0x80
 const CALLEE_TRUSTED_BIT = 0x40
 const HEAD_BYTES = 3
 const PROOF_BYTES = 8
+const CALL_REF = /^[A-Za-z0-9_-]*$/
 const MAX_RAW_BYTES = HEAD_BYTES + 2 * 23 + PROOF_BYTES
 
 const raw = Buffer.alloc(MAX_RAW_BYTES)
@@ -77,20 +79,22 @@ const hash: Hash64 = { lo: 0, hi: 0 }
  */
 export const encodeToken = (fields: TokenFields, ring: KeyRing, callId: string, initiatorTag: string): string => {
   const end = putFields(fields, ring)
-  prove(ring.signing, end, fields.callRef, callId, initiatorTag)
-  return withProof(end, fields.callRef)
+  const callRef = dotted(fields.callRef)
+  prove(ring.signing, end, callRef, callId, initiatorTag)
+  return withProof(end, callRef)
 }
 
 /** The same for the dialog that `request` begins, from its bytes. */
 export const encodeTokenOf = (fields: TokenFields, ring: KeyRing, request: SipMessage): string => {
   const end = putFields(fields, ring)
+  const callRef = dotted(fields.callRef)
   input.reset()
   input.field(raw, 0, end)
-  input.textField(fields.callRef)
+  input.textField(callRef)
   input.field(request.buf, request.callIdStart, request.callIdEnd)
   input.field(request.buf, request.fromTagStart, request.fromTagEnd)
   sipHash(input, ring.signing.token, hash)
-  return withProof(end, fields.callRef)
+  return withProof(end, callRef)
 }
 
 /** Into `raw`; returns where the proof goes. */
@@ -108,7 +112,7 @@ const putFields = (fields: TokenFields, ring: KeyRing): number => {
 const withProof = (end: number, callRef: string): string => {
   raw.writeInt32LE(hash.lo, end)
   raw.writeInt32LE(hash.hi, end + 4)
-  const at = encodeBase64Url(raw, end + PROOF_BYTES, text, 0)
+  const at = encodeDottedBase64Url(raw, end + PROOF_BYTES, text, 0)
   return text.latin1Slice(0, at + text.latin1Write(callRef, at))
 }
 
@@ -156,7 +160,7 @@ const readToken = (key: RingKey, callRef: string, isInitiatorA: boolean): Verifi
   const middle = HEAD_BYTES + sideBytes(callerKind)
   return {
     keyId: key.id,
-    callRef,
+    callRef: undotted(callRef),
     caller: readSide(callerKind, HEAD_BYTES),
     callee: readSide(kinds & 15, middle),
     isStateless: (kinds & STATELESS_BIT) !== 0,
@@ -182,10 +186,11 @@ const sideBytes = (kind: number): number => SIDE_BYTES[kind] ?? MAX_RAW_BYTES
 
 const checkCallRef = (callRef: string): void => {
   if (callRef.length > MAX_CALL_REF) throw new RangeError(`call reference: expected at most ${MAX_CALL_REF} characters`)
-  for (let i = 0; i < callRef.length; i++) {
-    if (!isBase64Url(callRef.charCodeAt(i))) throw new RangeError('call reference: expected base64url characters')
-  }
+  if (!CALL_REF.test(callRef)) throw new RangeError('call reference: expected base64url characters')
 }
+
+const dotted = (callRef: string): string => (callRef === '' ? '' : callRef.replaceAll('q', '.'))
+const undotted = (callRef: string): string => (callRef === '' ? '' : callRef.replaceAll('.', 'q'))
 
 const trustBits = ({ callerTrusted, calleeTrusted }: TokenFields): number =>
   (callerTrusted === true ? CALLER_TRUSTED_BIT : 0) | (calleeTrusted === true ? CALLEE_TRUSTED_BIT : 0)
@@ -260,13 +265,13 @@ const readAddress = (kind: number, at: number): string =>
 /** Decodes the part of [start, end) before the call reference into `raw`; its length, or -1 when it has not a token's form. */
 const decodeRaw = (from: Uint8Array, start: number, end: number): number => {
   if (end - start > MAX_TOKEN_TEXT || end - start < 4) return -1
-  for (let i = start; i < end; i++) if (!isBase64Url(from[i] as number)) return -1
-  if (decodeBase64Url(from, start, start + 4, raw) !== HEAD_BYTES) return -1
+  for (let i = start; i < end; i++) if (!isDottedBase64Url(from[i] as number)) return -1
+  if (decodeDottedBase64Url(from, start, start + 4, raw) !== HEAD_BYTES) return -1
   const refLength = callRefLength()
   const kinds = raw[1] as number
   const length = HEAD_BYTES + sideBytes(callerKindOf(kinds)) + sideBytes(kinds & 15) + PROOF_BYTES
   if (refLength > MAX_CALL_REF || length > MAX_RAW_BYTES) return -1
-  return decodeBase64Url(from, start, end - refLength, raw) === length ? length : -1
+  return decodeDottedBase64Url(from, start, end - refLength, raw) === length ? length : -1
 }
 
 const prove = (key: RingKey, end: number, callRef: string, callId: string, tag: string): void => {
