@@ -50,6 +50,8 @@ export interface UdpListener {
   readonly port: number
   readonly family: 4 | 6
   readonly counters: Readonly<UdpCounters>
+  /** How long the oldest datagram of the last batch had waited in the kernel, where batches are full; else 0. Milliseconds; the addon only. */
+  readonly queueMs?: number
   /** The native addon, or node:dgram. */
   readonly implementation?: 'batch' | 'dgram'
   /** During onDatagram: the address that the datagram was sent to, where the addon is bound to a wildcard; else `address`. */

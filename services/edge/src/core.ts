@@ -5,9 +5,11 @@
 import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { Edits, KeyRing, RouteOwner, StatefulProxy, TransactionLayer, VerifiedToken } from '@tandem/sip'
+import type { Admission } from './admission/index.ts'
 import type { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCounts } from './counts.ts'
 import type { Hops } from './hops.ts'
+import type { LocationCache } from './location-cache/location-cache.ts'
 import type { Membership } from './membership.ts'
 import type { NatPings } from './nat-pings.ts'
 import type { EdgePeer } from './peers.ts'
@@ -24,6 +26,8 @@ export interface EdgeCore {
   readonly proxy: StatefulProxy
   readonly policy: Caller<PolicyMethods, policy.Push>
   readonly location: Caller<LocationMethods, location.Push>
+  /** Bindings that were asked for lately; undefined where it would not pay. */
+  readonly locationCache: LocationCache | undefined
   readonly hops: Hops
   /** The cluster's keys for branches and tokens. */
   readonly ring: KeyRing
@@ -36,6 +40,8 @@ export interface EdgeCore {
   readonly statelessWays: StatelessWays
   /** Bindings behind a NAT that this edge keeps open. */
   readonly natPings: NatPings
+  /** Which new requests are taken under overload. */
+  readonly admission: Admission
   /** What ICMP says of destinations. */
   readonly unreachables: Unreachables
   readonly counts: EdgeCounts

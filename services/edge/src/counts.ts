@@ -28,6 +28,7 @@ export class EdgeCounts {
   refusedScheme = 0
   refusedRoute = 0
   refusedOverload = 0
+  refusedAdmission = 0
   refusedRate = 0
   refusedDraining = 0
   cancelsUnmatched = 0
@@ -105,6 +106,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedScheme: 'Requests answered with 416.',
   refusedRoute: 'Initial requests answered with 403 for a Route that is not ours.',
   refusedOverload: 'Requests answered with 503 because a bound is reached.',
+  refusedAdmission: 'Requests answered with 503 because their latency is too long and others go first.',
   refusedRate: 'Requests answered with 503 because their source sends too many.',
   refusedDraining: 'Requests answered with 503 because the edge drains.',
   cancelsUnmatched: 'CANCELs answered with 481.',

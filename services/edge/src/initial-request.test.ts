@@ -50,9 +50,9 @@ describe('an INVITE', () => {
   })
 
   test.each([
-    ['policy gives no answer', unknown('timeout'), '503', ['2']],
+    ['policy gives no answer', unknown('timeout'), '503', ['4']],
     ['policy refuses with a status', refused('busy', 480, ''), '480', []],
-    ['policy refuses with a time', refused('away', 503, '', { retryAfterS: 7 }), '503', ['7']],
+    ['policy refuses with a time', refused('away', 503, '', { retryAfterS: 7 }), '503', ['9']],
   ])('%s', (_name, result, status, retryAfter) => {
     invited()
     bench.policy.take('decide').end(result)

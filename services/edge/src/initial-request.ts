@@ -9,6 +9,7 @@
 
 import type { policy, Result } from '@tandem/rpc'
 import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import { spreadRetryAfter } from './admission/index.ts'
 import { handCancelOf } from './any-edge/hand-over.ts'
 import type { Resumption } from './any-edge/rebuild.ts'
 import { CallAccount } from './call-account.ts'
@@ -37,7 +38,7 @@ export function receiveInitialRequest(
   const context = core.proxy.open(msg, key, peer, user) // [RFC3261-16.1bc]
   if (context === undefined) {
     core.counts.refusedOverload += 1
-    return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
+    return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
   }
   const message = context.request as SipMessage
   const request = describeRequest(msg, key, peer, core.edgeId)
@@ -114,21 +115,24 @@ class InitialRequest implements ContextUser {
 
   /** @param message the request, which a CANCEL in the meantime has taken off the context */
   onDecided(context: ProxyContext, message: SipMessage, result: Result<policy.DecideResponse>): void {
-    if (result.outcome === 'done') return this.onVerdict(context, message, result.value)
     const { core } = this
+    if (result.outcome === 'done') return this.onVerdict(context, message, result.value)
+    core.admission.noteAnswered(message.method, this.startedMs, core.now())
     if (context.finalSent !== 0) return
     if (result.outcome === 'refused') {
       const { sipStatus, retryAfterS } = result.refusal
-      return core.proxy.respond(context, sipStatus || 503, '', retryAfterS > 0 ? retryAfter(retryAfterS) : '')
+      const status = sipStatus || 503
+      return core.proxy.respond(context, status, '', this.retryAfter(message, status, retryAfterS))
     }
     core.counts.decideUnknown += 1
     core.logger.warn({ detail: result.detail }, 'policy gave no decision')
-    core.proxy.respond(context, 503, '', retryAfter(2))
+    core.proxy.respond(context, 503, '', spreadRetryAfter(core, message, 2))
   }
 
   private onVerdict(context: ProxyContext, message: SipMessage, decision: policy.DecideResponse): void {
     const { proxy, counts } = this.core
     const verdict = decision.verdict
+    this.noteLatency(message, verdict)
     this.openAccount(context, message, decision)
     if (context.finalSent !== 0) return this.settleEarly(context, message)
     if (verdict?.$case !== 'plan') openHeaderWork(this.core, context, false)
@@ -139,7 +143,7 @@ class InitialRequest implements ContextUser {
         counts.challenges += 1
         return proxy.respond(context, verdict.value.status, '', challengeLines(verdict.value))
       case 'admit':
-        return finishRegistration(this.core, context, this.peer, verdict.value)
+        return finishRegistration(this.core, context, this.peer, verdict.value, this.startedMs)
       case 'answer': // [RFC3261-17.1]
         return answerForCluster(this.core, context, verdict.value.status)
       case 'redirect':
@@ -149,11 +153,25 @@ class InitialRequest implements ContextUser {
       case 'reject': {
         const { status, reason, retryAfterS } = verdict.value
         const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
-        return proxy.respond(context, status, reason, allow + (retryAfterS > 0 ? retryAfter(retryAfterS) : ''))
+        return proxy.respond(context, status, reason, allow + this.retryAfter(message, status, retryAfterS))
       }
       default:
         return proxy.respond(context, 500, '')
     }
+  }
+
+  /** What a service asks for; spread where it is because of trouble that many meet. */
+  private retryAfter(message: SipMessage, status: number, seconds: number): string {
+    return status === 503 && seconds > 0 ? spreadRetryAfter(this.core, message, seconds) : retryAfter(seconds)
+  }
+
+  /** Where an admitted REGISTER has its answer still to come, that one counts. */
+  private noteLatency(message: SipMessage, verdict: policy.DecideResponse['verdict']): void {
+    const { core, peer } = this
+    if (verdict?.$case === 'admit') return
+    const nowMs = core.now()
+    core.admission.noteAnswered(message.method, this.startedMs, nowMs)
+    if (verdict?.$case === 'plan') core.admission.noteDone(peer.address, nowMs)
   }
 
   private onPlan(context: ProxyContext, message: SipMessage, plan: policy.Plan): void {

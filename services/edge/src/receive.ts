@@ -28,6 +28,7 @@ import {
   type VerifiedToken,
   ViaView,
 } from '@tandem/sip'
+import { spreadRetryAfter } from './admission/index.ts'
 import { isFrame } from './any-edge/frame.ts'
 import { handAck, handCancel, handInvite } from './any-edge/hand-over.ts'
 import { pinCallee } from './callee-pin.ts'
@@ -40,7 +41,7 @@ import { routeNamesOurDomain } from './own-routes.ts'
 import type { EdgePeer } from './peers.ts'
 import { resubscribedAor } from './reg-event/dialog-contact.ts'
 import { receiveResubscribe } from './reg-event/subscribe.ts'
-import { refuseStateless, replyStateless, retryAfter } from './replies.ts'
+import { refuseStateless, replyStateless } from './replies.ts'
 import { SourceLimiter } from './source-limiter.ts'
 import { followStateless } from './stateless.ts'
 import { decideStateless } from './stateless-overload.ts'
@@ -142,6 +143,7 @@ export class Receiver {
     if (this.msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
     if (this.msg.method === METHOD.INVITE && core.anyEdge.claims.knows(key))
       return this.receiveInviteElsewhere(key, peer)
+    if (core.admission.isLimiting && !this.isAdmitted(peer)) return
     if (!this.preprocess(peer)) return
     const { msg } = this
     if (msg.method === METHOD.ACK) return this.receiveAck(key, peer)
@@ -193,6 +195,16 @@ export class Receiver {
     handInvite(core, key, Buffer.from(msg.buf.subarray(msg.start, msg.end)), peer)
   }
 
+  /** What begins something, while there is too much of it; answers what is not. Nothing is kept, nobody is asked. */
+  private isAdmitted(peer: EdgePeer): boolean {
+    const { msg, core } = this
+    if (msg.toTagStart >= 0 || msg.method === METHOD.ACK) return true
+    if (this.draining || core.admission.admits(msg, peer, core.now())) return true
+    core.counts.refusedAdmission += 1
+    refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
+    return false
+  }
+
   private receiveAck(key: string, peer: EdgePeer): void {
     const { msg, core } = this
     if (msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
@@ -238,7 +250,7 @@ export class Receiver {
     const watched = resubscribedAor(msg)
     if (watched !== undefined) {
       if (this.hasRoom(peer)) return receiveResubscribe(core, msg, key, peer, watched)
-      return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
+      return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
     }
     core.counts.refusedNoDialog += 1
     refuseStateless(core, msg, peer, 481, '')
@@ -252,9 +264,9 @@ export class Receiver {
     }
     if (this.draining) {
       core.counts.refusedDraining += 1
-      return refuseStateless(core, msg, peer, 503, '', retryAfter(5))
+      return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg, 5))
     }
-    if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
+    if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
     if (view.nextStart < 0) return this.decide(key, peer, view.popCount)
     if (routeNamesOurDomain(msg, view)) return this.decide(key, peer, view.popCount + 1)
     core.counts.refusedRoute += 1
@@ -274,13 +286,20 @@ export class Receiver {
     const { core } = this
     const { policy, location, counts } = core
     const waiting = policy.counts.inFlight + policy.counts.queued + location.counts.inFlight + location.counts.queued
-    if (waiting >= core.config.limits.maxPendingRequests) {
+    const { maxPendingRequests } = core.config.limits
+    if (waiting >= maxPendingRequests && !this.isUrgent(peer, waiting)) {
       counts.refusedOverload += 1
       return false
     }
     if (this.sources === undefined || this.sources.allow(peer.address, core.now())) return true
     counts.refusedRate += 1
     return false
+  }
+
+  /** An emergency has a quarter more room than all others. */
+  private isUrgent(peer: EdgePeer, waiting: number): boolean {
+    const { core, msg } = this
+    return waiting < core.config.limits.maxPendingRequests * 1.25 && core.admission.isEmergency(msg, peer)
   }
 
   /** [RFC3261-16.3] What must hold before a request is looked at any further; answers what does not. */

@@ -166,8 +166,8 @@ describe('what the phone is told', () => {
   })
 
   test.each([
-    ['the store is away', refused('away', 503, '', { retryAfterS: 3 }), '503', ['3']],
-    ['nobody knows whether it is stored', unknown('timeout'), '503', ['5']],
+    ['the store is away', refused('away', 503, '', { retryAfterS: 3 }), '503', ['5']],
+    ['nobody knows whether it is stored', unknown('timeout'), '503', ['7']],
     ['a refusal without a status', refused('x', 0, ''), '500', []],
   ])('never a 200 where %s', (_name, result, status, retryAfter) => {
     registered('Contact: <sip:a@b>').end(result)

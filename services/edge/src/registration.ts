@@ -15,6 +15,7 @@ import {
   quote,
   type SipMessage,
 } from '@tandem/sip'
+import { spreadRetryAfter } from './admission/index.ts'
 import type { EdgeCore } from './core.ts'
 import { headerText } from './describe.ts'
 import { noteRegistered } from './flow-end.ts'
@@ -35,7 +36,14 @@ import {
 } from './registration-rules.ts'
 import { retryAfter } from './replies.ts'
 
-export function finishRegistration(core: EdgeCore, context: ProxyContext, peer: EdgePeer, admit: policy.Admit): void {
+/** @param startedMs when the REGISTER was read */
+export function finishRegistration(
+  core: EdgeCore,
+  context: ProxyContext,
+  peer: EdgePeer,
+  admit: policy.Admit,
+  startedMs: number,
+): void {
   const request = context.request
   if (request === undefined) return
   const registration = registrationOf(core, request, peer, admit)
@@ -45,29 +53,37 @@ export function finishRegistration(core: EdgeCore, context: ProxyContext, peer: 
     return core.proxy.respond(context, registration.status, registration.reason, registration.headers)
   }
   core.location.call('register', registration.update, core.config.rpc.timeoutMs, (result) => {
-    answer(core, context, peer, registration, result)
+    core.admission.noteAnswered(request.method, startedMs, core.now())
+    answer(core, { context, request, peer }, registration, result)
   })
+}
+
+interface Asking {
+  readonly context: ProxyContext
+  readonly request: SipMessage
+  readonly peer: EdgePeer
 }
 
 function answer(
   core: EdgeCore,
-  context: ProxyContext,
-  peer: EdgePeer,
+  { context, request, peer }: Asking,
   registration: Registration,
   result: Result<location.RegisterResponse>,
 ): void {
   if (result.outcome === 'done') {
     core.counts.registrations += 1
+    core.locationCache?.forget(registration.update.aor)
+    core.admission.noteDone(peer.address, core.now())
     noteRegistered(peer, registration.update)
     core.natPings.sync(core, registration.admit.aor, result.value.bindings)
     context.keepS = keepAliveS(core) // [RFC6223-4.4]
     return core.proxy.respond(context, 200, '', answerHeaders(core, peer, registration, result.value.bindings))
   }
   core.counts.registrationsFailed += 1
-  if (result.outcome === 'unknown') return core.proxy.respond(context, 503, '', retryAfter(5))
+  if (result.outcome === 'unknown') return core.proxy.respond(context, 503, '', spreadRetryAfter(core, request, 5))
   const { sipStatus, retryAfterS, minExpiresS } = result.refusal
   const headers =
-    (retryAfterS > 0 ? retryAfter(retryAfterS) : '') +
+    (sipStatus === 503 ? spreadRetryAfter(core, request, retryAfterS) : retryAfter(retryAfterS)) +
     (minExpiresS !== undefined && minExpiresS > 0 ? `Min-Expires: ${minExpiresS}\r\n` : '') // [RFC3261-10.3.7]
   core.proxy.respond(context, sipStatus || 500, '', headers)
 }

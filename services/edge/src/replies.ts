@@ -41,7 +41,7 @@ export function challengeLines({ status, values }: policy.Challenge): string {
   return values.map((value) => `${name}: ${value}\r\n`).join('')
 }
 
-/** `Retry-After: …\r\n` */
+/** `Retry-After: …\r\n`, nothing for 0. */
 export function retryAfter(seconds: number): string {
-  return `Retry-After: ${seconds}\r\n`
+  return seconds > 0 ? `Retry-After: ${seconds}\r\n` : ''
 }

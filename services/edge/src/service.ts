@@ -139,6 +139,7 @@ class Edge implements EdgeService {
       wiring.core.reporter.close()
     }
     clearInterval(this.ticker)
+    this.options.locationWatch?.close()
     await this.listeners?.close()
   }
 
@@ -151,6 +152,7 @@ class Edge implements EdgeService {
       core.proxy.tick(now)
       core.anyEdge.tick(now)
       core.natPings.tick(core, now)
+      core.admission.tick(now, this.listeners?.udp?.queueMs ?? 0)
     } catch (error) {
       this.options.logger.error({ err: error }, 'bug: exception while a timer fired')
     }

@@ -8,6 +8,7 @@
 
 import type { policy, Result } from '@tandem/rpc'
 import { METHOD, type SipMessage } from '@tandem/sip'
+import { spreadRetryAfter } from './admission/index.ts'
 import type { EdgeCore } from './core.ts'
 import { describeCall, describeRequest } from './describe.ts'
 import type { EdgePeer } from './peers.ts'
@@ -78,5 +79,5 @@ function endRecord(core: EdgeCore, request: SipMessage, peer: EdgePeer, decision
 
 function overloaded(core: EdgeCore, request: SipMessage, peer: EdgePeer): void {
   core.counts.refusedOverload += 1
-  refuseStateless(core, request, peer, 503, '', retryAfter(1))
+  refuseStateless(core, request, peer, 503, '', spreadRetryAfter(core, request))
 }

@@ -23,12 +23,14 @@ import {
   type TransportName,
   type UdpListener,
 } from '@tandem/transport'
+import { createAdmission } from './admission/index.ts'
 import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
 import type { Facing } from './facing.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
+import { createLocationCache } from './location-cache/create.ts'
 import { Membership } from './membership.ts'
 import { NatPings } from './nat-pings.ts'
 import type { EdgeServiceOptions } from './options.ts'
@@ -87,6 +89,7 @@ export function createEdgeCore(
     proxy,
     policy: options.policy,
     location: options.location,
+    locationCache: createLocationCache(options, membership, now),
     hops,
     ring,
     routeOwner: routeOwnerOf(ring, membership),
@@ -94,6 +97,7 @@ export function createEdgeCore(
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
     statelessWays: new StatelessWays(config.limits.maxTransactions),
     natPings: new NatPings(config.natPing.intervalMs, environment.random),
+    admission: createAdmission(config, logger, environment.random),
     unreachables: new Unreachables(),
     counts: new EdgeCounts(),
     logger,

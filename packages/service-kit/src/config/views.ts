@@ -46,6 +46,8 @@ export interface EdgeConfig
   readonly internalPort: number
   readonly httpPort: number
   readonly rpc: Config['rpc']
+  /** As policy has it. */
+  readonly nonceLifetimeMs: number
   /** host:port of gRPC. */
   readonly locationTarget: string
   readonly policyTarget: string
@@ -161,6 +163,7 @@ export function edgeConfig(config: Config, index: number = config.edge.index): E
     internalPort: edge.basePort + 90 + offset,
     httpPort: edge.httpPort + index,
     rpc: config.rpc,
+    nonceLifetimeMs: config.policy.nonceLifetimeMs,
     locationTarget: locationTarget(config),
     policyTarget: policyTarget(config),
   }
