@@ -6,14 +6,17 @@
 // Unknown: sent, and no answer; or written, and the replicas or the disk did not confirm in time.
 // In a Cluster, a script whose keys are being moved (ASK) goes to the node that they move to, by a lane of its own; one whose keys are
 // on both sides (TRYAGAIN), or reaches a key that it was not given and that has moved, is tried again a little later.
+// A pipeline goes over the wire (wire.ts) where there is one, over ioredis otherwise: to a Cluster, and while a wire is being opened.
 // ioredis's own auto-pipelining is not used: it has no place for WAIT, and keeps one pipeline at a time per node.
-// A repeat of what another node wrote, unconfirmed, writes nothing itself; its WAIT still covers that write, because Redis
-// counts a connection's offset after every command, not after its writes alone (redis-store.test.ts holds it to that).
+// A repeat of what another node wrote, unconfirmed, writes nothing itself, and a server waits for a connection's own writes alone (Redis 7.2,
+// Valkey): so a batch that waits ends with a small write of its own (`MARK`), which comes after everything before it.
 
 import { performance } from 'node:perf_hooks'
 import { notStored, type Stored, stored, unknown } from '../result.ts'
 import type { Client, Connection } from './connection.ts'
+import { MARK } from './scripts/mark.ts'
 import type { Script } from './scripts/script.ts'
+import type { Wire } from './wire.ts'
 
 export type Durability = 'async' | 'replica' | 'fsync'
 export type Argument = string | number | Uint8Array
@@ -33,7 +36,8 @@ interface Pending {
   readonly tag: string
   readonly keys: readonly string[]
   readonly args: readonly Argument[]
-  readonly resolve: (result: Stored<Reply>) => void
+  readonly read: (reply: Reply) => unknown
+  readonly resolve: (result: Stored<unknown>) => void
   triesLeft: number
   bringsSource: boolean
   /** host:port of the node that its keys are being moved to; '' where they are where the slot is. */
@@ -75,7 +79,14 @@ export class Batcher {
     this.#settings = settings
   }
 
-  run(script: Script, tag: string, keys: readonly string[], args: readonly Argument[]): Promise<Stored<Reply>> {
+  /** What `read` makes of the reply; a reply that it throws at is `unknown`. */
+  run<T>(
+    script: Script,
+    tag: string,
+    keys: readonly string[],
+    args: readonly Argument[],
+    read: (reply: Reply) => T,
+  ): Promise<Stored<T>> {
     const refusal = this.#refusal(script)
     if (refusal !== undefined) {
       this.#refused++
@@ -83,9 +94,9 @@ export class Batcher {
     }
     this.#inFlight++
     this.#scripts++
-    return new Promise((resolve) =>
-      this.#enqueue({ script, tag, keys, args, resolve, triesLeft: TRIES, bringsSource: false, askedAt: '' }),
-    )
+    return new Promise<Stored<unknown>>((resolve) =>
+      this.#enqueue({ script, tag, keys, args, read, resolve, triesLeft: TRIES, bringsSource: false, askedAt: '' }),
+    ) as Promise<Stored<T>>
   }
 
   counts(): Record<string, number> {
@@ -125,8 +136,37 @@ export class Batcher {
     for (let at = 0; at < lane.length; at += BATCH_LIMIT) this.#send(name, lane.slice(at, at + BATCH_LIMIT))
   }
 
-  #send(name: string, batch: readonly Pending[]): void {
+  #send(name: string, asked: readonly Pending[]): void {
     this.#batches++
+    const isAsked = name.startsWith(ASKED)
+    const waits = this.#settings.durability !== 'async' && asked.some(({ script }) => script.writes)
+    const batch = waits ? [...asked, this.#mark(asked)] : asked
+    const wire = isAsked ? undefined : this.#connection.wire
+    const running = wire === undefined ? this.#pipe(name, batch, waits) : this.#transmit(wire, batch, waits)
+    void this.#bounded(name, running).then((outcomes) => {
+      const at = (index: number): Outcome => outcomeOf(outcomes, isAsked ? 2 * index + 1 : index)
+      const trouble = waits ? (markTrouble(at(batch.length - 1)) ?? this.#waitTrouble(outcomes)) : undefined
+      for (const [index, pending] of batch.entries()) this.#judge(pending, at(index), trouble)
+    })
+  }
+
+  /** On the slot of one of the batch; not tried again. */
+  #mark([first]: readonly Pending[]): Pending {
+    const tag = first?.tag ?? ''
+    this.#inFlight++
+    const key = { tag, keys: [`{${tag}}:mark`], askedAt: first?.askedAt ?? '' }
+    return {
+      ...key,
+      script: MARK,
+      args: [],
+      read: () => undefined,
+      resolve: () => undefined,
+      triesLeft: 0,
+      bringsSource: true,
+    }
+  }
+
+  #pipe(name: string, batch: readonly Pending[], waits: boolean): Promise<Outcome[] | null> {
     const isAsked = name.startsWith(ASKED)
     const client = isAsked ? this.#connection.nodeAt(name.slice(ASKED.length)) : this.#connection.client
     const pipeline = client.pipeline()
@@ -135,14 +175,25 @@ export class Batcher {
       const [command, text] = bringsSource ? ['eval', script.source] : ['evalsha', script.sha]
       pipeline.callBuffer(command, text, keys.length, ...keys, ...bytes(args))
     }
-    const isWriting = batch.some(({ script }) => script.writes)
-    const waits = isWriting && this.#settings.durability !== 'async'
     if (waits) this.#addWait(pipeline)
-    void this.#bounded(name, pipeline.exec() as Promise<Outcome[] | null>).then((outcomes) => {
-      const trouble = waits ? this.#waitTrouble(outcomes) : undefined
-      for (const [index, pending] of batch.entries())
-        this.#judge(pending, outcomeOf(outcomes, isAsked ? 2 * index + 1 : index), trouble)
+    return pipeline.exec() as Promise<Outcome[] | null>
+  }
+
+  #transmit(wire: Wire, batch: readonly Pending[], waits: boolean): Promise<Outcome[]> {
+    for (const pending of batch) write(wire, pending)
+    if (waits) for (const part of this.#waitWords()) wire.writer.raw(part)
+    return new Promise((resolve, reject) => {
+      wire.send(batch.length + (waits ? 1 : 0), (outcomes) =>
+        outcomes instanceof Error ? reject(outcomes) : resolve(outcomes),
+      )
     })
+  }
+
+  #waitWords(): string[] {
+    const { durability, replicas, timeoutMs } = this.#settings
+    const waitMs = Math.ceil(timeoutMs / 2)
+    const words = durability === 'replica' ? ['WAIT', replicas, waitMs] : ['WAITAOF', 1, 0, waitMs]
+    return [`*${words.length}\r\n`, ...words.map((word) => `$${String(word).length}\r\n${word}\r\n`)]
   }
 
   #addWait(pipeline: ReturnType<Client['pipeline']>): void {
@@ -168,7 +219,7 @@ export class Batcher {
   #judge(pending: Pending, [error, reply]: Outcome, waitTrouble: string | undefined): void {
     if (error === null) {
       const isUnsure = waitTrouble !== undefined && pending.script.writes
-      this.#settle(pending, isUnsure ? unknown(waitTrouble) : stored(reply as Reply))
+      this.#settle(pending, isUnsure ? unknown(waitTrouble) : readReply(pending, reply as Reply))
     } else if (error.message.startsWith('NOSCRIPT') || ELSEWHERE.test(error.message)) this.#again(pending, error)
     else if (NOT_SENT.test(error.message)) this.#settle(pending, notStored('away', error.message))
     else if (REFUSED.test(error.message)) this.#settle(pending, notStored('refused', error.message))
@@ -196,7 +247,7 @@ export class Batcher {
     setTimeout(() => this.#enqueue(pending), RETRY_MS * (TRIES - pending.triesLeft))
   }
 
-  #settle(pending: Pending, result: Stored<Reply>): void {
+  #settle(pending: Pending, result: Stored<unknown>): void {
     this.#inFlight--
     if (result.state === 'unknown') this.#unknowns++
     pending.resolve(result)
@@ -224,6 +275,10 @@ export class Batcher {
   }
 }
 
+function markTrouble([error]: Outcome): string | undefined {
+  return error === null ? undefined : `written, not confirmed: ${error.message}`
+}
+
 function outcomeOf(outcomes: Outcome[] | Error, index: number): Outcome {
   if (outcomes instanceof Error) return [outcomes, null]
   return outcomes[index] ?? [new Error('no answer'), null]
@@ -231,4 +286,39 @@ function outcomeOf(outcomes: Outcome[] | Error, index: number): Outcome {
 
 function bytes(args: readonly Argument[]): (string | number | Buffer)[] {
   return args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg))
+}
+
+function readReply({ script, read }: Pending, reply: Reply): Stored<unknown> {
+  try {
+    return stored(read(reply))
+  } catch (error) {
+    return unknown(`${script.name}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** What every EVALSHA of a script with so many keys and arguments begins with. */
+const heads = new Map<Script, Map<number, string>>()
+
+function headOf(script: Script, keyCount: number, wordCount: number): string {
+  const known = heads.get(script)?.get(wordCount)
+  if (known !== undefined) return known
+  const count = String(keyCount)
+  const head = `*${wordCount + 3}\r\n$7\r\nEVALSHA\r\n$${script.sha.length}\r\n${script.sha}\r\n$${count.length}\r\n${count}\r\n`
+  const all = heads.get(script) ?? new Map<number, string>()
+  if (all.size < MAX_HEADS) heads.set(script, all.set(wordCount, head))
+  return head
+}
+
+/** Counts of arguments of which a script's beginning is kept; every script has its own count of keys. */
+const MAX_HEADS = 64
+
+function write({ writer }: Wire, { script, keys, args, bringsSource }: Pending): void {
+  const words = keys.length + args.length
+  if (bringsSource) {
+    writer.raw(`*${words + 3}\r\n$4\r\nEVAL\r\n`)
+    writer.argument(script.source)
+    writer.argument(keys.length)
+  } else writer.raw(headOf(script, keys.length, words))
+  for (const key of keys) writer.argument(key)
+  for (const arg of args) writer.argument(arg)
 }

@@ -3,11 +3,13 @@
 // trying with jittered backoff, tells its state. Holds no commands back while it is away: there is no offline queue.
 
 import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis } from 'ioredis'
 import type { StoreStatus } from '../store.ts'
 import { slotOfTag } from './slot.ts'
 import { parseStoreUrl, type StoreAddress } from './url.ts'
+import { Wire } from './wire.ts'
 
 export interface ConnectionSettings {
   url: string
@@ -30,7 +32,10 @@ export class Connection {
   readonly #prepare: (client: Client) => Promise<string | undefined>
   readonly #newcomers = new Map<string, Redis>()
   readonly #openNewcomer: (place: string) => Redis
+  readonly #openWire: (onClose: () => void) => Promise<Wire | undefined>
   #lastError = ''
+  #wire: Wire | undefined
+  #wireTimer: NodeJS.Timeout | undefined
   #attempts = 0
   #revival: NodeJS.Timeout | undefined
 
@@ -40,13 +45,21 @@ export class Connection {
     this.#prepare = prepare
     this.isCluster = address.kind === 'cluster'
     this.#openNewcomer = (place) => openPlace(place, address, settings)
-    this.client = this.isCluster ? openCluster(address, settings) : openNode(address, settings)
+    const client = this.isCluster ? openCluster(address, settings) : openNode(address, settings)
+    this.client = client
+    this.#openWire = async (onClose) =>
+      client instanceof Cluster ? undefined : Wire.open(placeOf(client, address, settings), onClose)
     this.#watch()
   }
 
   onStatus(listener: (status: StoreStatus) => void): () => void {
     this.#events.on('status', listener)
     return () => this.#events.off('status', listener)
+  }
+
+  /** For scripts, where one is open. A Cluster has none. */
+  get wire(): Wire | undefined {
+    return this.#wire
   }
 
   /** Commands of one lane share a connection: the node (in ioredis's words: the group) that serves the tag's slot. */
@@ -93,6 +106,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#tell({ state: 'closed', detail: 'closed' })
     clearTimeout(this.#revival)
+    this.#dropWire()
     this.#closeNewcomers()
     this.client.disconnect()
   }
@@ -127,9 +141,43 @@ export class Connection {
     this.#attempts = 0
     if (trouble === undefined) this.#tell({ state: 'ready', detail: 'connected' })
     else this.#tell({ state: 'unusable', detail: trouble })
+    this.#renewWire(0)
+  }
+
+  /** A wire that is lost, or can't be opened, is tried again while ioredis has its connection. */
+  #renewWire(attempt: number): void {
+    this.#dropWire()
+    const lost = () => {
+      if (this.#wire === undefined || this.#wire.isOpen) return
+      this.#wire = undefined
+      this.#renewLater(attempt + 1)
+    }
+    this.#openWire(lost).then(
+      (wire) => this.#takeWire(wire),
+      () => this.#renewLater(attempt + 1),
+    )
+  }
+
+  #takeWire(wire: Wire | undefined): void {
+    if (this.client.status !== 'ready' || wire?.isOpen !== true) wire?.close()
+    else this.#wire = wire
+  }
+
+  #renewLater(attempt: number): void {
+    if (this.client.status !== 'ready' || this.status.state === 'closed') return
+    clearTimeout(this.#wireTimer)
+    this.#wireTimer = setTimeout(() => this.#renewWire(attempt), backoffMs(attempt))
+  }
+
+  #dropWire(): void {
+    clearTimeout(this.#wireTimer)
+    const wire = this.#wire
+    this.#wire = undefined
+    wire?.close()
   }
 
   #away(): void {
+    this.#dropWire()
     if (this.status.state === 'away' && this.status.detail !== '') return
     this.#tell({ state: 'away', detail: this.#lastError === '' ? 'connection lost' : this.#lastError })
   }
@@ -184,6 +232,16 @@ function sharedOptions(address: StoreAddress, settings: ConnectionSettings) {
     maxRetriesPerRequest: 0,
     connectionName: 'tandem',
   }
+}
+
+/** The server that ioredis has found and is connected to. */
+function placeOf(client: Redis, address: StoreAddress, settings: ConnectionSettings) {
+  const { remoteAddress = '', remotePort = 0 } = client.stream as Socket
+  const named = address.kind === 'standalone' ? address.addresses[0] : undefined
+  const { username, password, db } = address
+  const tls = address.tls ? (settings.tls ?? {}) : undefined
+  const place = named ?? { host: remoteAddress, port: remotePort }
+  return { ...place, username, password, db, tls, timeoutMs: settings.connectTimeoutMs }
 }
 
 /** As a cluster's own connections to its nodes: commands wait for the connection. */

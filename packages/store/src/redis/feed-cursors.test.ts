@@ -8,7 +8,10 @@ import type { Reply } from './batcher.ts'
 import { FeedCursors } from './feed-cursors.ts'
 import { Runner } from './runner.ts'
 
-const batcher = { run: async () => stored([Buffer.from('5-0'), 0, []] as Reply) }
+const batcher = {
+  run: async (_script: unknown, _tag: string, _keys: unknown, _args: unknown, read: (reply: Reply) => unknown) =>
+    stored(read([Buffer.from('5-0'), 0, []])),
+}
 
 async function cursors(changesMaxLen = 4): Promise<FeedCursors> {
   const made = new FeedCursors(new Runner(batcher as never, { ...DEFAULT_SETTINGS, changesMaxLen }))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the Redis tables run their scripts through: one call, a result, and the reply read into a value.
 
-import { mapStored, type Stored, stored, unknown } from '../result.ts'
+import { type Stored, stored } from '../result.ts'
 import { SHARDS } from '../shard.ts'
 import type { StoreSettings } from '../store.ts'
 import type { Argument, Batcher, Reply } from './batcher.ts'
@@ -16,19 +16,14 @@ export class Runner {
     this.settings = settings
   }
 
-  async run<T>(
+  run<T>(
     script: Script,
     tag: string,
     keys: readonly string[],
     args: readonly Argument[],
     read: (reply: Reply) => T,
   ): Promise<Stored<T>> {
-    const result = await this.#batcher.run(script, tag, keys, args)
-    try {
-      return mapStored(result, read)
-    } catch (error) {
-      return unknown(`${script.name}: ${error instanceof Error ? error.message : String(error)}`)
-    }
+    return this.#batcher.run(script, tag, keys, args, read)
   }
 
   /** The same on all shards in one turn; the first that is not stored stands for all. */
