@@ -9,7 +9,6 @@ import type { location } from '@tandem/rpc'
 import { findParam, type Gruu, ParamView, parseGruu, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import type { NextHop } from './hops.ts'
-import { locate } from './location-cache/locate.ts'
 
 const gr = new ParamView()
 
@@ -51,7 +50,7 @@ export function toInstance(
   gruu: Gruu,
   onHop: (hop: NextHop | undefined) => void,
 ): void {
-  locate(core, gruu.aor, (result) => {
+  core.location.call('locate', { aor: gruu.aor }, core.config.rpc.timeoutMs, (result) => {
     const bindings = result.outcome === 'done' ? result.value.bindings : []
     const binding = bindings.find((one) => isOf(gruu, one))
     if (binding === undefined) onHop(undefined)

@@ -139,7 +139,6 @@ class Edge implements EdgeService {
       wiring.core.reporter.close()
     }
     clearInterval(this.ticker)
-    this.options.locationWatch?.close()
     await this.listeners?.close()
   }
 
