@@ -15,6 +15,8 @@ export interface IndexOptions {
   /** `off` takes the credentials away from every domain. */
   readonly authentication: 'digest' | 'off'
   readonly accounting: boolean
+  /** 0 where absent. */
+  readonly maxDurationMs?: number
   readonly registration: {
     readonly minExpiresMs: number
     readonly maxExpiresMs: number
@@ -32,6 +34,8 @@ export interface DomainEntry {
   readonly challenge: readonly DigestAlgorithm[] | undefined
   readonly legacyDigest: boolean
   readonly accounting: boolean
+  /** Of calls that leave records; 0 for no limit. */
+  readonly maxDurationS: number
   readonly anonymous: boolean
   readonly minExpiresS: number
   readonly maxExpiresS: number
@@ -108,6 +112,7 @@ export function domainEntry(domain: Domain, tables: UserTables, options: IndexOp
     challenge: spec.challenge,
     legacyDigest: spec.legacyDigest,
     accounting: spec.accounting && options.accounting,
+    maxDurationS: Math.ceil((spec.maxDurationMs ?? options.maxDurationMs ?? 0) / 1000),
     anonymous: spec.anonymous === 'allow',
     ...registrationBounds(domain, options),
     ...routingOf(domain),

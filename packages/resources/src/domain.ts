@@ -78,6 +78,8 @@ export const domainSchema = z.strictObject({
       legacyDigest: z.boolean().default(false),
       /** Calls of this domain's users leave records. */
       accounting: z.boolean().default(true),
+      /** Talk after which a call of its users is ended; for calls that leave records. 0: no limit; unset: the cluster's setting. */
+      maxDurationMs: z.int().min(0).max(43_200_000).optional(),
       /** Callers of no local domain may call this domain's users without credentials, and users may hide their name. */
       anonymous: z.enum(['allow', 'refuse']).default('refuse'),
       /** Unset keys: the settings of the location service. */

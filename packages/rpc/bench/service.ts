@@ -17,6 +17,7 @@ export const handlers: PolicyHandlers = {
   decide: () => done(response),
   report: () => done({ paidMs: undefined }),
   listCalls: () => done({ calls: [], truncated: false }),
+  requestHangUp: () => done({ state: '', edgeCount: 0 }),
 }
 
 export const request = policy.DecideRequest.fromPartial({

@@ -50,5 +50,5 @@ export type PolicyMethods = MethodsOf<NonNullable<policy.Item['request']>, NonNu
 /** locate, listEdges */
 export type LocationUnaryMethods = UnaryMethodsOf<location.LocationServiceService>
 
-/** decide, report, listCalls */
+/** decide, report, requestHangUp, listCalls */
 export type PolicyUnaryMethods = UnaryMethodsOf<policy.PolicyServiceService>

@@ -33,6 +33,11 @@ export class PushHub<Push> {
     return false
   }
 
+  /** Who has a stream here, each once. */
+  peers(): string[] {
+    return [...new Set(Array.from(this.#subscribers, ({ peer }) => peer))]
+  }
+
   /** For the bindings: returns what ends the subscription. */
   subscribe(peer: string, deliver: (push: Push) => void): () => void {
     const subscriber = { peer, deliver }

@@ -2,17 +2,73 @@
 // A call on record, and what becomes of it: the finished record. Shared by both stores; how a call changes is in
 // memory/call-machine.ts and, as a script, in redis/scripts/calls.ts.
 
-import type { Attempt, CallDescription, CallRecord, CallState, LiveCall } from './types.ts'
+import type { Attempt, CallDescription, CallRecord, CallState, Dialog, LiveCall } from './types.ts'
 import { AGE_UNKNOWN } from './types.ts'
 
 /** Legs of one call: answers of different branches. */
 export const MAX_LEGS = 32
+
+/** A dialog with more characters than this, route sets and all, is not kept. */
+export const MAX_DIALOG_CHARS = 4_096
 
 export interface Leg {
   tag: string
   answered: boolean
   /** 0 while it lives. */
   endedMs: number
+  /** While it lives. */
+  dialog?: Dialog | undefined
+}
+
+/** What is due at a call before its end, and how often it was tried. Times are store time, 0 for none. */
+export interface CallPlan {
+  /** Talk, and the reason of the hang-up after it. */
+  maxDurationMs: number
+  maxDurationReason: string
+  /** Before any hang-up. */
+  warnMs: number
+  livenessMs: number
+  hangUpAtMs: number
+  hangUpReason: string
+  hangUpAttempts: number
+  warnAtMs: number
+  probeAtMs: number
+  silentProbes: number
+  /** Last sign of life. */
+  lifeMs: number
+}
+
+export const NO_PLAN: CallPlan = {
+  maxDurationMs: 0,
+  maxDurationReason: '',
+  warnMs: 0,
+  livenessMs: 0,
+  hangUpAtMs: 0,
+  hangUpReason: '',
+  hangUpAttempts: 0,
+  warnAtMs: 0,
+  probeAtMs: 0,
+  silentProbes: 0,
+  lifeMs: 0,
+}
+
+/** Whether it is small enough to be kept. */
+export function isKept({ token, caller, callee }: Dialog): boolean {
+  let size = token.length
+  for (const party of [caller, callee]) {
+    if (party === undefined) return false
+    size += party.target.length + party.aor.length
+    for (const route of party.routes) size += route.length
+  }
+  return size <= MAX_DIALOG_CHARS
+}
+
+export function livingDialogs(legs: readonly Leg[]): Dialog[] {
+  const found: Dialog[] = []
+  for (const { answered, endedMs, dialog } of legs) {
+    if (answered && endedMs === 0 && dialog !== undefined) found.push(dialog)
+  }
+  return found
 }
 
 export interface CallOnRecord {
@@ -45,6 +101,7 @@ export interface CallOnRecord {
   /** Of the finished record. */
   outcome: string
   completeness: string
+  plan: CallPlan
 }
 
 /** The finished record. */
@@ -52,7 +109,7 @@ export function recordOf(call: CallOnRecord): CallRecord {
   const answered = call.legs.filter((leg) => leg.answered)
   const talkMs = call.answeredMs > 0 ? Math.max(0, call.endedMs - call.answeredMs) : 0
   const { ref, legs, setupMs, ringMs, answeredMs, endedMs, completeness, ...rest } = call
-  const { state: _state, transactionKey: _key, ...texts } = rest
+  const { state: _state, transactionKey: _key, plan: _plan, ...texts } = rest
   return {
     ...texts,
     cdrId: ref,

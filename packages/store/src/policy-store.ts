@@ -5,16 +5,21 @@
 import type { Eventual } from './result.ts'
 import type {
   AnsweredReport,
+  CallState,
+  CallWork,
   DueCall,
   EndedReport,
   FailedReport,
+  HangUpWish,
   LiveCall,
   LiveCalls,
   Minted,
   MintProposal,
+  ProbeFinding,
   RecordItem,
   RecordLag,
   ReportOutcome,
+  UpdatedReport,
 } from './types.ts'
 
 export interface PolicyStore {
@@ -28,6 +33,29 @@ export interface PolicyStore {
   answered(ref: string, report: AnsweredReport): Eventual<ReportOutcome>
   ended(ref: string, report: EndedReport): Eventual<ReportOutcome>
   failed(ref: string, report: FailedReport): Eventual<ReportOutcome>
+  /** Of an answered leg that lives; ignored for others. A CSeq below the known one changes nothing but is a sign of life. */
+  updated(ref: string, report: UpdatedReport): Eventual<ReportOutcome>
+
+  /**
+   * Plans a hang-up, or moves the planned one: of another reason the earlier one stays, of the same reason the later wish. One that an
+   * edge has been told of is not put off. '': not on record.
+   */
+  requestHangUp(ref: string, wish: HangUpWish): Eventual<CallState | ''>
+  /**
+   * What is due at this call now, for the asker alone: a hang-up is due again after leaseMs, a probe after its interval, a warning is given once.
+   * undefined: nothing.
+   */
+  takeWork(ref: string, leaseMs: number): Eventual<CallWork | undefined>
+  /** A hang-up that has been taken is due again after inMs, not before. `isUncounted`: nobody was there to be told of it. */
+  postponeHangUp(ref: string, inMs: number, isUncounted: boolean): Eventual<void>
+  /**
+   * What a probe has found. `silent`: nobody answered; the second time in a row ends the call as of its last sign of life.
+   * `gone`: both parties deny it, which ends it so at once. `reason`: of
+   * that end.
+   */
+  noteLife(ref: string, found: ProbeFinding, reason: string): Eventual<{ finished: boolean }>
+  /** Ends a call that no edge can end any more: `recovered`, by the system. */
+  endBySystem(ref: string, reason: string): Eventual<{ finished: boolean }>
 
   /** Calls of a shard past their deadline, claimed for leaseMs. Ask more often than every 2 × leaseMs: after a longer
    *  silence the store was away, and due work waits one lease so that reports come first. */

@@ -287,6 +287,18 @@ export interface CallDescription {
   attempts: readonly Attempt[]
 }
 
+/** What happens to a call by itself once it has been answered; 0 for nothing. */
+export interface CallLimits {
+  /** Talk, after which a hang-up is due. */
+  maxDurationMs: number
+  /** Reason of that hang-up. */
+  maxDurationReason: string
+  /** A warning is due this long before any hang-up that is known in time. */
+  warnMs: number
+  /** Between two looks whether its parties still know of it. */
+  livenessMs: number
+}
+
 export interface MintProposal {
   /** From createReference(). */
   ref: string
@@ -295,6 +307,7 @@ export interface MintProposal {
   call: CallDescription | undefined
   /** A call that nobody reports ends as `partial` after this. */
   deadlineMs: number
+  limits?: CallLimits | undefined
 }
 
 export interface Minted {
@@ -304,6 +317,36 @@ export interface Minted {
   replayed: boolean
 }
 
+/** Where a party is reached: transport, address and port as last seen; the edge that holds the connection, '' for any. */
+export interface PartyFlow {
+  transport: string
+  address: string
+  port: number
+  edgeId: string
+  flowId: number
+}
+
+export interface Party {
+  /** Remote target: URI of its latest Contact. */
+  target: string
+  /** Route values between the cluster and the party, the nearest to the cluster first. */
+  routes: readonly string[]
+  /** Highest CSeq seen from it; 0 for none. */
+  cseq: number
+  flow: PartyFlow | undefined
+  /** Canonical AoR of which it was a binding; '' for none. */
+  aor: string
+}
+
+/** What any edge needs to send a request inside a dialog to either party. */
+export interface Dialog {
+  toTag: string
+  /** User part of our Record-Route. */
+  token: string
+  caller: Party | undefined
+  callee: Party | undefined
+}
+
 export interface AnsweredReport {
   call: CallDescription
   /** Age of the event when sent. */
@@ -311,6 +354,46 @@ export interface AnsweredReport {
   toTag: string
   status: number
   target: string
+  /** Kept while its leg lives; not where it is larger than MAX_DIALOG_CHARS. */
+  dialog?: Dialog | undefined
+}
+
+/** A request inside an answered call changed what the next one needs. */
+export interface UpdatedReport {
+  call: CallDescription
+  ageMs: number
+  toTag: string
+  /** Whose CSeq it is. */
+  byCaller: boolean
+  cseq: number
+  /** Remote targets; '' where they stay. */
+  callerTarget: string
+  calleeTarget: string
+}
+
+export interface HangUpWish {
+  /** Value of the Reason header. */
+  reason: string
+  /** 0: at once. */
+  inMs: number
+}
+
+/** `alive`: a party knows of the call. `silent`: none answers. `gone`: each says that there is no such call. */
+export type ProbeFinding = 'alive' | 'silent' | 'gone'
+
+/** Something that is due at a call and needs an edge. */
+export interface CallWork {
+  kind: 'hangUp' | 'warn' | 'probe'
+  call: LiveCall
+  transactionKey: string
+  /** Of the legs that live. */
+  dialogs: Dialog[]
+  /** Of a hang-up, and of the one that a warning warns of. */
+  reason: string
+  /** Of a hang-up, from 1. */
+  attempt: number
+  /** Of a warning: left until the hang-up. */
+  leftMs: number
 }
 
 export interface EndedReport {
@@ -340,6 +423,8 @@ export interface ReportOutcome {
   state: CallState
   /** Key under which the call was minted: what releaseMint takes; '' when the call was not minted here. */
   transactionKey: string
+  /** Until takeWork has a hang-up or warning for this call; undefined where none is planned. */
+  workInMs?: number | undefined
 }
 
 export interface DueCall {

@@ -4,8 +4,16 @@
 // the same INVITE through any edge gets the same answer. [STATE.md, Reference]
 // A rejected call gets its record at once; of a planned one the edge reports how it went.
 import { done, policy, type Result } from '@tandem/rpc'
-import { AGE_UNKNOWN, type CallDescription, createReference, type Minted, whenStored } from '@tandem/store'
+import {
+  AGE_UNKNOWN,
+  type CallDescription,
+  type CallLimits,
+  createReference,
+  type Minted,
+  whenStored,
+} from '@tandem/store'
 import type { PolicyContext } from './context.ts'
+import { HANG_UP_REASONS } from './hang-up.ts'
 import { addressOf } from './uri-parts.ts'
 
 type Decision = Result<policy.DecideResponse>
@@ -45,6 +53,15 @@ function mintedDecision(context: PolicyContext, minted: Minted, own: policy.Deci
   return done(policy.DecideResponse.decode(minted.decision))
 }
 
+/** What happens to the call by itself. Probes of calls that were answered together are spread. */
+function limitsOf({ settings }: PolicyContext, { verdict }: policy.DecideResponse): CallLimits | undefined {
+  if (verdict?.$case !== 'plan') return undefined
+  const { warnBeforeMs: warnMs, livenessIntervalMs } = settings
+  const livenessMs = Math.round(livenessIntervalMs * (0.9 + 0.2 * Math.random()))
+  const maxDurationMs = verdict.value.maxDurationS * 1_000
+  return { maxDurationMs, maxDurationReason: HANG_UP_REASONS.maxDuration, warnMs, livenessMs }
+}
+
 export function accountCall(
   context: PolicyContext,
   request: policy.DecideRequest,
@@ -54,7 +71,7 @@ export function accountCall(
   const call = describeCall(request, response)
   const ref = createReference()
   const decision = policy.DecideResponse.encode({ ...response, callRef: ref }).finish()
-  const proposal = { ref, decision, call, deadlineMs: settings.setupDeadlineMs }
+  const proposal = { ref, decision, call, deadlineMs: settings.setupDeadlineMs, limits: limitsOf(context, response) }
   // Kept while the call can be set up and then for stragglers; the report of its answer or failure shortens it.
   const minted = store.mint(request.transactionKey, proposal, settings.setupDeadlineMs + settings.mintKeepMs)
   return whenStored(minted, (result): Decision | Promise<Decision> => {

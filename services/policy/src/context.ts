@@ -2,8 +2,10 @@
 //
 // What all handlers of the service share.
 import type { DigestAlgorithm } from '@tandem/resources'
+import type { PushHub, policy } from '@tandem/rpc'
 import type { KeyRing } from '@tandem/sip'
 import type { PolicyStore } from '@tandem/store'
+import type { CallWorker } from './call-work.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './nonce.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
@@ -20,6 +22,10 @@ export interface PolicyContext {
   readonly challengeOrder: readonly DigestAlgorithm[]
   /** Opens temporary GRUUs. */
   readonly gruuKeys: KeyRing
+  /** To the edges that have a stream here. */
+  readonly pushes: PushHub<policy.Push>
+  /** What is due at calls and needs an edge. */
+  readonly work: CallWorker
   /** Replaced when the resources change. */
   state: PolicyState
 }

@@ -121,7 +121,9 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
   const verdict = verdictFor(judgement, proven?.user)
   if (judgement.away && verdict.kind === 'plan') context.counts.relays++
   const caller = speaker === undefined ? NOBODY : callerOf(speaker)
-  const response = toResponse(verdict, caller, additionsFor(judgement, proven, accounting))
+  const additions = additionsFor(judgement, proven, accounting)
+  const maxDurationS = accounting ? ((proven?.user.domain ?? judgement.domain)?.maxDurationS ?? 0) : 0
+  const response = toResponse(verdict, caller, maxDurationS === 0 ? additions : { ...additions, maxDurationS })
   // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a proven caller.
   const recorded = accounting && (verdict.kind === 'plan' || (verdict.kind === 'reject' && proven !== undefined))
   return recorded ? accountCall(context, request, response) : done(response)

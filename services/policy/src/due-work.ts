@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Due work: calls that nobody ended. Every policy node walks over all shards, a few at a time; a lease keeps two nodes
+// Due work: calls at which something is due (call-work.ts), and those that nobody ended. Every policy node walks over all shards, a few at a time; a lease keeps two nodes
 // from the same call, and what one leaves undone another repeats without effect on the record. [STATE.md]
 // While the store is away the walk goes on and finds nothing; when it is back the store itself lets one lease pass first.
 import { SHARDS } from '@tandem/store'
@@ -15,6 +15,7 @@ async function settleShard(context: PolicyContext, shard: number): Promise<void>
   const due = await store.claimDue(shard, tuning.dueLeaseMs, tuning.dueLimit)
   if (!health.see(due)) return
   for (const { ref } of due.value) {
+    if (await context.work.do(ref)) continue
     const settled = await store.settleDue(ref)
     if (health.see(settled) && settled.value.finished) counts.settled++
   }

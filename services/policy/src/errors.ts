@@ -49,6 +49,12 @@ export const POLICY_ERRORS = {
   },
   bad_request: { kind: 'refuse', sipStatus: 400, meaning: 'a decision was asked without the key of its transaction' },
   bad_report: { kind: 'refuse', sipStatus: 400, meaning: 'a report without reference, call or event' },
+  bad_reference: { kind: 'refuse', sipStatus: 400, meaning: 'no call can have this reference' },
+  bad_reason: {
+    kind: 'refuse',
+    sipStatus: 400,
+    meaning: 'the reason is no value of a Reason header, or longer than 200 characters',
+  },
   internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
 } as const satisfies Record<string, PolicyError>
 

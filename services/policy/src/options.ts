@@ -6,6 +6,7 @@ import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
 import type { PolicyStore } from '@tandem/store'
+import type { CallWorker } from './call-work.ts'
 import type { PolicyCounts } from './counts.ts'
 
 /** The settings that policy reads. */
@@ -18,6 +19,10 @@ export type PolicySettings = Pick<
   | 'challengeOrder'
   | 'mintKeepMs'
   | 'setupDeadlineMs'
+  | 'maxDurationMs'
+  | 'warnBeforeMs'
+  | 'warning'
+  | 'livenessIntervalMs'
   | 'localHosts'
   | 'registration'
 >
@@ -63,17 +68,19 @@ export interface PolicyServiceOptions {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   readonly tuning?: Partial<PolicyTuning>
-  /** Wall clock, milliseconds since 1970: dates nonces only, never an event. */
+  /** Wall clock, milliseconds since 1970: dates nonces only, never an event. Where given, call work looks at it too. */
   readonly now?: () => number
 }
 
 export interface PolicyService {
   /** For createInProcess and servePolicy. */
   readonly handlers: PolicyHandlers
-  /** The seam for HangUp. */
+  /** Commands to edges. */
   readonly pushes: PushHub<policy.Push>
   /** For serveRecordFeed and createInProcessRecordFeed. */
   readonly feed: RecordFeed
+  /** Does what is due at calls; ticks by itself once started. */
+  readonly work: Pick<CallWorker, 'tick' | 'do'>
   readonly counts: Readonly<PolicyCounts>
   /** Revision of the resources in use. */
   readonly revision: string

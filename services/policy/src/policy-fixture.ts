@@ -19,6 +19,10 @@ export const SETTINGS: PolicySettings = {
   challengeOrder: ['MD5', 'SHA-256'],
   mintKeepMs: 64_000,
   setupDeadlineMs: 600_000,
+  maxDurationMs: 0,
+  warnBeforeMs: 0,
+  warning: 'This call will end in {seconds} seconds.',
+  livenessIntervalMs: 0,
   localHosts: ['127.0.0.1'],
   registration: { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 },
 }

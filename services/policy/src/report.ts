@@ -5,6 +5,7 @@
 // granted comes back as paidMs, absent for no limit. [STATE.md, Calls and money]
 import { done, type policy, type Result } from '@tandem/rpc'
 import { type Eventual, type ReportOutcome, whenStored } from '@tandem/store'
+import { acknowledge } from './acknowledge.ts'
 import type { PolicyContext } from './context.ts'
 import { refusal } from './errors.ts'
 
@@ -20,6 +21,8 @@ function storeReport(context: PolicyContext, report: policy.ReportRequest): Even
   const about = { call: report.call, ageMs }
   if (event.$case === 'answered') return store.answered(callRef, { ...about, ...event.value })
   if (event.$case === 'ended') return store.ended(callRef, { ...about, ...event.value })
+  if (event.$case === 'updated') return store.updated(callRef, { ...about, ...event.value })
+  if (event.$case === 'acknowledged') return undefined
   return store.failed(callRef, { ...about, ...event.value })
 }
 
@@ -36,6 +39,8 @@ function releaseTransaction(context: PolicyContext, transactionKey: string): voi
 
 export function report(context: PolicyContext, request: policy.ReportRequest): Reported | Promise<Reported> {
   const { counts } = context
+  const { callRef, event } = request
+  if (event?.$case === 'acknowledged') return acknowledge(context, callRef, event.value).then(() => ACCEPTED)
   const stored = storeReport(context, request)
   if (stored === undefined) return refusal('bad_report')
   return whenStored(stored, (result): Reported => {
@@ -43,6 +48,7 @@ export function report(context: PolicyContext, request: policy.ReportRequest): R
     if (result.value.result === 'repeated') counts.reportsRepeated++
     if (result.value.result === 'ignored') counts.reportsIgnored++
     if (result.value.result === 'applied') releaseTransaction(context, result.value.transactionKey)
+    if (result.value.workInMs !== undefined) context.work.schedule(callRef, result.value.workInMs)
     return ACCEPTED
   })
 }

@@ -5,11 +5,13 @@
 import type { ResourceSet } from '@tandem/resources'
 import { PushHub, type policy, type Result } from '@tandem/rpc'
 import { createKeyRing } from '@tandem/sip'
+import { CallWorker } from './call-work.ts'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide.ts'
 import { DueWork } from './due-work.ts'
 import { refusal } from './errors.ts'
+import { handleHangUp } from './hang-up.ts'
 import { listCalls } from './list-calls.ts'
 import { NonceMaker } from './nonce.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
@@ -18,11 +20,15 @@ import { report } from './report.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
 
-function createContext(options: PolicyServiceOptions, counts: PolicyCounts): PolicyContext {
+function createContext(
+  options: PolicyServiceOptions,
+  counts: PolicyCounts,
+  onBug: (error: unknown) => void,
+): PolicyContext {
   const { config, now = Date.now } = options
   const tuning = { ...POLICY_TUNING, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
-  return {
+  const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
     settings: config,
     tuning,
@@ -31,8 +37,13 @@ function createContext(options: PolicyServiceOptions, counts: PolicyCounts): Pol
     nonces: new NonceMaker(config.keyRing, nonceTimes),
     challengeOrder: config.challengeOrder,
     gruuKeys: createKeyRing(config.keyRing),
+    pushes: new PushHub<policy.Push>(),
     state: createState(options.resources, config),
   }
+  // It works on the whole context.
+  return Object.assign(parts, {
+    work: new CallWorker(parts as PolicyContext, onBug, options.now ?? (() => performance.now())),
+  })
 }
 
 const CASE_COUNTS = {
@@ -80,23 +91,25 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
       counts.reports++
       return guard(() => report(context, request))
     },
+    requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     listCalls: (request) => guard(() => listCalls(context, request)),
   }
 }
 
 export function createPolicyService(options: PolicyServiceOptions): PolicyService {
   const counts = createCounts()
-  const context = createContext(options, counts)
   const onBug = (error: unknown) => {
     counts.bugs++
     options.logger.error({ err: error }, 'a bug in policy')
   }
+  const context = createContext(options, counts, onBug)
   const dueWork = new DueWork(context, onBug)
   const feed = new RecordFeedServer(context, onBug)
   if (options.metrics !== undefined) registerCounts(options.metrics, counts)
   return {
     handlers: createHandlers(context, createGuard(onBug)),
-    pushes: new PushHub<policy.Push>(),
+    pushes: context.pushes,
+    work: context.work,
     feed,
     counts,
     get revision() {
@@ -108,9 +121,11 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     ready: () => !context.health.away,
     async start() {
       dueWork.start()
+      context.work.start()
     },
     async stop() {
       feed.stop()
+      context.work.stop()
       await dueWork.stop()
     },
   }

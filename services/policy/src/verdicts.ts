@@ -52,13 +52,16 @@ export interface PlanAdditions {
   readonly edits: policy.HeaderEdit[]
   readonly accounting: boolean
   readonly sourceTrusted: boolean
+  /** With accounting only; 0 or absent for no limit. */
+  readonly maxDurationS?: number
 }
 
-function toPlan({ steps, mode }: PlanVerdict, { edits, accounting, sourceTrusted }: PlanAdditions): policy.Plan {
+function toPlan({ steps, mode }: PlanVerdict, additions: PlanAdditions): policy.Plan {
+  const { edits, accounting, sourceTrusted, maxDurationS = 0 } = additions
   return {
     steps: steps.map(toStep),
     edits,
-    maxDurationS: 0,
+    maxDurationS,
     accounting,
     // A call of another domain's user may be accounted: then it is not forwarded without state. [RFC3261-16.11]
     stateless: mode.stateless && !accounting,

@@ -119,6 +119,9 @@ const location = z.strictObject({
     .describe('Shortest time between two NOTIFYs to a watcher; what changes meanwhile goes into one.'),
 })
 
+/** The store ends the record of a call that is older than this. */
+const MAX_CALL_MS = 43_200_000
+
 const policy = z.strictObject({
   bindAddress: address().default('127.0.0.1').describe('IP address of gRPC and HTTP.'),
   grpcPort: port().default(50_052).describe('gRPC port.'),
@@ -148,6 +151,24 @@ const policy = z.strictObject({
   setupDeadlineMs: durationMs(10_000)
     .default(600_000)
     .describe('A call that is neither answered nor ended by then gets its record as an error.'),
+  maxDurationMs: durationMs(0, MAX_CALL_MS)
+    .default(0)
+    .describe('Talk after which a call on record is ended, where its Domain does not say; 0: no limit.'),
+  warnBeforeMs: durationMs(0, 3_600_000)
+    .default(0)
+    .describe('The caller gets a MESSAGE this long before his call is ended, where that is known in time; 0: none.'),
+  warning: z
+    .string()
+    .min(1)
+    .max(500)
+    .default('This call will end in {seconds} seconds.')
+    .describe('Text of that MESSAGE; `{seconds}` is what is left.'),
+  livenessIntervalMs: durationMs(0, MAX_CALL_MS)
+    .refine((ms) => ms === 0 || ms >= 10_000, 'expected 0 or at least 10000')
+    .default(900_000)
+    .describe(
+      'Between two looks (OPTIONS inside the dialog, to both parties) whether anybody is left of a call on record; 0: never.',
+    ),
 })
 
 const records = z.strictObject({

@@ -4,6 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bindingContract } from './bindings.ts'
+import { callWorkContract } from './call-work.ts'
 import { directoryContract, membershipContract } from './directory.ts'
 import { followContract } from './following.ts'
 import { callContract, mintContract } from './policy.ts'
@@ -34,6 +35,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('membership', () => membershipContract(at))
     describe('references and nonces', () => mintContract(at))
     describe('calls on record', () => callContract(at))
+    describe('what is due at calls', () => callWorkContract(at))
     describe('finished records', () => recordContract(at))
   })
 }

@@ -6,7 +6,7 @@
 // another To tag is another leg, and the record ends when its last leg ends; only the record's own tags end it; an end
 // waits for its answer for a grace, then makes a partial record; what is finished changes no more.
 
-import { type CallOnRecord, type Leg, MAX_LEGS } from '../call-record.ts'
+import { type CallOnRecord, isKept, type Leg, MAX_LEGS, NO_PLAN } from '../call-record.ts'
 import {
   AGE_UNKNOWN,
   type AnsweredReport,
@@ -14,6 +14,7 @@ import {
   type EndedReport,
   type FailedReport,
 } from '../types.ts'
+import { endedByPlan, planAtAnswer } from './call-plan.ts'
 
 /** `finished`: applied, and the record is complete now. */
 export type Step = 'applied' | 'repeated' | 'ignored' | 'finished'
@@ -53,6 +54,7 @@ export function createCall(ref: string): CallOnRecord {
     endEdge: '',
     outcome: '',
     completeness: '',
+    plan: NO_PLAN,
   }
 }
 
@@ -86,12 +88,14 @@ export function applyAnswered(call: CallOnRecord, report: AnsweredReport, nowMs:
   if (leg.answered) return 'repeated'
   describe(call, report.call, 'owner', nowMs)
   leg.answered = true
+  if (report.dialog !== undefined && isKept(report.dialog)) leg.dialog = report.dialog
   const atMs = Math.max(nowMs - report.ageMs, call.setupMs)
   if (call.state === 'setup') {
     call.state = 'answered'
     call.target = report.target
     call.finalStatus = report.status
   }
+  if (call.answeredMs === 0) planAtAnswer(call, atMs, nowMs)
   call.answeredMs = call.answeredMs === 0 ? atMs : Math.min(call.answeredMs, atMs)
   return finishWhenOver(call)
 }
@@ -104,6 +108,7 @@ export function applyEnded(call: CallOnRecord, report: EndedReport, nowMs: numbe
   if (leg.endedMs > 0) return 'repeated'
   describe(call, report.call, 'passerBy', nowMs)
   leg.endedMs = Math.max(1, nowMs - report.ageMs, call.answeredMs)
+  leg.dialog = undefined
   if (leg.endedMs >= call.endedMs) {
     call.endedMs = leg.endedMs
     call.endedBy = report.by
@@ -119,6 +124,7 @@ export function applyFailed(call: CallOnRecord, report: FailedReport, nowMs: num
   describe(call, report.call, 'owner', nowMs)
   call.finalStatus = report.status
   call.reason = report.reason
+  if (call.plan.hangUpAttempts > 0) endedByPlan(call)
   call.endEdge = report.call.edgeId
   call.endedMs = Math.max(nowMs - report.ageMs, call.setupMs)
   return finish(call, report.cause, isKnown ? 'complete' : 'partial')

@@ -8,12 +8,18 @@ import { SHARDS, shardOfReference } from '../shard.ts'
 import type {
   AnsweredReport,
   CallDescription,
+  CallLimits,
+  CallState,
+  CallWork,
   DueCall,
   EndedReport,
   FailedReport,
+  HangUpWish,
   LiveCall,
   LiveCalls,
+  ProbeFinding,
   ReportOutcome,
+  UpdatedReport,
 } from '../types.ts'
 import {
   applyAnswered,
@@ -22,14 +28,26 @@ import {
   applyFailed,
   createCall,
   describe,
+  isForeign,
   type Step,
   waitsForAnswer,
 } from './call-machine.ts'
+import {
+  applyLife,
+  applyUpdate,
+  applyWish,
+  change,
+  endUnclaimed,
+  nearestOf,
+  postpone,
+  takeWork,
+  workInMs,
+} from './call-plan.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
 import type { MemoryRecords } from './records.ts'
 
-/** deadlineMs is the end of the claim when there is one, dueMs the deadline proper. */
+/** deadlineMs is the end of the claim when there is one, else the nearest thing that is due; dueMs the end of the call's time. */
 interface Held extends Timed {
   readonly call: CallOnRecord
   dueMs: number
@@ -71,7 +89,14 @@ export class MemoryCalls {
   }
 
   /** Puts a minted call on record, unless it is or was. */
-  open(ref: string, key: string, call: CallDescription, deadlineMs: number, keepUntilMs: number): Stored<void> {
+  open(
+    ref: string,
+    key: string,
+    call: CallDescription,
+    deadlineMs: number,
+    keepUntilMs: number,
+    limits?: CallLimits,
+  ): Stored<void> {
     const now = Math.floor(this.#context.now())
     this.#sweep(now, SWEEP_PER_OPERATION)
     if (this.#calls.has(ref) || this.#stones.has(ref)) return stored(undefined)
@@ -81,6 +106,7 @@ export class MemoryCalls {
     held.keepUntilMs = keepUntilMs
     describe(held.call, call, 'owner', now)
     if (held.call.setupMs === 0) held.call.setupMs = now
+    if (limits !== undefined) change(held.call, limits)
     return stored(undefined)
   }
 
@@ -107,6 +133,64 @@ export class MemoryCalls {
     return this.#report(ref, 'f', (call, now) => applyFailed(call, report, now))
   }
 
+  updated(ref: string, report: UpdatedReport): Stored<ReportOutcome> {
+    const now = Math.floor(this.#context.now())
+    const held = this.#calls.get(ref)
+    const isOurs = held !== undefined && !isForeign(held.call, report.call)
+    const isApplied = isOurs && applyUpdate(held.call, report, now)
+    if (isApplied) this.#reschedule(held)
+    const state = held?.call.state ?? 'finished'
+    return stored({ result: isApplied ? 'applied' : 'ignored', state, transactionKey: '' })
+  }
+
+  requestHangUp(ref: string, wish: HangUpWish): Stored<CallState | ''> {
+    const held = this.#calls.get(ref)
+    if (held === undefined) return stored(this.#stones.has(ref) ? 'finished' : '')
+    applyWish(held.call, wish, Math.floor(this.#context.now()))
+    this.#reschedule(held)
+    return stored(held.call.state)
+  }
+
+  takeWork(ref: string, leaseMs: number): Stored<CallWork | undefined> {
+    const now = Math.floor(this.#context.now())
+    const held = this.#calls.get(ref)
+    const work = held && takeWork(held.call, leaseMs, now)
+    if (held === undefined || work === undefined) return stored(undefined)
+    this.#reschedule(held)
+    const { call } = held
+    return stored({ ...work, call: liveCallOf(call, now), transactionKey: call.transactionKey })
+  }
+
+  postponeHangUp(ref: string, inMs: number, isUncounted: boolean): Stored<void> {
+    const held = this.#calls.get(ref)
+    if (held === undefined) return stored(undefined)
+    postpone(held.call, inMs, isUncounted, Math.floor(this.#context.now()))
+    this.#reschedule(held)
+    return stored(undefined)
+  }
+
+  noteLife(ref: string, found: ProbeFinding, reason: string): Stored<{ finished: boolean }> {
+    const now = Math.floor(this.#context.now())
+    const held = this.#calls.get(ref)
+    if (held === undefined || held.call.state !== 'answered') return stored({ finished: false })
+    const isOver = applyLife(held.call, found, now)
+    if (isOver) return this.#endUnclaimed(held, reason, held.call.plan.lifeMs, now)
+    this.#reschedule(held)
+    return stored({ finished: false })
+  }
+
+  endBySystem(ref: string, reason: string): Stored<{ finished: boolean }> {
+    const now = Math.floor(this.#context.now())
+    const held = this.#calls.get(ref)
+    return held === undefined ? stored({ finished: false }) : this.#endUnclaimed(held, reason, now, now)
+  }
+
+  #endUnclaimed(held: Held, reason: string, atMs: number, now: number): Stored<{ finished: boolean }> {
+    endUnclaimed(held.call, reason, atMs)
+    this.#finish(held, now)
+    return stored({ finished: true })
+  }
+
   claimDue(shard: number, leaseMs: number, limit: number): Stored<DueCall[]> {
     const now = this.#context.now()
     const at = this.#shards[shard & (SHARDS - 1)] as DueShard
@@ -126,7 +210,11 @@ export class MemoryCalls {
   settleDue(ref: string): Stored<{ finished: boolean }> {
     const now = Math.floor(this.#context.now())
     const held = this.#calls.get(ref)
-    if (held === undefined || held.dueMs > now) return stored({ finished: false })
+    if (held === undefined) return stored({ finished: false })
+    if (held.dueMs > now) {
+      this.#reschedule(held)
+      return stored({ finished: false })
+    }
     applyDue(held.call, now)
     this.#finish(held, now)
     return stored({ finished: true })
@@ -165,7 +253,13 @@ export class MemoryCalls {
     if (known === undefined && step === 'ignored') this.#remove(held)
     this.#after(held, step, now)
     const { state, transactionKey } = held.call
-    return stored({ result: step === 'finished' ? 'applied' : step, state, transactionKey })
+    const wait = state === 'answered' ? workInMs(held.call, now) : undefined
+    return stored({
+      result: step === 'finished' ? 'applied' : step,
+      state,
+      transactionKey,
+      ...(wait === undefined ? {} : { workInMs: wait }),
+    })
   }
 
   #after(held: Held, step: Step, now: number): void {
@@ -194,7 +288,11 @@ export class MemoryCalls {
 
   #due(held: Held, dueMs: number): void {
     held.dueMs = dueMs
-    held.deadlineMs = dueMs
+    this.#reschedule(held)
+  }
+
+  #reschedule(held: Held): void {
+    held.deadlineMs = nearestOf(held.call, held.dueMs)
     this.#dueOf(held.call.ref).set(held)
   }
 

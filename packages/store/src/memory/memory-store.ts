@@ -100,6 +100,12 @@ function createPolicy(context: MemoryContext) {
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),
     failed: (ref, report) => calls.failed(ref, report),
+    updated: (ref, report) => calls.updated(ref, report),
+    requestHangUp: (ref, wish) => calls.requestHangUp(ref, wish),
+    takeWork: (ref, leaseMs) => calls.takeWork(ref, leaseMs),
+    postponeHangUp: (ref, inMs, isUncounted) => calls.postponeHangUp(ref, inMs, isUncounted),
+    noteLife: (ref, found, reason) => calls.noteLife(ref, found, reason),
+    endBySystem: (ref, reason) => calls.endBySystem(ref, reason),
     claimDue: (shard, leaseMs, limit) => calls.claimDue(shard, leaseMs, limit),
     settleDue: (ref) => calls.settleDue(ref),
     listLive: (limit) => calls.listLive(limit),
@@ -126,7 +132,14 @@ function mintCall(
   if (shardOfReference(proposal.ref) < 0) return notStored('invalid', 'the call reference carries no shard')
   const minted = mints.mint(key, proposal, keepMs)
   if (minted.state !== 'stored' || proposal.call === undefined) return minted
-  const opened = calls.open(minted.value.ref, key, proposal.call, proposal.deadlineMs, mints.deadlineOf(key))
+  const opened = calls.open(
+    minted.value.ref,
+    key,
+    proposal.call,
+    proposal.deadlineMs,
+    mints.deadlineOf(key),
+    proposal.limits,
+  )
   return opened.state === 'stored' ? minted : opened
 }
 

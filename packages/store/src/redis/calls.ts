@@ -3,26 +3,32 @@
 // slots: the mint comes first and decides the reference, opening the call is repeated by any replay and happens once.
 
 import { createHash } from 'node:crypto'
-import { liveCallOf } from '../call-record.ts'
+import { liveCallOf, livingDialogs } from '../call-record.ts'
 import { mapStored, notStored, type Stored, stored } from '../result.ts'
 import { shardOf, shardOfReference } from '../shard.ts'
 import type {
   AnsweredReport,
   CallDescription,
+  CallLimits,
   CallState,
+  CallWork,
   DueCall,
   EndedReport,
   FailedReport,
+  HangUpWish,
   LiveCall,
   LiveCalls,
   Minted,
   MintProposal,
+  ProbeFinding,
   ReportOutcome,
+  UpdatedReport,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
-import { callOf, descriptionArgs } from './packed-call.ts'
+import { callOf, descriptionArgs, dialogArgs } from './packed-call.ts'
 import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
+import { END_BY_SYSTEM, NOTE_LIFE, POSTPONE_HANG_UP, REQUEST_HANG_UP, TAKE_WORK, UPDATED } from './scripts/call-work.ts'
 import { ANSWERED, CLAIM_DUE, ENDED, FAILED, LIST_LIVE, OPEN_CALL, READ_LIVE, SETTLE_DUE } from './scripts/calls.ts'
 import { MINT, RELEASE_MINT, USE_NONCE } from './scripts/mints.ts'
 import type { Script } from './scripts/script.ts'
@@ -47,7 +53,8 @@ export class RedisMints {
     if (minted.state !== 'stored') return minted
     const { leftMs, ...value } = minted.value
     if (proposal.call === undefined) return stored(value)
-    const opened = await this.#calls.open(value.ref, key, proposal.call, proposal.deadlineMs, leftMs)
+    const { call, deadlineMs, limits } = proposal
+    const opened = await this.#calls.open(value.ref, key, call, deadlineMs, leftMs, limits)
     return mapStored(opened, () => value)
   }
 
@@ -76,15 +83,22 @@ export class RedisCalls {
     this.#onFinished = onFinished
   }
 
-  open(ref: string, key: string, call: CallDescription, deadlineMs: number, keepMs: number): Promise<Stored<void>> {
-    const args = [...this.#shared(ref), ...descriptionArgs(call), key, deadlineMs, keepMs]
+  open(
+    ref: string,
+    key: string,
+    call: CallDescription,
+    deadlineMs: number,
+    keepMs: number,
+    limits?: CallLimits,
+  ): Promise<Stored<void>> {
+    const args = [...this.#shared(ref), ...descriptionArgs(call), key, deadlineMs, keepMs, ...limitArgs(limits)]
     const { tag, keys } = keysOf(ref)
     return this.#runner.run(OPEN_CALL, tag, keys, args, () => undefined)
   }
 
   answered(ref: string, report: AnsweredReport): Promise<Stored<ReportOutcome>> {
-    const { ageMs, toTag, status, target } = report
-    return this.#report(ANSWERED, ref, report.call, [ageMs, toTag, status, target])
+    const { ageMs, toTag, status, target, dialog } = report
+    return this.#report(ANSWERED, ref, report.call, [ageMs, toTag, status, target, ...dialogArgs(dialog)])
   }
 
   ended(ref: string, report: EndedReport): Promise<Stored<ReportOutcome>> {
@@ -95,6 +109,42 @@ export class RedisCalls {
   failed(ref: string, report: FailedReport): Promise<Stored<ReportOutcome>> {
     const { ageMs, status, cause, reason } = report
     return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason])
+  }
+
+  updated(ref: string, report: UpdatedReport): Promise<Stored<ReportOutcome>> {
+    const { ageMs, toTag, byCaller, cseq, callerTarget, calleeTarget } = report
+    const event = [ageMs, toTag, byCaller ? 1 : 0, cseq, callerTarget, calleeTarget]
+    return this.#report(UPDATED, ref, report.call, event)
+  }
+
+  requestHangUp(ref: string, { reason, inMs }: HangUpWish): Promise<Stored<CallState | ''>> {
+    return this.#work(REQUEST_HANG_UP, ref, [reason, inMs], (reply) => textOf(reply) as CallState | '')
+  }
+
+  takeWork(ref: string, leaseMs: number): Promise<Stored<CallWork | undefined>> {
+    return this.#work(TAKE_WORK, ref, [leaseMs], (reply) => readWork(ref, listOf(reply)))
+  }
+
+  postponeHangUp(ref: string, inMs: number, isUncounted: boolean): Promise<Stored<void>> {
+    return this.#work(POSTPONE_HANG_UP, ref, [inMs, isUncounted ? 1 : 0], () => undefined)
+  }
+
+  noteLife(ref: string, found: ProbeFinding, reason: string): Promise<Stored<{ finished: boolean }>> {
+    return this.#work(NOTE_LIFE, ref, [found, reason], (reply) => this.#readEnd(ref, reply))
+  }
+
+  endBySystem(ref: string, reason: string): Promise<Stored<{ finished: boolean }>> {
+    return this.#work(END_BY_SYSTEM, ref, [reason], (reply) => this.#readEnd(ref, reply))
+  }
+
+  #readEnd(ref: string, reply: Reply): { finished: boolean } {
+    return { finished: this.#read(ref, reply).step === 'finished' }
+  }
+
+  async #work<T>(script: Script, ref: string, event: Argument[], read: (reply: Reply) => T): Promise<Stored<T>> {
+    if (shardOfReference(ref) < 0) return NO_SHARD
+    const { tag, keys } = keysOf(ref)
+    return this.#runner.run(script, tag, keys, [...this.#shared(ref), ...event], read)
   }
 
   claimDue(shard: number, leaseMs: number, limit: number): Promise<Stored<DueCall[]>> {
@@ -150,18 +200,18 @@ export class RedisCalls {
     const { tag, keys } = keysOf(ref)
     const args = [...this.#shared(ref), ...descriptionArgs(call), ...event]
     const result = await this.#runner.run(script, tag, keys, args, (reply) => this.#read(ref, reply))
-    return mapStored(result, ({ step, state, transactionKey }) => ({
+    return mapStored(result, ({ step, ...rest }) => ({
       result: step === 'finished' ? 'applied' : (step as ReportOutcome['result']),
-      state,
-      transactionKey,
+      ...rest,
     }))
   }
 
-  #read(ref: string, reply: Reply): { step: string; state: CallState; transactionKey: string } {
-    const [step, state, transactionKey, full] = listOf(reply)
+  #read(ref: string, reply: Reply): Omit<ReportOutcome, 'result'> & { step: string } {
+    const [step, state, transactionKey, full, workIn] = listOf(reply)
     this.#dropped += numberOf(full)
     if (textOf(step) === 'finished') this.#onFinished(shardOfReference(ref))
-    return { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
+    const read = { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
+    return workIn === undefined ? read : { ...read, workInMs: numberOf(workIn) }
   }
 
   #shared(ref: string): Argument[] {
@@ -173,6 +223,27 @@ export class RedisCalls {
 function keysOf(ref: string): { tag: string; keys: string[] } {
   const tag = tagOf('c', shardOfReference(ref))
   return { tag, keys: [`{${tag}}:call:${ref}`, `{${tag}}:due`, `{${tag}}:cdr`] }
+}
+
+/** '' for what there is none of. */
+function limitArgs(limits: CallLimits | undefined): Argument[] {
+  const { maxDurationMs = 0, maxDurationReason = '', warnMs = 0, livenessMs = 0 } = limits ?? {}
+  return [maxDurationMs || '', maxDurationReason, warnMs || '', livenessMs || '']
+}
+
+function readWork(ref: string, [kind, now, packed, attempt, leftMs]: Reply[]): CallWork | undefined {
+  if (kind === undefined) return undefined
+  const call = callOf(ref, bytesOf(packed))
+  const isHangUp = textOf(kind) === 'hangUp'
+  return {
+    kind: textOf(kind) as CallWork['kind'],
+    call: liveCallOf(call, numberOf(now)),
+    transactionKey: call.transactionKey,
+    dialogs: livingDialogs(call.legs),
+    reason: textOf(kind) === 'probe' ? '' : call.plan.hangUpReason,
+    attempt: isHangUp ? numberOf(attempt) : 0,
+    leftMs: numberOf(leftMs),
+  }
 }
 
 function readMint(reply: Reply): Minted & { leftMs: number } {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The call on record as scripts/calls.ts packs it: short names to the fields of CallOnRecord; what is absent is empty.
 
-import type { CallOnRecord } from '../call-record.ts'
-import type { Attempt, CallDescription, CallState } from '../types.ts'
+import { type CallOnRecord, isKept, NO_PLAN } from '../call-record.ts'
+import type { Attempt, CallDescription, CallState, Dialog, Party } from '../types.ts'
 import { AGE_UNKNOWN } from '../types.ts'
 import { type Packed, unpack } from './msgpack.ts'
 
@@ -39,17 +39,43 @@ export function callOf(ref: string, bytes: Buffer): CallOnRecord {
     endEdge: text('ee'),
     outcome: text('oc'),
     completeness: text('cp'),
+    plan: { ...NO_PLAN, hangUpReason: text('hr'), hangUpAttempts: number('ha') },
   }
 }
 
 function legsOf(packed: Packed | undefined): CallOnRecord['legs'] {
   if (!Array.isArray(packed)) return []
-  return (packed as [string, number, number][]).map(([tag, answered, endedMs]) => ({
-    tag,
-    answered: answered === 1,
-    endedMs,
-  }))
+  return (packed as PackedLeg[]).map(([tag, answered, endedMs, ...dialog]) => {
+    const leg = { tag, answered: answered === 1, endedMs }
+    return dialog[0] === undefined ? leg : { ...leg, dialog: dialogOf(tag, dialog as PackedDialog) }
+  })
 }
+
+/** The dialog without what changes, CSeqs and targets of caller and callee. */
+type PackedDialog = [text: string, callerCseq: number, calleeCseq: number, callerTarget: string, calleeTarget: string]
+type PackedLeg = [tag: string, answered: number, endedMs: number, ...Partial<PackedDialog>]
+type FixedParty = Pick<Party, 'routes' | 'flow' | 'aor'>
+
+function dialogOf(toTag: string, [text, callerCseq, calleeCseq, callerTarget, calleeTarget]: PackedDialog): Dialog {
+  const [token, caller, callee] = JSON.parse(text) as [string, FixedParty, FixedParty]
+  return {
+    toTag,
+    token,
+    caller: { ...caller, target: callerTarget, cseq: callerCseq },
+    callee: { ...callee, target: calleeTarget, cseq: calleeCseq },
+  }
+}
+
+/** In the order of ARGV in ANSWERED; '' for none, or one that is too large. */
+export function dialogArgs(dialog: Dialog | undefined): (string | number)[] {
+  const { token, caller, callee } = dialog ?? {}
+  if (dialog === undefined || caller === undefined || callee === undefined || !isKept(dialog)) return NO_DIALOG
+  const text = JSON.stringify([token, fixedOf(caller), fixedOf(callee)])
+  return [text, caller.cseq, callee.cseq, caller.target, callee.target]
+}
+
+const NO_DIALOG = ['', 0, 0, '', '']
+const fixedOf = ({ routes, flow, aor }: Party): FixedParty => ({ routes, flow, aor })
 
 /** In the order of ARGV in scripts/calls.ts. */
 export function descriptionArgs(call: CallDescription): string[] {

@@ -2,6 +2,7 @@
 // Every script there is: what is loaded when a server is met.
 
 import * as bindings from './bindings.ts'
+import * as callWork from './call-work.ts'
 import * as calls from './calls.ts'
 import * as directory from './directory.ts'
 import * as follow from './follow.ts'
@@ -11,7 +12,7 @@ import * as records from './records.ts'
 import type { Script } from './script.ts'
 import * as watches from './watches.ts'
 
-const families = [bindings, calls, directory, follow, membership, mints, records, watches]
+const families = [bindings, calls, callWork, directory, follow, membership, mints, records, watches]
 
 export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
   Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),

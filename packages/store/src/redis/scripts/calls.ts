@@ -8,20 +8,37 @@ import { script } from './script.ts'
 
 // ARGV 1 ref, 2 recordsMaxLen, 3 finishedKeepMs, 4 partialGraceMs, 5 maxCallMs,
 // 6… description: ci ft fu tu ru st sa sp id ac ua ed at setupAgeMs ringAgeMs ('' where unknown); 21… the event's own.
-const CALL = `
+// c.pl: what is planned. A leg: tag, 1 when answered, its end; while it lives and its dialog is known also 4 the dialog without what
+// changes, 5 and 6 the CSeqs of caller and callee, 7 and 8 their targets.
+export const CALL = `
 local ref = ARGV[1]
 local at = now()
 local function loadCall()
   local packed = redis.call('GET', KEYS[1])
   return packed and cmsgpack.unpack(packed) or nil
 end
+local PLANNED = {'hd', 'wd', 'pd'}
+local function nearest(c)
+  local due = c.du
+  for _, name in ipairs(PLANNED) do
+    local when = c[name]
+    if when and (not due or when < due) then due = when end
+  end
+  return due
+end
 local function keep(c, dueMs)
   if dueMs then
     c.du = dueMs
-    redis.call('ZADD', KEYS[2], int(dueMs), ref)
+    redis.call('ZADD', KEYS[2], int(nearest(c)), ref)
   end
   redis.call('SET', KEYS[1], cmsgpack.pack(c))
 end
+local function planHangUp(c, reason, when)
+  if (c.ha or 0) > 0 or (c.hd and c.hr ~= reason and c.hd <= when) then return end
+  c.hd, c.hr = when, reason
+  c.wd = c.wm and c.s == 'answered' and when - c.wm or nil
+end
+local function forget(l) for i = 4, 8 do l[i] = nil end end
 local function eventsOf(c)
   local events = {}
   if c.oc ~= 'answered' then events[1] = 'f' end
@@ -32,6 +49,7 @@ local function eventsOf(c)
   return events
 end
 local function finish(c, outcome, completeness)
+  for _, l in ipairs(c.lg) do forget(l) end
   c.oc, c.cp, c.s = outcome, completeness, 'finished'
   local full = redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[2]) and 1 or 0
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'r', cmsgpack.pack(c), 'k', ref)
@@ -75,7 +93,7 @@ local function done(result, c) return {result, c.s, c.tk or '', 0} end
 local function fresh() return {s = 'setup', lg = {}} end
 `
 
-/** KEYS call due cdr; event: key deadlineMs keepMs. */
+/** KEYS call due cdr; event: key deadlineMs keepMs maxDurationMs maxDurationReason warnMs livenessMs, the latter '' for none. */
 export const OPEN_CALL = script(
   'open-call',
   'writes',
@@ -86,12 +104,14 @@ local c = fresh()
 describe(c, true)
 c.tk, c.ku = ARGV[21], at + tonumber(ARGV[23])
 if not c.su then c.su = at end
+c.md, c.wm, c.lv = tonumber(ARGV[24]), tonumber(ARGV[26]), tonumber(ARGV[27])
+if c.md then c.mr = ARGV[25] end
 keep(c, at + tonumber(ARGV[22]))
 return 1
 `,
 )
 
-/** KEYS call due cdr; event: ageMs toTag status target. */
+/** KEYS call due cdr; event: ageMs toTag status target, and the dialog: text callerCseq calleeCseq callerTarget calleeTarget. */
 export const ANSWERED = script(
   'answered',
   'writes',
@@ -106,15 +126,24 @@ if not leg then return done('ignored', c) end
 if leg[2] == 1 then return done('repeated', c) end
 describe(c, true)
 leg[2] = 1
+if ARGV[25] ~= '' then
+  leg[4], leg[5], leg[6], leg[7], leg[8] = ARGV[25], tonumber(ARGV[26]), tonumber(ARGV[27]), ARGV[28], ARGV[29]
+end
 local when = math.max(at - tonumber(ARGV[21]), c.su or 0)
 if c.s == 'setup' then c.s, c.tg, c.fs = 'answered', ARGV[24], tonumber(ARGV[23]) end
+if not c.an then
+  if c.lv then c.pd, c.li = at + c.lv, at end
+  if c.md then planHangUp(c, c.mr, when + c.md) end
+end
 c.an = math.min(c.an or when, when)
 if over(c) then
   c.en = math.max(c.en or 0, c.an)
   return finish(c, 'answered', 'complete')
 end
 keep(c, c.an + tonumber(ARGV[5]))
-return done('applied', c)
+local result = done('applied', c)
+if c.hd then result[5] = int(math.max(0, math.min(c.hd, c.wd or c.hd) - at)) end
+return result
 `,
 )
 
@@ -139,6 +168,7 @@ if not leg then return done('ignored', c) end
 if leg[3] > 0 then return done('repeated', c) end
 describe(c, false)
 leg[3] = math.max(1, at - tonumber(ARGV[21]), c.an or 0)
+forget(leg)
 if leg[3] >= (c.en or 0) then c.en, c.by, c.rs, c.ee = leg[3], by, ARGV[25], ARGV[17] end
 if over(c) then return finish(c, 'answered', 'complete') end
 local grace = at + tonumber(ARGV[4])
@@ -160,6 +190,10 @@ if foreign(c) or c.s == 'answered' then return done('ignored', c) end
 local isKnown = c.su or ARGV[19] ~= ''
 describe(c, true)
 c.fs, c.rs, c.ee = tonumber(ARGV[22]), ARGV[24], ARGV[17]
+if (c.ha or 0) > 0 then
+  c.by = 'system'
+  if c.rs == '' then c.rs = c.hr end
+end
 c.en = math.max(at - tonumber(ARGV[21]), c.su or 0)
 return finish(c, ARGV[23], isKnown and 'complete' or 'partial')
 `,
@@ -176,7 +210,11 @@ if not c then
   redis.call('ZREM', KEYS[2], ref)
   return {'ignored', '', '', 0}
 end
-if c.s == 'finished' or (c.du or 0) > at then return done('ignored', c) end
+if c.s == 'finished' then return done('ignored', c) end
+if (c.du or 0) > at then
+  redis.call('ZADD', KEYS[2], int(nearest(c)), ref)
+  return done('ignored', c)
+end
 if c.s == 'answered' then
   c.en, c.by = at, 'system'
   return finish(c, 'answered', 'recovered')

@@ -70,17 +70,89 @@ export interface Refusal {
 }
 
 export interface Push {
+  /**
+   * A command. The edge acknowledges it by a report with `acknowledged`; one that does not is passed over, and another edge
+   * gets the command. To carry one out twice does no harm.
+   */
   event:
     | //
-    /** Ends a call of this edge or any other's: the seam for cut-off and for `hangup`. */
+    /** Ends a call of this edge or any other's. */
     { $case: "hangUp"; value: HangUp }
+    | //
+    /** Asks both parties whether they still know of the call. */
+    { $case: "probe"; value: Probe }
+    | //
+    /** Tells the caller that the call is about to end. */
+    { $case: "warn"; value: Warn }
     | undefined;
 }
 
 export interface HangUp {
+  /** Unique per call and attempt. */
   commandId: string;
   callRef: string;
+  /** Value of the Reason header of BYE and CANCEL, e.g. `SIP;cause=402;text="Credit used up"`. */
   reason: string;
+  /** Final status for the caller where the call is in set-up, 400 to 699. */
+  status: number;
+  /** Of the INVITE, where the call is in set-up; "" where it has been answered. */
+  transactionKey: string;
+  /** As on record. */
+  call:
+    | Call
+    | undefined;
+  /** Of the legs that live; empty where the call is in set-up. */
+  dialogs: Dialog[];
+}
+
+export interface Probe {
+  commandId: string;
+  callRef: string;
+  call: Call | undefined;
+  dialogs: Dialog[];
+}
+
+export interface Warn {
+  commandId: string;
+  callRef: string;
+  call: Call | undefined;
+  dialog:
+    | Dialog
+    | undefined;
+  /** Body of a MESSAGE, text/plain in UTF-8. */
+  text: string;
+}
+
+/** What any edge needs to send a request inside a dialog to either party. Tags of the caller, URIs and Call-ID are the Call's. */
+export interface Dialog {
+  toTag: string;
+  /** User part of the cluster's Record-Route. */
+  token: string;
+  caller: Party | undefined;
+  callee: Party | undefined;
+}
+
+export interface Party {
+  /** Remote target: the URI of its latest Contact. */
+  target: string;
+  /** Route values between the cluster and the party, the nearest to the cluster first. */
+  routes: string[];
+  /** Highest CSeq seen from it in this dialog; 0 for none. */
+  cseq: number;
+  flow:
+    | PartyFlow
+    | undefined;
+  /** Canonical AoR of which it was a binding; "" for none. */
+  aor: string;
+}
+
+export interface PartyFlow {
+  transport: string;
+  address: string;
+  port: number;
+  /** Edge that holds the connection, with its incarnation; "" where any edge can send. */
+  edgeId: string;
+  flowId: number;
 }
 
 /** What an edge knows of an initial request. Idempotent by transaction_key. */
@@ -203,7 +275,10 @@ export interface Answer {
 export interface Plan {
   steps: Step[];
   edits: HeaderEdit[];
-  /** 0 for none. */
+  /**
+   * Talk until the call is ended, 0 for no limit. Acted upon by the service that gives the plan, which pushes HangUp; the edge
+   * keeps no clock for it.
+   */
   maxDurationS: number;
   /** Answer, end and failure are reported, and the first 2xx waits for its report. */
   accounting: boolean;
@@ -299,6 +374,8 @@ export interface ReportRequest {
     | { $case: "answered"; value: Answered }
     | { $case: "ended"; value: Ended }
     | { $case: "failed"; value: Failed }
+    | { $case: "updated"; value: Updated }
+    | { $case: "acknowledged"; value: Acknowledged }
     | undefined;
   /** Age of the event on the reporter's monotonic clock, when sent. */
   ageMs: number;
@@ -328,6 +405,56 @@ export interface Answered {
   status: number;
   /** The Request-URI of the branch that answered. */
   target: string;
+  /** Absent where it is too large to be kept; the call can't be ended from here then. */
+  dialog?: Dialog | undefined;
+}
+
+/** A request inside an answered call has changed what is needed for the next one. Only what is told is changed. */
+export interface Updated {
+  toTag: string;
+  /** Its sender, whose CSeq it is. */
+  byCaller: boolean;
+  cseq: number;
+  /** Remote targets; "" where they stay. */
+  callerTarget: string;
+  calleeTarget: string;
+}
+
+/** An edge has a command that was pushed to it. For the rest of the report `call` may be empty. */
+export interface Acknowledged {
+  commandId: string;
+  outcome: Acknowledged_Outcome;
+}
+
+export const Acknowledged_Outcome = {
+  UNSPECIFIED: 0,
+  /** TAKEN - Under way; what comes of a HangUp is reported as the end of the call. */
+  TAKEN: 1,
+  /** ELSEWHERE - The call is in set-up and runs at another edge. */
+  ELSEWHERE: 2,
+  /** REFUSED - Both parties refuse the BYE, or there is no way to either. */
+  REFUSED: 3,
+  /** ALIVE - Of a Probe: at least one party knows of the call, and none says that it does not. */
+  ALIVE: 4,
+  /** SILENT - Of a Probe: neither answers. */
+  SILENT: 5,
+  /** HALF_GONE - Of a Probe: a party does not know the call, the other one does or is silent. */
+  HALF_GONE: 6,
+  /** GONE - Of a Probe: neither party knows the call. */
+  GONE: 7,
+} as const;
+
+export type Acknowledged_Outcome = typeof Acknowledged_Outcome[keyof typeof Acknowledged_Outcome];
+
+export namespace Acknowledged_Outcome {
+  export type UNSPECIFIED = typeof Acknowledged_Outcome.UNSPECIFIED;
+  export type TAKEN = typeof Acknowledged_Outcome.TAKEN;
+  export type ELSEWHERE = typeof Acknowledged_Outcome.ELSEWHERE;
+  export type REFUSED = typeof Acknowledged_Outcome.REFUSED;
+  export type ALIVE = typeof Acknowledged_Outcome.ALIVE;
+  export type SILENT = typeof Acknowledged_Outcome.SILENT;
+  export type HALF_GONE = typeof Acknowledged_Outcome.HALF_GONE;
+  export type GONE = typeof Acknowledged_Outcome.GONE;
 }
 
 export interface Ended {
@@ -351,6 +478,19 @@ export interface Failed {
 export interface ReportResponse {
   /** Milliseconds of talk that are granted from now on; absent for no limit. */
   paidMs?: number | undefined;
+}
+
+export interface RequestHangUpRequest {
+  callRef: string;
+  /** Value of a Reason header; "" for the one of an administrator's hang-up. */
+  reason: string;
+}
+
+export interface RequestHangUpResponse {
+  /** "setup" | "answered": it is being ended. "finished": it had ended. "": not on record. */
+  state: string;
+  /** Edges that this node can reach now. */
+  edgeCount: number;
 }
 
 export interface ListCallsRequest {
@@ -806,6 +946,12 @@ export const Push: MessageFns<Push> = {
       case "hangUp":
         HangUp.encode(message.event.value, writer.uint32(10).fork()).join();
         break;
+      case "probe":
+        Probe.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "warn":
+        Warn.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -829,6 +975,22 @@ export const Push: MessageFns<Push> = {
             }
 
             message.event = { $case: "hangUp", value: HangUp.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "probe", value: Probe.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "warn", value: Warn.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -855,13 +1017,25 @@ export const Push: MessageFns<Push> = {
         }
         break;
       }
+      case "probe": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "probe", value: Probe.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "warn": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "warn", value: Warn.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseHangUp(): HangUp {
-  return { commandId: "", callRef: "", reason: "" };
+  return { commandId: "", callRef: "", reason: "", status: 0, transactionKey: "", call: undefined, dialogs: [] };
 }
 
 export const HangUp: MessageFns<HangUp> = {
@@ -874,6 +1048,18 @@ export const HangUp: MessageFns<HangUp> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.status !== 0) {
+      writer.uint32(32).uint32(message.status);
+    }
+    if (message.transactionKey !== "") {
+      writer.uint32(42).string(message.transactionKey);
+    }
+    if (message.call !== undefined) {
+      Call.encode(message.call, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.dialogs) {
+      Dialog.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -915,6 +1101,38 @@ export const HangUp: MessageFns<HangUp> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.call = Call.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.dialogs.push(Dialog.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -935,6 +1153,507 @@ export const HangUp: MessageFns<HangUp> = {
     message.commandId = object.commandId ?? "";
     message.callRef = object.callRef ?? "";
     message.reason = object.reason ?? "";
+    message.status = object.status ?? 0;
+    message.transactionKey = object.transactionKey ?? "";
+    message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
+    message.dialogs = object.dialogs?.map((e) => Dialog.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseProbe(): Probe {
+  return { commandId: "", callRef: "", call: undefined, dialogs: [] };
+}
+
+export const Probe: MessageFns<Probe> = {
+  encode(message: Probe, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.callRef !== "") {
+      writer.uint32(18).string(message.callRef);
+    }
+    if (message.call !== undefined) {
+      Call.encode(message.call, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.dialogs) {
+      Dialog.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Probe {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbe();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.call = Call.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.dialogs.push(Dialog.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Probe>): Probe {
+    return Probe.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Probe>): Probe {
+    const message = createBaseProbe();
+    message.commandId = object.commandId ?? "";
+    message.callRef = object.callRef ?? "";
+    message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
+    message.dialogs = object.dialogs?.map((e) => Dialog.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWarn(): Warn {
+  return { commandId: "", callRef: "", call: undefined, dialog: undefined, text: "" };
+}
+
+export const Warn: MessageFns<Warn> = {
+  encode(message: Warn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.callRef !== "") {
+      writer.uint32(18).string(message.callRef);
+    }
+    if (message.call !== undefined) {
+      Call.encode(message.call, writer.uint32(26).fork()).join();
+    }
+    if (message.dialog !== undefined) {
+      Dialog.encode(message.dialog, writer.uint32(34).fork()).join();
+    }
+    if (message.text !== "") {
+      writer.uint32(42).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Warn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWarn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.call = Call.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.dialog = Dialog.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Warn>): Warn {
+    return Warn.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Warn>): Warn {
+    const message = createBaseWarn();
+    message.commandId = object.commandId ?? "";
+    message.callRef = object.callRef ?? "";
+    message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
+    message.dialog = (object.dialog !== undefined && object.dialog !== null)
+      ? Dialog.fromPartial(object.dialog)
+      : undefined;
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
+function createBaseDialog(): Dialog {
+  return { toTag: "", token: "", caller: undefined, callee: undefined };
+}
+
+export const Dialog: MessageFns<Dialog> = {
+  encode(message: Dialog, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.toTag !== "") {
+      writer.uint32(10).string(message.toTag);
+    }
+    if (message.token !== "") {
+      writer.uint32(18).string(message.token);
+    }
+    if (message.caller !== undefined) {
+      Party.encode(message.caller, writer.uint32(26).fork()).join();
+    }
+    if (message.callee !== undefined) {
+      Party.encode(message.callee, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Dialog {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDialog();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.toTag = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.caller = Party.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callee = Party.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Dialog>): Dialog {
+    return Dialog.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Dialog>): Dialog {
+    const message = createBaseDialog();
+    message.toTag = object.toTag ?? "";
+    message.token = object.token ?? "";
+    message.caller = (object.caller !== undefined && object.caller !== null)
+      ? Party.fromPartial(object.caller)
+      : undefined;
+    message.callee = (object.callee !== undefined && object.callee !== null)
+      ? Party.fromPartial(object.callee)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseParty(): Party {
+  return { target: "", routes: [], cseq: 0, flow: undefined, aor: "" };
+}
+
+export const Party: MessageFns<Party> = {
+  encode(message: Party, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    for (const v of message.routes) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(24).uint32(message.cseq);
+    }
+    if (message.flow !== undefined) {
+      PartyFlow.encode(message.flow, writer.uint32(34).fork()).join();
+    }
+    if (message.aor !== "") {
+      writer.uint32(42).string(message.aor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Party {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParty();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.routes.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.flow = PartyFlow.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Party>): Party {
+    return Party.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Party>): Party {
+    const message = createBaseParty();
+    message.target = object.target ?? "";
+    message.routes = object.routes?.map((e) => e) || [];
+    message.cseq = object.cseq ?? 0;
+    message.flow = (object.flow !== undefined && object.flow !== null) ? PartyFlow.fromPartial(object.flow) : undefined;
+    message.aor = object.aor ?? "";
+    return message;
+  },
+};
+
+function createBasePartyFlow(): PartyFlow {
+  return { transport: "", address: "", port: 0, edgeId: "", flowId: 0 };
+}
+
+export const PartyFlow: MessageFns<PartyFlow> = {
+  encode(message: PartyFlow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transport !== "") {
+      writer.uint32(10).string(message.transport);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.edgeId !== "") {
+      writer.uint32(34).string(message.edgeId);
+    }
+    if (message.flowId !== 0) {
+      writer.uint32(40).uint32(message.flowId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PartyFlow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePartyFlow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transport = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.edgeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.flowId = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PartyFlow>): PartyFlow {
+    return PartyFlow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PartyFlow>): PartyFlow {
+    const message = createBasePartyFlow();
+    message.transport = object.transport ?? "";
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.edgeId = object.edgeId ?? "";
+    message.flowId = object.flowId ?? 0;
     return message;
   },
 };
@@ -2683,6 +3402,12 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       case "failed":
         Failed.encode(message.event.value, writer.uint32(98).fork()).join();
         break;
+      case "updated":
+        Updated.encode(message.event.value, writer.uint32(106).fork()).join();
+        break;
+      case "acknowledged":
+        Acknowledged.encode(message.event.value, writer.uint32(114).fork()).join();
+        break;
     }
     if (message.ageMs !== 0) {
       writer.uint32(24).uint32(message.ageMs);
@@ -2743,6 +3468,22 @@ export const ReportRequest: MessageFns<ReportRequest> = {
             message.event = { $case: "failed", value: Failed.decode(reader, reader.uint32()) };
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.event = { $case: "updated", value: Updated.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.event = { $case: "acknowledged", value: Acknowledged.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 3: {
             if (tag !== 24) {
               break;
@@ -2786,6 +3527,18 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       case "failed": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "failed", value: Failed.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "updated": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "updated", value: Updated.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "acknowledged": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "acknowledged", value: Acknowledged.fromPartial(object.event.value) };
         }
         break;
       }
@@ -3011,7 +3764,7 @@ export const Call: MessageFns<Call> = {
 };
 
 function createBaseAnswered(): Answered {
-  return { toTag: "", status: 0, target: "" };
+  return { toTag: "", status: 0, target: "", dialog: undefined };
 }
 
 export const Answered: MessageFns<Answered> = {
@@ -3024,6 +3777,9 @@ export const Answered: MessageFns<Answered> = {
     }
     if (message.target !== "") {
       writer.uint32(26).string(message.target);
+    }
+    if (message.dialog !== undefined) {
+      Dialog.encode(message.dialog, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3065,6 +3821,14 @@ export const Answered: MessageFns<Answered> = {
             message.target = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.dialog = Dialog.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3085,6 +3849,179 @@ export const Answered: MessageFns<Answered> = {
     message.toTag = object.toTag ?? "";
     message.status = object.status ?? 0;
     message.target = object.target ?? "";
+    message.dialog = (object.dialog !== undefined && object.dialog !== null)
+      ? Dialog.fromPartial(object.dialog)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdated(): Updated {
+  return { toTag: "", byCaller: false, cseq: 0, callerTarget: "", calleeTarget: "" };
+}
+
+export const Updated: MessageFns<Updated> = {
+  encode(message: Updated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.toTag !== "") {
+      writer.uint32(10).string(message.toTag);
+    }
+    if (message.byCaller !== false) {
+      writer.uint32(16).bool(message.byCaller);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(24).uint32(message.cseq);
+    }
+    if (message.callerTarget !== "") {
+      writer.uint32(34).string(message.callerTarget);
+    }
+    if (message.calleeTarget !== "") {
+      writer.uint32(42).string(message.calleeTarget);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Updated {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdated();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.toTag = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.byCaller = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callerTarget = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.calleeTarget = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Updated>): Updated {
+    return Updated.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Updated>): Updated {
+    const message = createBaseUpdated();
+    message.toTag = object.toTag ?? "";
+    message.byCaller = object.byCaller ?? false;
+    message.cseq = object.cseq ?? 0;
+    message.callerTarget = object.callerTarget ?? "";
+    message.calleeTarget = object.calleeTarget ?? "";
+    return message;
+  },
+};
+
+function createBaseAcknowledged(): Acknowledged {
+  return { commandId: "", outcome: 0 };
+}
+
+export const Acknowledged: MessageFns<Acknowledged> = {
+  encode(message: Acknowledged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(16).int32(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Acknowledged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAcknowledged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Acknowledged>): Acknowledged {
+    return Acknowledged.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Acknowledged>): Acknowledged {
+    const message = createBaseAcknowledged();
+    message.commandId = object.commandId ?? "";
+    message.outcome = object.outcome ?? 0;
     return message;
   },
 };
@@ -3322,6 +4259,140 @@ export const ReportResponse: MessageFns<ReportResponse> = {
   fromPartial(object: DeepPartial<ReportResponse>): ReportResponse {
     const message = createBaseReportResponse();
     message.paidMs = object.paidMs ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRequestHangUpRequest(): RequestHangUpRequest {
+  return { callRef: "", reason: "" };
+}
+
+export const RequestHangUpRequest: MessageFns<RequestHangUpRequest> = {
+  encode(message: RequestHangUpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callRef !== "") {
+      writer.uint32(10).string(message.callRef);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestHangUpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestHangUpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestHangUpRequest>): RequestHangUpRequest {
+    return RequestHangUpRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestHangUpRequest>): RequestHangUpRequest {
+    const message = createBaseRequestHangUpRequest();
+    message.callRef = object.callRef ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRequestHangUpResponse(): RequestHangUpResponse {
+  return { state: "", edgeCount: 0 };
+}
+
+export const RequestHangUpResponse: MessageFns<RequestHangUpResponse> = {
+  encode(message: RequestHangUpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.edgeCount !== 0) {
+      writer.uint32(16).uint32(message.edgeCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestHangUpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestHangUpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.edgeCount = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestHangUpResponse>): RequestHangUpResponse {
+    return RequestHangUpResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestHangUpResponse>): RequestHangUpResponse {
+    const message = createBaseRequestHangUpResponse();
+    message.state = object.state ?? "";
+    message.edgeCount = object.edgeCount ?? 0;
     return message;
   },
 };
@@ -3601,6 +4672,17 @@ export const PolicyServiceService = {
     responseSerialize: (value: ListCallsResponse): Buffer => Buffer.from(ListCallsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListCallsResponse => ListCallsResponse.decode(value),
   },
+  /** Ends a call on record, answered or in set-up, by whatever edge lives. */
+  requestHangUp: {
+    path: "/tandem.policy.v1.PolicyService/RequestHangUp" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestHangUpRequest): Buffer => Buffer.from(RequestHangUpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestHangUpRequest => RequestHangUpRequest.decode(value),
+    responseSerialize: (value: RequestHangUpResponse): Buffer =>
+      Buffer.from(RequestHangUpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestHangUpResponse => RequestHangUpResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -3610,6 +4692,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   report: handleUnaryCall<ReportRequest, ReportResponse>;
   /** Calls on record that have not ended, newest first. */
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
+  /** Ends a call on record, answered or in set-up, by whatever edge lives. */
+  requestHangUp: handleUnaryCall<RequestHangUpRequest, RequestHangUpResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -3662,6 +4746,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListCallsResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends a call on record, answered or in set-up, by whatever edge lives. */
+  requestHangUp(
+    request: RequestHangUpRequest,
+    callback: (error: ServiceError | null, response: RequestHangUpResponse) => void,
+  ): ClientUnaryCall;
+  requestHangUp(
+    request: RequestHangUpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RequestHangUpResponse) => void,
+  ): ClientUnaryCall;
+  requestHangUp(
+    request: RequestHangUpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RequestHangUpResponse) => void,
   ): ClientUnaryCall;
 }
 
