@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A store as a process holds it: both interfaces, its state for readiness, integers for metrics; settings and their defaults.
 
+import type { AccountStore } from './account-store.ts'
 import type { LocationStore } from './location-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 
@@ -16,6 +17,7 @@ export interface StoreStatus {
 export interface Store {
   readonly location: LocationStore
   readonly policy: PolicyStore
+  readonly accounts: AccountStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */
   onStatus(listener: (status: StoreStatus) => void): () => void
@@ -45,6 +47,16 @@ export interface StoreSettings {
   edgeKeepMs: number
   /** Membership that nobody touched this long: the store was away, leases stood still. */
   edgeFreezeMs: number
+  /** Ledger entries kept per account; an eighth above it the oldest are folded into their sum. */
+  ledgerMaxLen: number
+  /** A settlement that was looked at a second time is remembered this long, against late renewals. */
+  settledKeepMs: number
+  /** One that was not, this long. */
+  settlingKeepMs: number
+  /** The key of a top-up is remembered this long. */
+  topUpKeepMs: number
+  /** The steps of a settlement that a node leaves undone are another's after this. */
+  settleRetryMs: number
 }
 
 export const DEFAULT_SETTINGS: StoreSettings = {
@@ -57,4 +69,9 @@ export const DEFAULT_SETTINGS: StoreSettings = {
   redeliverMs: 30_000,
   edgeKeepMs: 60_000,
   edgeFreezeMs: 2_500,
+  ledgerMaxLen: 10_000,
+  settledKeepMs: 15 * 60_000,
+  settlingKeepMs: 24 * 3_600_000,
+  topUpKeepMs: 90 * 24 * 3_600_000,
+  settleRetryMs: 5_000,
 }

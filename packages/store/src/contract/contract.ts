@@ -3,6 +3,7 @@
 // Not tested here: durability and failures of the connection (redis/*.test.ts), bounds of memory (memory/*.test.ts).
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accountContract } from './accounts.ts'
 import { bindingContract } from './bindings.ts'
 import { callWorkContract } from './call-work.ts'
 import { directoryContract, membershipContract } from './directory.ts'
@@ -36,6 +37,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('references and nonces', () => mintContract(at))
     describe('calls on record', () => callContract(at))
     describe('what is due at calls', () => callWorkContract(at))
+    describe('accounts', () => accountContract(at))
     describe('finished records', () => recordContract(at))
   })
 }

@@ -28,6 +28,11 @@ export const CONTRACT_SETTINGS = {
   redeliverMs: 1_000,
   edgeKeepMs: 700,
   edgeFreezeMs: 1_000,
+  ledgerMaxLen: 16,
+  settledKeepMs: 60_000,
+  settlingKeepMs: 120_000,
+  topUpKeepMs: 60_000,
+  settleRetryMs: 200,
 } as const satisfies Partial<StoreSettings>
 
 export class World {

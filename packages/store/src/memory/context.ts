@@ -12,6 +12,7 @@ export interface MemoryLimits {
   maxMints: number
   maxNonces: number
   maxCalls: number
+  maxAccounts: number
   /** Finished records that no sink has acknowledged; beyond it the oldest are dropped and counted. */
   maxRecords: number
 }
@@ -23,6 +24,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxMints: 500_000,
   maxNonces: 500_000,
   maxCalls: 1_000_000,
+  maxAccounts: 1_000_000,
   maxRecords: 65_536,
 }
 

@@ -9,6 +9,7 @@ import { notStored, type Stored, stored } from '../result.ts'
 import { shardOfReference } from '../shard.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreStatus } from '../store.ts'
 import type { Minted, MintProposal } from '../types.ts'
+import { MemoryAccounts } from './accounts.ts'
 import { MemoryBindings } from './bindings.ts'
 import { MemoryCalls } from './calls.ts'
 import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context.ts'
@@ -34,15 +35,17 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   }
   const location = createLocation(context)
   const policy = createPolicy(context)
+  const accounts = new MemoryAccounts(context)
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
     location: location.store,
     policy: policy.store,
+    accounts,
     get status() {
       return status
     },
     onStatus: () => () => undefined,
-    counts: () => ({ ...location.counts(), ...policy.counts() }),
+    counts: () => ({ ...location.counts(), ...policy.counts(), ...accounts.counts() }),
     tick() {
       location.tick()
       policy.tick()

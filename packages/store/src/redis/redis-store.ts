@@ -8,6 +8,7 @@ import { Cluster, type Redis } from 'ioredis'
 import type { LocationStore } from '../location-store.ts'
 import type { PolicyStore } from '../policy-store.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings } from '../store.ts'
+import { RedisAccounts } from './accounts.ts'
 import { Batcher, type Durability } from './batcher.ts'
 import { RedisBindings } from './bindings.ts'
 import { BlockingFollow } from './blocking-follow.ts'
@@ -53,6 +54,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   return {
     location: createLocation(runner, connection),
     policy: createPolicy(new RedisMints(runner, calls), calls, records),
+    accounts: new RedisAccounts(runner),
     get status() {
       return connection.status
     },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every script there is: what is loaded when a server is met.
 
+import * as accounts from './accounts.ts'
 import * as bindings from './bindings.ts'
 import * as callWork from './call-work.ts'
 import * as calls from './calls.ts'
@@ -12,7 +13,7 @@ import * as records from './records.ts'
 import type { Script } from './script.ts'
 import * as watches from './watches.ts'
 
-const families = [bindings, calls, callWork, directory, follow, membership, mints, records, watches]
+const families = [accounts, bindings, calls, callWork, directory, follow, membership, mints, records, watches]
 
 export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
   Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),

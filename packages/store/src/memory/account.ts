@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+// One account in memory: arithmetic on balance, holds, spend and ledger. scripts/accounts.ts does the same in Redis; the
+// contract suite holds the two together. Nothing here reads a clock.
+
+import {
+  HOUR_BUCKET_MS,
+  HOUR_BUCKETS,
+  LEDGER_SLACK,
+  MAX_BALANCE,
+  MINUTES_BUCKET_MS,
+  MINUTES_BUCKETS,
+} from '../account-rules.ts'
+import type {
+  AccountAudit,
+  AccountState,
+  AccountTerms,
+  HoldOutcome,
+  HoldRefusal,
+  HoldRequest,
+  LedgerEntry,
+  SettleOutcome,
+  SweepOutcome,
+  TopUp,
+  TopUpOutcome,
+} from '../account-store.ts'
+import type { StoreSettings } from '../store.ts'
+
+interface Hold {
+  sequence: number
+  amount: bigint
+  answered: boolean
+  leaseUntilMs: number
+}
+
+interface Done {
+  applied: bigint
+  lapsed: boolean
+  entry: string
+  forgetMs: number
+}
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+
+export class Account {
+  readonly #settings: StoreSettings
+  #currency = ''
+  #balance = 0n
+  #held = 0n
+  /** Theoretical arrival time of the next call, microseconds: GCRA with a burst of one second. */
+  #tatUs = 0
+  readonly #holds = new Map<string, Hold>()
+  readonly #done = new Map<string, Done>()
+  readonly #topUps = new Map<string, { amount: bigint; forgetMs: number }>()
+  readonly #spend = new Map<string, bigint>()
+  #ledger: LedgerEntry[] = []
+  #folded = 0n
+  #foldedCount = 0
+  #foldedTo = 0
+  #entries = 0
+
+  constructor(settings: StoreSettings) {
+    this.#settings = settings
+  }
+
+  get holdCount(): number {
+    return this.#holds.size
+  }
+
+  hold(request: HoldRequest, nowMs: number): HoldOutcome {
+    const { ref, sequence, terms } = request
+    const known = this.#holds.get(ref)
+    if (this.#done.has(ref)) return refuse('settled', known, 0n, nowMs)
+    if (known !== undefined && known.sequence >= sequence) return this.#repeat(known, request, nowMs)
+    if (known === undefined && !request.create) return refuse('gone', known, 0n, nowMs)
+    const wanted = known !== undefined && known.amount > request.amount ? known.amount : request.amount
+    const delta = wanted - (known?.amount ?? 0n)
+    const objection = this.#objection(request, delta, nowMs)
+    if (objection !== undefined) return refuse(objection, known, this.#available(terms, nowMs), nowMs)
+    if (sequence === 0) this.#arrive(terms, nowMs)
+    this.#held += delta
+    if (this.#currency === '') this.#currency = terms.currency
+    const hold = { sequence, amount: wanted, answered: request.answered, leaseUntilMs: nowMs + request.leaseMs }
+    this.#holds.set(ref, hold)
+    return { result: 'held', sequence, amount: wanted, nowMs }
+  }
+
+  settle(ref: string, price: bigint, nowMs: number): SettleOutcome {
+    this.#prune(nowMs)
+    const done = this.#done.get(ref)
+    if (done !== undefined) return this.#settleAgain(ref, done, price, nowMs)
+    const applied = least(price, this.#release(ref))
+    return { applied, repeated: false, entry: this.#apply(ref, applied, false, nowMs) }
+  }
+
+  verify(ref: string, applied: bigint, entry: string, nowMs: number): boolean {
+    const done = this.#done.get(ref)
+    const isThere = done !== undefined || this.#hasEntry(entry)
+    if (!isThere) {
+      this.#release(ref)
+      this.#apply(ref, applied, false, nowMs)
+    }
+    const kept = this.#done.get(ref)
+    if (kept !== undefined) kept.forgetMs = nowMs + this.#settings.settledKeepMs
+    return !isThere
+  }
+
+  topUp({ key, amount, currency, cause }: TopUp, nowMs: number): TopUpOutcome {
+    const known = this.#topUps.get(key)
+    if (known !== undefined) {
+      return { result: known.amount === amount ? 'repeated' : 'conflict', balance: this.#balance }
+    }
+    if (!this.#takes(currency)) return { result: 'currency', balance: this.#balance }
+    const balance = this.#balance + amount
+    if (balance > MAX_BALANCE || balance < -MAX_BALANCE) return { result: 'overflow', balance: this.#balance }
+    if (this.#currency === '') this.#currency = currency
+    this.#append(key, cause, amount, nowMs)
+    this.#topUps.set(key, { amount, forgetMs: nowMs + this.#settings.topUpKeepMs })
+    return { result: 'applied', balance }
+  }
+
+  sweep(limit: number, nowMs: number): SweepOutcome {
+    let settled = 0
+    let released = 0
+    const lapsed = [...this.#holds].filter(([, hold]) => hold.leaseUntilMs <= nowMs)
+    lapsed.sort(([, a], [, b]) => a.leaseUntilMs - b.leaseUntilMs)
+    for (const [ref, { answered }] of lapsed.slice(0, limit)) {
+      const granted = this.#release(ref)
+      if (answered) this.#apply(ref, granted, true, nowMs)
+      if (answered) settled++
+      else released++
+    }
+    return { settled, released, left: this.#holds.size }
+  }
+
+  read(account: string, limit: number, nowMs: number): AccountState {
+    const calls = [...this.#holds.values()].filter((hold) => hold.leaseUntilMs > nowMs).length
+    return {
+      account,
+      currency: this.#currency,
+      balance: this.#balance,
+      held: this.#held,
+      holds: this.#holds.size,
+      calls,
+      spentHour: this.#spent('m', nowMs),
+      spentDay: this.#spent('h', nowMs),
+      ledger: limit > 0 ? this.#ledger.slice(-limit).reverse() : [],
+    }
+  }
+
+  audit(): AccountAudit {
+    let ledgerSum = this.#folded
+    for (const entry of this.#ledger) ledgerSum += entry.amount
+    let holdsSum = 0n
+    for (const hold of this.#holds.values()) holdsSum += hold.amount
+    return {
+      balance: this.#balance,
+      ledgerSum,
+      held: this.#held,
+      holdsSum,
+      entries: this.#ledger.length,
+      foldedEntries: this.#foldedCount,
+    }
+  }
+
+  #repeat(known: Hold, { answered, leaseMs }: HoldRequest, nowMs: number): HoldOutcome {
+    known.answered ||= answered
+    known.leaseUntilMs = Math.max(known.leaseUntilMs, nowMs + leaseMs)
+    return { result: 'repeated', sequence: known.sequence, amount: known.amount, nowMs }
+  }
+
+  #takes(currency: string): boolean {
+    return this.#currency === '' || currency === this.#currency
+  }
+
+  #objection({ sequence, terms }: HoldRequest, delta: bigint, nowMs: number): HoldRefusal | undefined {
+    if (!this.#takes(terms.currency)) return 'currency'
+    if (delta > 0n) {
+      const committed = this.#held + delta
+      if (this.#balance + (terms.creditLimit ?? MAX_BALANCE) < committed) return 'credit'
+      const { spendPerHour, spendPerDay } = terms
+      if (spendPerHour !== undefined && this.#spent('m', nowMs) + committed > spendPerHour) return 'spendHour'
+      if (spendPerDay !== undefined && this.#spent('h', nowMs) + committed > spendPerDay) return 'spendDay'
+    }
+    if (sequence > 0) return undefined
+    if (terms.maxCalls !== undefined && this.#calls(nowMs) >= terms.maxCalls) return 'calls'
+    const { callsPerSecond } = terms
+    if (callsPerSecond === undefined) return undefined
+    return this.#nextTat(callsPerSecond, nowMs) - nowMs * 1_000 > 1_000_000 ? 'rate' : undefined
+  }
+
+  #calls(nowMs: number): number {
+    let calls = 0
+    for (const hold of this.#holds.values()) if (hold.leaseUntilMs > nowMs) calls++
+    return calls
+  }
+
+  #nextTat(callsPerSecond: number, nowMs: number): number {
+    return Math.max(this.#tatUs, nowMs * 1_000) + Math.floor(1_000_000 / callsPerSecond)
+  }
+
+  #arrive({ callsPerSecond }: AccountTerms, nowMs: number): void {
+    if (callsPerSecond !== undefined) this.#tatUs = this.#nextTat(callsPerSecond, nowMs)
+  }
+
+  #available(terms: AccountTerms, nowMs: number): bigint {
+    let left = this.#balance + (terms.creditLimit ?? MAX_BALANCE) - this.#held
+    if (terms.spendPerHour !== undefined) left = least(left, terms.spendPerHour - this.#spent('m', nowMs) - this.#held)
+    if (terms.spendPerDay !== undefined) left = least(left, terms.spendPerDay - this.#spent('h', nowMs) - this.#held)
+    return left > 0n ? left : 0n
+  }
+
+  /** Takes the hold away. Returns what was granted. */
+  #release(ref: string): bigint {
+    const granted = this.#holds.get(ref)?.amount ?? 0n
+    this.#held -= granted
+    this.#holds.delete(ref)
+    return granted
+  }
+
+  #settleAgain(ref: string, done: Done, price: bigint, nowMs: number): SettleOutcome {
+    if (done.lapsed && price < done.applied) {
+      const back = done.applied - price
+      done.applied = price
+      done.lapsed = false
+      this.#append(`${ref}/2`, 'correction', back, nowMs)
+      this.#addSpend(-back, nowMs)
+    }
+    return { applied: done.applied, repeated: true, entry: done.entry }
+  }
+
+  #apply(ref: string, applied: bigint, lapsed: boolean, nowMs: number): string {
+    const entry = applied > 0n ? this.#append(`${ref}/1`, lapsed ? 'lapsed' : 'call', -applied, nowMs) : ''
+    if (applied > 0n) this.#addSpend(applied, nowMs)
+    const keepMs = applied > 0n ? this.#settings.settlingKeepMs : this.#settings.settledKeepMs
+    this.#done.set(ref, { applied, lapsed, entry, forgetMs: nowMs + keepMs })
+    return entry
+  }
+
+  #append(key: string, cause: string, amount: bigint, nowMs: number): string {
+    this.#balance += amount
+    const id = `${nowMs}-${++this.#entries}`
+    this.#ledger.push({ id, atMs: nowMs, key, cause, amount, balance: this.#balance })
+    this.#fold()
+    return id
+  }
+
+  #fold(): void {
+    const { ledgerMaxLen } = this.#settings
+    if (this.#ledger.length <= ledgerMaxLen + Math.ceil(ledgerMaxLen / LEDGER_SLACK)) return
+    const old = this.#ledger.slice(0, this.#ledger.length - ledgerMaxLen)
+    for (const { amount } of old) this.#folded += amount
+    this.#foldedCount += old.length
+    this.#foldedTo = orderOf(old.at(-1)?.id ?? '')
+    this.#ledger = this.#ledger.slice(old.length)
+  }
+
+  #hasEntry(id: string): boolean {
+    if (id === '') return false
+    return orderOf(id) <= this.#foldedTo || this.#ledger.some((entry) => entry.id === id)
+  }
+
+  #addSpend(amount: bigint, nowMs: number): void {
+    for (const bucket of [minutesBucket(nowMs), hourBucket(nowMs)]) {
+      this.#spend.set(bucket, (this.#spend.get(bucket) ?? 0n) + amount)
+    }
+    for (const bucket of this.#spend.keys()) if (isOld(bucket, nowMs)) this.#spend.delete(bucket)
+  }
+
+  #spent(kind: 'm' | 'h', nowMs: number): bigint {
+    let sum = 0n
+    for (const [bucket, amount] of this.#spend) {
+      if (bucket.startsWith(kind) && !isOld(bucket, nowMs)) sum += amount
+    }
+    return sum > 0n ? sum : 0n
+  }
+
+  /** Settlements and keys are in the order in which they came, so that the oldest are first. */
+  #prune(nowMs: number): void {
+    let looks = 8
+    for (const [ref, { forgetMs }] of this.#done) {
+      if (looks-- === 0) break
+      if (forgetMs <= nowMs) this.#done.delete(ref)
+    }
+    for (const [key, { forgetMs }] of this.#topUps) {
+      if (forgetMs > nowMs) break
+      this.#topUps.delete(key)
+    }
+  }
+}
+
+function refuse(why: HoldRefusal, known: Hold | undefined, available: bigint, nowMs: number): HoldOutcome {
+  return { result: 'refused', why, available, sequence: known?.sequence ?? -1, amount: known?.amount ?? 0n, nowMs }
+}
+
+const orderOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1))
+
+const minutesBucket = (nowMs: number): string => `m${Math.floor(nowMs / MINUTES_BUCKET_MS)}`
+const hourBucket = (nowMs: number): string => `h${Math.floor(nowMs / HOUR_BUCKET_MS)}`
+
+function isOld(bucket: string, nowMs: number): boolean {
+  const index = Number(bucket.slice(1))
+  if (bucket.startsWith('m')) return index < Math.floor(nowMs / MINUTES_BUCKET_MS) - MINUTES_BUCKETS
+  return index < Math.floor(nowMs / HOUR_BUCKET_MS) - HOUR_BUCKETS
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Accounts in memory, and the marks of those that due work looks at.
+
+import { isAccountName, isAmount } from '../account-rules.ts'
+import type {
+  AccountAudit,
+  AccountState,
+  AccountStore,
+  DueAccount,
+  HoldOutcome,
+  HoldRequest,
+  SettleOutcome,
+  SettleRequest,
+  SweepOutcome,
+  TopUp,
+  TopUpOutcome,
+  VerifyRequest,
+} from '../account-store.ts'
+import { notStored, type Stored, stored } from '../result.ts'
+import { SHARDS, shardOf } from '../shard.ts'
+import { Account } from './account.ts'
+import { full, type MemoryContext } from './context.ts'
+import { Deadlines, type Timed } from './deadlines.ts'
+
+/** deadlineMs is when to look; a claim moves it. */
+interface Mark extends Timed {
+  readonly account: string
+}
+
+interface Shard {
+  readonly due: Deadlines<Mark>
+  claimedMs: number
+  holdUntilMs: number
+}
+
+const INVALID = notStored('invalid', 'an account without a proper name, or an amount out of bounds')
+
+export class MemoryAccounts implements AccountStore {
+  readonly #context: MemoryContext
+  readonly #accounts = new Map<string, Account>()
+  readonly #marks = new Map<string, Mark>()
+  readonly #shards: Shard[]
+
+  constructor(context: MemoryContext) {
+    this.#context = context
+    this.#shards = Array.from({ length: SHARDS }, () => ({
+      due: new Deadlines<Mark>(),
+      claimedMs: Number.NEGATIVE_INFINITY,
+      holdUntilMs: 0,
+    }))
+  }
+
+  hold(request: HoldRequest): Stored<HoldOutcome> {
+    if (!isAccountName(request.account) || !isAmount(request.amount) || request.amount < 0n) return INVALID
+    return this.#at(request.account, (account) => account.hold(request, this.#now()))
+  }
+
+  settle({ account, ref, price }: SettleRequest): Stored<SettleOutcome> {
+    if (!isAccountName(account) || !isAmount(price) || price < 0n) return INVALID
+    return this.#at(account, (one) => one.settle(ref, price, this.#now()))
+  }
+
+  verify({ account, ref, applied, entry }: VerifyRequest): Stored<boolean> {
+    if (!isAccountName(account) || !isAmount(applied) || applied < 0n) return INVALID
+    return this.#at(account, (one) => one.verify(ref, applied, entry, this.#now()))
+  }
+
+  topUp(request: TopUp): Stored<TopUpOutcome> {
+    if (!isAccountName(request.account) || !isAmount(request.amount) || request.key === '') return INVALID
+    return this.#at(request.account, (account) => account.topUp(request, this.#now()))
+  }
+
+  read(account: string, ledger: number): Stored<AccountState> {
+    return this.#at(account, (one) => one.read(account, ledger, this.#now()))
+  }
+
+  audit(account: string): Stored<AccountAudit> {
+    return this.#at(account, (one) => one.audit())
+  }
+
+  mark(account: string, dueInMs: number): Stored<void> {
+    if (!isAccountName(account)) return INVALID
+    const deadlineMs = this.#now() + dueInMs
+    const known = this.#marks.get(account)
+    if (known === undefined && this.#marks.size >= this.#context.limits.maxAccounts) {
+      return full('marked accounts', this.#context.limits.maxAccounts)
+    }
+    const mark = known ?? { account, deadlineMs, heapIndex: -1 }
+    mark.deadlineMs = Math.max(mark.deadlineMs, deadlineMs)
+    this.#marks.set(account, mark)
+    this.#shardOf(account).due.set(mark)
+    return stored(undefined)
+  }
+
+  claimAccounts(shard: number, leaseMs: number, limit: number): Stored<DueAccount[]> {
+    const now = this.#now()
+    const at = this.#shards[shard & (SHARDS - 1)] as Shard
+    if (now - at.claimedMs > 2 * leaseMs) at.holdUntilMs = now + leaseMs
+    at.claimedMs = now
+    const claimed: DueAccount[] = []
+    while (now >= at.holdUntilMs && claimed.length < limit) {
+      const mark = at.due.peek()
+      if (mark === undefined || mark.deadlineMs > now) break
+      mark.deadlineMs = now + leaseMs
+      at.due.set(mark)
+      claimed.push({ account: mark.account, mark: mark.deadlineMs })
+    }
+    return stored(claimed)
+  }
+
+  sweep(account: string, limit: number): Stored<SweepOutcome> {
+    return this.#at(account, (one) => one.sweep(limit, this.#now()))
+  }
+
+  unmark(account: string, at: number): Stored<void> {
+    const mark = this.#marks.get(account)
+    if (mark?.deadlineMs === at) {
+      this.#shardOf(account).due.remove(mark)
+      this.#marks.delete(account)
+    }
+    return stored(undefined)
+  }
+
+  counts(): Record<string, number> {
+    let holdCount = 0
+    for (const account of this.#accounts.values()) holdCount += account.holdCount
+    return { accountCount: this.#accounts.size, holdCount }
+  }
+
+  #now(): number {
+    return Math.floor(this.#context.now())
+  }
+
+  #shardOf(account: string): Shard {
+    return this.#shards[shardOf(account)] as Shard
+  }
+
+  #at<T>(name: string, act: (account: Account) => T): Stored<T> {
+    if (!isAccountName(name)) return INVALID
+    const known = this.#accounts.get(name)
+    if (known !== undefined) return stored(act(known))
+    if (this.#accounts.size >= this.#context.limits.maxAccounts) {
+      return full('accounts', this.#context.limits.maxAccounts)
+    }
+    const account = new Account(this.#context.settings)
+    this.#accounts.set(name, account)
+    return stored(act(account))
+  }
+}

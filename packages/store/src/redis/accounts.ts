@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Accounts in Redis: arguments and replies of their scripts. An account is one slot, `{a:<account>}`; the marks of accounts
+// that due work looks at lie in 256 shards of their own.
+
+import { isAccountName, isAmount } from '../account-rules.ts'
+import type {
+  AccountAudit,
+  AccountState,
+  AccountStore,
+  DueAccount,
+  HoldOutcome,
+  HoldRefusal,
+  HoldRequest,
+  LedgerEntry,
+  SettleOutcome,
+  SettleRequest,
+  SweepOutcome,
+  TopUp,
+  TopUpOutcome,
+  VerifyRequest,
+} from '../account-store.ts'
+import { notStored, type Stored } from '../result.ts'
+import { shardOf } from '../shard.ts'
+import type { Argument, Reply } from './batcher.ts'
+import { fieldsOf, listOf, numberOf, textOf } from './reply.ts'
+import type { Runner } from './runner.ts'
+import {
+  AUDIT_ACCOUNT,
+  CLAIM_ACCOUNTS,
+  HOLD,
+  MARK_ACCOUNT,
+  READ_ACCOUNT,
+  SETTLE,
+  SWEEP,
+  TOP_UP,
+  UNMARK_ACCOUNT,
+  VERIFY,
+} from './scripts/accounts.ts'
+import type { Script } from './scripts/script.ts'
+import { tagOf } from './slot.ts'
+
+const PARTS = ['acc', 'holds', 'exp', 'done', 'dexp', 'spend', 'keys', 'kexp', 'ledger']
+const INVALID = notStored('invalid', 'an account without a proper name, or an amount out of bounds')
+
+export class RedisAccounts implements AccountStore {
+  readonly #runner: Runner
+
+  constructor(runner: Runner) {
+    this.#runner = runner
+  }
+
+  hold(request: HoldRequest): Promise<Stored<HoldOutcome>> {
+    const { account, ref, sequence, amount, answered, create, leaseMs, terms } = request
+    if (!isAmount(amount) || amount < 0n) return Promise.resolve(INVALID)
+    const { currency, creditLimit, maxCalls, callsPerSecond, spendPerHour, spendPerDay } = terms
+    const bounds = [creditLimit, maxCalls, callsPerSecond, spendPerHour, spendPerDay].map((bound) =>
+      String(bound ?? ''),
+    )
+    const args = [ref, sequence, String(amount), answered ? '1' : '0', create ? '1' : '0', leaseMs, currency, ...bounds]
+    return this.#run(HOLD, account, args, readHold)
+  }
+
+  settle({ account, ref, price }: SettleRequest): Promise<Stored<SettleOutcome>> {
+    if (!isAmount(price) || price < 0n) return Promise.resolve(INVALID)
+    return this.#run(SETTLE, account, [ref, String(price)], (reply) => {
+      const [repeated, applied, entry] = listOf(reply)
+      return { applied: amountOf(applied), repeated: numberOf(repeated) === 1, entry: textOf(entry) }
+    })
+  }
+
+  verify({ account, ref, applied, entry }: VerifyRequest): Promise<Stored<boolean>> {
+    if (!isAmount(applied) || applied < 0n) return Promise.resolve(INVALID)
+    return this.#run(VERIFY, account, [ref, String(applied), entry], (reply) => numberOf(reply) === 1)
+  }
+
+  topUp({ account, key, amount, currency, cause }: TopUp): Promise<Stored<TopUpOutcome>> {
+    if (!isAmount(amount) || key === '') return Promise.resolve(INVALID)
+    const args = [key, String(amount), currency, cause, this.#runner.settings.topUpKeepMs]
+    return this.#run(TOP_UP, account, args, (reply) => {
+      const [result, balance] = listOf(reply)
+      return { result: textOf(result) as TopUpOutcome['result'], balance: amountOf(balance) }
+    })
+  }
+
+  read(account: string, ledger: number): Promise<Stored<AccountState>> {
+    return this.#run(READ_ACCOUNT, account, [ledger], (reply) => readState(account, reply))
+  }
+
+  audit(account: string): Promise<Stored<AccountAudit>> {
+    return this.#run(AUDIT_ACCOUNT, account, [], (reply) => {
+      const [balance, ledgerSum, held, holdsSum, entries, folded] = listOf(reply)
+      return {
+        balance: amountOf(balance),
+        ledgerSum: amountOf(ledgerSum),
+        held: amountOf(held),
+        holdsSum: amountOf(holdsSum),
+        entries: numberOf(entries),
+        foldedEntries: numberOf(folded),
+      }
+    })
+  }
+
+  mark(account: string, dueInMs: number): Promise<Stored<void>> {
+    if (!isAccountName(account)) return Promise.resolve(INVALID)
+    const { tag, due } = markKeys(shardOf(account))
+    return this.#runner.run(MARK_ACCOUNT, tag, [due], [account, dueInMs], () => undefined)
+  }
+
+  claimAccounts(shard: number, leaseMs: number, limit: number): Promise<Stored<DueAccount[]>> {
+    const { tag, due, beat } = markKeys(shard)
+    return this.#runner.run(CLAIM_ACCOUNTS, tag, [due, beat], [leaseMs, limit], (reply) => {
+      const flat = listOf(reply)
+      const claimed: DueAccount[] = []
+      for (let i = 0; i + 1 < flat.length; i += 2) {
+        claimed.push({ account: textOf(flat[i]), mark: numberOf(flat[i + 1]) })
+      }
+      return claimed
+    })
+  }
+
+  sweep(account: string, limit: number): Promise<Stored<SweepOutcome>> {
+    return this.#run(SWEEP, account, [limit], (reply) => {
+      const [settled, released, left] = listOf(reply)
+      return { settled: numberOf(settled), released: numberOf(released), left: numberOf(left) }
+    })
+  }
+
+  unmark(account: string, mark: number): Promise<Stored<void>> {
+    const { tag, due } = markKeys(shardOf(account))
+    return this.#runner.run(UNMARK_ACCOUNT, tag, [due], [account, mark], () => undefined)
+  }
+
+  #run<T>(script: Script, account: string, args: readonly Argument[], read: (reply: Reply) => T): Promise<Stored<T>> {
+    if (!isAccountName(account)) return Promise.resolve(INVALID)
+    const tag = `a:${account}`
+    const keys = PARTS.map((part) => `{${tag}}:${part}`)
+    const { ledgerMaxLen, settledKeepMs, settlingKeepMs } = this.#runner.settings
+    return this.#runner.run(script, tag, keys, [ledgerMaxLen, settledKeepMs, settlingKeepMs, ...args], read)
+  }
+}
+
+function markKeys(shard: number): { tag: string; due: string; beat: string } {
+  const tag = tagOf('h', shard)
+  return { tag, due: `{${tag}}:due`, beat: `{${tag}}:beat` }
+}
+
+const amountOf = (reply: Reply | undefined): bigint => BigInt(textOf(reply))
+
+function readHold(reply: Reply): HoldOutcome {
+  const [how, available, sequence, amount, nowMs] = listOf(reply)
+  const result = textOf(how)
+  const at = { sequence: numberOf(sequence), amount: amountOf(amount), nowMs: numberOf(nowMs) }
+  if (result === 'held' || result === 'repeated') return { result, ...at }
+  return { result: 'refused', why: result as HoldRefusal, available: amountOf(available), ...at }
+}
+
+function readState(account: string, reply: Reply): AccountState {
+  const [currency, balance, held, holds, calls, spentHour, spentDay, ...flat] = listOf(reply)
+  const ledger: LedgerEntry[] = []
+  for (let i = 0; i + 1 < flat.length; i += 2) ledger.push(readEntry(textOf(flat[i]), flat[i + 1]))
+  return {
+    account,
+    currency: textOf(currency),
+    balance: amountOf(balance),
+    held: amountOf(held),
+    holds: numberOf(holds),
+    calls: numberOf(calls),
+    spentHour: amountOf(spentHour),
+    spentDay: amountOf(spentDay),
+    ledger,
+  }
+}
+
+function readEntry(id: string, reply: Reply | undefined): LedgerEntry {
+  const fields = fieldsOf(reply)
+  const text = (name: string) => fields.get(name)?.toString() ?? ''
+  const atMs = Number(id.slice(0, id.indexOf('-')))
+  return { id, atMs, key: text('k'), cause: text('c'), amount: BigInt(text('a')), balance: BigInt(text('b')) }
+}
