@@ -6,8 +6,11 @@ import type { LocationService } from '@tandem/location'
 import type { PolicyService } from '@tandem/policy'
 import {
   createInProcess,
+  createInProcessLocationWatch,
+  createLocationWatch,
   createStreamCaller,
   headlessAddresses,
+  type LocationWatch,
   locationService,
   policyService,
   type StreamCallerOptions,
@@ -37,6 +40,17 @@ export function inProcessCallers(services: Services, config: EdgeConfig, logger:
   }
 }
 
+/** An embedded store answers as fast as a cache would: there the edge keeps what it is told only where it is asked to. */
+export function inProcessWatch(
+  { location }: Services,
+  config: EdgeConfig,
+  storeUrl: string,
+): LocationWatch | undefined {
+  const { mode } = config.locationCache
+  const pays = mode === 'on' || (mode === 'auto' && storeUrl !== 'memory')
+  return pays ? createInProcessLocationWatch(location.changes) : undefined
+}
+
 /** `host:port` as host and port; IPv6 in brackets. */
 export function parseTarget(target: string): { host: string; port: number } {
   const at = target.lastIndexOf(':')
@@ -61,5 +75,6 @@ export function streamCallers(config: EdgeConfig, logger: Logger): EdgeCallers {
   return {
     location: createStreamCaller(locationService, replicas(config.locationTarget), options),
     policy: createStreamCaller(policyService, replicas(config.policyTarget), options),
+    locationWatch: createLocationWatch(replicas(config.locationTarget), options),
   }
 }

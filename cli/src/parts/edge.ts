@@ -2,7 +2,7 @@
 //
 // Wires one edge: callers of location and policy → edge → HTTP. The callers are functions in one process or streams.
 import { createEdgeService, type EdgeServiceOptions } from '@tandem/edge'
-import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
+import type { Caller, LocationMethods, LocationWatch, location, PolicyMethods, policy } from '@tandem/rpc'
 import { type EdgeConfig, type HttpRoute, type Logger, Metrics } from '@tandem/service-kit'
 import type { Built } from './built.ts'
 import { httpPart } from './http.ts'
@@ -11,6 +11,8 @@ import { httpPart } from './http.ts'
 export interface EdgeCallers {
   readonly location: Caller<LocationMethods, location.Push>
   readonly policy: Caller<PolicyMethods, policy.Push>
+  /** Where the edge may keep what location tells it. */
+  readonly locationWatch?: LocationWatch | undefined
 }
 
 type EdgeService = ReturnType<typeof createEdgeService>

@@ -13,7 +13,7 @@ import {
   policyConfig,
   recordsConfig,
 } from '@tandem/service-kit'
-import { inProcessCallers } from '../parts/callers.ts'
+import { inProcessCallers, inProcessWatch } from '../parts/callers.ts'
 import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, readResources } from '../parts/policy.ts'
@@ -41,7 +41,9 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const edges = Array.from({ length: config.edge.count }, (_, index) => {
     const settings = edgeConfig(config, index)
     const logger = loggerFor(config, settings.id)
-    return buildEdge(settings, inProcessCallers(services, settings, logger), logger, warmUpCallers(config, settings))
+    const callers = inProcessCallers(services, settings, logger)
+    const locationWatch = inProcessWatch(services, settings, config.store.url)
+    return buildEdge(settings, { ...callers, locationWatch }, logger, warmUpCallers(config, settings))
   })
   const parts = [storePart, ...[location, policy, records, ...edges].flatMap((built) => built.parts)]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }

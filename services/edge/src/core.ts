@@ -9,6 +9,7 @@ import type { Admission } from './admission/index.ts'
 import type { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCounts } from './counts.ts'
 import type { Hops } from './hops.ts'
+import type { LocationCache } from './location-cache/location-cache.ts'
 import type { Membership } from './membership.ts'
 import type { NatPings } from './nat-pings.ts'
 import type { EdgePeer } from './peers.ts'
@@ -25,6 +26,8 @@ export interface EdgeCore {
   readonly proxy: StatefulProxy
   readonly policy: Caller<PolicyMethods, policy.Push>
   readonly location: Caller<LocationMethods, location.Push>
+  /** Bindings that were asked for lately; undefined where it would not pay. */
+  readonly locationCache: LocationCache | undefined
   readonly hops: Hops
   /** The cluster's keys for branches and tokens. */
   readonly ring: KeyRing

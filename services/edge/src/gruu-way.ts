@@ -9,6 +9,7 @@ import type { location } from '@tandem/rpc'
 import { findParam, type Gruu, ParamView, parseGruu, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import type { NextHop } from './hops.ts'
+import { locate } from './location-cache/locate.ts'
 
 const gr = new ParamView()
 
@@ -50,7 +51,7 @@ export function toInstance(
   gruu: Gruu,
   onHop: (hop: NextHop | undefined) => void,
 ): void {
-  core.location.call('locate', { aor: gruu.aor }, core.config.rpc.timeoutMs, (result) => {
+  locate(core, gruu.aor, (result) => {
     const bindings = result.outcome === 'done' ? result.value.bindings : []
     const binding = bindings.find((one) => isOf(gruu, one))
     if (binding === undefined) onHop(undefined)

@@ -6,6 +6,7 @@ import type { Metrics } from '@tandem/service-kit'
 import type { StreamTransport, UdpListener } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { EDGE_COUNT_HELP } from './counts.ts'
+import { registerLocationCacheMetrics } from './location-cache/metrics.ts'
 
 export interface MeasuredTransports {
   readonly udp: readonly UdpListener[]
@@ -69,6 +70,7 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     ['location', core.location.counts.unknown],
     ['policy', core.policy.counts.unknown],
   ])
+  if (core.locationCache !== undefined) registerLocationCacheMetrics(metrics, core.locationCache)
   registerTransportMetrics(metrics, transports)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What an edge is made from.
-import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@tandem/rpc'
+import type { Caller, LocationMethods, LocationWatch, location, PolicyMethods, policy } from '@tandem/rpc'
 import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
 
 /** What the calls of a warm-up ask. */
@@ -16,6 +16,8 @@ export interface EdgeServiceOptions {
   readonly config: EdgeConfig
   readonly location: Caller<LocationMethods, location.Push>
   readonly policy: Caller<PolicyMethods, policy.Push>
+  /** Tells which bindings change, so that they can be kept. Absent: location is asked each time. Closed by stop(). */
+  readonly locationWatch?: LocationWatch | undefined
   readonly logger: Logger
   readonly metrics?: Metrics
   /**

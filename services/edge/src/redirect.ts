@@ -17,11 +17,12 @@ import {
   type Uri,
 } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
+import { locateAged } from './location-cache/locate.ts'
 import { retryAfter } from './replies.ts'
 
 export function redirect(core: EdgeCore, context: ProxyContext, verdict: policy.Redirect): void {
   if (verdict.aor === '') return answer(core, context, verdict, [])
-  core.location.call('locate', { aor: verdict.aor }, core.config.rpc.timeoutMs, (result) => {
+  locateAged(core, verdict.aor, (result) => {
     if (result.outcome === 'done') answer(core, context, verdict, result.value.bindings)
     else core.proxy.respond(context, 503, '', retryAfter(2))
   })

@@ -139,6 +139,7 @@ class Edge implements EdgeService {
       wiring.core.reporter.close()
     }
     clearInterval(this.ticker)
+    this.options.locationWatch?.close()
     await this.listeners?.close()
   }
 

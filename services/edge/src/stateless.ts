@@ -29,6 +29,7 @@ import {
 } from './header-work.ts'
 
 import { type NextHop, tooLargeFor } from './hops.ts'
+import { locate } from './location-cache/locate.ts'
 import { type EdgePeer, isFramed } from './peers.ts'
 import { addedHeaders, removeHeaders } from './plan-edits.ts'
 import { formsDialog, recordRouteOf } from './record-route.ts'
@@ -61,7 +62,7 @@ export function forwardStateless(
   }
   if (target?.where === undefined) return use(undefined)
   if (target.where.$case === 'uri') return core.hops.toUri(target.where.value, false, use, shareOf(key))
-  core.location.call('locate', { aor: target.where.value }, core.config.rpc.timeoutMs, (result) => {
+  locate(core, target.where.value, (result) => {
     if (result.outcome !== 'done') return refuse(core, msg, peer, 503)
     const binding = chooseBinding(result.value.bindings, shareOf(key))
     if (binding === undefined) use(undefined)

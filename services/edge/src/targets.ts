@@ -12,6 +12,7 @@ import type { EdgeCore } from './core.ts'
 import { isSecureTransport } from './edge-streams.ts'
 import type { BranchFacts } from './header-work.ts'
 import type { NextHop } from './hops.ts'
+import { locate } from './location-cache/locate.ts'
 import { isSips } from './request-uri-of.ts'
 
 /** One way to a target, and the branch that takes it. */
@@ -110,8 +111,7 @@ class Resolution {
   }
 
   private locate(target: policy.Target, aor: string, slot: (Candidate | undefined)[]): void {
-    const { core } = this
-    core.location.call('locate', { aor }, core.config.rpc.timeoutMs, (result) => {
+    locate(this.core, aor, (result) => {
       if (result.outcome === 'done') this.takeBindings(target, aor, result.value.bindings, slot)
       else this.status = 503
       this.settle()

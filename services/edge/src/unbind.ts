@@ -33,6 +33,8 @@ export function unbind(
     userAgent: '',
   }
   core.location.call('register', update, core.config.rpc.timeoutMs, (result) => {
-    if (result.outcome === 'done') onDone(result.value.bindings)
+    if (result.outcome !== 'done') return
+    core.locationCache?.forget(aor)
+    onDone(result.value.bindings)
   })
 }

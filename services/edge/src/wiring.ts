@@ -30,6 +30,7 @@ import { EdgeCounts } from './counts.ts'
 import type { Facing } from './facing.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
+import { createLocationCache } from './location-cache/create.ts'
 import { Membership } from './membership.ts'
 import { NatPings } from './nat-pings.ts'
 import type { EdgeServiceOptions } from './options.ts'
@@ -88,6 +89,7 @@ export function createEdgeCore(
     proxy,
     policy: options.policy,
     location: options.location,
+    locationCache: createLocationCache(options, membership, now),
     hops,
     ring,
     routeOwner: routeOwnerOf(ring, membership),

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { admission } from './edge-admission.ts'
 import { limits } from './edge-limits.ts'
+import { locationCache } from './edge-location-cache.ts'
 import { listeners, proxyProtocol, sctp, tls, udp, webSocket } from './edge-transports.ts'
 import { address, durationMs, maybeIp, place, port } from './values.ts'
 
@@ -97,6 +98,7 @@ export const edge = z.strictObject({
     })
     .prefault({}),
   limits,
+  locationCache,
   admission,
   warmUpCalls: z
     .int()
