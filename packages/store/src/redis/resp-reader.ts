@@ -49,7 +49,7 @@ export class RespReader {
       case PLUS:
         return this.#line()
       case MINUS:
-        return new ReplyError(this.#line().latin1Slice())
+        return new ReplyError(this.#line().toString('latin1'))
       default:
         if (type !== undefined) throw new RangeError(`no reply begins with byte ${type}`)
         this.#isShort = true

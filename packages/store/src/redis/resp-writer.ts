@@ -18,7 +18,7 @@ export class RespWriter {
   /** Text that is a part of a command already, all of it ASCII. */
   raw(text: string): void {
     this.#room(text.length)
-    this.#at += this.#buffer.latin1Write(text, this.#at)
+    this.#at += this.#buffer.write(text, this.#at, 'latin1')
   }
 
   argument(value: Argument): void {
