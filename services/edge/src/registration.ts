@@ -73,7 +73,6 @@ function answer(
   if (result.outcome === 'done') {
     core.counts.registrations += 1
     core.locationCache?.forget(registration.update.aor)
-    core.locationCache?.forget(registration.update.aor)
     core.admission.noteDone(peer.address, core.now())
     noteRegistered(peer, registration.update)
     core.natPings.sync(core, registration.admit.aor, result.value.bindings)
