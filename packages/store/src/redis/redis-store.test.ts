@@ -52,6 +52,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{c\d{1,3}\}:(call:.+|due|beat|cdr)$/s,
       /^\{n\d{1,3}\}:nonce:.+$/s,
       /^\{e\}:edges$/,
+      /^\{[ltcne]\d{0,3}\}:mark$/,
     ]
     expect(keys.length).toBeGreaterThan(100)
     expect(keys.filter((key) => !layout.some((shape) => shape.test(key)))).toEqual([])
@@ -148,15 +149,23 @@ describe.skipIf(!server.available)('on redis-server', () => {
     await replica.stop()
   }, 30_000)
 
-  it('says what fsync needs where the server is too old for it', async () => {
+  it('says what fsync needs: a server that has it, and an append-only file; and syncs where both are there', async () => {
     const store = createRedisStore({ url: redis.url, durability: 'fsync' })
     const version = /redis_version:(\d+)\.(\d+)/.exec(await redis.ask('INFO', 'server'))
     const isOld = Number(version?.[1]) * 100 + Number(version?.[2]) < 702
-    await stateOf(store, isOld ? 'unusable' : 'ready')
+    await stateOf(store, 'unusable')
     const result = await register(store, 'sip:fsync@h')
-    const refused = { state: 'notStored', reason: 'unsupported', detail: expect.stringContaining('Redis 7.2') }
-    expect(result).toMatchObject(isOld ? refused : { state: 'stored' })
+    const detail = expect.stringContaining(isOld ? 'Redis 7.2' : 'appendonly yes')
+    expect(result).toMatchObject({ state: 'notStored', reason: 'unsupported', detail })
     await store.close()
+    if (isOld) return
+    const synced = await startRedis({ config: ['appendonly yes', 'appendfsync everysec'] })
+    const other = createRedisStore({ url: synced.url, durability: 'fsync' })
+    await stateOf(other, 'ready')
+    const results = await Promise.all(Array.from({ length: 20 }, (_, i) => register(other, `sip:fsync-${i}@h`)))
+    expect(results.filter(({ state }) => state !== 'stored')).toEqual([])
+    await other.close()
+    await synced.stop()
   })
 })
 

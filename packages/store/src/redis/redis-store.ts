@@ -145,7 +145,17 @@ async function loadScripts(node: Redis): Promise<void> {
 async function lacking(node: Redis, durability: Durability): Promise<string | undefined> {
   const version = /redis_version:(\d+)\.(\d+)\S*/.exec(await node.info('server'))
   const [major, minor, why] = OLDEST[durability]
-  if (version === null || Number(version[1]) > major) return undefined
-  if (Number(version[1]) === major && Number(version[2]) >= minor) return undefined
+  if (version === null || isAtLeast(version, major, minor))
+    return durability === 'fsync' ? lackingFile(node) : undefined
   return `${why}; this server is ${version[0].slice('redis_version:'.length)}`
+}
+
+function isAtLeast([, ofMajor, ofMinor]: readonly (string | undefined)[], major: number, minor: number): boolean {
+  return Number(ofMajor) > major || (Number(ofMajor) === major && Number(ofMinor) >= minor)
+}
+
+/** Without an append-only file there is nothing to sync. */
+async function lackingFile(node: Redis): Promise<string | undefined> {
+  if (!/aof_enabled:0/.test(await node.info('persistence'))) return undefined
+  return 'durability "fsync" needs an append-only file: set "appendonly yes" on the server'
 }
