@@ -114,18 +114,17 @@ function pushContact(args: Argument[], contact: ContactUpdate, userAgent: string
   args.push(packKey(uriKey), expiresS, qMilli, packPayload(contact, userAgent), instanceHash(instanceId), regId)
 }
 
+/** {now, packed AoR, version where there is none, watched}; or the word for what was refused. */
 function readOutcome(reply: Reply): RegisterOutcome {
   const parts = listOf(reply)
-  const status = textOf(parts[0])
-  if (status === 'late') return { result: 'outOfOrder' }
-  if (status === 'many') return { result: 'tooMany' }
-  return { result: 'ok', ...readBindings(parts), ...(numberOf(parts[4]) === 1 ? { watched: true as const } : {}) }
+  if (typeof parts[0] !== 'number') return { result: textOf(parts[0]) === 'late' ? 'outOfOrder' : 'tooMany' }
+  return { result: 'ok', ...readBindings(parts), ...(parts[3] === 1 ? { watched: true as const } : {}) }
 }
 
-/** {status, now, version where there is no AoR, packed AoR}. */
+/** {now, packed AoR, version where there is none}. */
 function readBindings(parts: Reply[]): Bindings {
-  const nowMs = numberOf(parts[1])
-  const packed = bytesOf(parts[3])
+  const nowMs = numberOf(parts[0])
+  const packed = bytesOf(parts[1])
   if (packed.length === 0) return { bindings: [], version: versionOf(textOf(parts[2])) }
   const [held, , version] = unpack(packed) as [Packed[][], Packed, string]
   const bindings: Binding[] = []

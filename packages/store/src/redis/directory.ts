@@ -47,8 +47,9 @@ export class RedisDirectory {
     const args = [...fixed, leaseMs, ...branchArgs(call.branches)]
     return this.#runner.run(BEGIN_CALL, tag, [tx, ownedKey(tag, owner)], args, (reply) => {
       const [made, holder, epoch, final] = listOf(reply)
+      if (numberOf(made) === 1) return { created: true, repeated: false, owner, epoch: 1 }
       const repeated = numberOf(made) === 0 && textOf(holder) === owner && numberOf(final) === 0
-      return { created: repeated || numberOf(made) === 1, repeated, owner: textOf(holder), epoch: numberOf(epoch) }
+      return { created: repeated, repeated, owner: textOf(holder), epoch: numberOf(epoch) }
     })
   }
 

@@ -16,16 +16,7 @@
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
 import { script } from './script.ts'
 
-const AOR = `
-local function open(packed)
-  if not packed then return {}, {}, '' end
-  local aor = cmsgpack.unpack(packed)
-  return aor[1], aor[2], aor[3]
-end
-local function latest(changes)
-  local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)
-  return last[1] and last[1][1] or '0-0'
-end
+const ANNOUNCE = `
 local function contactOf(b)
   local uri = string.match(b[7], '^[^%z]+')
   return uri or b[1]
@@ -56,6 +47,22 @@ local function announce(changes, maxLen, kind, aor, contact, cause)
   end
   return id
 end
+`
+
+const LATEST = `
+local function latest(changes)
+  local last = redis.call('XREVRANGE', changes, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+`
+
+/** What most calls have no need of stands after them: every function costs its making, each time. */
+const OPEN = `
+local function open(packed)
+  if not packed then return {}, {}, '' end
+  local aor = cmsgpack.unpack(packed)
+  return aor[1], aor[2], aor[3]
+end
 local function save(loc, exp, aor, live, tombs, version, at)
   local kept, nearest = {}, nil
   for _, t in ipairs(tombs) do if t[2] > at then kept[#kept + 1] = t end end
@@ -73,10 +80,12 @@ local function save(loc, exp, aor, live, tombs, version, at)
   return packed
 end
 local function answer(packed, changes, at)
-  if packed then return {'ok', int(at), '', packed, watched} end
-  return {'ok', int(at), latest(changes), '', watched}
+  if packed then return {at, packed, 0, watched} end
+  return {at, '', latest(changes), watched}
 end
 `
+
+const AOR = [ANNOUNCE, LATEST, OPEN].join('')
 
 /**
  * KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen replaceOldest registration, then
@@ -87,29 +96,37 @@ end
 export const REGISTER = script(
   'register',
   'writes',
-  AOR,
+  ANNOUNCE,
   `
 local loc, changes, exp = KEYS[1], KEYS[2], KEYS[3]
 local aor, callId, cseq, all = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
-local bound, hash, tombMs, maxLen = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local replace, registration = ARGV[9] == '1', tonumber(ARGV[10])
+local hash, maxLen = ARGV[6], ARGV[8]
 local at = now()
 local packed = redis.call('HGET', loc, aor)
+
+if packed and #ARGV == 16 and not all and ARGV[12] ~= '0' then
+  local whole = cmsgpack.unpack(packed)
+  local only = whole[1][1]
+  if #whole[1] == 1 and #whole[2] == 0 and only[1] == ARGV[11] and only[2] > at and only[3] == callId
+    and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[15]) then
+    needsNoRoom = exp
+    local untilMs = at + tonumber(ARGV[12]) * 1000
+    only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[13]), ARGV[14]
+    whole[3] = announce(changes, maxLen, 'refresh', aor, contactOf(only), 'register')
+    packed = cmsgpack.pack(whole)
+    redis.call('HSET', loc, aor, packed)
+    redis.call('ZADD', exp, int(untilMs), aor)
+    return {at, packed, 0, watched}
+  end
+end
+`,
+  LATEST,
+  OPEN,
+  `
+local bound, tombMs = tonumber(ARGV[5]), tonumber(ARGV[7])
+local replace, registration = ARGV[9] == '1', tonumber(ARGV[10])
 local held, tombs, version = open(packed)
 if not all and #ARGV == 10 then return answer(packed, changes, at) end
-
-local only = held[1]
-if #ARGV == 16 and #held == 1 and #tombs == 0 and only[1] == ARGV[11] and only[2] > at and only[3] == callId
-  and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[15]) and ARGV[12] ~= '0' then
-  needsNoRoom = exp
-  local untilMs = at + tonumber(ARGV[12]) * 1000
-  only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[13]), ARGV[14]
-  version = announce(changes, maxLen, 'refresh', aor, contactOf(only), 'register')
-  packed = cmsgpack.pack({held, tombs, version})
-  redis.call('HSET', loc, aor, packed)
-  redis.call('ZADD', exp, int(untilMs), aor)
-  return answer(packed, changes, at)
-end
 
 local wanted, order = {}, {}
 for i = 11, #ARGV, 6 do
@@ -201,8 +218,12 @@ return answer(save(loc, exp, aor, live, kept, version, at), changes, at)
 export const LOCATE = script(
   'locate',
   'reads',
-  AOR,
-  `return answer(redis.call('HGET', KEYS[1], ARGV[1]), KEYS[2], now())`,
+  `
+local packed = redis.call('HGET', KEYS[1], ARGV[1])
+if packed then return {now(), packed} end
+`,
+  LATEST,
+  `return {now(), '', latest(KEYS[2])}`,
 )
 
 /** KEYS loc changes exp; ARGV aor maxLen, then the keys of those to remove; none: all. */

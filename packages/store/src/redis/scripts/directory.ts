@@ -2,19 +2,24 @@
 // Scripts over one entry of the directory of calls in set-up: a hash that ends by its own time to live, and its place in
 // its owner's list by deadline, while the call is in set-up. Fields: o owner, e epoch, i invite, u upstream, p plan, s step, r call reference,
 // f final status, l lease, b:<id> branch with its ordinal in front.
+// An owner's list is swept, and its time to live renewed, every half minute and not with each call: what has ended is not listed.
 
 import { script } from './script.ts'
 
 /** Branches of one call, at most. */
 export const MAX_BRANCHES = 128
+/** How often an owner's list is swept. */
+const SWEEP_MS = 30_000
 
 const ENTRY = `
 local function until_(tx, owned, key, ms)
   local at = now()
   redis.call('PEXPIRE', tx, int(ms))
-  redis.call('ZREMRANGEBYSCORE', owned, '-inf', int(at))
   redis.call('ZADD', owned, int(at + ms), key)
-  if redis.call('PTTL', owned) < ms then redis.call('PEXPIRE', owned, int(ms)) end
+  if redis.call('PTTL', owned) < ms + ${SWEEP_MS} then
+    redis.call('ZREMRANGEBYSCORE', owned, '-inf', int(at))
+    redis.call('PEXPIRE', owned, int(ms + ${2 * SWEEP_MS}))
+  end
 end
 local function branches(tx, from)
   for i = from, #ARGV, 2 do
@@ -40,13 +45,18 @@ export const BEGIN_CALL = script(
   'writes',
   ENTRY,
   `
-local held = redis.call('HMGET', KEYS[1], 'o', 'e', 'f')
-if held[1] then return {0, held[1], held[2], held[3]} end
-redis.call('HSET', KEYS[1], 'o', ARGV[2], 'e', '1', 'i', ARGV[3], 'u', ARGV[4], 'p', ARGV[5], 's', ARGV[6], 'r', ARGV[7],
-  'f', '0', 'l', ARGV[8])
-branches(KEYS[1], 9)
+if redis.call('HSETNX', KEYS[1], 'o', ARGV[2]) == 0 then
+  local held = redis.call('HMGET', KEYS[1], 'o', 'e', 'f')
+  return {0, held[1], held[2], held[3]}
+end
+local entry = {'e', '1', 'i', ARGV[3], 'u', ARGV[4], 'p', ARGV[5], 's', ARGV[6], 'r', ARGV[7], 'f', '0', 'l', ARGV[8]}
+for i = 9, #ARGV, 2 do
+  entry[#entry + 1] = 'b:' .. ARGV[i]
+  entry[#entry + 1] = (i + 9) / 2 .. '|' .. ARGV[i + 1]
+end
+redis.call('HSET', KEYS[1], unpack(entry))
 until_(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[8]))
-return {1, ARGV[2], '1', '0'}
+return {1}
 `,
 )
 
