@@ -21,7 +21,7 @@ import { createRedisStore } from './redis-store.ts'
 const missing = [redisAvailable(), steeredClockAvailable()].find(({ available }) => !available)
 if (missing?.available === false) console.warn(`Memory and Redis are not compared: ${missing.reason}`)
 
-const OPERATIONS = Number(process.env.TANDEM_AGREEMENT_OPERATIONS ?? 6_000)
+const OPERATIONS = Number(process.env.TANDEM_AGREEMENT_OPERATIONS ?? 4_000)
 const SEED = Number(process.env.TANDEM_AGREEMENT_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const SETTINGS = { changesMaxLen: 100_000, edgeKeepMs: 10_000, edgeFreezeMs: 4_000 }
 

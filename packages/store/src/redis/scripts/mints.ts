@@ -33,24 +33,29 @@ return 1
 const NONCE_FIELDS = NONCE_WINDOW + 32
 
 /**
- * KEYS nonce; ARGV nc user ttlMs. Field h is the highest count, each other field a count with its user. It begins with a write that needs
- * no room, so that phones can refresh their bindings at maxmemory: a nonce is small, comes from a phone with the right password, and ends soon.
+ * KEYS nonce; ARGV nc user ttlMs. Field h is the highest count, each other field a count with its user. What is refused at
+ * maxmemory is written after a write that needs no room, so that phones can refresh their bindings: a nonce is small, comes from a phone with
+ * the right password, and ends soon.
  */
 export const USE_NONCE = script(
   'use-nonce',
   'writes',
   `
-redis.call('HDEL', KEYS[1], '')
 local nc = tonumber(ARGV[1])
+local function put(...)
+  if type(redis.pcall('HSET', KEYS[1], ...)) == 'number' then return end
+  redis.call('HDEL', KEYS[1], '')
+  redis.call('HSET', KEYS[1], ...)
+end
 local held = redis.call('HMGET', KEYS[1], 'h', ARGV[1])
 local highest = tonumber(held[1] or '0')
 if nc <= highest - ${NONCE_WINDOW} then return 0 end
 if held[2] then return held[2] == ARGV[2] and 1 or 0 end
 if nc <= highest then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+  put(ARGV[1], ARGV[2])
   return 1
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], 'h', ARGV[1])
+put(ARGV[1], ARGV[2], 'h', ARGV[1])
 if not held[1] then redis.call('PEXPIRE', KEYS[1], ARGV[3])
 elseif redis.call('HLEN', KEYS[1]) > ${NONCE_FIELDS} then
   for _, count in ipairs(redis.call('HKEYS', KEYS[1])) do
