@@ -27,6 +27,8 @@ const event = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'askEcho' as const }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'echo' as const }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('handOver' as const), aor, at }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('missed' as const), aor }) },
   { weight: 4, arbitrary: fc.constant({ kind: 'lag' as const }) },
   {
     weight: 8,
@@ -63,6 +65,8 @@ function happen(world: CacheWorld, event: Event): string | undefined {
   else if (event.kind === 'connect') world.connect(event.at, event.isNoticed)
   else if (event.kind === 'deliver') world.deliver(event.count)
   else if (event.kind === 'lag') lag(world)
+  else if (event.kind === 'handOver') handOver(world, event.aor, event.at)
+  else if (event.kind === 'missed') missed(world, event.aor)
   else if (event.kind === 'trickle') return trickle(world, event.ms, event.beats)
   else if (event.kind === 'settle') {
     world.answer(event.at)
@@ -81,6 +85,25 @@ function located(world: CacheWorld, aor: string): string | undefined {
   if (world.cache.counts.hits === before) return undefined
   const staleMs = world.staleMs(aor, version)
   return staleMs <= BOUND_MS ? undefined : `${aor}: version ${version} is over since ${staleMs} ms`
+}
+
+/** The next node has told of the change when the edge comes to it; what the last one tells is lost. */
+function handOver(world: CacheWorld, aor: string, at: number): void {
+  world.change(aor)
+  world.read(0)
+  world.read(1)
+  world.connect(at, false)
+  world.calm()
+}
+
+/** Location answers; then there is a change that the feed loses. */
+function missed(world: CacheWorld, aor: string): void {
+  world.answer(0)
+  world.change(aor)
+  world.read(0, true)
+  world.read(1, true)
+  world.calm()
+  world.arrive(0)
 }
 
 /** Heartbeats leave, and do not arrive. */

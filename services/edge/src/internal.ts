@@ -5,6 +5,7 @@ export type { EdgeCore } from './core.ts'
 export { edgeHashOf } from './edge-hash.ts'
 export { Facing } from './facing.ts'
 export { type Listeners, UdpSource } from './listeners.ts'
+export { LocationCache } from './location-cache/location-cache.ts'
 export { streamPeer } from './peers.ts'
 export { Receiver } from './receive.ts'
 export {

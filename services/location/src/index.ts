@@ -11,3 +11,4 @@ export {
   type RegistrationBounds,
 } from './options.ts'
 export { createLocationService } from './service.ts'
+export { ChangeHub, type ChangeHubOptions } from './watch-changes.ts'
