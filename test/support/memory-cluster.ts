@@ -144,6 +144,7 @@ export class MemoryCluster {
       core.anyEdge.tick(now)
     }
     this.store.tick()
+    this.policy.work.tick()
   }
 
   async close(): Promise<void> {

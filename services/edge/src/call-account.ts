@@ -9,11 +9,19 @@ import type { policy } from '@tandem/rpc'
 import type { ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
 import type { EdgeCore } from './core.ts'
 import { toTag, UNKNOWN_AGE } from './describe.ts'
+import { contactUri, dialogOf } from './hang-up/answered-dialog.ts'
+import { type EdgePeer, flowOf } from './peers.ts'
 import { retryAfter } from './replies.ts'
 import { endUnrecordedAnswer } from './unrecorded-answer.ts'
 
 /** A leg per To tag of a 2xx. Ended: by us, for want of a record. */
 type LegState = 'waiting' | 'passed' | 'ended'
+
+/** How a party was reached, and as whose binding. */
+export interface Reached {
+  readonly aor: string
+  readonly hop: { readonly flow: policy.PartyFlow }
+}
 
 /** Legs of one call, at most; further ones pass unreported. */
 const MAX_LEGS = 16
@@ -25,10 +33,14 @@ export class CallAccount {
   private readonly startedMs: number
   private ringMs = -1
   private readonly legs = new Map<string, LegState>()
+  private readonly peer: EdgePeer
+  /** Of the dialogs, taken from the INVITE at the first answer. */
+  private caller: policy.Party | undefined
 
   /** @param startedMs -1 for a call that began at another edge: policy knows when */
-  constructor(core: EdgeCore, callRef: string, call: policy.Call, startedMs: number) {
+  constructor(core: EdgeCore, callRef: string, call: policy.Call, startedMs: number, peer: EdgePeer) {
     this.core = core
+    this.peer = peer
     this.callRef = callRef
     this.call = call
     this.startedMs = startedMs
@@ -39,18 +51,40 @@ export class CallAccount {
   }
 
   /**
+   * @param reached how the callee was reached
    * @param onPassed called once the first leg's 2xx has gone upstream
    * @returns true when the 2xx waits (or repeats one that waits): it goes upstream by itself
    */
-  hold(context: ProxyContext, branch: ProxyBranch, msg: SipMessage, onPassed: () => void): boolean {
+  hold(
+    context: ProxyContext,
+    branch: ProxyBranch,
+    msg: SipMessage,
+    reached: Reached | undefined,
+    onPassed: () => void,
+  ): boolean {
     const tag = toTag(msg)
     const leg = this.legs.get(tag)
     if (leg !== undefined) return leg !== 'passed'
     if (this.legs.size >= MAX_LEGS) return false
     const isFirst = this.legs.size === 0
     this.legs.set(tag, 'waiting')
-    this.reportAnswer(context, branch, msg.clone(), tag, isFirst ? onPassed : undefined)
+    const answer = msg.clone()
+    const dialog = this.dialog(context, answer, tag, reached)
+    this.reportAnswer(context, branch, answer, tag, dialog, isFirst ? onPassed : undefined)
     return true
+  }
+
+  private dialog(context: ProxyContext, answer: SipMessage, tag: string, reached: Reached | undefined) {
+    const { core, callRef, call, peer } = this
+    const { request } = context
+    if (this.caller === undefined && request !== undefined) {
+      const flow = flowOf(peer, core.edgeId)
+      this.caller = { target: contactUri(request), routes: [], cseq: 0, flow, aor: call.identity }
+    }
+    const callee = { aor: reached?.aor ?? '', flow: reached?.hop.flow }
+    const dialog = this.caller && dialogOf(core, callRef, answer, tag, this.caller, callee)
+    if (dialog === undefined) core.counts.dialogsUnkept += 1
+    return dialog
   }
 
   private reportAnswer(
@@ -58,6 +92,7 @@ export class CallAccount {
     branch: ProxyBranch,
     answer: SipMessage,
     tag: string,
+    dialog: policy.Dialog | undefined,
     onPassed: (() => void) | undefined,
   ): void {
     const { core } = this
@@ -70,7 +105,7 @@ export class CallAccount {
       onPassed?.()
     }
     const deadline = setTimeout(() => this.onLate(context, branch, answer, tag, pass), core.config.reportDeadlineMs)
-    const answered = { toTag: tag, status: answer.status, target: branch.uri }
+    const answered = { toTag: tag, status: answer.status, target: branch.uri, dialog }
     const taken = core.reporter.report(this.request(context, { $case: 'answered', value: answered }), pass)
     if (!taken) this.onLate(context, branch, answer, tag, pass)
   }

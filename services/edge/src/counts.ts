@@ -81,6 +81,14 @@ export class EdgeCounts {
   surrenders = 0
   relaysWaitedOn = 0
   concludedElsewhere = 0
+  hangUps = 0
+  hangUpsRefused = 0
+  hangUpsDropped = 0
+  probes = 0
+  warnings = 0
+  warningsFailed = 0
+  dialogUpdates = 0
+  dialogsUnkept = 0
 }
 
 /** One line of help a count, for /metrics; the type makes it complete. */
@@ -158,6 +166,14 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   endsLate: 'Ends of calls that were not on record in time: the response to the BYE went before.',
   surrenders: 'Calls in set-up that this edge ran and let go of, because another one has adopted them.',
   relaysWaitedOn: 'Messages to an edge that was silent for 50 ms and acknowledged others: given 50 ms more.',
+  hangUps: 'Calls that policy had this edge end.',
+  hangUpsRefused: 'Of those, the ones of which a leg has no party that took the BYE.',
+  hangUpsDropped: 'Hang-ups that were not begun because too many are under way: another edge gets them.',
+  probes: 'Calls whose parties were asked whether they still know of it.',
+  warnings: 'MESSAGEs that warn a caller of the end of his call.',
+  warningsFailed: 'Of those, the ones that had no way or were refused.',
+  dialogUpdates: 'Requests inside calls on record that changed their dialog: reported.',
+  dialogsUnkept: 'Answers whose dialog is not on record: without Contact or token, or too large.',
   concludedElsewhere:
     'Calls that another edge had adopted when this one sent their final response: it was told to let go.',
 }

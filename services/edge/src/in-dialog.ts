@@ -25,6 +25,7 @@ import { describeEndedCall, fromTag, headerText, toTag } from './describe.ts'
 import { isSecureTransport } from './edge-streams.ts'
 import { endsCall, reportEnd } from './ended-elsewhere.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
+import { changesDialog, noteUpdate } from './hang-up/note-update.ts'
 import type { NextHop } from './hops.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
 import { type EdgePeer, isFramed } from './peers.ts'
@@ -158,7 +159,7 @@ function ackBranchId(core: EdgeCore, ack: SipMessage): string {
 }
 
 /** The next Route that is not ours, else the side of the token, else the Request-URI. [RFC3261-16.6.7cd] */
-function nextHop(
+export function nextHop(
   core: EdgeCore,
   msg: SipMessage,
   view: RouteView<VerifiedToken>,
@@ -243,9 +244,19 @@ class InDialogRequest implements ContextUser {
   }
 
   holdSuccess(context: ProxyContext, _branch: ProxyBranch, msg: SipMessage): boolean {
-    if (this.ending === undefined) return false
+    if (this.ending === undefined) {
+      this.noteUpdate(context, msg)
+      return false
+    }
     const kept = msg.clone()
     return this.holds(msg.status, () => this.core.proxy.release(context, kept))
+  }
+
+  /** Only the first 2xx finds the request still there. */
+  private noteUpdate({ request }: ProxyContext, answer: SipMessage): void {
+    const { token } = this.way
+    if (token.callRef === '' || request === undefined || !changesDialog(request)) return
+    noteUpdate(this.core, token, request, answer)
   }
 
   recurse(): undefined {

@@ -192,7 +192,7 @@ class InitialRequest implements ContextUser {
   private openAccount(context: ProxyContext, message: SipMessage, decision: policy.DecideResponse): void {
     if (decision.callRef === '' || !context.isInvite) return
     const call = describeCall(message, this.peer, this.core.edgeId, decision)
-    this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs)
+    this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs, this.peer)
   }
 
   /** The request ended (CANCEL) before its decision came. Another edge may have it too, which has not heard of the CANCEL. */
@@ -218,7 +218,9 @@ class InitialRequest implements ContextUser {
   }
 
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean {
-    return this.account?.hold(context, branch, msg, () => this.endRun(context, msg.status)) ?? false
+    if (this.account === undefined) return false
+    const reached = this.run?.sentAs(context, branch)
+    return this.account.hold(context, branch, msg, reached, () => this.endRun(context, msg.status))
   }
 
   onFinal(context: ProxyContext, status: number): void {

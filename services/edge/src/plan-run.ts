@@ -317,7 +317,8 @@ export class PlanRun {
     return true
   }
 
-  private sentAs(context: ProxyContext, branch: ProxyBranch): Candidate | undefined {
+  /** The way that a branch took. */
+  sentAs(context: ProxyContext, branch: ProxyBranch): Candidate | undefined {
     return this.queue.sent[context.branches.indexOf(branch)]
   }
 

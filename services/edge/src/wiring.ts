@@ -28,6 +28,7 @@ import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
 import type { Facing } from './facing.ts'
+import { takeCommands } from './hang-up/hang-up.ts'
 import { Hops } from './hops.ts'
 import type { Listeners } from './listeners.ts'
 import { createLocationCache } from './location-cache/create.ts'
@@ -109,6 +110,7 @@ export function createEdgeCore(
   const core: EdgeCore = Object.assign(parts, { anyEdge: new AnyEdge(parts as EdgeCore) })
   membership.onGone = (edgeId) => core.anyEdge.takeover.onGone(edgeId)
   sendPushedNotifies(core)
+  takeCommands(core)
   return {
     core,
     setDraining: () => {

@@ -18,7 +18,7 @@ const COMMAND_ACK_MS = 1_500
 /** Longer than a BYE can wait for its answer (Timer F). */
 export const TAKEN_MS = 40_000
 /** Both parties refuse the BYE, or no edge has a way to either. */
-export const REFUSED_MS = 30_000
+export const REFUSED_MS = 5_000
 /** Without any edge nobody can be told. */
 const NO_EDGE_MS = 5_000
 /** Attempts after which the record ends without an edge. */
@@ -222,5 +222,5 @@ function hangUpOf(ref: string, work: CallWork): policy.HangUp {
   const { reason, attempt, transactionKey, call } = work
   const key = call.state === 'setup' ? transactionKey : ''
   const commandId = `${ref}.${attempt}`
-  return { commandId, callRef: ref, reason, status: statusOf(reason), transactionKey: key, ...partsOf(work) }
+  return { commandId, callRef: ref, reason, status: statusOf(reason), transactionKey: key, attempt, ...partsOf(work) }
 }

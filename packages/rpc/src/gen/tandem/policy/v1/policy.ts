@@ -103,6 +103,8 @@ export interface HangUp {
     | undefined;
   /** Of the legs that live; empty where the call is in set-up. */
   dialogs: Dialog[];
+  /** From 1: each further one is a request of its own to the parties. */
+  attempt: number;
 }
 
 export interface Probe {
@@ -1035,7 +1037,16 @@ export const Push: MessageFns<Push> = {
 };
 
 function createBaseHangUp(): HangUp {
-  return { commandId: "", callRef: "", reason: "", status: 0, transactionKey: "", call: undefined, dialogs: [] };
+  return {
+    commandId: "",
+    callRef: "",
+    reason: "",
+    status: 0,
+    transactionKey: "",
+    call: undefined,
+    dialogs: [],
+    attempt: 0,
+  };
 }
 
 export const HangUp: MessageFns<HangUp> = {
@@ -1060,6 +1071,9 @@ export const HangUp: MessageFns<HangUp> = {
     }
     for (const v of message.dialogs) {
       Dialog.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(64).uint32(message.attempt);
     }
     return writer;
   },
@@ -1133,6 +1147,14 @@ export const HangUp: MessageFns<HangUp> = {
             message.dialogs.push(Dialog.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1157,6 +1179,7 @@ export const HangUp: MessageFns<HangUp> = {
     message.transactionKey = object.transactionKey ?? "";
     message.call = (object.call !== undefined && object.call !== null) ? Call.fromPartial(object.call) : undefined;
     message.dialogs = object.dialogs?.map((e) => Dialog.fromPartial(e)) || [];
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
