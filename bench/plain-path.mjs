@@ -38,7 +38,13 @@ async function openEdge(root) {
     config: kit.locationConfig(config),
     logger,
   })
-  const policies = policy.createPolicyService({ store: memory.policy, config: policyConfig, resources: set, logger })
+  const policies = policy.createPolicyService({
+    store: memory.policy,
+    accounts: memory.accounts,
+    config: policyConfig,
+    resources: set,
+    logger,
+  })
   await locations.start()
   await policies.start?.()
   const facingOf = (transport, port, internal) =>

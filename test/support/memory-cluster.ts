@@ -178,6 +178,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   })
   const policy = createPolicyService({
     store: store.policy,
+    accounts: store.accounts,
     config: policyConfig(config),
     resources: resources.set,
     logger,

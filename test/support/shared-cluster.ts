@@ -109,6 +109,7 @@ export class SharedCluster {
     })
     const policy = createPolicyService({
       store: store.policy,
+      accounts: store.accounts,
       config: policyConfig(config),
       resources: resources.set,
       logger,

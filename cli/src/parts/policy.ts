@@ -38,7 +38,14 @@ export function buildPolicy(
   logger: Logger,
 ): Built<PolicyService> {
   const metrics = serviceMetrics('policy', config.clusterName)
-  const service = createPolicyService({ store: store.policy, config, resources, logger, metrics })
+  const service = createPolicyService({
+    store: store.policy,
+    accounts: store.accounts,
+    config,
+    resources,
+    logger,
+    metrics,
+  })
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()

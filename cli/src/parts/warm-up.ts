@@ -18,7 +18,13 @@ export function warmUpCallers(config: Config, edge: EdgeConfig): NonNullable<Edg
     const store = createMemoryStore({ now: Date.now })
     const location = createLocationService({ store: store.location, config: locationConfig(config), logger })
     const settings = policyConfig(config)
-    const policy = createPolicyService({ store: store.policy, config: settings, resources: loaded.set, logger })
+    const policy = createPolicyService({
+      store: store.policy,
+      accounts: store.accounts,
+      config: settings,
+      resources: loaded.set,
+      logger,
+    })
     await Promise.all([location.start(), policy.start()])
     const callers = inProcessCallers({ location, policy }, edge, logger)
     const close = async () => {

@@ -17,6 +17,8 @@ export const handlers: PolicyHandlers = {
   decide: () => done(response),
   report: () => done({ paidMs: undefined }),
   listCalls: () => done({ calls: [], truncated: false }),
+  getAccount: () => done(policy.GetAccountResponse.fromPartial({})),
+  topUp: () => done(policy.TopUpResponse.fromPartial({})),
   requestHangUp: () => done({ state: '', edgeCount: 0 }),
 }
 

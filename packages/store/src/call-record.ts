@@ -2,6 +2,7 @@
 // A call on record, and what becomes of it: the finished record. Shared by both stores; how a call changes is in
 // memory/call-machine.ts and, as a script, in redis/scripts/calls.ts.
 
+import type { Billing } from './charges.ts'
 import type { Attempt, CallDescription, CallRecord, CallState, Dialog, LiveCall } from './types.ts'
 import { AGE_UNKNOWN } from './types.ts'
 
@@ -36,6 +37,8 @@ export interface CallPlan {
   silentProbes: number
   /** Last sign of life. */
   lifeMs: number
+  /** Next look at the hold of a charged call. */
+  chargeAtMs: number
 }
 
 export const NO_PLAN: CallPlan = {
@@ -50,6 +53,7 @@ export const NO_PLAN: CallPlan = {
   probeAtMs: 0,
   silentProbes: 0,
   lifeMs: 0,
+  chargeAtMs: 0,
 }
 
 /** Whether it is small enough to be kept. */
@@ -102,6 +106,9 @@ export interface CallOnRecord {
   outcome: string
   completeness: string
   plan: CallPlan
+  /** How it is charged, '' for not at all. */
+  charge: string
+  billing: Billing | undefined
 }
 
 /** The finished record. */
@@ -109,7 +116,7 @@ export function recordOf(call: CallOnRecord): CallRecord {
   const answered = call.legs.filter((leg) => leg.answered)
   const talkMs = call.answeredMs > 0 ? Math.max(0, call.endedMs - call.answeredMs) : 0
   const { ref, legs, setupMs, ringMs, answeredMs, endedMs, completeness, ...rest } = call
-  const { state: _state, transactionKey: _key, plan: _plan, ...texts } = rest
+  const { state: _state, transactionKey: _key, plan: _plan, charge: _charge, billing, ...texts } = rest
   return {
     ...texts,
     cdrId: ref,
@@ -120,6 +127,13 @@ export function recordOf(call: CallOnRecord): CallRecord {
     endedUnixMs: BigInt(endedMs),
     durationMs: BigInt(talkMs),
     state: completeness,
+    currency: billing?.currency ?? '',
+    priceMicros: billing?.price ?? 0n,
+    billedMs: BigInt(billing?.billedMs ?? 0),
+    unbilledMs: BigInt(billing?.unbilledMs ?? 0),
+    ratePlan: billing?.ratePlan ?? '',
+    ratePrefix: billing?.ratePrefix ?? '',
+    rate: billing?.rate ?? '',
   }
 }
 

@@ -3,6 +3,7 @@
 export type { ChangeFollower, Following } from './change-follower.ts'
 export { MAX_BALANCE } from './account-rules.ts'
 export type * from './account-store.ts'
+export type { Billing, ChargedCall } from './charges.ts'
 export { STORE_ERRORS, StoreConfigError, type StoreErrorInfo, type StoreReason } from './errors.ts'
 export type { LocationStore } from './location-store.ts'
 export { createMemoryStore, type MemoryLimits, type MemoryStoreOptions } from './memory/memory-store.ts'

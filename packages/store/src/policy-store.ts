@@ -2,6 +2,7 @@
 // What the policy service keeps: references with frozen decisions, nonce counts, calls on record, their due work and the
 // feed of finished records. Accounts, holds and declarative resources come later, as stores of their own beside this one.
 
+import type { Billing } from './charges.ts'
 import type { Eventual } from './result.ts'
 import type {
   AnsweredReport,
@@ -56,6 +57,16 @@ export interface PolicyStore {
   noteLife(ref: string, found: ProbeFinding, reason: string): Eventual<{ finished: boolean }>
   /** Ends a call that no edge can end any more: `recovered`, by the system. */
   endBySystem(ref: string, reason: string): Eventual<{ finished: boolean }>
+
+  /** A charged call is looked at again in so many milliseconds. Gives its state, '' where it is not on record. */
+  planCharge(ref: string, inMs: number): Eventual<CallState | ''>
+  /**
+   * The account of an `ended` call has been charged: its record is made, once. It is due again in checkInMs as `settled`; undefined: it is
+   * finished. False: that was done before.
+   */
+  settled(ref: string, billing: Billing, checkInMs: number | undefined): Eventual<boolean>
+  /** A `settled` call was found in the ledger: finished. */
+  checked(ref: string): Eventual<void>
 
   /** Calls of a shard past their deadline, claimed for leaseMs. Ask more often than every 2 × leaseMs: after a longer
    *  silence the store was away, and due work waits one lease so that reports come first. */

@@ -55,8 +55,6 @@ export interface StoreSettings {
   settlingKeepMs: number
   /** The key of a top-up is remembered this long. */
   topUpKeepMs: number
-  /** The steps of a settlement that a node leaves undone are another's after this. */
-  settleRetryMs: number
 }
 
 export const DEFAULT_SETTINGS: StoreSettings = {
@@ -73,5 +71,4 @@ export const DEFAULT_SETTINGS: StoreSettings = {
   settledKeepMs: 15 * 60_000,
   settlingKeepMs: 24 * 3_600_000,
   topUpKeepMs: 90 * 24 * 3_600_000,
-  settleRetryMs: 5_000,
 }

@@ -2,6 +2,8 @@
 // Plain shapes that go into and come out of a store. Field names are those of proto/tandem/*/v1, so that services map them
 // without thought; times that leave the store are bigint milliseconds since 1970 as in the protos, durations are numbers.
 
+import type { ChargedCall } from './charges.ts'
+
 /** Where packets to a contact or an upstream go. */
 export interface Flow {
   transport: string
@@ -285,6 +287,8 @@ export interface CallDescription {
   setupAgeMs: number
   ringAgeMs: number
   attempts: readonly Attempt[]
+  /** How the call is charged; opaque to the store, '' or absent for not at all. */
+  charge?: string | undefined
 }
 
 /** What happens to a call by itself once it has been answered; 0 for nothing. */
@@ -415,7 +419,8 @@ export interface FailedReport {
   reason: string
 }
 
-export type CallState = 'setup' | 'answered' | 'finished'
+/** Of a charged call that is over: `ended` until its account has been charged, `settled` until that has been looked at again. */
+export type CallState = 'setup' | 'answered' | 'ended' | 'settled' | 'finished'
 
 export interface ReportOutcome {
   /** `ignored`: another dialog's tags, or an event that can no longer change the record. */
@@ -425,11 +430,14 @@ export interface ReportOutcome {
   transactionKey: string
   /** Until takeWork has a hang-up or warning for this call; undefined where none is planned. */
   workInMs?: number | undefined
+  /** Of a charged call that is answered or has just ended. */
+  charged?: ChargedCall | undefined
 }
 
 export interface DueCall {
   ref: string
   state: CallState
+  charged?: ChargedCall | undefined
 }
 
 export interface LiveCall {
@@ -475,6 +483,14 @@ export interface CallRecord {
   setupEdge: string
   endEdge: string
   attempts: Attempt[]
+  /** '' and 0 for a call that was not charged. */
+  currency: string
+  priceMicros: bigint
+  billedMs: bigint
+  unbilledMs: bigint
+  ratePlan: string
+  ratePrefix: string
+  rate: string
 }
 
 export interface RecordItem {

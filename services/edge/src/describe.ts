@@ -73,6 +73,7 @@ export function describeCall(
     source: sourceOf(peer),
     identity: decision.identity,
     account: decision.account,
+    charge: decision.charge,
     edgeId,
     userAgent: headerText(msg, HEADER.USER_AGENT),
     setupAgeMs: UNKNOWN_AGE,

@@ -22,6 +22,7 @@ import type { EdgePeer } from './peers.ts'
 import { PlanRun } from './plan-run.ts'
 import { redirect } from './redirect.ts'
 import { watchRegistrations } from './reg-event/subscribe.ts'
+import { refusalTexts } from './refusal-texts.ts'
 import { finishRegistration } from './registration.ts'
 import { challengeLines, refuseStateless, retryAfter } from './replies.ts'
 import { forwardStateless } from './stateless.ts'
@@ -153,7 +154,8 @@ class InitialRequest implements ContextUser {
       case 'reject': {
         const { status, reason, retryAfterS } = verdict.value
         const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
-        return proxy.respond(context, status, reason, allow + this.retryAfter(message, status, retryAfterS))
+        const texts = refusalTexts(this.core, verdict.value)
+        return proxy.respond(context, status, reason, allow + texts + this.retryAfter(message, status, retryAfterS))
       }
       default:
         return proxy.respond(context, 500, '')

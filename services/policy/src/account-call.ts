@@ -3,6 +3,7 @@
 // Puts a decision about an INVITE on record: reference and decision are frozen under the server-transaction key, so that
 // the same INVITE through any edge gets the same answer. [STATE.md, Reference]
 // A rejected call gets its record at once; of a planned one the edge reports how it went.
+import type { AccountEntry } from '@tandem/resources'
 import { done, policy, type Result } from '@tandem/rpc'
 import {
   AGE_UNKNOWN,
@@ -12,6 +13,8 @@ import {
   type Minted,
   whenStored,
 } from '@tandem/store'
+import { accountOf, holdCall } from './charging/hold-call.ts'
+import { refuseCall } from './charging/refuse-call.ts'
 import type { PolicyContext } from './context.ts'
 import { HANG_UP_REASONS } from './hang-up.ts'
 import { addressOf } from './uri-parts.ts'
@@ -33,6 +36,7 @@ function describeCall(request: policy.DecideRequest, response: policy.DecideResp
     setupAgeMs: 0,
     ringAgeMs: AGE_UNKNOWN,
     attempts: [],
+    charge: response.charge,
   }
 }
 
@@ -67,9 +71,44 @@ export function accountCall(
   request: policy.DecideRequest,
   response: policy.DecideResponse,
 ): Decision | Promise<Decision> {
+  const account = accountOf(context, response)
+  const ref = createReference()
+  return account === undefined
+    ? mintCall(context, request, response, ref)
+    : mintCharged(context, request, response, { ref, account })
+}
+
+/** Of a call that another edge has brought here before, what is held is given back: the first one's holds. */
+async function mintCharged(
+  context: PolicyContext,
+  request: policy.DecideRequest,
+  response: policy.DecideResponse,
+  { ref, account }: { readonly ref: string; readonly account: AccountEntry },
+): Promise<Decision> {
+  if (response.verdict?.$case !== 'plan') return mintCall(context, request, response, ref)
+  const held = await holdCall(context, account, ref, request, response.verdict.value)
+  if (held.result === 'failed') {
+    context.health.see(held.failure)
+    return context.health.toResult(held.failure)
+  }
+  if (held.result === 'refused') return mintCall(context, request, refuseCall(context, response, held), ref)
+  const decision = await mintCall(context, request, { ...response, charge: held.charge }, ref)
+  if (decision.outcome === 'done' && decision.value.callRef === ref) return decision
+  // An unknown outcome may have put the call on record: its hold is ended by the record, or by its lease.
+  if (decision.outcome !== 'unknown') {
+    context.health.see(await context.accounts.settle({ account: account.name, ref, price: 0n }))
+  }
+  return decision
+}
+
+function mintCall(
+  context: PolicyContext,
+  request: policy.DecideRequest,
+  response: policy.DecideResponse,
+  ref: string,
+): Decision | Promise<Decision> {
   const { store, settings } = context
   const call = describeCall(request, response)
-  const ref = createReference()
   const decision = policy.DecideResponse.encode({ ...response, callRef: ref }).finish()
   const proposal = { ref, decision, call, deadlineMs: settings.setupDeadlineMs, limits: limitsOf(context, response) }
   // Kept while the call can be set up and then for stragglers; the report of its answer or failure shortens it.

@@ -4,8 +4,10 @@
 import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { KeyRing } from '@tandem/sip'
-import type { PolicyStore } from '@tandem/store'
+import type { Logger } from '@tandem/service-kit'
+import type { AccountStore, PolicyStore } from '@tandem/store'
 import type { CallWorker } from './call-work.ts'
+import type { AccountMarks } from './charging/account-marks.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './nonce.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
@@ -14,6 +16,11 @@ import type { StoreHealth } from './store-health.ts'
 
 export interface PolicyContext {
   readonly store: PolicyStore
+  readonly accounts: AccountStore
+  readonly marks: AccountMarks
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Wall clock: for prices that depend on the time, and nonces; it dates no event. */
+  readonly now: () => number
   readonly settings: PolicySettings
   readonly tuning: PolicyTuning
   readonly counts: PolicyCounts

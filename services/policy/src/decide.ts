@@ -142,13 +142,18 @@ function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
   return accounting ? accountCall(context, request, response) : done(response)
 }
 
+/** Calls of his account have a price even within the cluster. [DESIGN-3.8] */
+function costsMoney({ state, request }: Judgement, { user }: Proven): boolean {
+  return request.method === 'INVITE' && state.index.accounts.get(user.account)?.ratePlan?.ratesOnNet === true
+}
+
 /**
  * The store can't say whether the nonce is used up. Fails closed for REGISTER and for what leaves the cluster, which may
  * cost money; for other calls by setting.
  */
 function withoutStore(judgement: Judgement, proven: Proven, failure: Failure): EventualDecision {
   const { context, request, state, from } = judgement
-  const closed = isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
+  const closed = costsMoney(judgement, proven) || isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
   if (closed || context.tuning.callsWithoutStore === 'refuse') return context.health.toResult(failure)
   if (!maySay(state.index, from, proven.user)) return done(reject('not_your_identity', callerOf(proven.user)))
   context.counts.admittedWithoutStore++

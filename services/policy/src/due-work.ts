@@ -3,18 +3,36 @@
 // Due work: calls at which something is due (call-work.ts), and those that nobody ended. Every policy node walks over all shards, a few at a time; a lease keeps two nodes
 // from the same call, and what one leaves undone another repeats without effect on the record. [STATE.md]
 // While the store is away the walk goes on and finds nothing; when it is back the store itself lets one lease pass first.
-import { SHARDS } from '@tandem/store'
+import { type DueCall, SHARDS } from '@tandem/store'
+import { renewCall } from './charging/renew.ts'
+import { settleCall } from './charging/settle.ts'
+import { sweepAccounts } from './charging/sweep-accounts.ts'
 import type { PolicyContext } from './context.ts'
 
 /** Steps of one round over the shards. */
 const STEPS = 16
 const SHARDS_PER_STEP = SHARDS / STEPS
 
+/** @returns whether it was money that was due, and nothing else is */
+async function doCharge(context: PolicyContext, { charged }: DueCall): Promise<boolean> {
+  if (charged === undefined) return false
+  if (charged.state === 'ended' || charged.state === 'settled') {
+    await settleCall(context, charged)
+    return true
+  }
+  const { chargeAtMs, nowMs, state } = charged
+  if (state !== 'answered' || chargeAtMs === 0 || chargeAtMs > nowMs) return false
+  await renewCall(context, charged, false)
+  return false
+}
+
 async function settleShard(context: PolicyContext, shard: number): Promise<void> {
   const { store, tuning, health, counts } = context
   const due = await store.claimDue(shard, tuning.dueLeaseMs, tuning.dueLimit)
   if (!health.see(due)) return
-  for (const { ref } of due.value) {
+  for (const one of due.value) {
+    const { ref } = one
+    if (await doCharge(context, one)) continue
     if (await context.work.do(ref)) continue
     const settled = await store.settleDue(ref)
     if (health.see(settled) && settled.value.finished) counts.settled++
@@ -26,6 +44,7 @@ export class DueWork {
   readonly #onBug: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #step = 0
+  #sweepAt = 0
   #running: Promise<void> | undefined
 
   constructor(context: PolicyContext, onBug: (error: unknown) => void) {
@@ -49,6 +68,14 @@ export class DueWork {
     const first = this.#step * SHARDS_PER_STEP
     this.#step = (this.#step + 1) % STEPS
     for (let shard = first; shard < first + SHARDS_PER_STEP; shard++) await settleShard(this.#context, shard)
+    await this.#sweep(first)
+  }
+
+  /** Accounts in a slower walk: a shard of each step. */
+  async #sweep(first: number): Promise<void> {
+    if (!this.#context.state.metersAccounts) return
+    await sweepAccounts(this.#context, first + this.#sweepAt)
+    if (first === (STEPS - 1) * SHARDS_PER_STEP) this.#sweepAt = (this.#sweepAt + 1) % SHARDS_PER_STEP
   }
 
   /** A slow store delays the walk; it never piles steps up. */

@@ -37,6 +37,13 @@ export const POLICY_ERRORS = {
     sipStatus: 403,
     meaning: 'SUBSCRIBE to the registrations of somebody else',
   },
+  credit_exhausted: { kind: 'reject', sipStatus: 402, meaning: 'the balance of the account does not pay for the call' },
+  spend_cap: { kind: 'reject', sipStatus: 402, meaning: 'the account has spent its hour or day' },
+  account_blocked: { kind: 'reject', sipStatus: 403, meaning: 'the account is blocked' },
+  too_many_calls: { kind: 'reject', sipStatus: 403, meaning: 'the account has as many calls as it may' },
+  call_rate: { kind: 'reject', sipStatus: 403, meaning: 'the account begins more calls in a second than it may' },
+  no_rate: { kind: 'reject', sipStatus: 403, meaning: 'the rate plan of the account has no price for the number' },
+  account_currency: { kind: 'reject', sipStatus: 403, meaning: 'the balance and the rate plan are of two currencies' },
   not_decided: {
     kind: 'reject',
     sipStatus: 481,
@@ -55,6 +62,14 @@ export const POLICY_ERRORS = {
     sipStatus: 400,
     meaning: 'the reason is no value of a Reason header, or longer than 200 characters',
   },
+  unknown_account: { kind: 'refuse', sipStatus: 404, meaning: 'there is no such account' },
+  bad_top_up: {
+    kind: 'refuse',
+    sipStatus: 400,
+    meaning: 'the amount is not positive or leads out of the bounds of a balance, or the key is none',
+  },
+  top_up_conflict: { kind: 'refuse', sipStatus: 409, meaning: 'the key was used for another amount' },
+  top_up_currency: { kind: 'refuse', sipStatus: 409, meaning: 'the balance is of another currency' },
   internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
 } as const satisfies Record<string, PolicyError>
 

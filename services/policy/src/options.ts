@@ -5,7 +5,7 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type { PolicyStore } from '@tandem/store'
+import type { AccountStore, PolicyStore } from '@tandem/store'
 import type { CallWorker } from './call-work.ts'
 import type { PolicyCounts } from './counts.ts'
 
@@ -46,6 +46,12 @@ export interface PolicyTuning {
   readonly feedPollMs: number
   /** Items of one read of the feed. */
   readonly feedBatch: number
+  /** Talk that is held in advance, at least one increment of the rate. */
+  readonly quantumMs: number
+  /** A hold grows this long before the talk that it pays for is over: more than one round of due work. */
+  readonly renewAheadMs: number
+  /** The ledger is looked at again this long after a charge: at least 30 s. */
+  readonly verifyAfterMs: number
 }
 
 export const POLICY_TUNING: PolicyTuning = {
@@ -58,17 +64,21 @@ export const POLICY_TUNING: PolicyTuning = {
   dueLimit: 64,
   feedPollMs: 50,
   feedBatch: 256,
+  quantumMs: 60_000,
+  renewAheadMs: 15_000,
+  verifyAfterMs: 35_000,
 }
 
 export interface PolicyServiceOptions {
   readonly store: PolicyStore
+  readonly accounts: AccountStore
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   readonly tuning?: Partial<PolicyTuning>
-  /** Wall clock, milliseconds since 1970: dates nonces only, never an event. Where given, call work looks at it too. */
+  /** Wall clock, milliseconds since 1970: dates nonces and tells which prices hold, never dates an event. Where given, call work looks at it too. */
   readonly now?: () => number
 }
 

@@ -113,6 +113,7 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
     node: ({ config, tuning, store: other } = {}) =>
       createPolicyService({
         store: other ?? store.policy,
+        accounts: store.accounts,
         config: { ...SETTINGS, ...config },
         resources,
         logger: logTo(lines),

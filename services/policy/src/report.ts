@@ -4,8 +4,10 @@
 // out of order still makes the record; the store keeps each call to exactly one. An answer is never refused: what is
 // granted comes back as paidMs, absent for no limit. [STATE.md, Calls and money]
 import { done, type policy, type Result } from '@tandem/rpc'
-import { type Eventual, type ReportOutcome, whenStored } from '@tandem/store'
+import { type ChargedCall, type Eventual, type ReportOutcome, whenStored } from '@tandem/store'
 import { acknowledge } from './acknowledge.ts'
+import { renewCall } from './charging/renew.ts'
+import { settleCall } from './charging/settle.ts'
 import type { PolicyContext } from './context.ts'
 import { refusal } from './errors.ts'
 
@@ -37,18 +39,33 @@ function releaseTransaction(context: PolicyContext, transactionKey: string): voi
   })
 }
 
+/** Of a charged call: what is granted to it, or what it has cost. A repeat finds the same. */
+function chargeReport(context: PolicyContext, charged: ChargedCall): Reported | Promise<Reported> {
+  if (charged.state === 'ended') {
+    // Nobody waits for it: another node repeats what this one leaves undone.
+    void settleCall(context, charged)
+    return ACCEPTED
+  }
+  if (charged.state !== 'answered') return ACCEPTED
+  return renewCall(context, charged, true).then((granted): Reported => {
+    if (granted === undefined) return ACCEPTED
+    return granted.state === 'stored' ? done({ paidMs: granted.value.paidMs }) : context.health.toResult(granted)
+  })
+}
+
 export function report(context: PolicyContext, request: policy.ReportRequest): Reported | Promise<Reported> {
   const { counts } = context
   const { callRef, event } = request
   if (event?.$case === 'acknowledged') return acknowledge(context, callRef, event.value).then(() => ACCEPTED)
   const stored = storeReport(context, request)
   if (stored === undefined) return refusal('bad_report')
-  return whenStored(stored, (result): Reported => {
+  return whenStored(stored, (result): Reported | Promise<Reported> => {
     if (!context.health.see(result)) return context.health.toResult(result)
     if (result.value.result === 'repeated') counts.reportsRepeated++
     if (result.value.result === 'ignored') counts.reportsIgnored++
     if (result.value.result === 'applied') releaseTransaction(context, result.value.transactionKey)
     if (result.value.workInMs !== undefined) context.work.schedule(callRef, result.value.workInMs)
-    return ACCEPTED
+    const { charged } = result.value
+    return charged === undefined ? ACCEPTED : chargeReport(context, charged)
   })
 }

@@ -6,6 +6,8 @@ import type { ResourceSet } from '@tandem/resources'
 import { PushHub, type policy, type Result } from '@tandem/rpc'
 import { createKeyRing } from '@tandem/sip'
 import { CallWorker } from './call-work.ts'
+import { AccountMarks } from './charging/account-marks.ts'
+import { getAccount, topUp } from './charging/admin.ts'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide.ts'
@@ -30,6 +32,10 @@ function createContext(
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
+    accounts: options.accounts,
+    marks: new AccountMarks(options.accounts, now),
+    logger: options.logger,
+    now,
     settings: config,
     tuning,
     counts,
@@ -92,6 +98,8 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
       return guard(() => report(context, request))
     },
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
+    getAccount: (request) => guard(() => getAccount(context, request)),
+    topUp: (request) => guard(() => topUp(context, request)),
     listCalls: (request) => guard(() => listCalls(context, request)),
   }
 }

@@ -17,6 +17,8 @@ import { NOBODY, toResponse } from './verdicts.ts'
 export interface PolicyState {
   readonly index: ResourceIndex
   readonly credentials: CredentialTable
+  /** Some account has a price or a bound. */
+  readonly metersAccounts: boolean
   /**
    * The plan for a user as anybody without a name gets it, without accounting: the plain path allocates nothing. Not there
    * for users whose plan depends on where a request comes from.
@@ -40,5 +42,6 @@ function openPlans(index: ResourceIndex): Map<UserEntry, Done<policy.DecideRespo
 
 export function createState(set: ResourceSet, options: IndexOptions): PolicyState {
   const index = indexResources(set, options)
-  return { index, credentials: indexCredentials(set, index), openPlans: openPlans(index) }
+  const metersAccounts = [...index.accounts.values()].some(({ metered }) => metered)
+  return { index, credentials: indexCredentials(set, index), openPlans: openPlans(index), metersAccounts }
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountContract } from './accounts.ts'
 import { bindingContract } from './bindings.ts'
 import { callWorkContract } from './call-work.ts'
+import { chargeContract } from './charges.ts'
 import { directoryContract, membershipContract } from './directory.ts'
 import { followContract } from './following.ts'
 import { callContract, mintContract } from './policy.ts'
@@ -37,6 +38,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('references and nonces', () => mintContract(at))
     describe('calls on record', () => callContract(at))
     describe('what is due at calls', () => callWorkContract(at))
+    describe('charged calls', () => chargeContract(at))
     describe('accounts', () => accountContract(at))
     describe('finished records', () => recordContract(at))
   })

@@ -32,7 +32,6 @@ export const CONTRACT_SETTINGS = {
   settledKeepMs: 60_000,
   settlingKeepMs: 120_000,
   topUpKeepMs: 60_000,
-  settleRetryMs: 200,
 } as const satisfies Partial<StoreSettings>
 
 export class World {

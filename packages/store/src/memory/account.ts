@@ -169,7 +169,7 @@ export class Account {
   }
 
   #takes(currency: string): boolean {
-    return this.#currency === '' || currency === this.#currency
+    return this.#currency === '' || currency === '' || currency === this.#currency
   }
 
   #objection({ sequence, terms }: HoldRequest, delta: bigint, nowMs: number): HoldRefusal | undefined {

@@ -55,6 +55,8 @@ export function createCall(ref: string): CallOnRecord {
     outcome: '',
     completeness: '',
     plan: NO_PLAN,
+    charge: '',
+    billing: undefined,
   }
 }
 
@@ -70,6 +72,7 @@ function differs(known: string, told: string): boolean {
 export function describe(call: CallOnRecord, told: CallDescription, authority: Authority, nowMs: number): void {
   const over = authority === 'owner'
   for (const name of TEXTS) if (told[name] !== '' && (over || call[name] === '')) call[name] = told[name]
+  if (told.charge && (over || call.charge === '')) call.charge = told.charge
   if (over && told.edgeId !== '') call.setupEdge = told.edgeId
   if (told.attempts.length > 0 && (over || call.attempts.length === 0)) call.attempts = told.attempts.slice()
   if (told.source !== undefined && (over || call.sourceTransport === '')) {

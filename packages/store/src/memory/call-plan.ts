@@ -47,7 +47,7 @@ export function applyWish(call: CallOnRecord, wish: HangUpWish, nowMs: number): 
 /** The nearest thing that is due: the end deadline included. */
 export function nearestOf({ plan }: CallOnRecord, endMs: number): number {
   let nearest = endMs
-  for (const atMs of [plan.hangUpAtMs, plan.warnAtMs, plan.probeAtMs]) {
+  for (const atMs of [plan.hangUpAtMs, plan.warnAtMs, plan.probeAtMs, plan.chargeAtMs]) {
     if (atMs > 0 && atMs < nearest) nearest = atMs
   }
   return nearest

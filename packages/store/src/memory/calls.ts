@@ -2,7 +2,8 @@
 // Calls on record in memory: reports, due work with claims, finishing into the record log exactly once.
 // A finished call leaves a stone behind, so that late or repeated reports change nothing.
 
-import { type CallOnRecord, liveCallOf, recordOf } from '../call-record.ts'
+import { type CallOnRecord, liveCallOf, NO_PLAN, recordOf } from '../call-record.ts'
+import type { Billing } from '../charges.ts'
 import { notStored, type Stored, stored } from '../result.ts'
 import { SHARDS, shardOfReference } from '../shard.ts'
 import type {
@@ -46,13 +47,7 @@ import {
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
 import type { MemoryRecords } from './records.ts'
-
-/** deadlineMs is the end of the claim when there is one, else the nearest thing that is due; dueMs the end of the call's time. */
-interface Held extends Timed {
-  readonly call: CallOnRecord
-  dueMs: number
-  keepUntilMs: number
-}
+import { chargedPart, type Held, MemorySettlements } from './settlements.ts'
 
 interface Stone extends Timed {
   readonly ref: string
@@ -76,6 +71,7 @@ export class MemoryCalls {
   readonly #stones = new Map<string, Stone>()
   readonly #forget = new Deadlines<Stone>()
   readonly #shards: DueShard[]
+  readonly #settlements: MemorySettlements
   #refused = 0
 
   constructor(context: MemoryContext, records: MemoryRecords) {
@@ -86,6 +82,14 @@ export class MemoryCalls {
       claimedMs: Number.NEGATIVE_INFINITY,
       holdUntilMs: 0,
     }))
+    this.#settlements = new MemorySettlements({
+      schedule: (held, atMs) => this.#due(held, atMs),
+      record: (call) => this.#records.append(shardOfReference(call.ref), recordOf(call)),
+      entomb: (held) => {
+        this.#dueOf(held.call.ref).remove(held)
+        this.#entomb(held, Math.floor(this.#context.now()))
+      },
+    })
   }
 
   /** Puts a minted call on record, unless it is or was. */
@@ -99,7 +103,7 @@ export class MemoryCalls {
   ): Stored<void> {
     const now = Math.floor(this.#context.now())
     this.#sweep(now, SWEEP_PER_OPERATION)
-    if (this.#calls.has(ref) || this.#stones.has(ref)) return stored(undefined)
+    if (this.#calls.has(ref) || this.#isOver(ref)) return stored(undefined)
     const held = this.#create(ref, now + deadlineMs)
     if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
     held.call.transactionKey = key
@@ -112,7 +116,7 @@ export class MemoryCalls {
 
   /** The transaction of the call is forgotten sooner than open() was told. */
   shorten(ref: string, keepUntilMs: number): void {
-    const held = this.#calls.get(ref)
+    const held = this.#calls.get(ref) ?? this.#settlements.get(ref)
     if (held !== undefined) held.keepUntilMs = Math.min(held.keepUntilMs, keepUntilMs)
     const stone = this.#stones.get(ref)
     if (stone === undefined) return
@@ -145,7 +149,7 @@ export class MemoryCalls {
 
   requestHangUp(ref: string, wish: HangUpWish): Stored<CallState | ''> {
     const held = this.#calls.get(ref)
-    if (held === undefined) return stored(this.#stones.has(ref) ? 'finished' : '')
+    if (held === undefined) return stored(this.#isOver(ref) ? 'finished' : '')
     applyWish(held.call, wish, Math.floor(this.#context.now()))
     this.#reschedule(held)
     return stored(held.call.state)
@@ -191,6 +195,26 @@ export class MemoryCalls {
     return stored({ finished: true })
   }
 
+  planCharge(ref: string, inMs: number): Stored<CallState | ''> {
+    const held = this.#calls.get(ref)
+    if (held === undefined) {
+      return stored(this.#settlements.get(ref)?.call.state ?? (this.#stones.has(ref) ? 'finished' : ''))
+    }
+    change(held.call, { chargeAtMs: Math.floor(this.#context.now()) + inMs })
+    this.#reschedule(held)
+    return stored(held.call.state)
+  }
+
+  settled(ref: string, billing: Billing, checkInMs: number | undefined): Stored<boolean> {
+    const checkAtMs = checkInMs === undefined ? undefined : Math.floor(this.#context.now()) + checkInMs
+    return stored(this.#settlements.settled(ref, billing, checkAtMs))
+  }
+
+  checked(ref: string): Stored<void> {
+    this.#settlements.checked(ref)
+    return stored(undefined)
+  }
+
   claimDue(shard: number, leaseMs: number, limit: number): Stored<DueCall[]> {
     const now = this.#context.now()
     const at = this.#shards[shard & (SHARDS - 1)] as DueShard
@@ -202,7 +226,8 @@ export class MemoryCalls {
       if (held === undefined || held.deadlineMs > now) break
       held.deadlineMs = now + leaseMs
       at.due.set(held)
-      claimed.push({ ref: held.call.ref, state: held.call.state })
+      const { ref, state } = held.call
+      claimed.push({ ref, state, ...chargedPart(held.call, Math.floor(now)) })
     }
     return stored(claimed)
   }
@@ -237,7 +262,11 @@ export class MemoryCalls {
   }
 
   counts(): Record<string, number> {
-    return { callCount: this.#calls.size, finishedCallCount: this.#stones.size, callsRefused: this.#refused }
+    return {
+      callCount: this.#calls.size + this.#settlements.size,
+      finishedCallCount: this.#stones.size,
+      callsRefused: this.#refused,
+    }
   }
 
   #report(ref: string, event: string, apply: (call: CallOnRecord, now: number) => Step): Stored<ReportOutcome> {
@@ -246,6 +275,8 @@ export class MemoryCalls {
     this.#sweep(now, SWEEP_PER_OPERATION)
     const stone = this.#stones.get(ref)
     if (stone !== undefined) return stored(this.#afterwards(stone, event))
+    const settling = this.#settlements.get(ref)?.call
+    if (settling !== undefined) return stored(this.#afterwards({ ...settling, events: eventsOf(settling) }, event))
     const known = this.#calls.get(ref)
     const held = known ?? this.#create(ref, now + this.#context.settings.partialGraceMs)
     if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
@@ -259,24 +290,35 @@ export class MemoryCalls {
       state,
       transactionKey,
       ...(wait === undefined ? {} : { workInMs: wait }),
+      ...(state === 'setup' || step === 'ignored' ? {} : chargedPart(held.call, now)),
     })
+  }
+
+  #isOver(ref: string): boolean {
+    return this.#stones.has(ref) || this.#settlements.get(ref) !== undefined
   }
 
   #after(held: Held, step: Step, now: number): void {
     if (step === 'finished') this.#finish(held, now)
     if (step !== 'applied') return
+    const { charge, plan, state } = held.call
+    const { partialGraceMs } = this.#context.settings
+    // Whoever takes the report makes the hold grow; if he dies before, another one does.
+    if (state === 'answered' && charge !== '' && plan.chargeAtMs === 0) {
+      change(held.call, { chargeAtMs: now + partialGraceMs })
+    }
     if (held.call.state === 'answered') this.#due(held, held.call.answeredMs + this.#context.settings.maxCallMs)
     else if (waitsForAnswer(held.call))
       this.#due(held, Math.min(held.dueMs, now + this.#context.settings.partialGraceMs))
   }
 
-  #afterwards(stone: Stone, event: string): ReportOutcome {
+  #afterwards(stone: Pick<Stone, 'events' | 'transactionKey'>, event: string): ReportOutcome {
     const repeated = stone.events.some((known) => known === event || isEndOf(known, event))
     return { result: repeated ? 'repeated' : 'ignored', state: 'finished', transactionKey: stone.transactionKey }
   }
 
   #create(ref: string, dueMs: number): Held | undefined {
-    if (this.#calls.size + this.#stones.size >= this.#context.limits.maxCalls) {
+    if (this.#calls.size + this.#settlements.size + this.#stones.size >= this.#context.limits.maxCalls) {
       this.#refused++
       return undefined
     }
@@ -297,10 +339,20 @@ export class MemoryCalls {
   }
 
   #finish(held: Held, now: number): void {
+    if (held.call.charge !== '') {
+      this.#calls.delete(held.call.ref)
+      change(held.call, NO_PLAN)
+      this.#settlements.begin(held, now + this.#context.settings.partialGraceMs)
+      return
+    }
+    this.#remove(held)
+    this.#records.append(shardOfReference(held.call.ref), recordOf(held.call))
+    this.#entomb(held, now)
+  }
+
+  #entomb(held: Held, now: number): void {
     const { ref, transactionKey } = held.call
     const events = eventsOf(held.call)
-    this.#remove(held)
-    this.#records.append(shardOfReference(ref), recordOf(held.call))
     const keepUntilMs = now + this.#context.settings.finishedKeepMs
     const deadlineMs = Math.max(keepUntilMs, held.keepUntilMs)
     const stone: Stone = { ref, transactionKey, events, keepUntilMs, deadlineMs, heapIndex: -1 }

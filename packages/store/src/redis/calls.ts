@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { liveCallOf, livingDialogs } from '../call-record.ts'
+import { type Billing, billingText, chargedOf } from '../charges.ts'
 import { mapStored, notStored, type Stored, stored } from '../result.ts'
 import { shardOf, shardOfReference } from '../shard.ts'
 import type {
@@ -30,6 +31,7 @@ import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
 import { END_BY_SYSTEM, NOTE_LIFE, POSTPONE_HANG_UP, REQUEST_HANG_UP, TAKE_WORK, UPDATED } from './scripts/call-work.ts'
 import { ANSWERED, CLAIM_DUE, ENDED, FAILED, LIST_LIVE, OPEN_CALL, READ_LIVE, SETTLE_DUE } from './scripts/calls.ts'
+import { CHECKED, PLAN_CHARGE, SETTLED } from './scripts/charges.ts'
 import { MINT, RELEASE_MINT, USE_NONCE } from './scripts/mints.ts'
 import type { Script } from './scripts/script.ts'
 import { tagOf } from './slot.ts'
@@ -92,6 +94,7 @@ export class RedisCalls {
     limits?: CallLimits,
   ): Promise<Stored<void>> {
     const args = [...this.#shared(ref), ...descriptionArgs(call), key, deadlineMs, keepMs, ...limitArgs(limits)]
+    args.push(call.charge ?? '')
     const { tag, keys } = keysOf(ref)
     return this.#runner.run(OPEN_CALL, tag, keys, args, () => undefined)
   }
@@ -150,12 +153,20 @@ export class RedisCalls {
   claimDue(shard: number, leaseMs: number, limit: number): Promise<Stored<DueCall[]>> {
     const tag = tagOf('c', shard)
     const keys = [`{${tag}}:due`, `{${tag}}:beat`]
-    return this.#runner.run(CLAIM_DUE, tag, keys, [leaseMs, limit, `{${tag}}:call:`], (reply) => {
-      const flat = listOf(reply).map(textOf)
-      const due: DueCall[] = []
-      for (let i = 0; i + 1 < flat.length; i += 2) due.push({ ref: flat[i] ?? '', state: flat[i + 1] as CallState })
-      return due
-    })
+    return this.#runner.run(CLAIM_DUE, tag, keys, [leaseMs, limit, `{${tag}}:call:`], readDue)
+  }
+
+  planCharge(ref: string, inMs: number): Promise<Stored<CallState | ''>> {
+    return this.#work(PLAN_CHARGE, ref, [inMs], (reply) => textOf(reply) as CallState | '')
+  }
+
+  settled(ref: string, billing: Billing, checkInMs: number | undefined): Promise<Stored<boolean>> {
+    const event = [billingText(billing), checkInMs ?? '']
+    return this.#work(SETTLED, ref, event, (reply) => this.#read(ref, reply).step === 'finished')
+  }
+
+  checked(ref: string): Promise<Stored<void>> {
+    return this.#work(CHECKED, ref, [], () => undefined)
   }
 
   async settleDue(ref: string): Promise<Stored<{ finished: boolean }>> {
@@ -198,7 +209,7 @@ export class RedisCalls {
   ): Promise<Stored<ReportOutcome>> {
     if (shardOfReference(ref) < 0) return NO_SHARD
     const { tag, keys } = keysOf(ref)
-    const args = [...this.#shared(ref), ...descriptionArgs(call), ...event]
+    const args = [...this.#shared(ref), ...descriptionArgs(call), ...event, call.charge ?? '']
     const result = await this.#runner.run(script, tag, keys, args, (reply) => this.#read(ref, reply))
     return mapStored(result, ({ step, ...rest }) => ({
       result: step === 'finished' ? 'applied' : (step as ReportOutcome['result']),
@@ -207,11 +218,13 @@ export class RedisCalls {
   }
 
   #read(ref: string, reply: Reply): Omit<ReportOutcome, 'result'> & { step: string } {
-    const [step, state, transactionKey, full, workIn] = listOf(reply)
+    const [step, state, transactionKey, full, workIn, now, packed] = listOf(reply)
     this.#dropped += numberOf(full)
     if (textOf(step) === 'finished') this.#onFinished(shardOfReference(ref))
     const read = { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
-    return workIn === undefined ? read : { ...read, workInMs: numberOf(workIn) }
+    const charged = packed === undefined ? undefined : chargedOf(callOf(ref, bytesOf(packed)), numberOf(now))
+    const isPlanned = workIn !== undefined && textOf(workIn) !== ''
+    return { ...read, ...(isPlanned && { workInMs: numberOf(workIn) }), ...(charged && { charged }) }
   }
 
   #shared(ref: string): Argument[] {
@@ -246,6 +259,18 @@ function readWork(ref: string, [kind, now, packed, attempt, leftMs]: Reply[]): C
   }
 }
 
+function readDue(reply: Reply): DueCall[] {
+  const [now, ...flat] = listOf(reply)
+  const due: DueCall[] = []
+  for (let i = 0; i + 2 < flat.length; i += 3) {
+    const ref = textOf(flat[i])
+    const packed = bytesOf(flat[i + 2])
+    const charged = packed.length === 0 ? undefined : chargedOf(callOf(ref, packed), numberOf(now))
+    due.push({ ref, state: textOf(flat[i + 1]) as CallState, ...(charged && { charged }) })
+  }
+  return due
+}
+
 function readMint(reply: Reply): Minted & { leftMs: number } {
   const [replayed, ref, decision, leftMs] = listOf(reply)
   return {
@@ -269,5 +294,5 @@ function readList(reply: Reply): { total: number; calls: LiveCall[] } {
 function readLive(ref: string, packed: Buffer, nowMs: number): LiveCall | undefined {
   if (packed.length === 0) return undefined
   const call = callOf(ref, packed)
-  return call.state === 'finished' ? undefined : liveCallOf(call, nowMs)
+  return call.state === 'setup' || call.state === 'answered' ? liveCallOf(call, nowMs) : undefined
 }

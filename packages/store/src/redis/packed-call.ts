@@ -2,6 +2,7 @@
 // The call on record as scripts/calls.ts packs it: short names to the fields of CallOnRecord; what is absent is empty.
 
 import { type CallOnRecord, isKept, NO_PLAN } from '../call-record.ts'
+import { billingOf } from '../charges.ts'
 import type { Attempt, CallDescription, CallState, Dialog, Party } from '../types.ts'
 import { AGE_UNKNOWN } from '../types.ts'
 import { type Packed, unpack } from './msgpack.ts'
@@ -39,7 +40,9 @@ export function callOf(ref: string, bytes: Buffer): CallOnRecord {
     endEdge: text('ee'),
     outcome: text('oc'),
     completeness: text('cp'),
-    plan: { ...NO_PLAN, hangUpReason: text('hr'), hangUpAttempts: number('ha') },
+    plan: { ...NO_PLAN, hangUpReason: text('hr'), hangUpAttempts: number('ha'), chargeAtMs: number('xd') },
+    charge: text('cg'),
+    billing: billingOf(text('bl')),
   }
 }
 

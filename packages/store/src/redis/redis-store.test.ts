@@ -51,6 +51,8 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{t\d{1,3}\}:(tx:.+|owned:.+|mint:.+)$/s,
       /^\{c\d{1,3}\}:(call:.+|due|beat|cdr)$/s,
       /^\{n\d{1,3}\}:nonce:.+$/s,
+      /^\{h\d{1,3}\}:(due|beat)$/s,
+      /^\{a:[A-Za-z0-9._-]+\}:(acc|holds|exp|done|dexp|spend|keys|kexp|ledger)$/s,
       /^\{e\}:edges$/,
       /^\{[ltcne]\d{0,3}\}:mark$/,
     ]

@@ -20,7 +20,7 @@ local minutes, hour = math.floor(at / ${MINUTES_BUCKET_MS}), math.floor(at / ${H
 local function get(field) return tonumber(redis.call('HGET', ACC, field) or '0') end
 local function takes(currency)
   local own = redis.call('HGET', ACC, 'cur')
-  return not own or own == '' or own == currency
+  return not own or own == '' or currency == '' or own == currency
 end
 local function setCurrency(currency)
   local own = redis.call('HGET', ACC, 'cur')

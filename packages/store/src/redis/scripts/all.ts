@@ -5,6 +5,7 @@ import * as accounts from './accounts.ts'
 import * as bindings from './bindings.ts'
 import * as callWork from './call-work.ts'
 import * as calls from './calls.ts'
+import * as charges from './charges.ts'
 import * as directory from './directory.ts'
 import * as follow from './follow.ts'
 import * as mark from './mark.ts'
@@ -14,7 +15,7 @@ import * as records from './records.ts'
 import type { Script } from './script.ts'
 import * as watches from './watches.ts'
 
-const families = [accounts, bindings, calls, callWork, directory, follow, mark, membership, mints, records, watches]
+const families = [accounts, bindings, calls, callWork, charges, directory, follow, mark, membership, mints, records, watches]
 
 export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
   Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),

@@ -8,16 +8,32 @@ import { script } from './script.ts'
 
 // ARGV 1 ref, 2 recordsMaxLen, 3 finishedKeepMs, 4 partialGraceMs, 5 maxCallMs,
 // 6… description: ci ft fu tu ru st sa sp id ac ua ed at setupAgeMs ringAgeMs ('' where unknown); 21… the event's own.
+// The last argument of all that have a description: how the call is charged, '' for not at all.
 // c.pl: what is planned. A leg: tag, 1 when answered, its end; while it lives and its dialog is known also 4 the dialog without what
 // changes, 5 and 6 the CSeqs of caller and callee, 7 and 8 their targets.
 export const CALL = `
 local ref = ARGV[1]
 local at = now()
-local function loadCall()
+local function eventsOf(c)
+  local events = {}
+  if c.oc ~= 'answered' then events[1] = 'f' end
+  for _, l in ipairs(c.lg) do
+    if l[2] == 1 then events[#events + 1] = 'a:' .. l[1] end
+    if l[3] > 0 then events[#events + 1] = 'e:' .. l[1] end
+  end
+  return events
+end
+local function loadRaw()
   local packed = redis.call('GET', KEYS[1])
   return packed and cmsgpack.unpack(packed) or nil
 end
-local PLANNED = {'hd', 'wd', 'pd'}
+-- What is over and not yet settled looks to all but scripts/charges.ts as what is finished.
+local function loadCall()
+  local c = loadRaw()
+  if c and (c.s == 'ended' or c.s == 'settled') then return {s = 'finished', tk = c.tk, ev = eventsOf(c)} end
+  return c
+end
+local PLANNED = {'hd', 'wd', 'pd', 'xd'}
 local function nearest(c)
   local due = c.du
   for _, name in ipairs(PLANNED) do
@@ -39,23 +55,34 @@ local function planHangUp(c, reason, when)
   c.wd = c.wm and c.s == 'answered' and when - c.wm or nil
 end
 local function forget(l) for i = 4, 8 do l[i] = nil end end
-local function eventsOf(c)
-  local events = {}
-  if c.oc ~= 'answered' then events[1] = 'f' end
-  for _, l in ipairs(c.lg) do
-    if l[2] == 1 then events[#events + 1] = 'a:' .. l[1] end
-    if l[3] > 0 then events[#events + 1] = 'e:' .. l[1] end
-  end
-  return events
-end
-local function finish(c, outcome, completeness)
-  for _, l in ipairs(c.lg) do forget(l) end
-  c.oc, c.cp, c.s = outcome, completeness, 'finished'
+local function record(c)
   local full = redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[2]) and 1 or 0
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*', 'r', cmsgpack.pack(c), 'k', ref)
+  return full
+end
+local function entomb(c)
   redis.call('ZREM', KEYS[2], ref)
   local ms = math.max(tonumber(ARGV[3]), (c.ku or 0) - at)
   redis.call('SET', KEYS[1], cmsgpack.pack({s = 'finished', tk = c.tk or '', ev = eventsOf(c)}), 'PX', int(ms))
+end
+local function charged(result, c)
+  if c.cg then
+    result[5] = result[5] or ''
+    result[6], result[7] = int(at), cmsgpack.pack(c)
+  end
+  return result
+end
+-- Of a charged call the facts are frozen; its record is made when it has been settled.
+local function finish(c, outcome, completeness)
+  for _, l in ipairs(c.lg) do forget(l) end
+  c.oc, c.cp, c.s = outcome, completeness, 'finished'
+  if c.cg then
+    c.s, c.hd, c.wd, c.pd, c.xd = 'ended', nil, nil, nil, nil
+    keep(c, at + tonumber(ARGV[4]))
+    return charged({'finished', 'ended', c.tk or '', 0}, c)
+  end
+  local full = record(c)
+  entomb(c)
   return {'finished', 'finished', c.tk or '', full}
 end
 local function afterwards(stone, event, other)
@@ -71,6 +98,8 @@ local function describe(c, owner)
     local isEdge = name == 'ed'
     if told ~= '' and (owner or (not c[name] and not isEdge)) then c[name] = told end
   end
+  local how = ARGV[#ARGV]
+  if how ~= '' and (owner or not c.cg) then c.cg = how end
   if not c.su and ARGV[19] ~= '' then c.su = at - tonumber(ARGV[19]) end
   if not c.ri and ARGV[20] ~= '' then c.ri = at - tonumber(ARGV[20]) end
 end
@@ -123,7 +152,7 @@ c = c or fresh()
 if foreign(c) then return done('ignored', c) end
 local leg = legOf(c, ARGV[22])
 if not leg then return done('ignored', c) end
-if leg[2] == 1 then return done('repeated', c) end
+if leg[2] == 1 then return charged(done('repeated', c), c) end
 describe(c, true)
 leg[2] = 1
 if ARGV[25] ~= '' then
@@ -136,6 +165,7 @@ if not c.an then
   if c.md then planHangUp(c, c.mr, when + c.md) end
 end
 c.an = math.min(c.an or when, when)
+if c.cg and not c.xd then c.xd = at + tonumber(ARGV[4]) end
 if over(c) then
   c.en = math.max(c.en or 0, c.an)
   return finish(c, 'answered', 'complete')
@@ -143,7 +173,7 @@ end
 keep(c, c.an + tonumber(ARGV[5]))
 local result = done('applied', c)
 if c.hd then result[5] = int(math.max(0, math.min(c.hd, c.wd or c.hd) - at)) end
-return result
+return charged(result, c)
 `,
 )
 
@@ -235,14 +265,16 @@ local beat = redis.call('HMGET', KEYS[2], 't', 'h')
 local hold = tonumber(beat[2] or '0')
 if not beat[1] or at - tonumber(beat[1]) > 2 * leaseMs then hold = at + leaseMs end
 redis.call('HSET', KEYS[2], 't', int(at), 'h', int(hold))
-if at < hold then return {} end
-local out = {}
+local out = {int(at)}
+if at < hold then return out end
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(at), 'LIMIT', 0, ARGV[2])) do
   local packed = redis.call('GET', ARGV[3] .. ref)
   if packed then
     redis.call('ZADD', KEYS[1], int(at + leaseMs), ref)
+    local c = cmsgpack.unpack(packed)
     out[#out + 1] = ref
-    out[#out + 1] = cmsgpack.unpack(packed).s
+    out[#out + 1] = c.s
+    out[#out + 1] = c.cg and packed or ''
   else redis.call('ZREM', KEYS[1], ref) end
 end
 return out

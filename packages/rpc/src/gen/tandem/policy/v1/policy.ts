@@ -223,6 +223,8 @@ export interface DecideResponse {
   /** Who is speaking, once proven; "" for nobody. */
   identity: string;
   account: string;
+  /** How the call is charged, for this service alone: the edge puts it into the description of the call. Absent: not at all. */
+  charge?: string | undefined;
 }
 
 export interface Challenge {
@@ -239,6 +241,12 @@ export interface Reject {
   retryAfterS: number;
   /** For logs and records, e.g. "unknown_user". */
   code: string;
+  /** Text of a Reason header, RFC 3326. Printable, without quote and backslash. */
+  reasonText?:
+    | string
+    | undefined;
+  /** Text of a Warning header with code 399. Likewise. */
+  warningText?: string | undefined;
 }
 
 export interface Redirect {
@@ -400,6 +408,8 @@ export interface Call {
   /** Age of the first 18x; 0xffffffff where there was none or it is not known. */
   ringAgeMs: number;
   attempts: Attempt[];
+  /** As in the decision; absent where the reporter does not know it. */
+  charge?: string | undefined;
 }
 
 export interface Answered {
@@ -480,6 +490,58 @@ export interface Failed {
 export interface ReportResponse {
   /** Milliseconds of talk that are granted from now on; absent for no limit. */
   paidMs?: number | undefined;
+}
+
+/** Amounts are millionths of the currency's unit. */
+export interface GetAccountRequest {
+  account: string;
+  /** Newest entries of the ledger, at most 1,000; 0 for none. */
+  ledger: number;
+}
+
+export interface GetAccountResponse {
+  account: string;
+  currency: string;
+  balance: bigint;
+  /** Reserved for calls under way. */
+  held: bigint;
+  holds: number;
+  spentHour: bigint;
+  spentDay: bigint;
+  /** How far below zero the balance may go; absent for no bound. */
+  creditLimit?:
+    | bigint
+    | undefined;
+  /** Newest first. */
+  ledger: LedgerEntry[];
+  /** Sums that are equal to balance and held, always. */
+  ledgerSum: bigint;
+  holdsSum: bigint;
+}
+
+export interface LedgerEntry {
+  id: string;
+  unixMs: bigint;
+  /** Idempotency key: "<call reference>/1" for a charge. */
+  key: string;
+  /** "call" | "lapsed" | "correction" | "topup" */
+  cause: string;
+  amount: bigint;
+  balance: bigint;
+}
+
+export interface TopUpRequest {
+  account: string;
+  amount: bigint;
+  /** The same key again changes nothing. */
+  key: string;
+}
+
+export interface TopUpResponse {
+  balance: bigint;
+  /** It had been added before. */
+  repeatedBefore: boolean;
+  currency: string;
 }
 
 export interface RequestHangUpRequest {
@@ -2149,7 +2211,7 @@ export const Credentials: MessageFns<Credentials> = {
 };
 
 function createBaseDecideResponse(): DecideResponse {
-  return { verdict: undefined, callRef: "", identity: "", account: "" };
+  return { verdict: undefined, callRef: "", identity: "", account: "", charge: undefined };
 }
 
 export const DecideResponse: MessageFns<DecideResponse> = {
@@ -2185,6 +2247,9 @@ export const DecideResponse: MessageFns<DecideResponse> = {
     }
     if (message.account !== "") {
       writer.uint32(98).string(message.account);
+    }
+    if (message.charge !== undefined) {
+      writer.uint32(106).string(message.charge);
     }
     return writer;
   },
@@ -2285,6 +2350,14 @@ export const DecideResponse: MessageFns<DecideResponse> = {
             message.account = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.charge = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2352,6 +2425,7 @@ export const DecideResponse: MessageFns<DecideResponse> = {
     message.callRef = object.callRef ?? "";
     message.identity = object.identity ?? "";
     message.account = object.account ?? "";
+    message.charge = object.charge ?? undefined;
     return message;
   },
 };
@@ -2424,7 +2498,7 @@ export const Challenge: MessageFns<Challenge> = {
 };
 
 function createBaseReject(): Reject {
-  return { status: 0, reason: "", retryAfterS: 0, code: "" };
+  return { status: 0, reason: "", retryAfterS: 0, code: "", reasonText: undefined, warningText: undefined };
 }
 
 export const Reject: MessageFns<Reject> = {
@@ -2440,6 +2514,12 @@ export const Reject: MessageFns<Reject> = {
     }
     if (message.code !== "") {
       writer.uint32(34).string(message.code);
+    }
+    if (message.reasonText !== undefined) {
+      writer.uint32(42).string(message.reasonText);
+    }
+    if (message.warningText !== undefined) {
+      writer.uint32(50).string(message.warningText);
     }
     return writer;
   },
@@ -2489,6 +2569,22 @@ export const Reject: MessageFns<Reject> = {
             message.code = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reasonText = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.warningText = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2510,6 +2606,8 @@ export const Reject: MessageFns<Reject> = {
     message.reason = object.reason ?? "";
     message.retryAfterS = object.retryAfterS ?? 0;
     message.code = object.code ?? "";
+    message.reasonText = object.reasonText ?? undefined;
+    message.warningText = object.warningText ?? undefined;
     return message;
   },
 };
@@ -3586,6 +3684,7 @@ function createBaseCall(): Call {
     setupAgeMs: 0,
     ringAgeMs: 0,
     attempts: [],
+    charge: undefined,
   };
 }
 
@@ -3629,6 +3728,9 @@ export const Call: MessageFns<Call> = {
     }
     for (const v of message.attempts) {
       Attempt.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.charge !== undefined) {
+      writer.uint32(114).string(message.charge);
     }
     return writer;
   },
@@ -3750,6 +3852,14 @@ export const Call: MessageFns<Call> = {
             message.attempts.push(Attempt.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.charge = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3782,6 +3892,7 @@ export const Call: MessageFns<Call> = {
     message.setupAgeMs = object.setupAgeMs ?? 0;
     message.ringAgeMs = object.ringAgeMs ?? 0;
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
+    message.charge = object.charge ?? undefined;
     return message;
   },
 };
@@ -4286,6 +4397,571 @@ export const ReportResponse: MessageFns<ReportResponse> = {
   },
 };
 
+function createBaseGetAccountRequest(): GetAccountRequest {
+  return { account: "", ledger: 0 };
+}
+
+export const GetAccountRequest: MessageFns<GetAccountRequest> = {
+  encode(message: GetAccountRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.ledger !== 0) {
+      writer.uint32(16).uint32(message.ledger);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAccountRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAccountRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ledger = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetAccountRequest>): GetAccountRequest {
+    return GetAccountRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAccountRequest>): GetAccountRequest {
+    const message = createBaseGetAccountRequest();
+    message.account = object.account ?? "";
+    message.ledger = object.ledger ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetAccountResponse(): GetAccountResponse {
+  return {
+    account: "",
+    currency: "",
+    balance: 0n,
+    held: 0n,
+    holds: 0,
+    spentHour: 0n,
+    spentDay: 0n,
+    creditLimit: undefined,
+    ledger: [],
+    ledgerSum: 0n,
+    holdsSum: 0n,
+  };
+}
+
+export const GetAccountResponse: MessageFns<GetAccountResponse> = {
+  encode(message: GetAccountResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.currency !== "") {
+      writer.uint32(18).string(message.currency);
+    }
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
+      }
+      writer.uint32(24).int64(message.balance);
+    }
+    if (message.held !== 0n) {
+      if (BigInt.asIntN(64, message.held) !== message.held) {
+        throw new globalThis.Error("value provided for field message.held of type int64 too large");
+      }
+      writer.uint32(32).int64(message.held);
+    }
+    if (message.holds !== 0) {
+      writer.uint32(40).uint32(message.holds);
+    }
+    if (message.spentHour !== 0n) {
+      if (BigInt.asIntN(64, message.spentHour) !== message.spentHour) {
+        throw new globalThis.Error("value provided for field message.spentHour of type int64 too large");
+      }
+      writer.uint32(48).int64(message.spentHour);
+    }
+    if (message.spentDay !== 0n) {
+      if (BigInt.asIntN(64, message.spentDay) !== message.spentDay) {
+        throw new globalThis.Error("value provided for field message.spentDay of type int64 too large");
+      }
+      writer.uint32(56).int64(message.spentDay);
+    }
+    if (message.creditLimit !== undefined) {
+      if (BigInt.asIntN(64, message.creditLimit) !== message.creditLimit) {
+        throw new globalThis.Error("value provided for field message.creditLimit of type int64 too large");
+      }
+      writer.uint32(64).int64(message.creditLimit);
+    }
+    for (const v of message.ledger) {
+      LedgerEntry.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.ledgerSum !== 0n) {
+      if (BigInt.asIntN(64, message.ledgerSum) !== message.ledgerSum) {
+        throw new globalThis.Error("value provided for field message.ledgerSum of type int64 too large");
+      }
+      writer.uint32(80).int64(message.ledgerSum);
+    }
+    if (message.holdsSum !== 0n) {
+      if (BigInt.asIntN(64, message.holdsSum) !== message.holdsSum) {
+        throw new globalThis.Error("value provided for field message.holdsSum of type int64 too large");
+      }
+      writer.uint32(88).int64(message.holdsSum);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAccountResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAccountResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.balance = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.held = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.holds = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.spentHour = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.spentDay = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.creditLimit = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ledger.push(LedgerEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.ledgerSum = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.holdsSum = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetAccountResponse>): GetAccountResponse {
+    return GetAccountResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAccountResponse>): GetAccountResponse {
+    const message = createBaseGetAccountResponse();
+    message.account = object.account ?? "";
+    message.currency = object.currency ?? "";
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
+    message.holds = object.holds ?? 0;
+    message.spentHour = (object.spentHour !== undefined && object.spentHour !== null) ? BigInt(object.spentHour) : 0n;
+    message.spentDay = (object.spentDay !== undefined && object.spentDay !== null) ? BigInt(object.spentDay) : 0n;
+    message.creditLimit = (object.creditLimit !== undefined && object.creditLimit !== null)
+      ? BigInt(object.creditLimit)
+      : undefined;
+    message.ledger = object.ledger?.map((e) => LedgerEntry.fromPartial(e)) || [];
+    message.ledgerSum = (object.ledgerSum !== undefined && object.ledgerSum !== null) ? BigInt(object.ledgerSum) : 0n;
+    message.holdsSum = (object.holdsSum !== undefined && object.holdsSum !== null) ? BigInt(object.holdsSum) : 0n;
+    return message;
+  },
+};
+
+function createBaseLedgerEntry(): LedgerEntry {
+  return { id: "", unixMs: 0n, key: "", cause: "", amount: 0n, balance: 0n };
+}
+
+export const LedgerEntry: MessageFns<LedgerEntry> = {
+  encode(message: LedgerEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asIntN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.unixMs);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.amount);
+    }
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
+      }
+      writer.uint32(48).int64(message.balance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unixMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.amount = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.balance = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LedgerEntry>): LedgerEntry {
+    return LedgerEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LedgerEntry>): LedgerEntry {
+    const message = createBaseLedgerEntry();
+    message.id = object.id ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    message.key = object.key ?? "";
+    message.cause = object.cause ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    return message;
+  },
+};
+
+function createBaseTopUpRequest(): TopUpRequest {
+  return { account: "", amount: 0n, key: "" };
+}
+
+export const TopUpRequest: MessageFns<TopUpRequest> = {
+  encode(message: TopUpRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.amount);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopUpRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopUpRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.amount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TopUpRequest>): TopUpRequest {
+    return TopUpRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TopUpRequest>): TopUpRequest {
+    const message = createBaseTopUpRequest();
+    message.account = object.account ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.key = object.key ?? "";
+    return message;
+  },
+};
+
+function createBaseTopUpResponse(): TopUpResponse {
+  return { balance: 0n, repeatedBefore: false, currency: "" };
+}
+
+export const TopUpResponse: MessageFns<TopUpResponse> = {
+  encode(message: TopUpResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
+      }
+      writer.uint32(8).int64(message.balance);
+    }
+    if (message.repeatedBefore !== false) {
+      writer.uint32(16).bool(message.repeatedBefore);
+    }
+    if (message.currency !== "") {
+      writer.uint32(26).string(message.currency);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopUpResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopUpResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.balance = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.repeatedBefore = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TopUpResponse>): TopUpResponse {
+    return TopUpResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TopUpResponse>): TopUpResponse {
+    const message = createBaseTopUpResponse();
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    message.repeatedBefore = object.repeatedBefore ?? false;
+    message.currency = object.currency ?? "";
+    return message;
+  },
+};
+
 function createBaseRequestHangUpRequest(): RequestHangUpRequest {
   return { callRef: "", reason: "" };
 }
@@ -4706,6 +5382,26 @@ export const PolicyServiceService = {
       Buffer.from(RequestHangUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RequestHangUpResponse => RequestHangUpResponse.decode(value),
   },
+  /** An account's balance, holds and ledger. */
+  getAccount: {
+    path: "/tandem.policy.v1.PolicyService/GetAccount" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetAccountRequest): Buffer => Buffer.from(GetAccountRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetAccountRequest => GetAccountRequest.decode(value),
+    responseSerialize: (value: GetAccountResponse): Buffer => Buffer.from(GetAccountResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetAccountResponse => GetAccountResponse.decode(value),
+  },
+  /** Adds to a balance, once by key. */
+  topUp: {
+    path: "/tandem.policy.v1.PolicyService/TopUp" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TopUpRequest): Buffer => Buffer.from(TopUpRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TopUpRequest => TopUpRequest.decode(value),
+    responseSerialize: (value: TopUpResponse): Buffer => Buffer.from(TopUpResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TopUpResponse => TopUpResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -4717,6 +5413,10 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
   /** Ends a call on record, answered or in set-up, by whatever edge lives. */
   requestHangUp: handleUnaryCall<RequestHangUpRequest, RequestHangUpResponse>;
+  /** An account's balance, holds and ledger. */
+  getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
+  /** Adds to a balance, once by key. */
+  topUp: handleUnaryCall<TopUpRequest, TopUpResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -4785,6 +5485,38 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RequestHangUpResponse) => void,
+  ): ClientUnaryCall;
+  /** An account's balance, holds and ledger. */
+  getAccount(
+    request: GetAccountRequest,
+    callback: (error: ServiceError | null, response: GetAccountResponse) => void,
+  ): ClientUnaryCall;
+  getAccount(
+    request: GetAccountRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetAccountResponse) => void,
+  ): ClientUnaryCall;
+  getAccount(
+    request: GetAccountRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetAccountResponse) => void,
+  ): ClientUnaryCall;
+  /** Adds to a balance, once by key. */
+  topUp(
+    request: TopUpRequest,
+    callback: (error: ServiceError | null, response: TopUpResponse) => void,
+  ): ClientUnaryCall;
+  topUp(
+    request: TopUpRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TopUpResponse) => void,
+  ): ClientUnaryCall;
+  topUp(
+    request: TopUpRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TopUpResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -89,6 +89,19 @@ export interface CallRecord {
   setupEdge: string;
   endEdge: string;
   attempts: Attempt[];
+  /** Of a call that was charged; "" and 0 else. ISO 4217. */
+  currency: string;
+  /** Taken from the account, in millionths of the currency's unit. */
+  priceMicros: bigint;
+  /** Talk as it was billed: increments of the rate. */
+  billedMs: bigint;
+  /** Talk beyond what the account had granted; it was not charged. */
+  unbilledMs: bigint;
+  ratePlan: string;
+  /** Prefix of the number by which the rate was found; "*" for any. */
+  ratePrefix: string;
+  /** The rate, for a person. */
+  rate: string;
 }
 
 export interface Attempt {
@@ -465,6 +478,13 @@ function createBaseCallRecord(): CallRecord {
     setupEdge: "",
     endEdge: "",
     attempts: [],
+    currency: "",
+    priceMicros: 0n,
+    billedMs: 0n,
+    unbilledMs: 0n,
+    ratePlan: "",
+    ratePrefix: "",
+    rate: "",
   };
 }
 
@@ -565,6 +585,36 @@ export const CallRecord: MessageFns<CallRecord> = {
     }
     for (const v of message.attempts) {
       Attempt.encode(v!, writer.uint32(218).fork()).join();
+    }
+    if (message.currency !== "") {
+      writer.uint32(226).string(message.currency);
+    }
+    if (message.priceMicros !== 0n) {
+      if (BigInt.asIntN(64, message.priceMicros) !== message.priceMicros) {
+        throw new globalThis.Error("value provided for field message.priceMicros of type int64 too large");
+      }
+      writer.uint32(232).int64(message.priceMicros);
+    }
+    if (message.billedMs !== 0n) {
+      if (BigInt.asIntN(64, message.billedMs) !== message.billedMs) {
+        throw new globalThis.Error("value provided for field message.billedMs of type int64 too large");
+      }
+      writer.uint32(240).int64(message.billedMs);
+    }
+    if (message.unbilledMs !== 0n) {
+      if (BigInt.asIntN(64, message.unbilledMs) !== message.unbilledMs) {
+        throw new globalThis.Error("value provided for field message.unbilledMs of type int64 too large");
+      }
+      writer.uint32(248).int64(message.unbilledMs);
+    }
+    if (message.ratePlan !== "") {
+      writer.uint32(258).string(message.ratePlan);
+    }
+    if (message.ratePrefix !== "") {
+      writer.uint32(266).string(message.ratePrefix);
+    }
+    if (message.rate !== "") {
+      writer.uint32(274).string(message.rate);
     }
     return writer;
   },
@@ -798,6 +848,62 @@ export const CallRecord: MessageFns<CallRecord> = {
             message.attempts.push(Attempt.decode(reader, reader.uint32()));
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.priceMicros = reader.int64() as bigint;
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.billedMs = reader.int64() as bigint;
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.unbilledMs = reader.int64() as bigint;
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.ratePlan = reader.string();
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.ratePrefix = reader.string();
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.rate = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -852,6 +958,17 @@ export const CallRecord: MessageFns<CallRecord> = {
     message.setupEdge = object.setupEdge ?? "";
     message.endEdge = object.endEdge ?? "";
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
+    message.currency = object.currency ?? "";
+    message.priceMicros = (object.priceMicros !== undefined && object.priceMicros !== null)
+      ? BigInt(object.priceMicros)
+      : 0n;
+    message.billedMs = (object.billedMs !== undefined && object.billedMs !== null) ? BigInt(object.billedMs) : 0n;
+    message.unbilledMs = (object.unbilledMs !== undefined && object.unbilledMs !== null)
+      ? BigInt(object.unbilledMs)
+      : 0n;
+    message.ratePlan = object.ratePlan ?? "";
+    message.ratePrefix = object.ratePrefix ?? "";
+    message.rate = object.rate ?? "";
     return message;
   },
 };

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Calls that are charged, as policy sees them: what it needs to hold, renew and settle, whoever began it.
+
+import type { CallOnRecord } from './call-record.ts'
+import type { CallState } from './types.ts'
+
+export interface ChargedCall {
+  ref: string
+  state: CallState
+  account: string
+  /** As policy described it; opaque to the store. */
+  charge: string
+  /** Store time, 0 for not yet. */
+  answeredMs: number
+  endedMs: number
+  /** Request-URI of the branch that answered. */
+  target: string
+  /** `answered` or why it failed, once it has ended. */
+  outcome: string
+  /** Of a settled call. */
+  billing: Billing | undefined
+  /** Next look at its hold, 0 for none. */
+  chargeAtMs: number
+  /** Of the hang-up that is planned, '' for none. */
+  hangUpReason: string
+  /** Store time of this look. */
+  nowMs: number
+}
+
+/** What a call has cost. */
+export interface Billing {
+  currency: string
+  /** Micro-units that were taken from the account. */
+  price: bigint
+  billedMs: number
+  /** Talk beyond what was granted; it was not charged. */
+  unbilledMs: number
+  ratePlan: string
+  ratePrefix: string
+  /** For a person. */
+  rate: string
+  /** Id of the ledger entry, '' for none. */
+  entry: string
+}
+
+/** undefined: the call is not charged. */
+export function chargedOf(call: CallOnRecord, nowMs: number): ChargedCall | undefined {
+  const { ref, state, account, charge, answeredMs, endedMs, target, outcome, billing } = call
+  if (charge === '') return undefined
+  const { chargeAtMs, hangUpReason } = call.plan
+  const when = { answeredMs, endedMs, chargeAtMs, nowMs }
+  return { ref, state, account, charge, target, outcome, billing, hangUpReason, ...when }
+}
+
+export const billingText = (billing: Billing): string => JSON.stringify({ ...billing, price: String(billing.price) })
+
+export function billingOf(text: string): Billing | undefined {
+  if (text === '') return undefined
+  const billing = JSON.parse(text) as Omit<Billing, 'price'> & { price: string }
+  return { ...billing, price: BigInt(billing.price) }
+}

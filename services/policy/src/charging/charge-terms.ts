@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+//
+// How a call is charged, frozen with its decision: the rate of each target. It travels as one text in the description of the
+// call, so that whoever settles needs nothing else, and a report makes a lost record whole again. The answered target's rate
+// counts. [STATE.md, Hold] A text that can't be read (a newer version's) charges nothing and is counted.
+import { firstQuantum, type Rate } from '@tandem/resources'
+import { splitUri } from '../uri-parts.ts'
+
+/** One rate, and the targets that it is for; no targets: all of them. */
+export interface ChargeLine {
+  readonly targets: readonly string[]
+  readonly prefix: string
+  readonly rate: Rate
+}
+
+export interface ChargeTerms {
+  readonly currency: string
+  /** '' for an account without one: its calls are free and counted. */
+  readonly ratePlan: string
+  /** Of the resources from which the rates come. */
+  readonly revision: string
+  readonly lines: readonly ChargeLine[]
+}
+
+export const FREE_RATE: Rate = Object.freeze({
+  connectFee: 0n,
+  perMinute: 0n,
+  firstMs: 1_000,
+  nextMs: 1_000,
+  graceMs: 0,
+})
+
+const VERSION = 1
+
+interface LineText {
+  readonly t?: readonly string[]
+  readonly x: string
+  readonly f: string
+  readonly m: string
+  readonly i: number
+  readonly n: number
+  readonly g: number
+}
+
+interface TermsText {
+  readonly v: number
+  readonly c: string
+  readonly p: string
+  readonly r: string
+  readonly l: readonly LineText[]
+}
+
+function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
+  const { connectFee, perMinute, firstMs: i, nextMs: n, graceMs: g } = rate
+  return { ...(targets.length > 0 && { t: targets }), x, f: String(connectFee), m: String(perMinute), i, n, g }
+}
+
+export function encodeTerms({ currency: c, ratePlan: p, revision: r, lines }: ChargeTerms): string {
+  return JSON.stringify({ v: VERSION, c, p, r, l: lines.map(lineText) } satisfies TermsText)
+}
+
+function readLine({ t = [], x, f, m, i, n, g }: LineText): ChargeLine {
+  const rate = { connectFee: BigInt(f), perMinute: BigInt(m), firstMs: i, nextMs: n, graceMs: g }
+  return { targets: t, prefix: x, rate }
+}
+
+/** undefined: nobody here can read it. */
+export function parseTerms(text: string): ChargeTerms | undefined {
+  try {
+    const { v, c, p, r, l } = JSON.parse(text) as TermsText
+    return v === VERSION ? { currency: c, ratePlan: p, revision: r, lines: l.map(readLine) } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The dearest for a first quantum of `quantumMs`. */
+export function dearestOf(lines: readonly ChargeLine[], quantumMs: number): ChargeLine | undefined {
+  let dearest: ChargeLine | undefined
+  for (const line of lines) {
+    if (dearest === undefined || firstQuantum(line.rate, quantumMs) > firstQuantum(dearest.rate, quantumMs))
+      dearest = line
+  }
+  return dearest
+}
+
+const placeOf = (uri: string): string => {
+  const { user, host } = splitUri(uri)
+  return `${user}@${host}`
+}
+
+/**
+ * The line of the target that answered: its own URI; a contact of an address-of-record by its user part, where that tells; else
+ * the dearest, which is what was held.
+ *
+ * @param target Request-URI of the branch that answered
+ */
+export function lineFor({ lines }: ChargeTerms, target: string, quantumMs: number): ChargeLine {
+  const [only] = lines
+  if (only !== undefined && lines.length === 1) return only
+  const place = placeOf(target)
+  const { user } = splitUri(target)
+  const exact = lines.find(({ targets }) => targets.some((one) => placeOf(one) === place))
+  const named = lines.filter(({ targets }) => targets.some((one) => splitUri(one).user === user))
+  const line = exact ?? (named.length === 1 ? named[0] : dearestOf(lines, quantumMs))
+  return line ?? { targets: [], prefix: '', rate: FREE_RATE }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// Before a call rings, the price of its first quantum is held for the dearest of its targets. The hold is made under the
+// reference that the call is about to get, before decision and reference are frozen: they lie in another slot, so it costs one
+// script more. Whoever dies in between leaves a hold that lapses unanswered. [STATE.md, Hold]
+import { type AccountEntry, firstQuantum } from '@tandem/resources'
+import type { policy } from '@tandem/rpc'
+import type { HoldOutcome, HoldRefusal, Stored } from '@tandem/store'
+import type { PolicyContext } from '../context.ts'
+import type { PolicyErrorCode } from '../errors.ts'
+import { dearestOf, encodeTerms } from './charge-terms.ts'
+import { findRates } from './find-rates.ts'
+import { termsOf } from './terms-of.ts'
+
+/** Longer than a call can be in set-up by this: due work has ended it by then, so no hold of a ringing call lapses. */
+const LEASE_MARGIN_MS = 60_000
+
+export type Held =
+  | { readonly result: 'held'; readonly charge: string }
+  | { readonly result: 'refused'; readonly code: PolicyErrorCode; readonly account: AccountEntry }
+  | { readonly result: 'failed'; readonly failure: Exclude<Stored<unknown>, { state: 'stored' }> }
+
+const CODES: Readonly<Record<HoldRefusal, PolicyErrorCode>> = {
+  credit: 'credit_exhausted',
+  spendHour: 'spend_cap',
+  spendDay: 'spend_cap',
+  calls: 'too_many_calls',
+  rate: 'call_rate',
+  currency: 'account_currency',
+  // Of a reference that nobody has had before: they do not occur.
+  settled: 'internal',
+  gone: 'internal',
+}
+
+/** The account whose calls are counted or charged; undefined: the call goes its way without one. */
+export function accountOf(context: PolicyContext, response: policy.DecideResponse): AccountEntry | undefined {
+  if (response.account === '' || response.verdict?.$case !== 'plan') return undefined
+  const account = context.state.index.accounts.get(response.account)
+  return account !== undefined && (account.metered || account.blocked) ? account : undefined
+}
+
+function askForHold(context: PolicyContext, account: AccountEntry, ref: string, amount: bigint) {
+  const { setupDeadlineMs } = context.settings
+  return context.accounts.hold({
+    account: account.name,
+    ref,
+    sequence: 0,
+    amount,
+    answered: false,
+    create: true,
+    leaseMs: setupDeadlineMs + LEASE_MARGIN_MS,
+    terms: termsOf(account),
+  })
+}
+
+function read(outcome: Stored<HoldOutcome>, account: AccountEntry, charge: string): Held {
+  if (outcome.state !== 'stored') return { result: 'failed', failure: outcome }
+  if (outcome.value.result !== 'refused') return { result: 'held', charge }
+  return { result: 'refused', code: CODES[outcome.value.why], account }
+}
+
+/** @param ref the reference that the call will have */
+export async function holdCall(
+  context: PolicyContext,
+  account: AccountEntry,
+  ref: string,
+  request: Pick<policy.DecideRequest, 'requestUri'>,
+  plan: policy.Plan,
+): Promise<Held> {
+  if (account.blocked) return { result: 'refused', code: 'account_blocked', account }
+  const about = { unixMs: context.now(), revision: context.state.index.revision }
+  const terms = findRates(account, plan, request.requestUri, about)
+  if (terms === undefined) return { result: 'refused', code: 'no_rate', account }
+  const { quantumMs } = context.tuning
+  const dearest = dearestOf(terms.lines, quantumMs)
+  const amount = dearest === undefined ? 0n : firstQuantum(dearest.rate, quantumMs)
+  if (!context.marks.has(account.name)) {
+    const marked = await context.marks.ensure(account.name)
+    if (marked.state !== 'stored') return { result: 'failed', failure: marked }
+  }
+  return holdLargest(
+    context,
+    account,
+    ref,
+    { amount, least: dearest && firstQuantum(dearest.rate, 0) },
+    encodeTerms(terms),
+  )
+}
+
+/** Where the quantum is more than there is, the first increment will do. */
+async function holdLargest(
+  context: PolicyContext,
+  account: AccountEntry,
+  ref: string,
+  { amount, least = 0n }: { readonly amount: bigint; readonly least: bigint | undefined },
+  charge: string,
+): Promise<Held> {
+  const outcome = await askForHold(context, account, ref, amount)
+  const isShort = outcome.state === 'stored' && outcome.value.result === 'refused' && outcome.value.available >= least
+  if (!isShort || least >= amount) return read(outcome, account, charge)
+  return read(await askForHold(context, account, ref, least), account, charge)
+}
