@@ -72,7 +72,11 @@ describe('aorOf', () => {
   it.each([
     ['bob@Example.TEST', 'sip:bob@example.test'],
     ['SIP:Bob@Example.test', 'sip:Bob@example.test'],
-    ['sips:bob@a', 'sips:bob@a'],
+    ['sips:bob@a', 'sip:bob@a'],
+    ['sip:%62ob@a.test:5062;user=phone?x=1', 'sip:bob@a.test'],
+    ['+49-30 1234@a.test'.replace(' ', '.'), 'sip:+49301234@a.test'],
+    ['bob@[::1]:5060', 'sip:bob@[::1]'],
+    ['%zz@a', 'sip:%zz@a'],
   ])('%s → %s', (text, aor) => {
     expect(aorOf(text)).toBe(aor)
   })

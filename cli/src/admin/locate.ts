@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `tandem locate AOR`: the live bindings of an address-of-record, those by configuration marked static. Exit status 1 when nobody is registered.
+import { canonicalNumber } from '@tandem/resources'
 import type { location } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
 import { type Format, render } from '../output.ts'
@@ -8,15 +9,23 @@ import { CommandFailed, callLocation } from './targets.ts'
 
 const COLUMNS = ['contact', 'expires', 'q', 'via', 'edge', 'agent']
 
-/** `Bob@Example.TEST` → `sip:Bob@example.test`: the scheme filled in, the host in lower case (RFC 3261 §10.3 step 5). Fails without a domain. */
+/**
+ * `Bob@Example.TEST` → `sip:Bob@example.test`, as policy writes addresses-of-record: always `sip:`, escapes undone, the host in lower case, no
+ * port and no parameters, a global number without its separators. Fails without a domain. Aliases are policy's to know. [RFC3261-10.3.5]
+ */
 export function aorOf(text: string): string {
-  const withScheme = /^(sips?|tel):/i.test(text) ? text : `sip:${text}`
-  const at = withScheme.lastIndexOf('@')
-  if (at < 0) throw new CommandFailed(`${text} is no address-of-record: expected user@domain.`)
-  const colon = withScheme.indexOf(':')
-  return (
-    withScheme.slice(0, colon).toLowerCase() + withScheme.slice(colon, at + 1) + withScheme.slice(at + 1).toLowerCase()
-  )
+  const [, user = '', host = ''] = /^(?:sips?:)?([^@]+)@(\[[^\]]+\]|[^:;?]+)/i.exec(text) ?? []
+  if (host === '') throw new CommandFailed(`${text} is no address-of-record: expected user@domain.`)
+  const name = unescaped(user)
+  return `sip:${(name.startsWith('+') && canonicalNumber(name)) || name}@${host.toLowerCase()}`
+}
+
+function unescaped(user: string): string {
+  try {
+    return decodeURIComponent(user)
+  } catch {
+    return user
+  }
 }
 
 function row(binding: location.Binding) {

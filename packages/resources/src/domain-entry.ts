@@ -4,6 +4,7 @@
 import { type AddressList, addressList } from './addresses.ts'
 import type { DigestAlgorithm, Domain } from './domain.ts'
 import { isWildcard } from './hosts.ts'
+import type { NumberPlan } from './phone-number.ts'
 import type { Forking, PlanMode } from './plan-verdict.ts'
 import { createRelayRules, type RelayRules } from './relay-rules.ts'
 import type { UserEntry } from './user-entry.ts'
@@ -61,6 +62,8 @@ export interface DomainEntry {
   readonly users: ReadonlyMap<string, UserEntry>
   /** The users whose names are telephone numbers, by canonical number. */
   readonly numbers: ReadonlyMap<string, UserEntry>
+  /** How its users dial; undefined: numbers are taken as they are. */
+  readonly numberPlan: NumberPlan | undefined
 }
 
 /** Where the users of a domain are put in, while the index is built. */
@@ -121,5 +124,6 @@ export function domainEntry(domain: Domain, tables: UserTables, options: IndexOp
     contexts: contextsOf(domain),
     users: tables.users,
     numbers: tables.numbers,
+    numberPlan: spec.numberPlan,
   }
 }

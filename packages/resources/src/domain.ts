@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { addressRange } from './addresses.ts'
 import { API_VERSION, hostName, labels } from './envelope.ts'
 import { hostOrWildcard, relayPattern } from './hosts.ts'
-import { phoneContext } from './phone-number.ts'
+import { numberPlan, phoneContext } from './phone-number.ts'
 
 export const digestAlgorithm = z.enum(['MD5', 'SHA-256'])
 export type DigestAlgorithm = z.infer<typeof digestAlgorithm>
@@ -99,6 +99,8 @@ export const domainSchema = z.strictObject({
       trust: trust.prefault({}),
       /** Further contexts in which this domain's local numbers are valid: `+49-30` or a name. [RFC3966-5.1.5] */
       phoneContexts: z.array(phoneContext).max(64).default([]),
+      /** How its users dial numbers of their country and of others. Unset: a number is what it shows. */
+      numberPlan: numberPlan.optional(),
     })
     .prefault({}),
 })

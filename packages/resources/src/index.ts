@@ -39,6 +39,7 @@ export { KINDS, type Kind, type Resource, resourceKey, resourceSchemas } from '.
 export {
   domainOfNumber,
   findDomain,
+  findNumber,
   findUser,
   indexResources,
   isOurs,

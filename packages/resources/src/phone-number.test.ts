@@ -2,7 +2,7 @@
 //
 // Telephone numbers: read, compared, and found in domains.
 import { describe, expect, test } from 'vitest'
-import { canonicalNumber, parsePhoneNumber } from './phone-number.ts'
+import { canonicalNumber, dialledNumber, numberPlan, parsePhoneNumber } from './phone-number.ts'
 import { planNumber } from './plan.ts'
 import { domainOfNumber, findDomain, findUser } from './resource-index.ts'
 import { document, domain, indexOf, problemsOf, subscriber } from './testing.ts'
@@ -100,5 +100,47 @@ describe('telephone numbers', () => {
   test('two forms of one number are one name', async () => {
     const problems = await problemsOf(...DOCUMENTS, subscriber('bob', { usernames: ['10.00'] }))
     expect(problems).toEqual(['spec.usernames: expected a name of its own; Subscriber/example.test/alice has this one'])
+  })
+})
+
+describe('a number plan: numbers as people dial them', () => {
+  const german = numberPlan.parse({ country: '49' })
+  const american = numberPlan.parse({ country: '+1', national: '1', international: '011', nationalDigits: 10 })
+  const danish = numberPlan.parse({ country: '+45', national: '', nationalDigits: 8 })
+  test.each([
+    [german, '0301234', '+49301234'],
+    [german, '0049301234', '+49301234'],
+    [german, '00433161234', '+433161234'],
+    [german, '1234', ''],
+    [german, '0', ''],
+    [german, '00301234', '+301234'],
+    [german, '000301234', ''],
+    [german, '0123456789012345', ''],
+    [american, '12015550123', '+12015550123'],
+    [american, '2015550123', '+12015550123'],
+    [american, '01149301234', '+49301234'],
+    [american, '120155501', ''],
+    [danish, '12345678', '+4512345678'],
+    [danish, '1234567', ''],
+    [danish, '*2345678', ''],
+  ])('%j: %s is %s', (plan, dialled, expected) => {
+    expect(dialledNumber(plan, dialled)).toBe(expected)
+  })
+
+  test.each([{ country: '0' }, { country: '49', national: 'a' }, { country: '+4949' }, {}])('%j is none', (spec) => {
+    expect(numberPlan.safeParse(spec).success).toBe(false)
+  })
+
+  test('[RFC3966-5.1.5b] an extension of the domain comes before what it would mean as a dialled number', async () => {
+    const index = await indexOf(
+      domain({ numberPlan: { country: '+49' } }),
+      subscriber('alice', { usernames: ['+49-30-1234'] }),
+      subscriber('bob', { usernames: ['0301234'] }),
+    )
+    const entry = findDomain(index, 'example.test')
+    if (entry === undefined) throw new Error('no domain')
+    expect(findUser(entry, '0301234')?.aor).toBe('sip:0301234@example.test')
+    expect(findUser(entry, '0049301234')?.aor).toBe('sip:+49301234@example.test')
+    expect(findUser(entry, '0401')).toBeUndefined()
   })
 })

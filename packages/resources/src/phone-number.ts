@@ -39,6 +39,49 @@ export const phoneContext = z
   .refine((text) => canonicalContext(text) !== '', 'expected + with leading digits, such as +49-30, or a domain name')
   .transform(canonicalContext)
 
+/** How a domain's users dial. */
+export const numberPlan = z.strictObject({
+  /** Country code, with or without +: `+49`. */
+  country: z
+    .string()
+    .regex(/^\+?[1-9]\d{0,2}$/, 'expected a country code such as +49')
+    .transform((code) => (code.startsWith('+') ? code : `+${code}`)),
+  /** Stands before a number of the country: `0`. Where numbers are dialled without, ''. */
+  national: z
+    .string()
+    .regex(/^[\d*#]{0,8}$/, 'expected digits')
+    .default('0'),
+  /** Stands in place of the +: `00`. */
+  international: z
+    .string()
+    .regex(/^[\d*#]{1,8}$/, 'expected digits')
+    .default('00'),
+  /** Digits of a number of the country without its prefix, where that tells it: 10 in North America. */
+  nationalDigits: z.int().min(4).max(15).optional(),
+})
+export type NumberPlan = z.infer<typeof numberPlan>
+
+/** E.164 has 15 digits at most, and no country code begins with 0. */
+const E164 = /^\+[1-9]\d{4,14}$/
+
+/** The global number that users of a domain mean by a canonical one as they dial it; '' where it is none. */
+export function dialledNumber(plan: NumberPlan, number: string): string {
+  for (const { prefix, stands } of prefixesOf(plan)) {
+    if (!number.startsWith(prefix)) continue
+    const rest = number.slice(prefix.length)
+    if (prefix === plan.national && rest.length !== (plan.nationalDigits ?? rest.length)) continue
+    return E164.test(stands + rest) ? stands + rest : ''
+  }
+  const isNational = number.length === plan.nationalDigits && E164.test(plan.country + number)
+  return isNational ? plan.country + number : ''
+}
+
+/** 00 before 0: what is international begins as if it were national. */
+function prefixesOf({ country, national, international }: NumberPlan): { prefix: string; stands: string }[] {
+  const both = [{ prefix: international, stands: '+' }]
+  return national === '' ? both : [...both, { prefix: national, stands: country }]
+}
+
 /**
  * Reads a telephone-subscriber: what follows `tel:`, or the user part of a SIP URI. [RFC3261-19.1.6]
  * undefined when it is no number, and for a parameter that must be understood and is not. [RFC3966-5.4]

@@ -7,7 +7,7 @@ import type { DomainEntry } from './domain-entry.ts'
 import { plainHost } from './hosts.ts'
 import { aorTarget, type PlanTarget, type PlanVerdict, stepOf, uriTarget, verdictOf } from './plan-verdict.ts'
 import { allowsRelay } from './relay-rules.ts'
-import { findDomain, findUser, isOurs, type ResourceIndex } from './resource-index.ts'
+import { findDomain, findNumber, findUser, isOurs, type ResourceIndex } from './resource-index.ts'
 import type { UserEntry } from './user-entry.ts'
 
 export interface PlanRequest {
@@ -44,7 +44,7 @@ export function plan(request: PlanRequest, index: ResourceIndex): PlanVerdict {
 
 /** A tel URI of a domain. */
 export function planNumber(number: string, domain: DomainEntry | undefined): PlanVerdict {
-  return domain?.numbers.get(number)?.plan ?? UNKNOWN_NUMBER
+  return (domain && findNumber(domain, number))?.plan ?? UNKNOWN_NUMBER
 }
 
 /** What a Request-URI with a `gr` parameter names; '' and 0 for everything. */

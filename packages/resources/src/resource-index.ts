@@ -11,7 +11,7 @@ import { type DomainEntry, domainEntry, type IndexOptions, type UserTables } fro
 import { isWildcard, longestSuffix, plainHost } from './hosts.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import type { ResourceSet } from './load.ts'
-import { type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
+import { dialledNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
 import type { Redirect } from './redirect.ts'
 import { type Resource, resourceKey } from './resource.ts'
 import { aorOf, type Subscriber } from './subscriber.ts'
@@ -188,7 +188,14 @@ export function findUser(domain: DomainEntry, user: string): UserEntry | undefin
   if (found !== undefined || domain.numbers.size === 0) return found
   const number = parsePhoneNumber(user)
   if (number === undefined || (number.context !== '' && !domain.contexts.has(number.context))) return undefined
-  return domain.numbers.get(number.number)
+  return findNumber(domain, number.number)
+}
+
+/** The user of a domain by a canonical number: as it is, or as the domain's users dial it. */
+export function findNumber({ numbers, numberPlan }: DomainEntry, number: string): UserEntry | undefined {
+  const found = numbers.get(number)
+  if (found !== undefined || numberPlan === undefined || number.startsWith('+')) return found
+  return numbers.get(dialledNumber(numberPlan, number))
 }
 
 /**

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { staticContact } from './contact.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
+import { canonicalNumber } from './phone-number.ts'
 import { secretSource } from './secret.ts'
 
 const hexDigest = (characters: number) =>
@@ -52,7 +53,8 @@ export const subscriberSchema = z.strictObject({
 })
 export type Subscriber = z.infer<typeof subscriberSchema>
 
-/** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
+/** `sip:user@domain` with the first username, a global number without its separators, and the domain's own name. [RFC3261-10.3.5] */
 export function aorOf({ metadata, spec }: Subscriber): string {
-  return `sip:${spec.usernames?.[0] ?? metadata.name}@${metadata.domain}`
+  const user = spec.usernames?.[0] ?? metadata.name
+  return `sip:${(user.startsWith('+') && canonicalNumber(user)) || user}@${metadata.domain}`
 }

@@ -2,7 +2,7 @@
 //
 // SUBSCRIBE to the registrations of an address-of-record (event `reg`): its own user may watch it, nobody else.
 // [RFC3680-4.6a] [RFC3680-4.6b] Other packages go to the phones, which are their notifiers.
-import { findUser, type UserEntry } from '@tandem/resources'
+import { findNumber, findUser, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { isRegistrars, type Judgement } from './judgement.ts'
 import { callerOf, NOBODY, reject, watch } from './verdicts.ts'
@@ -16,7 +16,7 @@ export const endsHere = (judgement: Judgement): boolean =>
 
 function watched({ uri, number, domain }: Judgement): UserEntry | undefined {
   if (domain === undefined) return undefined
-  return number === undefined ? findUser(domain, uri.user) : domain.numbers.get(number.number)
+  return number === undefined ? findUser(domain, uri.user) : findNumber(domain, number.number)
 }
 
 /** @param speaker who asks; undefined for a stranger */

@@ -7,7 +7,14 @@
 // What leaves toward whom, by Privacy, is the edge's work: it knows each target (services/edge, header-work.ts).
 // A caller with an anonymous From who says nothing in Privacy gets no identity asserted: no privacy service of his would
 // keep it from the one he hides from. [RFC3325-7]
-import { findDomain, findUser, parsePhoneNumber, type ResourceIndex, type UserEntry } from '@tandem/resources'
+import {
+  findDomain,
+  findNumber,
+  findUser,
+  parsePhoneNumber,
+  type ResourceIndex,
+  type UserEntry,
+} from '@tandem/resources'
 import { policy } from '@tandem/rpc'
 import { addressOf, splitUri, type UriParts } from './uri-parts.ts'
 
@@ -24,7 +31,7 @@ function userOfNumber(index: ResourceIndex, telephone: string): UserEntry | unde
   if (number === undefined) return undefined
   if (number.context === '') return index.numbers.get(number.number)
   const domain = index.contexts.get(number.context) ?? findDomain(index, number.context)
-  return domain?.numbers.get(number.number)
+  return domain && findNumber(domain, number.number)
 }
 
 /** The user whose address this is, by name or by number. */

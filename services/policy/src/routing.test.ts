@@ -32,6 +32,7 @@ const DOCUMENTS = [
     { name: 'example.test' },
     {
       aliases: ['*.example.test'],
+      numberPlan: { country: '+49' },
       relay: { allow: ['carrier.test', '198.51.100.7'] },
       redirects: 'recurse',
       trust: { sources: ['203.0.113.0/24'] },
@@ -159,11 +160,25 @@ describe('telephone numbers', () => {
     ['[RFC3966-4a] a user part in another form', 'sip:+49(30)1234@example.test;user=phone'],
     ['[RFC3966-5.4b] parameters that are not known', 'tel:+49301234;tsp=a.b'],
     ['[RFC3966-5.1.5a] a local number of the domain', 'tel:10-01;phone-context=Example.test'],
+    ['[RFC3966-5.1.5b] a national number as the domain dials it', 'sip:030-1234@example.test;user=phone'],
+    ['[RFC3966-5.1.5b] the same in a tel URI', 'tel:030-1234;phone-context=example.test'],
+    ['an international number as the domain dials it', 'sip:0049301234@example.test'],
+    ['[RFC3261-10.3.5] escapes, case of the host, parameters', 'SIP:%2b49301234@Sub.EXAMPLE.test:5062;user=phone;x=1'],
   ] as const
   test.each(REACHED)('%s', async (_cite, requestUri) => {
     const expected = requestUri.includes('01;') ? 'sip:bob@example.test' : 'sip:alice@example.test'
     expect(targetsOf(await authenticated(node, { requestUri }))).toEqual([expected])
   })
+
+  test.each(REACHED.filter(([, uri]) => !uri.startsWith('tel:') && !uri.includes('01;')))(
+    '[RFC3261-10.3.5] REGISTER, %s: the one address-of-record',
+    async (_cite, to) => {
+      const parts = { method: 'REGISTER', requestUri: 'sip:example.test', to: `<${to}>`, from: `<${to}>;tag=1` }
+      expect(await authenticated(node, parts)).toMatchObject({
+        verdict: { $case: 'admit', value: { aor: 'sip:alice@example.test' } },
+      })
+    },
+  )
 
   const MISSED = [
     ['[RFC3966-3c] a local number without context', 'tel:1001'],
