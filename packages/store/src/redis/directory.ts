@@ -19,7 +19,7 @@ import type {
   NewCall,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
-import { fieldsOf, listOf, numberOf, textOf } from './reply.ts'
+import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
 import {
   ADOPT_CALL,
@@ -43,8 +43,10 @@ export class RedisDirectory {
   begin(call: NewCall): Promise<Stored<BeginCallOutcome>> {
     const { tag, tx } = keysOf(call.transactionKey)
     const { transactionKey, owner, invite, upstream, plan, step, callRef, leaseMs } = call
-    const fixed: Argument[] = [transactionKey, owner, invite, JSON.stringify(upstream ?? null), plan, step, callRef]
-    const args = [...fixed, leaseMs, ...branchArgs(call.branches)]
+    const branches = call.branches.map((branch) => `${branch.id}\t${JSON.stringify(branch)}\n`).join('')
+    const lengths = `${Buffer.byteLength(branches)} ${plan.length}`
+    const lines = `${step}\n${callRef}\n${lengths}\n${JSON.stringify(upstream ?? null)}\n`
+    const args: Argument[] = [transactionKey, owner, leaseMs, lines, branches, plan, invite]
     return this.#runner.run(BEGIN_CALL, tag, [tx, ownedKey(tag, owner)], args, (reply) => {
       const [made, holder, epoch, final] = listOf(reply)
       if (numberOf(made) === 1) return { created: true, repeated: false, owner, epoch: 1 }
@@ -75,10 +77,10 @@ export class RedisDirectory {
     const { tag, tx } = keysOf(transactionKey)
     const keys = [tx, ownedKey(tag, owner), ownedKey(tag, newOwner)]
     return this.#runner.run(ADOPT_CALL, tag, keys, [transactionKey, owner, epoch, newOwner, leaseMs], (reply) => {
-      const [adopted, fields] = listOf(reply)
+      const [adopted, held] = listOf(reply)
       return {
         adopted: numberOf(adopted) === 1,
-        entry: fields === undefined ? undefined : readEntry(transactionKey, fields),
+        entry: readEntry(transactionKey, held),
       }
     })
   }
@@ -140,36 +142,46 @@ function branchArgs(branches: readonly Branch[]): string[] {
   return branches.flatMap((branch) => [branch.id, JSON.stringify(branch)])
 }
 
-function readEntry(transactionKey: string, reply: Reply): CallEntry | undefined {
-  const fields = fieldsOf(reply)
-  if (!fields.has('o')) return undefined
-  const text = (name: string) => fields.get(name)?.toString() ?? ''
-  const upstream = (JSON.parse(text('u')) as Flow | null) ?? undefined
+const LINE_END = 10
+
+/** An entry as scripts/directory.ts has it. */
+function readEntry(transactionKey: string, reply: Reply | undefined): CallEntry | undefined {
+  const bytes = bytesOf(reply)
+  if (bytes.length === 0) return undefined
+  let at = 0
+  const line = (): string => {
+    const [from, end] = [at, bytes.indexOf(LINE_END, at)]
+    at = end + 1
+    return bytes.toString('utf8', from, end)
+  }
+  const [epoch, finalStatus, , ...owner] = line().split(' ')
+  const [step, callRef, lengths, upstream] = [line(), line(), line(), line()]
+  const [branchBytes, planBytes] = lengths.split(' ').map(Number) as [number, number]
+  const planAt = at + branchBytes
+  const inviteAt = planAt + planBytes
   return {
     transactionKey,
-    owner: text('o'),
-    epoch: Number(text('e')),
-    invite: fields.get('i') ?? Buffer.alloc(0),
-    upstream,
-    plan: fields.get('p') ?? Buffer.alloc(0),
-    step: Number(text('s')),
-    branches: readBranches(fields),
-    callRef: text('r'),
-    finalStatus: Number(text('f')),
+    owner: owner.join(' '),
+    epoch: Number(epoch),
+    invite: bytes.subarray(inviteAt),
+    upstream: (JSON.parse(upstream) as Flow | null) ?? undefined,
+    plan: bytes.subarray(planAt, inviteAt),
+    step: Number(step),
+    branches: readBranches(bytes.toString('utf8', at, planAt)),
+    callRef,
+    finalStatus: Number(finalStatus),
   }
 }
 
 /** In the order in which they were added. */
-function readBranches(fields: Map<string, Buffer>): Branch[] {
-  const held: { ordinal: number; branch: Branch }[] = []
-  for (const [name, value] of fields) {
-    if (!name.startsWith('b:')) continue
-    const text = value.toString()
-    const bar = text.indexOf('|')
-    const branch = JSON.parse(text.slice(bar + 1)) as Branch
-    held.push({ ordinal: Number(text.slice(0, bar)), branch: { ...branch, nextHop: branch.nextHop ?? undefined } })
+function readBranches(lines: string): Branch[] {
+  const branches: Branch[] = []
+  for (const line of lines.split('\n')) {
+    if (line === '') continue
+    const branch = JSON.parse(line.slice(line.indexOf('\t') + 1)) as Branch
+    branches.push({ ...branch, nextHop: branch.nextHop ?? undefined })
   }
-  return held.sort((a, b) => a.ordinal - b.ordinal).map(({ branch }) => branch)
+  return branches
 }
 
 function readOwned(reply: Reply): { transactionKey: string; deadlineInMs: number }[] {

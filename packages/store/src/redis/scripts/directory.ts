@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Scripts over one entry of the directory of calls in set-up: a hash that ends by its own time to live, and its place in
-// its owner's list by deadline, while the call is in set-up. Fields: o owner, e epoch, i invite, u upstream, p plan, s step, r call reference,
-// f final status, l lease, b:<id> branch with its ordinal in front.
+// Scripts over one entry of the directory of calls in set-up: a string that ends by its own time to live, and its place in its
+// owner's list by deadline, while the call is in set-up. A string, and not a hash, because a call writes it twice and hardly anybody reads
+// it: a hash with an INVITE in it is a dozen allocations (bench/redis-calls.mjs). Its lines:
+//   epoch SP final status SP lease SP owner
+//   step
+//   call reference
+//   bytes of the branches SP bytes of the plan
+//   upstream as JSON
+// then a line for each branch in the order of their coming, id TAB branch as JSON; then plan and INVITE as they are, which go when it ends.
 // An owner's list is swept, and its time to live renewed, every half minute and not with each call: what has ended is not listed.
 
 import { script } from './script.ts'
@@ -11,52 +17,47 @@ export const MAX_BRANCHES = 128
 /** How often an owner's list is swept. */
 const SWEEP_MS = 30_000
 
-const ENTRY = `
-local function until_(tx, owned, key, ms)
+const OWN = `
+local function own(owned, key, ms)
   local at = now()
-  redis.call('PEXPIRE', tx, int(ms))
   redis.call('ZADD', owned, int(at + ms), key)
-  if redis.call('PTTL', owned) < ms + ${SWEEP_MS} then
-    redis.call('ZREMRANGEBYSCORE', owned, '-inf', int(at))
+  local left = redis.call('PTTL', owned)
+  if left < ms + ${SWEEP_MS} then
+    if left > 0 then redis.call('ZREMRANGEBYSCORE', owned, '-inf', int(at)) end
     redis.call('PEXPIRE', owned, int(ms + ${2 * SWEEP_MS}))
   end
 end
-local function branches(tx, from)
-  for i = from, #ARGV, 2 do
-    local field = 'b:' .. ARGV[i]
-    local held = redis.call('HGET', tx, field)
-    local ordinal = held and string.match(held, '^%d+') or int(redis.call('HLEN', tx))
-    redis.call('HSET', tx, field, ordinal .. '|' .. ARGV[i + 1])
-  end
+`
+
+const ENTRY = `
+local function open(tx)
+  local value = redis.call('GET', tx)
+  if not value then return nil end
+  local e = {value = value}
+  e.epoch, e.final, e.lease, e.owner, e.step, e.ref, e.lines, e.plan, e.upstream, e.at =
+    string.match(value, '^(%d+) (%d+) (%d+) ([^\\n]*)\\n(%d+)\\n([^\\n]*)\\n(%d+) (%d+)\\n([^\\n]*)\\n()')
+  return e
 end
-local function holds(tx, owner, epoch)
-  local held = redis.call('HMGET', tx, 'o', 'e', 'f', 'l')
-  if held[1] ~= owner or held[2] ~= epoch then return nil end
-  return held
-end
-local function room(tx, from)
-  return redis.call('HLEN', tx) + (#ARGV - from + 1) / 2 <= ${MAX_BRANCHES} + 9
+local function branches(e) return string.sub(e.value, e.at, e.at + e.lines - 1) end
+local function close(e, lines)
+  return e.epoch .. ' ' .. e.final .. ' ' .. e.lease .. ' ' .. e.owner .. '\\n' .. e.step .. '\\n' .. e.ref .. '\\n'
+    .. #lines .. ' ' .. e.plan .. '\\n' .. e.upstream .. '\\n' .. lines .. string.sub(e.value, e.at + e.lines)
 end
 `
 
-/** KEYS tx owned; ARGV key owner invite upstream plan step ref leaseMs, then id and branch each. */
+/** KEYS tx owned; ARGV key owner leaseMs, then lines two to five, branches, plan, INVITE. */
 export const BEGIN_CALL = script(
   'begin-call',
   'writes',
-  ENTRY,
+  OWN,
   `
-if redis.call('HSETNX', KEYS[1], 'o', ARGV[2]) == 0 then
-  local held = redis.call('HMGET', KEYS[1], 'o', 'e', 'f')
-  return {0, held[1], held[2], held[3]}
+local entry = '1 0 ' .. ARGV[3] .. ' ' .. ARGV[2] .. '\\n' .. ARGV[4] .. ARGV[5] .. ARGV[6] .. ARGV[7]
+if redis.call('SET', KEYS[1], entry, 'PX', ARGV[3], 'NX') then
+  own(KEYS[2], ARGV[1], tonumber(ARGV[3]))
+  return {1}
 end
-local entry = {'e', '1', 'i', ARGV[3], 'u', ARGV[4], 'p', ARGV[5], 's', ARGV[6], 'r', ARGV[7], 'f', '0', 'l', ARGV[8]}
-for i = 9, #ARGV, 2 do
-  entry[#entry + 1] = 'b:' .. ARGV[i]
-  entry[#entry + 1] = (i + 9) / 2 .. '|' .. ARGV[i + 1]
-end
-redis.call('HSET', KEYS[1], unpack(entry))
-until_(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[8]))
-return {1}
+local epoch, final, owner = string.match(redis.call('GET', KEYS[1]), '^(%d+) (%d+) %d+ ([^\\n]*)\\n')
+return {0, owner, epoch, final}
 `,
 )
 
@@ -64,31 +65,46 @@ return {1}
 export const UPDATE_CALL = script(
   'update-call',
   'writes',
+  OWN,
   ENTRY,
   `
-local held = holds(KEYS[1], ARGV[2], ARGV[3])
-if not held then return 0 end
-if not room(KEYS[1], 5) then return 2 end
-redis.call('HSET', KEYS[1], 's', ARGV[4])
-branches(KEYS[1], 5)
-if held[3] == '0' then until_(KEYS[1], KEYS[2], ARGV[1], tonumber(held[4])) end
+local e = open(KEYS[1])
+if not e or e.owner ~= ARGV[2] or e.epoch ~= ARGV[3] then return 0 end
+local lines, places = {}, {}
+for id, branch in string.gmatch(branches(e), '([^\\t\\n]*)\\t([^\\n]*)\\n') do
+  lines[#lines + 1] = id .. '\\t' .. branch .. '\\n'
+  places[id] = #lines
+end
+if #lines + (#ARGV - 4) / 2 > ${MAX_BRANCHES} then return 2 end
+for i = 5, #ARGV, 2 do
+  local place = places[ARGV[i]] or #lines + 1
+  places[ARGV[i]] = place
+  lines[place] = ARGV[i] .. '\\t' .. ARGV[i + 1] .. '\\n'
+end
+e.step = ARGV[4]
+local entry = close(e, table.concat(lines))
+if e.final == '0' then
+  redis.call('SET', KEYS[1], entry, 'PX', e.lease)
+  own(KEYS[2], ARGV[1], tonumber(e.lease))
+else redis.call('SET', KEYS[1], entry, 'KEEPTTL') end
 return 1
 `,
 )
 
-/** KEYS tx owned; ARGV key owner epoch finalStatus keepMs. */
+/** KEYS tx owned; ARGV key owner epoch finalStatus keepMs. Leaves the list first, which needs no memory. */
 export const END_CALL = script(
   'end-call',
-  'writes',
-  ENTRY,
+  'writes later',
   `
-local held = holds(KEYS[1], ARGV[2], ARGV[3])
-if not held then return 0 end
-if held[3] == '0' then
-  redis.call('HSET', KEYS[1], 'f', ARGV[4], 'p', '', 'i', '')
-  redis.call('PEXPIRE', KEYS[1], ARGV[5])
-  redis.call('ZREM', KEYS[2], ARGV[1])
-end
+local value = redis.call('GET', KEYS[1])
+if not value then return 0 end
+local epoch, final, lease, owner, facts, bytes, upstream, at =
+  string.match(value, '^(%d+) (%d+) (%d+) ([^\\n]*)\\n([^\\n]*\\n[^\\n]*\\n)(%d+) %d+(\\n[^\\n]*\\n)()')
+if owner ~= ARGV[2] or epoch ~= ARGV[3] then return 0 end
+if final ~= '0' then return 1 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[1], epoch .. ' ' .. ARGV[4] .. ' ' .. lease .. ' ' .. owner .. '\\n' .. facts .. bytes .. ' 0' .. upstream
+  .. string.sub(value, at, at + bytes - 1), 'PX', ARGV[5])
 return 1
 `,
 )
@@ -97,24 +113,27 @@ return 1
 export const ADOPT_CALL = script(
   'adopt-call',
   'writes',
+  OWN,
   ENTRY,
   `
-local held = redis.call('HMGET', KEYS[1], 'o', 'e', 'f')
-if not held[1] then return {0} end
+local e = open(KEYS[1])
+if not e then return {0} end
 local following = int(tonumber(ARGV[3]) + 1)
-local repeated = held[1] == ARGV[4] and held[2] == following
-if not repeated and (held[1] ~= ARGV[2] or held[2] ~= ARGV[3]) then return {0, redis.call('HGETALL', KEYS[1])} end
-if not repeated then
-  redis.call('HSET', KEYS[1], 'o', ARGV[4], 'e', following, 'l', ARGV[5])
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  if held[3] == '0' then until_(KEYS[1], KEYS[3], ARGV[1], tonumber(ARGV[5])) end
-end
-return {1, redis.call('HGETALL', KEYS[1])}
+if e.owner == ARGV[4] and e.epoch == following then return {1, e.value} end
+if e.owner ~= ARGV[2] or e.epoch ~= ARGV[3] then return {0, e.value} end
+e.owner, e.epoch, e.lease = ARGV[4], following, ARGV[5]
+local entry = close(e, branches(e))
+redis.call('ZREM', KEYS[2], ARGV[1])
+if e.final == '0' then
+  redis.call('SET', KEYS[1], entry, 'PX', ARGV[5])
+  own(KEYS[3], ARGV[1], tonumber(ARGV[5]))
+else redis.call('SET', KEYS[1], entry, 'KEEPTTL') end
+return {1, entry}
 `,
 )
 
 /** KEYS tx. */
-export const READ_CALL = script('read-call', 'reads', `return redis.call('HGETALL', KEYS[1])`)
+export const READ_CALL = script('read-call', 'reads', `return redis.call('GET', KEYS[1])`)
 
 /** KEYS owned; ARGV limit. */
 export const LIST_OWNED = script(

@@ -9,6 +9,8 @@ export interface Script {
   readonly source: string
   readonly sha: string
   readonly writes: boolean
+  /** Nobody is kept by it: it waits a moment for others to go with. */
+  readonly isPatient: boolean
 }
 
 const SHARED = `
@@ -19,7 +21,8 @@ end
 local function int(n) return string.format('%.0f', n) end
 `
 
-export function script(name: string, access: 'reads' | 'writes', ...parts: readonly string[]): Script {
+export function script(name: string, access: 'reads' | 'writes' | 'writes later', ...parts: readonly string[]): Script {
   const source = [SHARED, ...parts].join('\n')
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), writes: access === 'writes' }
+  const sha = createHash('sha1').update(source).digest('hex')
+  return { name, source, sha, writes: access !== 'reads', isPatient: access === 'writes later' }
 }
