@@ -3,8 +3,8 @@
 // What all handlers of the service share.
 import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
-import type { KeyRing } from '@tandem/sip'
 import type { Logger } from '@tandem/service-kit'
+import type { KeyRing } from '@tandem/sip'
 import type { AccountStore, PolicyStore } from '@tandem/store'
 import type { CallWorker } from './call-work.ts'
 import type { AccountMarks } from './charging/account-marks.ts'

@@ -153,7 +153,8 @@ function costsMoney({ state, request }: Judgement, { user }: Proven): boolean {
  */
 function withoutStore(judgement: Judgement, proven: Proven, failure: Failure): EventualDecision {
   const { context, request, state, from } = judgement
-  const closed = costsMoney(judgement, proven) || isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
+  const closed =
+    costsMoney(judgement, proven) || isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
   if (closed || context.tuning.callsWithoutStore === 'refuse') return context.health.toResult(failure)
   if (!maySay(state.index, from, proven.user)) return done(reject('not_your_identity', callerOf(proven.user)))
   context.counts.admittedWithoutStore++

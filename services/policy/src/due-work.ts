@@ -12,6 +12,8 @@ import type { PolicyContext } from './context.ts'
 /** Steps of one round over the shards. */
 const STEPS = 16
 const SHARDS_PER_STEP = SHARDS / STEPS
+/** Shards of accounts that one step looks at. */
+const SWEPT = 2
 
 /** @returns whether it was money that was due, and nothing else is */
 async function doCharge(context: PolicyContext, { charged }: DueCall): Promise<boolean> {
@@ -71,11 +73,11 @@ export class DueWork {
     await this.#sweep(first)
   }
 
-  /** Accounts in a slower walk: a shard of each step. */
+  /** Accounts in a slower walk: SWEPT shards of each step, all of them well within two leases. */
   async #sweep(first: number): Promise<void> {
     if (!this.#context.state.metersAccounts) return
-    await sweepAccounts(this.#context, first + this.#sweepAt)
-    if (first === (STEPS - 1) * SHARDS_PER_STEP) this.#sweepAt = (this.#sweepAt + 1) % SHARDS_PER_STEP
+    for (let i = 0; i < SWEPT; i++) await sweepAccounts(this.#context, first + this.#sweepAt + i)
+    if (first === (STEPS - 1) * SHARDS_PER_STEP) this.#sweepAt = (this.#sweepAt + SWEPT) % SHARDS_PER_STEP
   }
 
   /** A slow store delays the walk; it never piles steps up. */

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { loadResources, type ResourceSet } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
-import { createMemoryStore, type PolicyStore, type Store } from '@tandem/store'
+import { type AccountStore, createMemoryStore, type PolicyStore, type Store } from '@tandem/store'
 import type { PolicyService, PolicySettings, PolicyTuning } from './options.ts'
 import { createPolicyService } from './service.ts'
 
@@ -89,6 +89,7 @@ export interface World {
     config?: Partial<PolicySettings>
     tuning?: Partial<PolicyTuning>
     store?: PolicyStore
+    accounts?: AccountStore
   }): PolicyService
 }
 
@@ -110,10 +111,10 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
     store,
     resources,
     lines,
-    node: ({ config, tuning, store: other } = {}) =>
+    node: ({ config, tuning, store: other, accounts } = {}) =>
       createPolicyService({
         store: other ?? store.policy,
-        accounts: store.accounts,
+        accounts: accounts ?? store.accounts,
         config: { ...SETTINGS, ...config },
         resources,
         logger: logTo(lines),

@@ -56,14 +56,20 @@ function ask({ context, charged, terms, rate, create, talkMs }: Renewal, sequenc
 async function grow(renewal: Renewal): Promise<Stored<HoldOutcome>> {
   const { context, rate, talkMs } = renewal
   const wanted = price(rate, talkMs + context.tuning.renewAheadMs + context.tuning.quantumMs)
-  const first = await ask(renewal, sequenceAt(talkMs), wanted)
-  if (first.state !== 'stored') return first
-  const { result, sequence, amount } = first.value
-  if (result === 'repeated' && amount < wanted) return ask(renewal, sequence + 1, wanted)
-  if (result !== 'refused' || first.value.available === 0n || sequence < 0) return first
-  const affordable = paidMs(rate, amount + first.value.available)
+  const whole = await askUntilNew(renewal, wanted)
+  if (whole.state !== 'stored' || whole.value.result !== 'refused') return whole
+  const { available, sequence, amount } = whole.value
+  if (available === 0n || sequence < 0) return whole
+  const affordable = paidMs(rate, amount + available)
   const partial = Number.isFinite(affordable) ? price(rate, affordable) : amount
-  return partial > amount ? ask(renewal, sequence + 1, partial) : first
+  return partial > amount ? ask(renewal, sequence + 1, partial) : whole
+}
+
+/** Where this moment's sequence was there and holds less, the next one. */
+async function askUntilNew(renewal: Renewal, wanted: bigint): Promise<Stored<HoldOutcome>> {
+  const first = await ask(renewal, sequenceAt(renewal.talkMs), wanted)
+  if (first.state !== 'stored' || first.value.result !== 'repeated' || first.value.amount >= wanted) return first
+  return ask(renewal, first.value.sequence + 1, wanted)
 }
 
 /** The answer: the hold is there, for the dearest target. It becomes that of an answered call, and pays for longer. */
