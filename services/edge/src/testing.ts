@@ -2,7 +2,16 @@
 //
 // For this service's tests: one edge with its real handlers over a UDP socket and TCP connections that only write down, and
 // location and policy that a test answers by hand, each call when it likes.
-import type { Caller, LocationMethods, location, MethodMap, OnResult, PolicyMethods, policy } from '@tandem/rpc'
+import type {
+  Caller,
+  LocationMethods,
+  LocationWatch,
+  location,
+  MethodMap,
+  OnResult,
+  PolicyMethods,
+  policy,
+} from '@tandem/rpc'
 import { done } from '@tandem/rpc'
 import { createLogger, type EdgeConfig, edgeConfig, loadConfig } from '@tandem/service-kit'
 import { SipMessage, scan } from '@tandem/sip'
@@ -168,7 +177,13 @@ export class EdgeBench {
   private readonly udp: UdpListener
   private readonly listeners: Listeners
 
-  constructor(settings: Readonly<Record<string, unknown>> = {}, edgeId = 'edge-0.test', names = NO_NAMES) {
+  /** @param locationWatch with it bindings are kept */
+  constructor(
+    settings: Readonly<Record<string, unknown>> = {},
+    edgeId = 'edge-0.test',
+    names = NO_NAMES,
+    locationWatch?: LocationWatch,
+  ) {
     const config = testConfig(settings)
     const edgeHash = edgeHashOf(edgeId)
     const facing = (transport: 'udp' | 'tcp', port: number, internal: boolean): Facing =>
@@ -200,6 +215,7 @@ export class EdgeBench {
         config,
         location: callerOf<LocationMethods, location.Push>(this.location),
         policy: callerOf<PolicyMethods, policy.Push>(this.policy),
+        locationWatch,
         logger: createLogger({ level: 'silent', service: 'test' }),
       },
       this.listeners,
