@@ -2,7 +2,7 @@
 // What both stores do with bindings outside their atomic step: the content hash that makes a repeat recognisable, and the
 // order in which bindings are given out.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { BindingUpdate } from './types.ts'
 
 /** Bindings of one AoR, whatever the domain allows. */
@@ -12,18 +12,16 @@ export const MAX_TOMBSTONES = 16
 
 /** Hash of what the phone asked for, nothing else: a retransmission may come through another edge, by another flow and path. */
 export function contentHash(update: BindingUpdate): string {
-  const hash = createHash('sha1').update(update.removeAll ? '*' : '')
-  for (const contact of update.contacts) {
-    const { uri, expiresS, qMilli, instanceId, regId, params } = contact
-    hash.update(JSON.stringify([uri, expiresS, qMilli, instanceId, regId, params]))
-  }
-  return hash.digest('base64url').slice(0, 11)
+  let text = update.removeAll ? '*' : ''
+  for (const { uri, expiresS, qMilli, instanceId, regId, params } of update.contacts)
+    text += JSON.stringify([uri, expiresS, qMilli, instanceId, regId, params])
+  return hash('sha1', text, 'base64url').slice(0, 11)
 }
 
 /** What stands for an instance where bindings of the same one are to be found; 0 for none. */
 export function instanceHash(instanceId: string): number {
   if (instanceId === '') return 0
-  return createHash('sha1').update(instanceId).digest().readUInt32LE(0) || 1
+  return hash('sha1', instanceId, 'buffer').readUInt32LE(0) || 1
 }
 
 /** Bindings allowed after this update. */

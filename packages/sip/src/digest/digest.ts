@@ -3,7 +3,7 @@
 // made or judged here, no policy. qop is absent (RFC 2069), `auth` or `auth-int`.
 // Texts of the message are latin1 (its bytes); names and passwords that people typed are UTF-8.
 import { Buffer } from 'node:buffer'
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash as hashOnce, timingSafeEqual } from 'node:crypto'
 
 export const DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number]
@@ -15,9 +15,7 @@ export function digestAlgorithmOf(text: string | undefined): DigestAlgorithm | u
 }
 
 function hash(algorithm: DigestAlgorithm, text: string, encoding: 'latin1' | 'utf8'): string {
-  return createHash(algorithm.startsWith('MD5') ? 'md5' : 'sha256')
-    .update(text, encoding)
-    .digest('hex')
+  return hashOnce(algorithm.startsWith('MD5') ? 'md5' : 'sha256', Buffer.from(text, encoding), 'hex')
 }
 
 /** H(user:realm:password), UTF-8: what is provisioned. For a -sess algorithm the same; sessionHa1() makes the session's. */
