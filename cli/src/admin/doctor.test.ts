@@ -6,15 +6,22 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { loadSettings } from '../settings.ts'
-import { checkAddresses, checkAdvertised, checkNode, examine, judgeRedis } from './doctor.ts'
+import { checkAddresses, checkAdvertised, checkNode, examine } from './doctor.ts'
+import { judgeRedis } from './judge-redis.ts'
 
 const GOOD = {
+  name: 'Valkey 8.1.1',
   version: '7.2.4',
   maxmemoryPolicy: 'noeviction',
+  usedBytes: 100,
+  maxBytes: 200,
   appendOnly: true,
   savesSnapshots: true,
   replicas: 1,
+  minReplicasToWrite: 1,
   skewMs: 3,
+  masters: 1,
+  isWhole: true,
 }
 const stateOf = (facts: Partial<typeof GOOD>, check: string, durability: 'async' | 'replica' | 'fsync' = 'async') =>
   judgeRedis({ ...GOOD, ...facts }, durability).find((finding) => finding.check === check)?.state
@@ -34,6 +41,14 @@ describe('judgeRedis', () => {
     ['store replicas', { replicas: 0 }, 'replica', 'fail'],
     ['store fsync', { version: '7.0.15' }, 'fsync', 'fail'],
     ['store fsync', { version: '8.0.0' }, 'fsync', 'ok'],
+    ['store fsync', { appendOnly: false }, 'fsync', 'fail'],
+    ['store version', { version: '6.0.16' }, 'async', 'fail'],
+    ['store cluster', { masters: 3, isWhole: false }, 'async', 'fail'],
+    ['store memory', { usedBytes: 170 }, 'async', 'warn'],
+    ['store memory', { maxBytes: 0 }, 'async', 'ok'],
+    ['store guard', { minReplicasToWrite: 0 }, 'replica', 'warn'],
+    ['store guard', { minReplicasToWrite: -1 }, 'replica', undefined],
+    ['store guard', { minReplicasToWrite: 0 }, 'async', undefined],
     ['store clock', { skewMs: -1_500 }, 'async', 'warn'],
   ] as const)('%s with %j and durability %s: %s', (check, facts, durability, state) => {
     expect(stateOf(facts, check, durability)).toBe(state)

@@ -17,15 +17,8 @@ import {
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { type Format, render } from '../output.ts'
 import { storeTls } from '../parts/store-tls.ts'
-import { type RedisFacts, redisFacts } from './redis-facts.ts'
-
-export interface Finding {
-  readonly check: string
-  readonly state: 'ok' | 'warn' | 'fail'
-  readonly detail: string
-}
-
-const MAX_SKEW_MS = 1_000
+import { type Finding, judgeRedis } from './judge-redis.ts'
+import { redisFacts } from './redis-facts.ts'
 
 export function checkNode(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
@@ -86,53 +79,6 @@ export async function checkAdvertised(config: Config): Promise<Finding> {
     if (error instanceof ConfigError) return { check: 'advertised', state: 'fail', detail: error.message }
     throw error
   }
-}
-
-/** Findings about a Redis that answered. */
-export function judgeRedis(facts: RedisFacts, durability: Config['store']['durability'], needed = 1): Finding[] {
-  const { version, maxmemoryPolicy, appendOnly, savesSnapshots, replicas, skewMs } = facts
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const fsyncKnown = major > 7 || (major === 7 && minor >= 2)
-  const findings: Finding[] = [{ check: 'store version', state: 'ok', detail: `Redis ${version}` }]
-  const add = (check: string, good: boolean, bad: 'warn' | 'fail', whenGood: string, whenBad: string) =>
-    findings.push({ check, state: good ? 'ok' : bad, detail: good ? whenGood : whenBad })
-  add(
-    'store eviction',
-    maxmemoryPolicy === 'noeviction',
-    'fail',
-    'maxmemory-policy noeviction',
-    `maxmemory-policy is ${maxmemoryPolicy}: bindings and calls could be evicted; set noeviction`,
-  )
-  add(
-    'store persistence',
-    appendOnly || savesSnapshots,
-    'warn',
-    appendOnly ? 'append-only file' : 'snapshots only: a crash loses what came after the last',
-    'neither append-only file nor snapshots: a restart loses everything',
-  )
-  add(
-    'store replicas',
-    replicas >= needed || durability !== 'replica',
-    'fail',
-    `${replicas} replicas`,
-    `store.durability is replica and needs ${needed}, and there ${replicas === 1 ? 'is 1' : `are ${replicas}`}`,
-  )
-  if (durability === 'fsync')
-    add(
-      'store fsync',
-      fsyncKnown,
-      'fail',
-      'WAITAOF is there',
-      `store.durability fsync needs Redis 7.2, this is ${version}`,
-    )
-  add(
-    'store clock',
-    Math.abs(skewMs) <= MAX_SKEW_MS,
-    'warn',
-    `differs by ${skewMs} ms`,
-    `differs from this machine's by ${skewMs} ms: synchronise both by NTP`,
-  )
-  return findings
 }
 
 /** Between processes nothing is shared: location and policy each hold what is theirs. */

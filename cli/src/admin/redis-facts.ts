@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: MIT
 //
-// What a Redis says of itself, for `doctor`: version, eviction, persistence, replicas, clock. One connection, read only.
-// Of a cluster the first node that answers speaks for all.
+// What a Redis says of itself, for `doctor`: name and version, eviction, memory, persistence, replicas, clock. Read only. Of a Cluster every
+// master is asked, and what is worst stands for all.
 import type { ConnectionOptions } from 'node:tls'
 import { parseStoreUrl, type StoreAddress } from '@tandem/store'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 
 export interface RedisFacts {
+  /** `Redis 7.0.15`, `Valkey 8.1.1` */
+  readonly name: string
+  /** Of the Redis that it is, or that it is like. */
   readonly version: string
   readonly maxmemoryPolicy: string
+  readonly usedBytes: number
+  /** 0: no bound. */
+  readonly maxBytes: number
   readonly appendOnly: boolean
   readonly savesSnapshots: boolean
   readonly replicas: number
+  /** -1 where it is not told. */
+  readonly minReplicasToWrite: number
   /** Store time less the time here, milliseconds; half a round trip exact. */
   readonly skewMs: number
+  /** Of a Cluster; 1 otherwise. */
+  readonly masters: number
+  /** Of a Cluster: whether every slot is served. */
+  readonly isWhole: boolean
 }
 
 const OPTIONS = {
@@ -24,15 +36,20 @@ const OPTIONS = {
   retryStrategy: () => null,
 }
 
-/** Where the URL says, with its credentials; TLS as the store itself speaks it. */
-function connect(url: string, tls: ConnectionOptions): Redis {
-  const address = parseStoreUrl(url)
-  const shared = {
+function sharedOptions(address: StoreAddress, tls: ConnectionOptions) {
+  return {
     ...OPTIONS,
     ...(address.username && { username: address.username }),
     ...(address.password && { password: address.password }),
     ...(address.tls && { tls }),
   }
+}
+
+/** Where the URL says, with its credentials; TLS as the store itself speaks it. */
+function connect(address: StoreAddress, tls: ConnectionOptions): Redis | Cluster {
+  const shared = sharedOptions(address, tls)
+  if (address.kind === 'cluster')
+    return new Cluster(address.addresses, { redisOptions: shared, lazyConnect: true, clusterRetryStrategy: () => null })
   if (address.kind === 'sentinel') return new Redis({ ...shared, ...sentinelOptions(address, tls) })
   return new Redis({ ...shared, ...address.addresses[0], db: address.db })
 }
@@ -63,31 +80,66 @@ async function configValue(redis: Redis, name: string): Promise<string> {
   }
 }
 
+function nameOf(info: string): string {
+  const valkey = field(info, 'valkey_version')
+  return valkey === '' ? `Redis ${field(info, 'redis_version')}` : `Valkey ${valkey}`
+}
+
 async function read(redis: Redis): Promise<RedisFacts> {
   const before = Date.now()
   const [seconds, micros] = (await redis.time()) as [number | string, number | string]
   const here = (before + Date.now()) / 2
   const info = await redis.info()
+  const minReplicas = await configValue(redis, 'min-replicas-to-write')
   return {
+    name: nameOf(info),
     version: field(info, 'redis_version'),
     maxmemoryPolicy: field(info, 'maxmemory_policy'),
+    usedBytes: Number(field(info, 'used_memory')),
+    maxBytes: Number(field(info, 'maxmemory')),
     appendOnly: field(info, 'aof_enabled') === '1',
     savesSnapshots: (await configValue(redis, 'save')) !== '',
-    replicas: Number(field(info, 'connected_slaves')),
+    replicas: [...info.matchAll(/^slave\d+:.*state=online/gm)].length,
+    minReplicasToWrite: minReplicas === '' ? -1 : Number(minReplicas),
     skewMs: Math.round(Number(seconds) * 1_000 + Number(micros) / 1_000 - here),
+    masters: 1,
+    isWhole: true,
+  }
+}
+
+async function readCluster(cluster: Cluster): Promise<RedisFacts> {
+  const all = await Promise.all(cluster.nodes('master').map(read))
+  const [first, ...others] = all
+  if (first === undefined) throw new Error('no master of the cluster answers')
+  const state = (await cluster.nodes('master')[0]?.cluster('INFO')) ?? ''
+  return { ...others.reduce(worse, first), masters: all.length, isWhole: state.includes('cluster_state:ok') }
+}
+
+function worse(a: RedisFacts, b: RedisFacts): RedisFacts {
+  const fuller = a.usedBytes * b.maxBytes >= b.usedBytes * a.maxBytes ? a : b
+  return {
+    ...a,
+    maxmemoryPolicy: a.maxmemoryPolicy === 'noeviction' ? b.maxmemoryPolicy : a.maxmemoryPolicy,
+    usedBytes: fuller.usedBytes,
+    maxBytes: fuller.maxBytes,
+    appendOnly: a.appendOnly && b.appendOnly,
+    savesSnapshots: a.savesSnapshots && b.savesSnapshots,
+    replicas: Math.min(a.replicas, b.replicas),
+    minReplicasToWrite: Math.min(a.minReplicasToWrite, b.minReplicasToWrite),
+    skewMs: Math.abs(a.skewMs) >= Math.abs(b.skewMs) ? a.skewMs : b.skewMs,
   }
 }
 
 /** Rejects with the connection's error when the store does not answer. */
 export async function redisFacts(url: string, tls: ConnectionOptions = {}): Promise<RedisFacts> {
-  const redis = connect(url, tls)
+  const redis = connect(parseStoreUrl(url), tls)
   let lastError: unknown
   redis.on('error', (error) => {
     lastError = error
   })
   try {
     await redis.connect()
-    return await read(redis)
+    return await (redis instanceof Cluster ? readCluster(redis) : read(redis))
   } catch (error) {
     throw lastError ?? error
   } finally {
