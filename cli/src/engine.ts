@@ -4,11 +4,15 @@
 // when a process starts, so it replaces itself once: same process id, same files, no second process.
 // Where Node cannot do that (below 22.15) everything works the same, only slower.
 
-/** A young generation that outlives a transaction; no helper threads for short collections; hot code compiled earlier. */
+/**
+ * A young generation that outlives a transaction; no helper threads for short collections; an old one that may grow to three times of what
+ * lives before all of it is walked through; hot code compiled earlier.
+ */
 const ENGINE_SETTINGS = [
   '--single-threaded-gc',
   '--min-semi-space-size=32',
   '--max-semi-space-size=32',
+  '--heap-growing-percent=200',
   '--invocation-count-for-turbofan=1000',
   '--disable-warning=ExperimentalWarning',
 ]

@@ -46,7 +46,7 @@ export class Branch extends Deadline {
 }
 
 export class ResponseContext<B extends Branch = Branch> {
-  readonly branches: B[] = []
+  branches: readonly B[] = []
   readonly isInvite: boolean
   /** Final status that went upstream, 0 for none. */
   finalSent = 0
@@ -64,7 +64,8 @@ export class ResponseContext<B extends Branch = Branch> {
   }
 
   addBranch(branch: B): void {
-    this.branches.push(branch)
+    // Most have one: an array that grows by push has room for seventeen, and lingers with its transaction.
+    this.branches = this.branches.length === 0 ? [branch] : [...this.branches, branch]
     this.pendingCount += 1
   }
 

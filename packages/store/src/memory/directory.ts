@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The directory of calls in set-up in memory: create-if-absent, compare-and-set on (owner, epoch), entries end by lease.
-// Every initial INVITE passes here: no copies of bytes, no promises.
+// Every initial INVITE passes here: no copies of bytes, no promises. Entries of ended calls stay for a minute, sixty for each of a second:
+// they wait in a queue, and their times are whole milliseconds, which the engine keeps in place.
 
 import { type Stored, stored } from '../result.ts'
 import type {
@@ -15,9 +16,11 @@ import type {
 } from '../types.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
+import { ExpiryQueue } from './expiry-queue.ts'
 
 interface Entry extends CallEntry, Timed {
   leaseMs: number
+  isGone: boolean
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -26,7 +29,10 @@ export class MemoryDirectory {
   readonly #context: MemoryContext
   readonly #entries = new Map<string, Entry>()
   readonly #owned = new Map<string, Set<Entry>>()
+  /** Of calls in set-up, by the end of their lease. */
   readonly #deadlines = new Deadlines<Entry>()
+  /** Of calls that have ended. */
+  readonly #ended = new ExpiryQueue<Entry>()
   #refused = 0
 
   constructor(context: MemoryContext) {
@@ -34,7 +40,7 @@ export class MemoryDirectory {
   }
 
   begin(call: NewCall): Stored<BeginCallOutcome> {
-    const now = this.#context.now()
+    const now = Math.floor(this.#context.now())
     this.#sweep(now, SWEEP_PER_OPERATION)
     const found = this.#live(call.transactionKey, now)
     if (found !== undefined) {
@@ -51,7 +57,7 @@ export class MemoryDirectory {
   }
 
   update(update: CallUpdate): Stored<{ held: boolean }> {
-    const now = this.#context.now()
+    const now = Math.floor(this.#context.now())
     const entry = this.#held(update.transactionKey, update.owner, update.epoch, now)
     if (entry === undefined) return stored({ held: false })
     entry.step = update.step
@@ -61,21 +67,23 @@ export class MemoryDirectory {
   }
 
   end(end: CallEnd): Stored<{ held: boolean }> {
-    const now = this.#context.now()
+    const now = Math.floor(this.#context.now())
     const entry = this.#held(end.transactionKey, end.owner, end.epoch, now)
     if (entry === undefined) return stored({ held: false })
     if (entry.finalStatus === 0) {
       entry.finalStatus = end.finalStatus
       entry.plan = NO_BYTES
       entry.invite = NO_BYTES // nothing is forked any more: what is left to do needs no request
-      this.#extend(entry, now + end.keepMs)
+      entry.deadlineMs = now + end.keepMs
+      this.#deadlines.remove(entry)
+      this.#ended.push(entry)
       this.#disown(entry) // no timer is left to be run on
     }
     return stored({ held: true })
   }
 
   adopt(adoption: CallAdoption): Stored<AdoptOutcome> {
-    const now = this.#context.now()
+    const now = Math.floor(this.#context.now())
     const entry = this.#live(adoption.transactionKey, now)
     if (entry === undefined) return stored({ adopted: false, entry: undefined })
     const repeated = entry.owner === adoption.newOwner && entry.epoch === adoption.epoch + 1
@@ -94,12 +102,12 @@ export class MemoryDirectory {
   }
 
   read(transactionKey: string): Stored<CallEntry | undefined> {
-    const entry = this.#live(transactionKey, this.#context.now())
+    const entry = this.#live(transactionKey, Math.floor(this.#context.now()))
     return stored(entry && view(entry))
   }
 
   listOwned(owner: string, limit: number): Stored<{ transactionKey: string; deadlineInMs: number }[]> {
-    const now = this.#context.now()
+    const now = Math.floor(this.#context.now())
     const live = [...(this.#owned.get(owner) ?? [])].filter((entry) => entry.deadlineMs > now)
     live.sort((a, b) => a.deadlineMs - b.deadlineMs)
     return stored(
@@ -110,7 +118,7 @@ export class MemoryDirectory {
   }
 
   tick(): void {
-    this.#sweep(this.#context.now(), 50_000)
+    this.#sweep(Math.floor(this.#context.now()), 50_000)
   }
 
   counts(): Record<string, number> {
@@ -153,16 +161,18 @@ export class MemoryDirectory {
   }
 
   #delete(entry: Entry): void {
-    this.#deadlines.remove(entry)
+    entry.isGone = true
     this.#entries.delete(entry.transactionKey)
+    if (entry.finalStatus !== 0) return
+    this.#deadlines.remove(entry)
     this.#disown(entry)
   }
 
   #sweep(now: number, limit: number): void {
     for (let i = 0; i < limit; i++) {
-      const entry = this.#deadlines.take(now)
+      const entry = this.#ended.take(now) ?? this.#deadlines.take(now)
       if (entry === undefined) return
-      this.#delete(entry)
+      if (!entry.isGone) this.#delete(entry)
     }
   }
 }
@@ -182,6 +192,7 @@ function entryOf(call: NewCall, now: number): Entry {
     leaseMs: call.leaseMs,
     deadlineMs: now + call.leaseMs,
     heapIndex: -1,
+    isGone: false,
   }
 }
 
@@ -192,6 +203,6 @@ function upsert(branches: Branch[], branch: Branch): void {
 }
 
 function view(entry: Entry): CallEntry {
-  const { leaseMs: _lease, deadlineMs: _deadline, heapIndex: _index, ...call } = entry
+  const { leaseMs: _lease, deadlineMs: _deadline, heapIndex: _index, isGone: _gone, ...call } = entry
   return { ...call, branches: call.branches.slice() }
 }
