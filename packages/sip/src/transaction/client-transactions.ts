@@ -4,7 +4,8 @@
 // it keeps its request while Timer A or E, an ACK or a CANCEL may need it, then at most the ACK of a failure.
 import { Buffer } from 'node:buffer'
 import { encodeAck, encodeCancel, METHOD, METHOD_NAMES, SipMessage, scan } from '../message/index.ts'
-import { ClientTable, hashOfBytes, hashOfText } from './client-table.ts'
+import { hashOfBytes, hashOfText } from './branch-hash.ts'
+import { ChainTable } from './chain-table.ts'
 import { ClientTransaction } from './client-transaction.ts'
 import { inviteClient } from './invite-client.ts'
 import { ACTION, ACTION_MASK, type CompiledMachine, EVENT, EVENT_BITS, STATE, TO_SHIFT } from './machine.ts'
@@ -28,7 +29,7 @@ export class ClientTransactions {
   /** CANCEL has the branch of its INVITE. [RFC3261-17.1.3] */
   readonly #cancels = new Map<string, ClientTransaction>()
   readonly #byId: (ClientTransaction | undefined)[] = []
-  readonly #table = new ClientTable(this.#byId)
+  readonly #table = new ChainTable(this.#byId)
   /** By how long they live: INVITEs until the answer, other requests briefly, ACKs as long as Timer D. */
   readonly #invites = new Slab()
   readonly #requests = new Slab()

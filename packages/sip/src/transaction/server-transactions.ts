@@ -24,8 +24,8 @@ export class ServerTransactions {
   readonly #lists: TimerLists
   readonly #invitePlan: TimerPlan
   readonly #nonInvitePlan: TimerPlan
-  readonly #table = new ServerTable()
   readonly #byId: (ServerTransaction | undefined)[] = []
+  readonly #table = new ServerTable(this.#byId)
   /** Provisional responses live until the call is answered, final ones for as long as Timers H and J. */
   readonly #provisional = new Slab()
   readonly #final = new Slab()

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The table of client transactions against a Map, through growth, chains and ids that are used again.
+// The table of transactions against a Map, through growth, chains and ids that are used again.
 import { Buffer } from 'node:buffer'
 import { expect, test } from 'vitest'
-import { ClientTable, hashOfBytes, hashOfText } from './client-table.ts'
+import { hashOfBytes, hashOfText } from './branch-hash.ts'
+import { ChainTable } from './chain-table.ts'
 import { ClientTransaction } from './client-transaction.ts'
 
 const PEER = { reliable: false }
@@ -12,7 +13,7 @@ const branchOf = (k: number): string => `z9hG4bK${k}-${(k * 7) % 500}`
 
 test('finds what a Map would find, whatever is added and removed', () => {
   const byId: (ClientTransaction | undefined)[] = []
-  const table = new ClientTable(byId)
+  const table = new ChainTable(byId)
   const expected = new Map<string, number>()
   const free: number[] = []
   for (let k = 0; k < 9_000; k += 1) {
@@ -41,4 +42,15 @@ test('bytes and text of a branch have one hash', () => {
     const buf = Buffer.from(`..${branch}..`, 'latin1')
     expect(hashOfBytes(buf, 2, 2 + branch.length)).toBe(hashOfText(branch))
   }
+})
+
+test('a chain is crowded from sixteen on', () => {
+  const table = new ChainTable<ClientTransaction>([])
+  for (let id = 0; id < 15; id += 1) table.add(id, 7)
+  expect(table.isCrowded(7)).toBe(false)
+  table.add(15, 7)
+  expect(table.isCrowded(7)).toBe(true)
+  expect(table.isCrowded(8)).toBe(false)
+  table.remove(3)
+  expect(table.isCrowded(7)).toBe(false)
 })

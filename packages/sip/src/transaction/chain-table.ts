@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Client transactions by the branch of their Via. A branch of ours ends in a keyed proof (proxy/branch.ts), so its last characters are
-// as good as random and nobody outside can choose them: they are the hash, and no string is hashed or moved about. Chains of ids in
-// integer arrays, which the garbage collector does not walk; a Map of strings takes three times as long (each get, set and delete).
-// Leaves out CANCEL, which has the branch of its INVITE.
-import type { ClientTransaction } from './client-transaction.ts'
+// Transactions by an integer that the caller makes of their key. Chains of ids in integer arrays, which the garbage collector does not walk;
+// a Map of strings takes three times as long (each get, set and delete), and twice that where its memory has left the caches.
+// Who lets others choose the hash asks `isCrowded` first: a chain is walked from its begin.
 
 const FIRST_HEADS = 1024
-const HASHED = 6
-const { charCodeAt } = String.prototype
+/** In chains of one on average, a length that does not come by chance. */
+const CROWDED = 16
 
-export class ClientTable {
-  readonly #byId: readonly (ClientTransaction | undefined)[]
+export class ChainTable<T extends { readonly key: string }> {
+  readonly #byId: readonly (T | undefined)[]
   /** First id of each chain, -1 for none; as many as a power of two. */
   #heads = new Int32Array(FIRST_HEADS).fill(-1)
   /** By id. */
@@ -19,12 +17,12 @@ export class ClientTable {
   #count = 0
 
   /** @param byId all transactions by their id; the table looks there for what an id stands for */
-  constructor(byId: readonly (ClientTransaction | undefined)[]) {
+  constructor(byId: readonly (T | undefined)[]) {
     this.#byId = byId
   }
 
-  /** @param hash `hashOfBytes` of the branch, or `hashOfText` @param key what the transaction's `key` must be */
-  find(hash: number, key: string): ClientTransaction | undefined {
+  /** @param key what the transaction's `key` must be */
+  find(hash: number, key: string): T | undefined {
     const heads = this.#heads
     for (let id = heads[hash & (heads.length - 1)] as number; id >= 0; id = this.#next[id] as number) {
       if (this.#hashes[id] !== hash) continue
@@ -32,6 +30,14 @@ export class ClientTable {
       if (tx !== undefined && tx.key === key) return tx
     }
     return undefined
+  }
+
+  /** Whether so many share the chain of this hash that it should not grow. */
+  isCrowded(hash: number): boolean {
+    const heads = this.#heads
+    let count = 0
+    for (let id = heads[hash & (heads.length - 1)] as number; id >= 0; id = this.#next[id] as number) count++
+    return count >= CROWDED
   }
 
   add(id: number, hash: number): void {
@@ -81,19 +87,4 @@ export class ClientTable {
     hashes.set(this.#hashes)
     this.#hashes = hashes
   }
-}
-
-/** Of the branch buf[start, end). */
-export const hashOfBytes = (buf: Uint8Array, start: number, end: number): number => {
-  let hash = 0
-  for (let i = Math.max(start, end - HASHED); i < end; i++) hash = (Math.imul(hash, 67) + (buf[i] as number)) | 0
-  return hash
-}
-
-/** The same of a branch as text. */
-export const hashOfText = (branch: string): number => {
-  const end = branch.length
-  let hash = 0
-  for (let i = Math.max(0, end - HASHED); i < end; i++) hash = (Math.imul(hash, 67) + charCodeAt.call(branch, i)) | 0
-  return hash
 }
