@@ -73,6 +73,6 @@ export const warnOfBug: OnBug = (error, where) => {
 export interface StreamHooks {
   /** A caller's stream has opened; it may be one of several by the same peer. */
   onStreamOpen?: (peer: string) => void
-  /** A stream has closed: the caller left, died or can't be reached (DESIGN §4, membership). */
-  onStreamClose?: (peer: string) => void
+  /** A stream has closed: the caller left, died or can't be reached (DESIGN §4, membership); or this server ended it (`isOurs`). */
+  onStreamClose?: (peer: string, isOurs: boolean) => void
 }

@@ -54,7 +54,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
     const unsubscribe = options.pushes?.subscribe(this.#peer, (push) => this.#receivePush(push))
     this.#leave = () => {
       unsubscribe?.()
-      options.onStreamClose?.(this.#peer)
+      options.onStreamClose?.(this.#peer, false)
     }
     this.setReady(true)
     options.onStreamOpen?.(this.#peer)

@@ -51,6 +51,7 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
   readonly #options: ServeOptions<Push>
   readonly #limits: ServeLimits
   readonly #sessions = new Set<StreamSession<M, U, Push>>()
+  #isDraining = false
 
   constructor(
     server: RpcServer,
@@ -84,12 +85,13 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
       unsubscribe?.()
       this.#sessions.delete(session)
       this.counts.streams--
-      onStreamClose?.(peer)
+      onStreamClose?.(peer, this.#isDraining)
     })
     onStreamOpen?.(peer)
   }
 
   async drain(): Promise<void> {
+    this.#isDraining = true
     await Promise.all([...this.#sessions].map((session) => session.drain()))
   }
 }

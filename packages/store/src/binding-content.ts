@@ -24,6 +24,14 @@ export function instanceHash(instanceId: string): number {
   return hash('sha1', instanceId, 'buffer').readUInt32LE(0) || 1
 }
 
+/** Scheme, user, host and port of a key that is a canonical URI: equal for all URIs that are [RFC3261-19.1.4]. Undefined for a flow. */
+export function stemOf(uriKey: string): string | undefined {
+  if (uriKey.startsWith('flow:')) return undefined
+  const from = Math.max(0, uriKey.lastIndexOf('@'))
+  const cut = uriKey.slice(from).search(/[;?]/)
+  return cut < 0 ? uriKey : uriKey.slice(0, from + cut)
+}
+
 /** Bindings allowed after this update. */
 export function contactBound(update: BindingUpdate): number {
   return Math.min(update.maxContacts > 0 ? update.maxContacts : MAX_BINDINGS, MAX_BINDINGS)

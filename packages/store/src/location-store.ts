@@ -17,9 +17,13 @@ import type {
   DueWatches,
   Edge,
   EdgeList,
+  EdgeRemoval,
   LeaseOutcome,
   NewCall,
+  NodeStream,
+  NodeStreams,
   RegisterOutcome,
+  RevokeOutcome,
   Watch,
   WatchWrite,
 } from './types.ts'
@@ -37,6 +41,8 @@ export interface LocationStore {
   countAors(shard: number, domain: string): Eventual<number>
   /** Removes up to `limit` expired bindings of a shard (0 to SHARDS - 1) and tells the feed. */
   expire(shard: number, limit: number): Eventual<{ expired: number; more: boolean }>
+  /** Removes up to `limit` of a shard's bindings behind connections of an edge that is gone, found by an index, and tells the feed. */
+  removeEdgeBindings(shard: number, edgeId: string, limit: number): Eventual<EdgeRemoval>
   /** Changes of a shard after a cursor. No cursor: none, and the cursor of now. */
   readChanges(shard: number, after: string | undefined, limit: number): Eventual<ChangePage>
 
@@ -65,4 +71,15 @@ export interface LocationStore {
   leaseEdge(edge: Edge, leaseMs: number): Eventual<LeaseOutcome>
   leaveEdge(edgeId: string): Eventual<EdgeList>
   listEdges(): Eventual<EdgeList>
+  /** A location node says which streams it holds: all of them, again within `nodeSilentMs`. None: it is forgotten. */
+  holdStreams(streams: NodeStreams): Eventual<EdgeList>
+  /** A stream closed. Ends the lease of its edge, unless this node (by a stream opened later) or another holds one of it. */
+  revokeEdge(node: string, stream: NodeStream): Eventual<RevokeOutcome>
+  /**
+   * An edge that is gone, whose bindings the asker alone is to remove within `leaseMs`: `edgeSettleMs` after it went, when all nodes know it, and
+   * once more `edgeKeepMs` after, for what came late. Undefined: there is none. Asked again with its id: the claim is renewed, or lost.
+   */
+  claimGone(node: string, leaseMs: number, edgeId?: string): Eventual<string | undefined>
+  /** Its bindings are removed from all shards. */
+  settleGone(node: string, edgeId: string): Eventual<EdgeList>
 }

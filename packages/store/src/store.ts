@@ -43,8 +43,12 @@ export interface StoreSettings {
   recordsMaxLen: number
   /** A record that another consumer of the group leaves unacknowledged this long is given to this one. */
   redeliverMs: number
-  /** An edge whose lease is over is forgotten after this. */
+  /** An edge whose lease is over is gone after this, and its bindings with it. */
   edgeKeepMs: number
+  /** Before the bindings of an edge that is gone are removed: longer than location nodes take to know, and writes to end. */
+  edgeSettleMs: number
+  /** A location node that said nothing this long holds no streams. */
+  nodeSilentMs: number
   /** Membership that nobody touched this long: the store was away, leases stood still. */
   edgeFreezeMs: number
   /** Ledger entries kept per account; an eighth above it the oldest are folded into their sum. */
@@ -66,6 +70,8 @@ export const DEFAULT_SETTINGS: StoreSettings = {
   recordsMaxLen: 8_192,
   redeliverMs: 30_000,
   edgeKeepMs: 60_000,
+  edgeSettleMs: 3_000,
+  nodeSilentMs: 3_500,
   edgeFreezeMs: 2_500,
   ledgerMaxLen: 10_000,
   settledKeepMs: 15 * 60_000,

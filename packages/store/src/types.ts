@@ -58,6 +58,11 @@ export interface BindingUpdate {
   contacts: readonly ContactUpdate[]
   /** Keys of bindings that go with this update, if they are there; not content of what the phone asked for, no key of `contacts`. */
   alsoRemove: readonly string[]
+  /**
+   * Given: the update is not applied where a binding has the user, host and port of a contact that is no binding yet, under a key that
+   * is neither in this update nor among these. It ends as `compare`: [RFC3261-19.1.4] may call the two equal, and no key says so.
+   */
+  differ?: readonly string[]
   /** Bindings after the update, at most. */
   maxContacts: number
   /** Beyond that, the bindings that were updated longest ago go; else the update is refused. Never those of this update. */
@@ -76,6 +81,8 @@ export interface Bindings {
 export type RegisterOutcome =
   /** `watched`: the update changed something that somebody watches; a notification is due. */
   | ({ result: 'ok'; watched?: true } & Bindings)
+  /** Say with `alsoRemove` which of these take part, with `differ` which do not; nothing was changed. */
+  | ({ result: 'compare' } & Bindings)
   /** The CSeq is not above that of a binding of the same Call-ID [RFC3261-10.3]; nothing was changed. */
   | { result: 'outOfOrder' }
   /** More than maxContacts; nothing was changed. */
@@ -131,9 +138,9 @@ export type ChangeKind = 'add' | 'refresh' | 'expire' | 'remove'
 
 /**
  * Why: a REGISTER bound or refreshed it (`register`), it ran out (`expiry`), a REGISTER removed it (`unregister`), another contact took its
- * place (`replace`), an administrator removed it (`kick`).
+ * place (`replace`), an administrator removed it (`kick`), the edge that held its connection is gone for good (`disconnect`).
  */
-export type ChangeCause = 'register' | 'expiry' | 'unregister' | 'replace' | 'kick'
+export type ChangeCause = 'register' | 'expiry' | 'unregister' | 'replace' | 'kick' | 'disconnect'
 
 export interface Change {
   aor: string
@@ -246,12 +253,41 @@ export interface EdgeList {
   revision: bigint
   /** Edges whose lease holds. */
   edges: Edge[]
-  /** Lease over while the store was up: unreachable, not dead; forgotten after `edgeKeepMs`. */
+  /** Lease over while the store was up, or revoked: unreachable, not dead; gone after `edgeKeepMs`. */
   unreachable: { edge: Edge; forMs: number }[]
+  /** Ids of edges that are gone for good, until their bindings are removed: a newer incarnation leased, or they were away for `edgeKeepMs`. */
+  gone: string[]
+}
+
+/** What a location node says of itself: who has a stream open to it. */
+export interface NodeStreams {
+  /** Of this start of the node. */
+  node: string
+  streams: readonly NodeStream[]
+}
+
+export interface NodeStream {
+  /** Id or name of an edge. */
+  peer: string
+  /** Larger for a stream of this peer that was opened later. */
+  opened: number
+}
+
+export interface EdgeRemoval {
+  removed: number
+  more: boolean
+  /** Somebody watches one of them. */
+  watched: boolean
+}
+
+export interface RevokeOutcome {
+  /** The edge was a member, and is unreachable from now. */
+  revoked: boolean
+  list: EdgeList
 }
 
 export interface LeaseOutcome {
-  /** False: a newer incarnation of this name is a member; the asker is to stop. */
+  /** False: a newer incarnation of this name is a member, and the asker is to stop; or its bindings are being removed this very moment. */
   accepted: boolean
   list: EdgeList
 }

@@ -127,6 +127,38 @@ function registerContract(at: () => World): void {
     const late = update(aor, 1, [contact('sip:c@h')], { alsoRemove: ['sip:a@h'] })
     expect(await value(store.location.register(late))).toEqual({ result: 'outOfOrder' })
   })
+
+  it('[RFC3261-10.3.7] MUST change nothing before what may be equal was compared: the same user, host and port under another key', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const flow = contact('sip:a@h;ob', { uriKey: 'flow:1;<urn:uuid:1>', instanceId: '<urn:uuid:1>', regId: 1 })
+    const held = ['sip:a@h;ob', 'sip:a@h:5070', 'sip:b;x@h?subject=1'].map((uri) => contact(uri))
+    const made = await value(store.location.register(update(aor, 1, [...held, flow])))
+    if (made.result !== 'ok') throw new Error(made.result)
+    const ask = async (cseq: number, uri: string, more: { differ?: string[]; alsoRemove?: string[] }, expiresS = 60) =>
+      value(store.location.register(update(aor, cseq, [contact(uri, { expiresS })], more)))
+    for (const [uri, expiresS] of [
+      ['sip:a@h', 60],
+      ['sip:a@h;lr', 0],
+      ['sip:b;x@h', 60],
+      ['sip:a@h:5070?x=1', 60],
+    ] as const)
+      expect(await ask(2, uri, { differ: [] }, expiresS)).toEqual({ ...made, result: 'compare' })
+    expect(await ask(2, 'sip:a@h', { differ: ['sip:a@h:5070'] })).toMatchObject({ result: 'compare' })
+    expect(await ask(2, 'sip:a@h', { differ: ['sip:none@h', 'sip:a@h;ob'] })).toMatchObject({ result: 'ok' })
+    expect(await ask(3, 'sip:a@h;ob', { differ: [] })).toMatchObject({ result: 'ok' }) // a refresh
+    expect(await ask(4, 'sip:b@h', { differ: [] })).toMatchObject({ result: 'ok' }) // another user
+    const last = await ask(5, 'sip:b;x@h', { differ: [], alsoRemove: ['sip:b;x@h?subject=1'] })
+    if (last.result !== 'ok') throw new Error(last.result)
+    expect(urisOf(last.bindings)).toEqual([
+      'sip:b;x@h',
+      'sip:b@h',
+      'sip:a@h;ob',
+      'sip:a@h',
+      'sip:a@h;ob',
+      'sip:a@h:5070',
+    ])
+  })
 }
 
 function roomContract(at: () => World): void {

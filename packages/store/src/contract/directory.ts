@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Contract: the directory of calls in set-up, and edge membership.
+// Contract: the directory of calls in set-up.
 import { expect, it } from 'vitest'
-import type { Branch, Edge, NewCall } from '../types.ts'
+import type { Branch, NewCall } from '../types.ts'
 import { value, type World } from './world.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
@@ -152,70 +152,5 @@ export function directoryContract(at: () => World): void {
     expect(owned.map((entry) => entry.transactionKey)).toEqual([keys[1], keys[2], keys[0]])
     expect(owned.every((entry) => entry.deadlineInMs > 20_000 && entry.deadlineInMs <= 50_000)).toBe(true)
     expect(await value(store.location.listOwned(owner, 1))).toHaveLength(1)
-  })
-}
-
-function edge(name: string, incarnation: string, changes: Partial<Edge> = {}): Edge {
-  const address = { internalAddress: '127.0.0.1', internalPort: 5150, listeners: ['udp:192.0.2.1:5060'] }
-  return { id: `${name}.${incarnation}`, name, incarnation, ...address, draining: false, version: '0', ...changes }
-}
-
-export function membershipContract(at: () => World): void {
-  const listed = async (name: string) => {
-    const { edges, unreachable, revision } = await value(at().store.location.listEdges())
-    const live = edges.find((one) => one.name === name)
-    return { live, lapsed: unreachable.find((one) => one.edge.name === name)?.edge, revision }
-  }
-
-  it('MUST list an edge that leases, and grow the revision for news only', async () => {
-    const { store } = at()
-    const name = at().name('edge')
-    const joined = await value(store.location.leaseEdge(edge(name, '1'), 60_000))
-    expect(joined.accepted).toBe(true)
-    expect(joined.list.edges).toContainEqual(edge(name, '1'))
-    const renewed = await value(store.location.leaseEdge(edge(name, '1'), 60_000))
-    expect(renewed.list.revision).toBe(joined.list.revision)
-    const draining = await value(store.location.leaseEdge(edge(name, '1', { draining: true }), 60_000))
-    expect(draining.list.revision).toBeGreaterThan(joined.list.revision)
-    expect(draining.list.edges).toContainEqual(edge(name, '1', { draining: true }))
-  })
-
-  it('MUST replace an older incarnation and refuse it from then on', async () => {
-    const { store } = at()
-    const name = at().name('edge')
-    await value(store.location.leaseEdge(edge(name, 'z'), 60_000))
-    expect((await value(store.location.leaseEdge(edge(name, '10'), 60_000))).accepted).toBe(true)
-    expect((await value(store.location.leaseEdge(edge(name, 'z'), 60_000))).accepted).toBe(false)
-    expect((await listed(name)).live?.incarnation).toBe('10')
-  })
-
-  it('MUST take an edge off when it leaves, but not for an older incarnation', async () => {
-    const { store } = at()
-    const name = at().name('edge.eu')
-    const { list } = await value(store.location.leaseEdge(edge(name, '2'), 60_000))
-    await value(store.location.leaveEdge(`${name}.1`))
-    expect((await listed(name)).live).toBeDefined()
-    const left = await value(store.location.leaveEdge(`${name}.2`))
-    expect(left.edges.find((one) => one.name === name)).toBeUndefined()
-    expect(left.revision).toBeGreaterThan(list.revision)
-  })
-
-  it('MUST hold an edge unreachable when its lease ends, and forget it later', async () => {
-    const { store } = at()
-    const name = at().name('edge')
-    const { list } = await value(store.location.leaseEdge(edge(name, '1'), 400))
-    await at().until(async () => (await listed(name)).lapsed !== undefined)
-    expect((await listed(name)).revision).toBeGreaterThan(list.revision)
-    await at().until(async () => (await listed(name)).lapsed === undefined)
-    expect((await listed(name)).live).toBeUndefined()
-  })
-
-  it('MUST freeze leases while nobody reaches the store', async () => {
-    const { store } = at()
-    const name = at().name('edge')
-    await value(store.location.leaseEdge(edge(name, '1'), 600))
-    await at().advance(1_400)
-    expect((await listed(name)).live).toBeDefined()
-    await at().until(async () => (await listed(name)).lapsed !== undefined)
   })
 }

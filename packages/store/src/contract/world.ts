@@ -27,6 +27,8 @@ export const CONTRACT_SETTINGS = {
   recordsMaxLen: 1_000,
   redeliverMs: 1_000,
   edgeKeepMs: 700,
+  edgeSettleMs: 100,
+  nodeSilentMs: 600,
   edgeFreezeMs: 1_000,
   ledgerMaxLen: 16,
   settledKeepMs: 60_000,

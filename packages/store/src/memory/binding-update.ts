@@ -2,7 +2,7 @@
 // What an update makes of the bindings of one address-of-record [RFC3261-10.3] [RFC5627-5.1]: judged first, then worked out as a
 // whole, without touching anything. The script of the Redis store (redis/scripts/bindings.ts) says the same in Lua.
 
-import { contactBound } from '../binding-content.ts'
+import { contactBound, stemOf } from '../binding-content.ts'
 import type { Binding, BindingUpdate, ChangeCause, ContactUpdate } from '../types.ts'
 
 export interface Origin {
@@ -53,6 +53,19 @@ export function judge(
 function concerns(update: BindingUpdate, uriKey: string): boolean {
   if (update.removeAll || update.alsoRemove.includes(uriKey)) return true
   return update.contacts.some((contact) => contact.uriKey === uriKey)
+}
+
+/** Whether the asker is to compare first. @param before alive */
+export function needsComparing(before: readonly HeldBinding[], update: BindingUpdate): boolean {
+  const { differ, alsoRemove, contacts } = update
+  if (differ === undefined || update.removeAll || before.length === 0) return false
+  const known = new Set(before.map(({ uriKey }) => uriKey))
+  const named = new Set([...contacts.map(({ uriKey }) => uriKey), ...alsoRemove, ...differ])
+  const others = before.filter(({ uriKey }) => !named.has(uriKey)).map(({ uriKey }) => stemOf(uriKey))
+  return contacts.some(({ uriKey }) => {
+    const stem = known.has(uriKey) ? undefined : stemOf(uriKey)
+    return stem !== undefined && others.includes(stem)
+  })
 }
 
 /** Undefined: there is no room for what is new. @param before in the order of their updates, all alive */

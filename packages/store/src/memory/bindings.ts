@@ -6,8 +6,16 @@ import { contentHash, inContactOrder, MAX_TOMBSTONES } from '../binding-content.
 import type { ChangeFollower, Following } from '../change-follower.ts'
 import { type Stored, stored } from '../result.ts'
 import { SHARDS, shardOf } from '../shard.ts'
-import type { Binding, Bindings, BindingUpdate, ChangePage, RegisterOutcome, Watch } from '../types.ts'
-import { bindingOf, type Changed, changedBy, type HeldBinding, judge, type Origin } from './binding-update.ts'
+import type { Binding, Bindings, BindingUpdate, ChangePage, EdgeRemoval, RegisterOutcome, Watch } from '../types.ts'
+import {
+  bindingOf,
+  type Changed,
+  changedBy,
+  type HeldBinding,
+  judge,
+  needsComparing,
+  type Origin,
+} from './binding-update.ts'
 import { ChangeFeed } from './changes.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
@@ -24,6 +32,8 @@ interface Aor extends Timed {
 interface Shard {
   readonly feed: ChangeFeed
   readonly expiries: Deadlines<Aor>
+  /** Those with bindings behind connections of an edge, by its id. */
+  readonly byEdge: Map<string, Set<Aor>>
 }
 
 export class MemoryBindings {
@@ -44,6 +54,7 @@ export class MemoryBindings {
     this.#shards = Array.from({ length: SHARDS }, () => ({
       feed: new ChangeFeed(context.settings.changesMaxLen, onChange),
       expiries: new Deadlines<Aor>(),
+      byEdge: new Map(),
     }))
   }
 
@@ -75,6 +86,26 @@ export class MemoryBindings {
     const left = aor.bindings.filter((binding) => !gone.includes(binding))
     if (gone.length > 0) this.#settle(aor, left, aor.tombstones, now)
     return stored({ removed: gone.length })
+  }
+
+  removeEdge(shard: number, edgeId: string, limit: number): Stored<EdgeRemoval> {
+    const now = this.#context.now()
+    const removal = { removed: 0, more: false, watched: false }
+    const at = this.#shard(shard)
+    let left = limit
+    for (const aor of at.byEdge.get(edgeId) ?? []) {
+      if (left-- === 0) return stored({ ...removal, more: true })
+      for (const { contact, untilMs } of aor.bindings) {
+        if (contact.flow?.edgeId !== edgeId) continue
+        removal.removed++
+        const [kind, cause] = untilMs <= now ? (['expire', 'expiry'] as const) : (['remove', 'disconnect'] as const)
+        aor.version = at.feed.add(aor.name, kind, contact.uri, cause, now)
+      }
+      removal.watched ||= this.#watches.has(aor.name, now)
+      const live = aor.bindings.filter(({ contact }) => contact.flow?.edgeId !== edgeId)
+      this.#settle(aor, live, aor.tombstones, now)
+    }
+    return stored({ ...removal, more: left === 0 })
   }
 
   listAors(shard: number): Stored<string[]> {
@@ -158,6 +189,7 @@ export class MemoryBindings {
     now: number,
   ): Stored<RegisterOutcome> {
     const before = found === undefined ? [] : found.bindings.filter((binding) => binding.untilMs > now)
+    if (needsComparing(before, update)) return stored({ result: 'compare', ...this.#live(update.aor, now) })
     const changed = changedBy(before, update, hash, now)
     if (changed === undefined) return stored({ result: 'tooMany' })
     if (changed.removed.length === 0 && changed.news.length === 0) return stored(this.#ok(update.aor, now))
@@ -199,6 +231,7 @@ export class MemoryBindings {
   }
 
   #settle(aor: Aor, bindings: HeldBinding[], tombstones: Origin[], now: number): void {
+    reindex(aor, bindings)
     aor.bindings = bindings
     aor.tombstones = tombstones.filter((tomb) => tomb.untilMs > now)
     let nearest = Number.POSITIVE_INFINITY
@@ -227,6 +260,24 @@ export class MemoryBindings {
       )
     }
     return expired
+  }
+}
+
+function reindex(aor: Aor, after: readonly HeldBinding[]): void {
+  const { byEdge } = aor.shard
+  for (const { contact } of aor.bindings) {
+    const edgeId = contact.flow?.edgeId ?? ''
+    if (edgeId === '') continue
+    const aors = byEdge.get(edgeId)
+    aors?.delete(aor)
+    if (aors?.size === 0) byEdge.delete(edgeId)
+  }
+  for (const { contact } of after) {
+    const edgeId = contact.flow?.edgeId ?? ''
+    if (edgeId === '') continue
+    const aors = byEdge.get(edgeId)
+    if (aors === undefined) byEdge.set(edgeId, new Set([aor]))
+    else aors.add(aor)
   }
 }
 

@@ -68,6 +68,7 @@ function createLocation(context: MemoryContext) {
     listAors: (shard) => bindings.listAors(shard),
     countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
+    removeEdgeBindings: (shard, edgeId, limit) => bindings.removeEdge(shard, edgeId, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
     followChanges: (follower) => bindings.follow(follower),
     readWatch: (aor) => bindings.readWatch(aor),
@@ -82,6 +83,10 @@ function createLocation(context: MemoryContext) {
     leaseEdge: (edge, leaseMs) => stored(members.lease(edge, leaseMs, context.now())),
     leaveEdge: (edgeId) => stored(members.leave(edgeId, context.now())),
     listEdges: () => stored(members.list(context.now())),
+    holdStreams: (streams) => stored(members.holdStreams(streams, context.now())),
+    revokeEdge: (node, stream) => stored(members.revoke(node, stream, context.now())),
+    claimGone: (node, leaseMs, edgeId) => stored(members.claimGone(node, leaseMs, edgeId, context.now())),
+    settleGone: (node, edgeId) => stored(members.settleGone(node, edgeId, context.now())),
   }
   const tick = () => {
     bindings.tick()

@@ -13,16 +13,26 @@ import type {
   ChangeKind,
   ChangePage,
   ContactUpdate,
+  EdgeRemoval,
   RegisterOutcome,
   RemovedBinding,
   Watch,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
 import { type Packed, unpack } from './msgpack.ts'
-import { packKey, packPayload, unpackKey, unpackPayload } from './packed-binding.ts'
+import { packId, packKey, packPayload, unpackId, unpackKey, unpackPayload } from './packed-binding.ts'
 import { bytesOf, listOf, numberOf, textOf, versionOf } from './reply.ts'
 import type { Runner } from './runner.ts'
-import { COUNT_AORS, EXPIRE, LIST_AORS, LOCATE, READ_CHANGES, REGISTER, REMOVE_BINDINGS } from './scripts/bindings.ts'
+import {
+  COUNT_AORS,
+  EXPIRE,
+  LIST_AORS,
+  LOCATE,
+  READ_CHANGES,
+  REGISTER,
+  REMOVE_BINDINGS,
+  REMOVE_EDGE,
+} from './scripts/bindings.ts'
 import { tagOf } from './slot.ts'
 
 /** The last two only with an instance. */
@@ -49,13 +59,14 @@ export class RedisBindings {
     const { tag, loc, changes, exp } = keysOf(update.aor)
     const { tombstoneMs, changesMaxLen } = this.#runner.settings
     const { aor, callId, cseq, removeAll } = update
-    const args: Argument[] = [aor, callId, cseq, removeAll ? '1' : '0', contactBound(update)]
+    const args: Argument[] = [aor, packId(callId), cseq, removeAll ? '1' : '0', contactBound(update)]
     args.push(
       contentHash(update),
       tombstoneMs,
       changesMaxLen,
       update.replaceOldest ? '1' : '0',
       update.registrationHash,
+      differArgument(update.differ),
     )
     if (!removeAll) for (const contact of update.contacts) pushContact(args, contact, update.userAgent)
     if (!removeAll) for (const uriKey of update.alsoRemove) args.push(packKey(uriKey), 0, 0, '', 0, 0)
@@ -80,6 +91,16 @@ export class RedisBindings {
     return this.#runner.run(EXPIRE, tag, keys, args, (reply) => {
       const [expired, more] = listOf(reply)
       return { expired: numberOf(expired), more: numberOf(more) === 1 }
+    })
+  }
+
+  removeEdge(shard: number, edgeId: string, limit: number): Promise<Stored<EdgeRemoval>> {
+    const tag = tagOf('l', shard)
+    const keys = [`{${tag}}:loc`, `{${tag}}:changes`, `{${tag}}:exp`]
+    const args = [edgeId, limit, this.#runner.settings.changesMaxLen]
+    return this.#runner.run(REMOVE_EDGE, tag, keys, args, (reply) => {
+      const [removed, more, watched] = listOf(reply).map(numberOf)
+      return { removed: removed ?? 0, more: more === 1, watched: watched === 1 }
     })
   }
 
@@ -114,11 +135,19 @@ function pushContact(args: Argument[], contact: ContactUpdate, userAgent: string
   args.push(packKey(uriKey), expiresS, qMilli, packPayload(contact, userAgent), instanceHash(instanceId), regId)
 }
 
-/** {now, packed AoR, version where there is none, watched}; or the word for what was refused. */
+/** '' where nothing is to be compared. */
+function differArgument(keys: readonly string[] | undefined): string {
+  return keys === undefined ? '' : `\0${keys.map((key) => `${packKey(key)}\0`).join('\0')}`
+}
+
+/** {now, packed AoR, version where there is none, watched}, with a word before where they are to be compared; or the word for what was refused. */
 function readOutcome(reply: Reply): RegisterOutcome {
   const parts = listOf(reply)
-  if (typeof parts[0] !== 'number') return { result: textOf(parts[0]) === 'late' ? 'outOfOrder' : 'tooMany' }
-  return { result: 'ok', ...readBindings(parts), ...(parts[3] === 1 ? { watched: true as const } : {}) }
+  if (typeof parts[0] === 'number')
+    return { result: 'ok', ...readBindings(parts), ...(parts[3] === 1 ? { watched: true as const } : {}) }
+  const word = textOf(parts[0])
+  if (word === 'compare') return { result: 'compare', ...readBindings(parts.slice(1)) }
+  return { result: word === 'late' ? 'outOfOrder' : 'tooMany' }
 }
 
 /** {now, packed AoR, version where there is none}. */
@@ -126,10 +155,13 @@ function readBindings(parts: Reply[]): Bindings {
   const nowMs = numberOf(parts[0])
   const packed = bytesOf(parts[1])
   if (packed.length === 0) return { bindings: [], version: versionOf(textOf(parts[2])) }
-  const [held, , version] = unpack(packed) as [Packed[][], Packed, string]
+  const [held, , version] = unpack(packed) as [Packed[][], Packed, string | number]
   const bindings: Binding[] = []
   for (const binding of held) if ((binding[1] as number) > nowMs) bindings.push(bindingOf(binding, nowMs))
-  return { bindings: inContactOrder(bindings), version: versionOf(version) }
+  return {
+    bindings: inContactOrder(bindings),
+    version: versionOf(typeof version === 'number' ? `${version}-0` : version),
+  }
 }
 
 /** Live bindings with their keys and ends, and the keys of those removed lately, of a packed AoR. */
@@ -142,14 +174,24 @@ export function readWatched(packed: Buffer, nowMs: number): Pick<Watch, 'binding
     .map((one) => ({ ...bindingOf(one, nowMs), uriKey: unpackKey(one[0] as string), untilMs: one[1] as number }))
   const removed = tombs
     .filter(isAlive)
-    .map(([key, , callId, cseq]) => ({ uriKey: unpackKey(key as string), callId, cseq }) as RemovedBinding)
+    .map(
+      ([key, , callId, cseq]) =>
+        ({ uriKey: unpackKey(key as string), callId: unpackId(callId as string), cseq }) as RemovedBinding,
+    )
   return { bindings, removed }
 }
 
 function bindingOf(held: Packed[], nowMs: number): Binding {
   const [key, untilMs, callId, cseq, , qMilli, payload, , registrationHash = 0] = held as unknown as PackedBinding
   const expiresS = Math.ceil((untilMs - nowMs) / 1000)
-  return { ...unpackPayload(unpackKey(key), payload), expiresS, qMilli, callId, cseq, registrationHash }
+  return {
+    ...unpackPayload(unpackKey(key), payload),
+    expiresS,
+    qMilli,
+    callId: unpackId(callId),
+    cseq,
+    registrationHash,
+  }
 }
 
 function readChange(entry: Reply): Change {

@@ -17,6 +17,9 @@ import type {
   Flow,
   LeaseOutcome,
   NewCall,
+  NodeStream,
+  NodeStreams,
+  RevokeOutcome,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
 import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
@@ -109,9 +112,10 @@ export class RedisMembership {
     this.#runner = runner
   }
 
-  lease(edge: Edge, leaseMs: number): Promise<Stored<LeaseOutcome>> {
+  async lease(edge: Edge, leaseMs: number): Promise<Stored<LeaseOutcome>> {
     const { name, id, incarnation } = edge
-    return this.#run('lease', [name, id, incarnation, JSON.stringify(edge), leaseMs])
+    const result = await this.#run('lease', [name, id, incarnation, JSON.stringify(edge), leaseMs])
+    return mapStored(result, ({ accepted, list }) => ({ accepted, list }))
   }
 
   async leave(edgeId: string): Promise<Stored<EdgeList>> {
@@ -122,9 +126,27 @@ export class RedisMembership {
     return mapStored(await this.#run('list', []), ({ list }) => list)
   }
 
-  #run(operation: string, args: readonly Argument[]): Promise<Stored<LeaseOutcome>> {
-    const { edgeFreezeMs, edgeKeepMs } = this.#runner.settings
-    const all = [operation, edgeFreezeMs, edgeKeepMs, ...args]
+  async holdStreams({ node, streams }: NodeStreams): Promise<Stored<EdgeList>> {
+    const args = streams.flatMap(({ peer, opened }) => [peer, opened])
+    return mapStored(await this.#run('hold', [node, ...args]), ({ list }) => list)
+  }
+
+  async revoke(node: string, { peer, opened }: NodeStream): Promise<Stored<RevokeOutcome>> {
+    const result = await this.#run('revoke', [node, peer, opened])
+    return mapStored(result, ({ accepted, list }) => ({ revoked: accepted, list }))
+  }
+
+  async claimGone(node: string, leaseMs: number, edgeId = ''): Promise<Stored<string | undefined>> {
+    return mapStored(await this.#run('claim', [node, leaseMs, edgeId]), ({ named }) => named || undefined)
+  }
+
+  async settleGone(node: string, edgeId: string): Promise<Stored<EdgeList>> {
+    return mapStored(await this.#run('settle', [node, edgeId]), ({ list }) => list)
+  }
+
+  #run(operation: string, args: readonly Argument[]): Promise<Stored<MembershipReply>> {
+    const { edgeFreezeMs, edgeKeepMs, edgeSettleMs, nodeSilentMs } = this.#runner.settings
+    const all = [operation, edgeFreezeMs, edgeKeepMs, edgeSettleMs, nodeSilentMs, ...args]
     return this.#runner.run(MEMBERSHIP, tagOf('e', 0), ['{e}:edges'], all, readMembers)
   }
 }
@@ -192,9 +214,17 @@ function readOwned(reply: Reply): { transactionKey: string; deadlineInMs: number
   return owned
 }
 
-function readMembers(reply: Reply): LeaseOutcome {
-  const [accepted, revision, members] = listOf(reply)
-  const list: EdgeList = { revision: BigInt(textOf(revision)), edges: [], unreachable: [] }
+/** `accepted`: the lease was, or was revoked; `named`: the edge that was claimed. */
+type MembershipReply = LeaseOutcome & { named: string }
+
+function readMembers(reply: Reply): MembershipReply {
+  const [accepted, revision, members, gone, named] = listOf(reply)
+  const list: EdgeList = {
+    revision: BigInt(textOf(revision)),
+    edges: [],
+    unreachable: [],
+    gone: listOf(gone).map(textOf),
+  }
   for (const member of listOf(members)) {
     const [description, live, sinceMs] = listOf(member)
     const edge = JSON.parse(textOf(description)) as Edge
@@ -202,5 +232,5 @@ function readMembers(reply: Reply): LeaseOutcome {
     else list.unreachable.push({ edge, forMs: numberOf(sinceMs) })
   }
   list.edges.sort((a, b) => (a.name < b.name ? -1 : 1))
-  return { accepted: numberOf(accepted) === 1, list }
+  return { accepted: numberOf(accepted) === 1, list, named: textOf(named) }
 }

@@ -36,6 +36,12 @@ const WORDS = [
 const CODES = new Map<string, string>(WORDS.map((word, at) => [word, String.fromCharCode(at + 1)]))
 const WORD = new RegExp(WORDS.join('|'), 'g')
 const CODE = new RegExp(`[\\x01-${String.fromCharCode(WORDS.length)}]`, 'g')
+// Of a list of methods the commas are left out.
+const COMMA = '\x01'
+const METHODS = String.fromCharCode(WORDS.indexOf('INVITE') + 1, 0x2d, WORDS.indexOf('REGISTER') + 1)
+const TOUCHING = new RegExp(`[${METHODS}][${METHODS}]`)
+const COMMA_BETWEEN = new RegExp(`(?<=[${METHODS}])${COMMA}(?=[${METHODS}])`, 'g')
+const BETWEEN = new RegExp(`(?<=[${METHODS}])(?=[${METHODS}])`, 'g')
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\x00-\x1f]/
 
@@ -43,16 +49,51 @@ const FLOW = 'flow:'
 const UUID = '<urn:uuid:'
 const PACKED_FLOW = '\x01'
 const PACKED_UUID = '\x02'
+/** Before a UUID in lower case, as RFC 4122 wants it written: 22 characters instead of 46. */
+const PACKED_WHOLE = '\x03'
+const WHOLE = /^([^;]*;)<urn:uuid:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})>$/
+const ID_AS_IT_IS = '\x01'
+const ID_OF_HEX = '\x02'
+const ID_OF_UUID = '\x03'
+const ID_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const ID_HEX = /^(?:[0-9a-f]{2}){8,}$/
 
 /** Keys of flows alone become shorter: those of URIs are read by scripts. */
 export function packKey(uriKey: string): string {
   if (!uriKey.startsWith(FLOW)) return uriKey
-  return PACKED_FLOW + uriKey.slice(FLOW.length).replace(UUID, PACKED_UUID)
+  const flow = uriKey.slice(FLOW.length)
+  const [, regId = '', uuid] = WHOLE.exec(flow) ?? []
+  return PACKED_FLOW + (uuid === undefined ? flow.replace(UUID, PACKED_UUID) : regId + PACKED_WHOLE + packUuid(uuid))
 }
 
 export function unpackKey(packed: string): string {
   if (!packed.startsWith(PACKED_FLOW)) return packed
-  return FLOW + packed.slice(PACKED_FLOW.length).replace(PACKED_UUID, UUID)
+  const at = packed.indexOf(PACKED_WHOLE)
+  if (at < 0) return FLOW + packed.slice(PACKED_FLOW.length).replace(PACKED_UUID, UUID)
+  return `${FLOW}${packed.slice(PACKED_FLOW.length, at)}${UUID}${unpackUuid(packed.slice(at + 1))}>`
+}
+
+/** A Call-ID; scripts compare it, and look no further. */
+export function packId(id: string): string {
+  if (ID_UUID.test(id)) return ID_OF_UUID + packUuid(id)
+  if (ID_HEX.test(id)) return ID_OF_HEX + Buffer.from(id, 'hex').toString('base64url')
+  return id.charCodeAt(0) <= 3 ? ID_AS_IT_IS + id : id
+}
+
+export function unpackId(packed: string): string {
+  const rest = packed.slice(1)
+  if (packed.startsWith(ID_OF_UUID)) return unpackUuid(rest)
+  if (packed.startsWith(ID_OF_HEX)) return Buffer.from(rest, 'base64url').toString('hex')
+  return packed.startsWith(ID_AS_IT_IS) ? rest : packed
+}
+
+function packUuid(uuid: string): string {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
+}
+
+function unpackUuid(packed: string): string {
+  const hex = Buffer.from(packed, 'base64url').toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
 export type Payload = Pick<Binding, 'uri' | 'instanceId' | 'regId' | 'flow' | 'path' | 'params' | 'userAgent'>
@@ -119,11 +160,12 @@ function clean(text: string): string {
 function shorten(text: string): string {
   if (text === '') return text
   if (CONTROL.test(text)) return VERBATIM + clean(text)
-  return text.replace(WORD, (word) => CODES.get(word) as string)
+  const coded = text.replace(WORD, (word) => CODES.get(word) as string)
+  return TOUCHING.test(coded) ? VERBATIM + text : coded.replace(COMMA_BETWEEN, '')
 }
 
 function restore(text: string): string {
   if (text === '') return text
   if (text.startsWith(VERBATIM)) return text.slice(VERBATIM.length)
-  return text.replace(CODE, (code) => WORDS[code.charCodeAt(0) - 1] as string)
+  return text.replace(BETWEEN, COMMA).replace(CODE, (code) => WORDS[code.charCodeAt(0) - 1] as string)
 }

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { backoffMs } from './connection.ts'
 import { unpack } from './msgpack.ts'
+import { packId, packKey, packPayload, unpackId, unpackKey, unpackPayload } from './packed-binding.ts'
 import { versionOf } from './reply.ts'
 import { SCRIPTS } from './scripts/all.ts'
 import { slotOfTag } from './slot.ts'
@@ -101,6 +102,60 @@ describe('packed values', () => {
     expect(versionOf('0-0')).toBe(0n)
     expect(versionOf('1700000000000-1')).toBeGreaterThan(versionOf('1700000000000-0'))
     expect(versionOf('1700000000001-0')).toBeGreaterThan(versionOf('1700000000000-9999'))
+  })
+})
+
+describe('bindings in few bytes', () => {
+  const uuid = 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6'
+
+  it.each([
+    ['', 0],
+    ['a84b4c76e66710@pc33.example.com', 0],
+    ['0123456789abcdef0123456789abcdef', -9],
+    ['0123456789abcdef0', 0],
+    ['0123456789abcde', 0],
+    ['0123456789ABCDEF', 0],
+    [uuid, -13],
+    [`${uuid}x`, 0],
+    [uuid.toUpperCase(), 0],
+    ['\x03looks packed', 1],
+  ])('a Call-ID comes back: %j', (id, growth) => {
+    expect(unpackId(packId(id))).toBe(id)
+    expect(packId(id).length - id.length).toBe(growth)
+  })
+
+  it.each([
+    `flow:1;<urn:uuid:${uuid}>`,
+    `flow:4294967295;<urn:uuid:${uuid}>`,
+    `flow:1;<urn:uuid:${uuid.toUpperCase()}>`,
+    `flow:1;<urn:uuid:${uuid}>;<urn:uuid:${uuid}>`,
+    'flow:1;<urn:uuid:1>',
+    'flow:2;<urn:gsma:imei:90420156-025763-0>',
+    'sip:a@h;ob',
+  ])('a key comes back: %s', (key) => {
+    expect(unpackKey(packKey(key))).toBe(key)
+  })
+
+  it.each([
+    [';methods="INVITE, ACK, BYE, UPDATE"', 6],
+    [';methods="INVITE,ACK, BYE"', 6],
+    [';methods="INVITEACK, BYE"', 26],
+    [', INVITE, , ACK', 5],
+    [';x="REGISTER, a, BYE"', 10],
+  ])('parameters come back: %s', (params, length) => {
+    const contact = {
+      uriKey: 'k',
+      uri: 'k',
+      expiresS: 1,
+      qMilli: 0,
+      instanceId: '',
+      regId: 0,
+      flow: undefined,
+      path: [],
+    }
+    const packed = packPayload({ ...contact, params }, '')
+    expect(unpackPayload('k', packed).params).toBe(params)
+    expect(packed.length).toBe(10 + length)
   })
 })
 

@@ -47,7 +47,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
   it('keeps every key in the layout: a hash tag of its shard, and nothing else', async () => {
     const keys = (await redis.ask('KEYS', '*')).split('\n').filter((key) => key !== '')
     const layout = [
-      /^\{l\d{1,3}\}:(loc|changes|exp|watch:.+|due)$/s,
+      /^\{l\d{1,3}\}:(loc|changes|exp|watch:.+|due|on:.+:[0-9a-f])$/s,
       /^\{t\d{1,3}\}:(tx:.+|owned:.+|mint:.+)$/s,
       /^\{c\d{1,3}\}:(call:.+|due|beat|cdr)$/s,
       /^\{n\d{1,3}\}:nonce:.+$/s,

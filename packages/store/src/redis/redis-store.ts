@@ -77,6 +77,7 @@ function createLocation(runner: Runner, connection: Connection): LocationStore {
     listAors: (shard) => bindings.listAors(shard),
     countAors: (shard, domain) => bindings.countAors(shard, domain),
     expire: (shard, limit) => bindings.expire(shard, limit),
+    removeEdgeBindings: (shard, edgeId, limit) => bindings.removeEdge(shard, edgeId, limit),
     readChanges: (shard, after, limit) => bindings.readChanges(shard, after, limit),
     followChanges: (follower) => {
       const cursors = new FeedCursors(runner)
@@ -95,6 +96,10 @@ function createLocation(runner: Runner, connection: Connection): LocationStore {
     leaseEdge: (edge, leaseMs) => members.lease(edge, leaseMs),
     leaveEdge: (edgeId) => members.leave(edgeId),
     listEdges: () => members.list(),
+    holdStreams: (streams) => members.holdStreams(streams),
+    revokeEdge: (node, stream) => members.revoke(node, stream),
+    claimGone: (node, leaseMs, edgeId) => members.claimGone(node, leaseMs, edgeId),
+    settleGone: (node, edgeId) => members.settleGone(node, edgeId),
   }
 }
 

@@ -8,8 +8,9 @@ import { ended, type Side, type Step, type Walk } from './walk.ts'
 /** All AoRs lie in these, so that their sweeps and feeds meet. */
 const USED_SHARDS = [0, 1, 2, 3]
 const CALL_IDS = ['call-1', 'call-2', 'call-3']
-const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'].map((user) => `sip:${user}@192.0.2.1`)
+const KEYS = ['a', 'b', 'c', 'd', 'e'].map((user) => `sip:${user}@192.0.2.1`).concat('sip:a@192.0.2.1;x')
 const INSTANCES = ['', '', '<urn:uuid:1>', '<urn:uuid:2>']
+const EDGES = ['e.1', 'e.2']
 const PAGE = 10_000
 
 export const AORS = aorsIn(USED_SHARDS, 24)
@@ -29,9 +30,8 @@ export function registerStep(walk: Walk): Step {
     text: `register ${JSON.stringify(asked)}`,
     run: (side) =>
       ended(side.store.location.register(asked), (outcome) => {
-        if (outcome.result !== 'ok') return outcome
-        const { bindings, watched } = outcome
-        return { watched, bindings, version: grows(side, asked.aor, outcome) }
+        if (outcome.result === 'outOfOrder' || outcome.result === 'tooMany') return outcome
+        return { ...outcome, version: grows(side, asked.aor, outcome) }
       }),
   }
 }
@@ -45,6 +45,7 @@ function randomUpdate(walk: Walk): BindingUpdate {
     ...(removeAll && { removeAll, contacts: [] }),
     callId: walk.pick(CALL_IDS),
     alsoRemove: removeAll || walk.chance(0.85) ? [] : [walk.pick(others)],
+    ...(walk.chance(0.5) && { differ: walk.chance(0.5) ? [] : [walk.pick(others)] }),
     maxContacts: walk.pick([1, 2, 3, 10]),
     replaceOldest: walk.chance(0.3),
     registrationHash: 1 + walk.int(1_000),
@@ -55,7 +56,13 @@ function randomUpdate(walk: Walk): BindingUpdate {
 function randomContact(walk: Walk): ContactUpdate {
   const key = walk.pick(KEYS)
   const instanceId = walk.pick(INSTANCES)
-  const flow = { transport: 'tcp', address: '2001:db8::1', port: 1 + walk.int(65_535), edgeId: 'e.1', flowId: 7 }
+  const flow = {
+    transport: 'tcp',
+    address: '2001:db8::1',
+    port: 1 + walk.int(65_535),
+    edgeId: walk.pick(EDGES),
+    flowId: 7,
+  }
   return contact(key, {
     uri: walk.chance(0.2) ? `${key};x=${walk.int(3)}` : key,
     expiresS: walk.pick([0, 1, 3, 20, 60, 3_600]),
@@ -92,6 +99,19 @@ export function kickStep(walk: Walk): Step {
   const aor = walk.pick(AORS)
   const keys = walk.chance(0.7) ? [walk.pick(KEYS), walk.pick(KEYS)] : []
   return { text: `kick ${aor} ${keys}`, run: (side) => ended(side.store.location.removeBindings(aor, keys)) }
+}
+
+/** All at once: in which order an edge's addresses come is nobody's promise. */
+export function removeEdgeStep(walk: Walk): Step {
+  const [shard, edgeId] = [walk.pick(USED_SHARDS), walk.pick(EDGES)]
+  walk.isSwept = true
+  return {
+    text: `remove bindings of ${edgeId} from ${shard}`,
+    run: async ({ store }) => {
+      await store.location.expire(shard, PAGE)
+      return ended(store.location.removeEdgeBindings(shard, edgeId, PAGE))
+    },
+  }
 }
 
 export function countStep(walk: Walk): Step {

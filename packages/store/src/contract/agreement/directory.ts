@@ -148,12 +148,56 @@ export function listEdgesStep(): Step {
   }
 }
 
+const NODES = ['node-1', 'node-2']
+const PEERS = ['edge0', 'edge1', 'edge1.2', 'tool']
+const GONE = ['edge0.1', 'edge0.2', 'edge1.1', 'edge1.2', 'edge2.2']
+
+export function holdStreamsStep(walk: Walk): Step {
+  const streams = Array.from({ length: walk.int(3) }, () => ({ peer: walk.pick(PEERS), opened: walk.int(4) }))
+  const held = { node: walk.pick(NODES), streams }
+  return {
+    text: `hold ${JSON.stringify(held)}`,
+    run: (side) => ended(side.store.location.holdStreams(held), (list) => members(side, list)),
+  }
+}
+
+export function revokeStep(walk: Walk): Step {
+  const [node, stream] = [walk.pick(NODES), { peer: walk.pick(PEERS), opened: walk.int(4) }]
+  return {
+    text: `revoke ${stream.peer} ${stream.opened} by ${node}`,
+    run: (side) =>
+      ended(side.store.location.revokeEdge(node, stream), ({ revoked, list }) => ({
+        revoked,
+        list: members(side, list),
+      })),
+  }
+}
+
+export function claimGoneStep(walk: Walk): Step {
+  const [node, leaseMs] = [walk.pick(NODES), walk.pick([301, 5_001])]
+  const edgeId = walk.chance(0.3) ? walk.pick(GONE) : undefined
+  return {
+    text: `claim ${edgeId ?? 'one'} by ${node} for ${leaseMs}`,
+    run: ({ store }) =>
+      ended(store.location.claimGone(node, leaseMs, edgeId), (claimed) => ({ claimed: claimed ?? 'none' })),
+  }
+}
+
+export function settleGoneStep(walk: Walk): Step {
+  const [node, edgeId] = [walk.pick(NODES), walk.pick(GONE)]
+  return {
+    text: `settle ${edgeId} by ${node}`,
+    run: (side) => ended(side.store.location.settleGone(node, edgeId), (list) => members(side, list)),
+  }
+}
+
 /** In no order; the revision as what was added to the first one. */
-function members(side: Side, { revision, edges, unreachable }: EdgeList): unknown {
+function members(side: Side, { revision, edges, unreachable, gone }: EdgeList): unknown {
   side.firstRevision ??= revision
   const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1)
-  const gone = [...unreachable].sort((a, b) => byName(a.edge, b.edge))
-  return { revision: revision - side.firstRevision, edges: [...edges].sort(byName), unreachable: gone }
+  const lapsed = [...unreachable].sort((a, b) => byName(a.edge, b.edge))
+  const grown = revision - side.firstRevision
+  return { revision: grown, edges: [...edges].sort(byName), unreachable: lapsed, gone: [...gone].sort() }
 }
 
 export function mintStep(walk: Walk): Step {

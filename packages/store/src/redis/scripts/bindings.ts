@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scripts over one shard of bindings: a hash, AoR → packed string:
 //   { bindings: {uriKey, untilMs, callId, cseq, hash, qMilli, payload, instance?, registration?}…,
-//     removed: {uriKey, untilMs, callId, cseq, hash}…, version }
+//     removed: {uriKey, untilMs, callId, cseq, hash}…, version (a number where that is the id's first half, and the second is 0) }
 // in the order of their updates; the last two are hashes, of a binding with an instance only [RFC5627-5.1]. Of `payload` only the
 // first field is read here: the URI, or nothing where it is the key (packed-binding.ts). The version is the id of the AoR's last entry in the shard's
 // change stream: Redis never gives a smaller one, whatever its clock does.
@@ -12,14 +12,27 @@
 // At maxmemory Redis refuses what needs room at the first write of a script, and nothing after one that needs none. An update that adds no
 // binding (`needsNoRoom`: a refresh, a removal, an expiry) begins with such a write then, so that only newcomers are refused.
 // One hash per shard, and not one key per AoR, because a key of its own costs 60 bytes more.
+// AoRs with bindings behind connections of an edge stand in an index of the shard, on:<edge>:<bucket>: 16 small hashes, which Redis packs
+// while they are below hash-max-listpack-entries (512). A field is an AoR without its "sip:", or another one after a colon. While a slot moves
+// the index may be out of reach: an entry too many does no harm, and a binding without one runs out by itself.
 
 import { MAX_TOMBSTONES } from '../../binding-content.ts'
 import { script } from './script.ts'
+
+/** The seventh field of a payload, if it is not empty. */
+const EDGE = `^${'[^%z]*%z'.repeat(6)}([^%z]+)`
 
 const ANNOUNCE = `
 local function contactOf(b)
   local uri = string.match(b[7], '^[^%z]+')
   return uri or b[1]
+end
+local needsNoRoom = nil
+local function write(aor, ...)
+  local done = redis.pcall(...)
+  if type(done) ~= 'table' or not done.err then return done end
+  if needsNoRoom and string.find(done.err, 'OOM', 1, true) then redis.call('ZREM', needsNoRoom, aor) end
+  return redis.call(...)
 end
 local watched = 0
 local function isWatched(watch, due, aor)
@@ -27,13 +40,8 @@ local function isWatched(watch, due, aor)
   if type(there) == 'number' then return there == 1 end
   return type(redis.pcall('ZSCORE', due, aor)) == 'string'
 end
-local needsNoRoom = nil
 local function append(changes, maxLen, kind, aor, contact, cause)
-  local id = redis.pcall('XADD', changes, 'MAXLEN', '~', maxLen, '*',
-    'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
-  if type(id) == 'string' then return id end
-  if needsNoRoom and string.find(id.err, 'OOM', 1, true) then redis.call('ZREM', needsNoRoom, aor) end
-  return redis.call('XADD', changes, 'MAXLEN', '~', maxLen, '*',
+  return write(aor, 'XADD', changes, 'MAXLEN', '~', maxLen, '*',
     'kind', kind, 'aor', aor, 'contact', contact, 'cause', cause)
 end
 local function announce(changes, maxLen, kind, aor, contact, cause)
@@ -45,7 +53,45 @@ local function announce(changes, maxLen, kind, aor, contact, cause)
     redis.pcall('HINCRBY', watch, 'r', 1)
     redis.pcall('ZADD', due, 'LT', int(now()), aor)
   end
-  return id
+  local ms = string.match(id, '^(%d+)%-0$')
+  return ms and tonumber(ms) or id
+end
+`
+
+/** Of what edges the bindings are, and the key that they are compared by. */
+const INDEX = `
+local function edgeOf(payload)
+  return string.match(payload, '${EDGE}')
+end
+local function indexOf(changes, edge, bucket) return string.sub(changes, 1, -8) .. 'on:' .. edge .. ':' .. bucket end
+local function note(aor, index, field)
+  local done = redis.pcall('HSET', index, field, '')
+  if type(done) == 'table' and string.find(done.err, 'OOM', 1, true) then write(aor, 'HSET', index, field, '') end
+end
+local function reindex(changes, aor, before, after)
+  local was, is
+  for _, b in ipairs(before) do
+    local edge = edgeOf(b[7])
+    if edge then was = was or {}; was[edge] = true end
+  end
+  for _, b in ipairs(after) do
+    local edge = edgeOf(b[7])
+    if edge then is = is or {}; is[edge] = true end
+  end
+  if not was and not is then return end
+  was, is = was or {}, is or {}
+  local bucket, field = string.sub(redis.sha1hex(aor), 1, 1), string.match(aor, '^sip:([^:].*)$') or ':' .. aor
+  for edge in pairs(is) do
+    if not was[edge] then note(aor, indexOf(changes, edge, bucket), field) end
+  end
+  for edge in pairs(was) do
+    if not is[edge] then redis.pcall('HDEL', indexOf(changes, edge, bucket), field) end
+  end
+end
+local function stem(key)
+  if string.byte(key) == 1 then return end
+  local cut = string.find(key, '[;?]', string.find(key, '@[^@]*$') or 1)
+  return cut and string.sub(key, 1, cut - 1) or key
 end
 `
 
@@ -85,11 +131,12 @@ local function answer(packed, changes, at)
 end
 `
 
-const AOR = [ANNOUNCE, LATEST, OPEN].join('')
+const AOR = [ANNOUNCE, LATEST, OPEN, INDEX].join('')
 
 /**
- * KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen replaceOldest registration, then
- * uriKey expiresS q payload instance regId each; a payload of '' says that another contact takes its place.
+ * KEYS loc changes exp; ARGV aor callId cseq removeAll bound hash tombstoneMs maxLen replaceOldest registration differ, then
+ * uriKey expiresS q payload instance regId each; a payload of '' says that another contact takes its place. Keys of `differ` each
+ * have a NUL before and after them, '' is for none asked.
  * What it decides is written out in memory/binding-update.ts. A refresh of the only binding, which is what most REGISTERs are, goes a
  * shorter way to the same end.
  */
@@ -104,14 +151,15 @@ local hash, maxLen = ARGV[6], ARGV[8]
 local at = now()
 local packed = redis.call('HGET', loc, aor)
 
-if packed and #ARGV == 16 and not all and ARGV[12] ~= '0' then
+if packed and #ARGV == 17 and not all and ARGV[13] ~= '0' then
   local whole = cmsgpack.unpack(packed)
   local only = whole[1][1]
-  if #whole[1] == 1 and #whole[2] == 0 and only[1] == ARGV[11] and only[2] > at and only[3] == callId
-    and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[15]) then
+  if #whole[1] == 1 and #whole[2] == 0 and only[1] == ARGV[12] and only[2] > at and only[3] == callId
+    and only[4] < cseq and (only[8] or 0) == tonumber(ARGV[16])
+    and (only[7] == ARGV[15] or string.match(only[7], '${EDGE}') == string.match(ARGV[15], '${EDGE}')) then
     needsNoRoom = exp
-    local untilMs = at + tonumber(ARGV[12]) * 1000
-    only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[13]), ARGV[14]
+    local untilMs = at + tonumber(ARGV[13]) * 1000
+    only[2], only[4], only[5], only[6], only[7] = untilMs, cseq, hash, tonumber(ARGV[14]), ARGV[15]
     whole[3] = announce(changes, maxLen, 'refresh', aor, contactOf(only), 'register')
     packed = cmsgpack.pack(whole)
     redis.call('HSET', loc, aor, packed)
@@ -122,14 +170,15 @@ end
 `,
   LATEST,
   OPEN,
+  INDEX,
   `
 local bound, tombMs = tonumber(ARGV[5]), tonumber(ARGV[7])
-local replace, registration = ARGV[9] == '1', tonumber(ARGV[10])
+local replace, registration, differ = ARGV[9] == '1', tonumber(ARGV[10]), ARGV[11]
 local held, tombs, version = open(packed)
-if not all and #ARGV == 10 then return answer(packed, changes, at) end
+if not all and #ARGV == 11 then return answer(packed, changes, at) end
 
 local wanted, order = {}, {}
-for i = 11, #ARGV, 6 do
+for i = 12, #ARGV, 6 do
   if not wanted[ARGV[i]] then order[#order + 1] = ARGV[i] end
   wanted[ARGV[i]] = {
     tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])}
@@ -156,6 +205,18 @@ for _, b in ipairs(held) do
     before = before + 1
     known[b[1]] = b
     if not all and not wanted[b[1]] then live[#live + 1] = b end
+  end
+end
+local function isSimilar(key)
+  local own = stem(key)
+  for _, b in ipairs(live) do
+    if own and stem(b[1]) == own and not string.find(differ, '\0' .. b[1] .. '\0', 1, true) then return true end
+  end
+  return false
+end
+if differ ~= '' and #live > 0 then
+  for _, key in ipairs(order) do
+    if not known[key] and wanted[key][3] ~= '' and isSimilar(key) then return {'compare', at, packed} end
   end
 end
 local news, removed = {}, {}
@@ -201,6 +262,7 @@ if #news == 0 and #removed == 0 then return answer(packed, changes, at) end
 
 needsNoRoom = exp
 for _, n in ipairs(news) do if n[1] == 'add' then needsNoRoom = nil end end
+reindex(changes, aor, held, live)
 for _, b in ipairs(expired) do version = announce(changes, maxLen, 'expire', aor, contactOf(b), 'expiry') end
 for _, n in ipairs(news) do version = announce(changes, maxLen, n[1], aor, n[2], 'register') end
 for _, r in ipairs(removed) do version = announce(changes, maxLen, 'remove', aor, r[5], r[6]) end
@@ -235,17 +297,17 @@ export const REMOVE_BINDINGS = script(
 local at, aor = now(), ARGV[1]
 needsNoRoom = KEYS[3]
 local held, tombs, version = open(redis.call('HGET', KEYS[1], aor))
-local named, live, removed = {}, {}, 0
+local named, live, removed = {}, {}, {}
 for i = 3, #ARGV do named[ARGV[i]] = true end
 for _, b in ipairs(held) do
-  if b[2] <= at or (#ARGV > 2 and not named[b[1]]) then live[#live + 1] = b
-  else
-    removed = removed + 1
-    version = announce(KEYS[2], ARGV[2], 'remove', aor, contactOf(b), 'kick')
-  end
+  if b[2] <= at or (#ARGV > 2 and not named[b[1]]) then live[#live + 1] = b else removed[#removed + 1] = b end
 end
-if removed > 0 then save(KEYS[1], KEYS[3], aor, live, tombs, version, at) end
-return removed
+if #removed > 0 then
+  reindex(KEYS[2], aor, held, live)
+  for _, b in ipairs(removed) do version = announce(KEYS[2], ARGV[2], 'remove', aor, contactOf(b), 'kick') end
+  save(KEYS[1], KEYS[3], aor, live, tombs, version, at)
+end
+return #removed
 `,
 )
 
@@ -261,17 +323,49 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(at), 'LIMIT', 0, li
 local expired = 0
 for i = 1, math.min(#due, limit) do
   local held, tombs, version = open(redis.call('HGET', KEYS[1], due[i]))
-  local live = {}
+  local live, over = {}, {}
   for _, b in ipairs(held) do
-    if b[2] > at then live[#live + 1] = b
-    else
-      expired = expired + 1
-      version = announce(KEYS[2], ARGV[2], 'expire', due[i], contactOf(b), 'expiry')
-    end
+    if b[2] > at then live[#live + 1] = b else over[#over + 1] = b end
   end
+  if #over > 0 then reindex(KEYS[2], due[i], held, live) end
+  for _, b in ipairs(over) do version = announce(KEYS[2], ARGV[2], 'expire', due[i], contactOf(b), 'expiry') end
+  expired = expired + #over
   save(KEYS[1], KEYS[3], due[i], live, tombs, version, at)
 end
 return {expired, #due > limit and 1 or 0}
+`,
+)
+
+/** KEYS loc changes exp; ARGV edge, limit, maxLen. An entry of the index without a binding, which none should be, goes too. */
+export const REMOVE_EDGE = script(
+  'remove-edge',
+  'writes',
+  AOR,
+  `
+local at, edge, limit = now(), ARGV[1], tonumber(ARGV[2])
+local removed, left = 0, limit
+for bucket = 0, 15 do
+  local index = indexOf(KEYS[2], edge, string.format('%x', bucket))
+  local fields = left > 0 and redis.call('HRANDFIELD', index, left) or {}
+  left = left - #fields
+  for _, field in ipairs(fields) do
+    local aor = string.match(field, '^:(.*)$') or 'sip:' .. field
+    local held, tombs, version = open(redis.call('HGET', KEYS[1], aor))
+    local live, lost = {}, {}
+    for _, b in ipairs(held) do
+      if edgeOf(b[7]) == edge then lost[#lost + 1] = b else live[#live + 1] = b end
+    end
+    redis.call('HDEL', index, field)
+    for _, b in ipairs(lost) do
+      local kind, cause = 'remove', 'disconnect'
+      if b[2] <= at then kind, cause = 'expire', 'expiry' end
+      version = announce(KEYS[2], ARGV[3], kind, aor, contactOf(b), cause)
+    end
+    removed = removed + #lost
+    if #lost > 0 then save(KEYS[1], KEYS[3], aor, live, tombs, version, at) end
+  end
+end
+return {removed, left == 0 and 1 or 0, watched}
 `,
 )
 
