@@ -36,6 +36,8 @@ export class Membership {
   private leased = false
   private onJoined: () => void = () => undefined
   private isFailing = false
+  private hasLeft = false
+  private isRepairing = false
 
   constructor(options: MembershipOptions) {
     this.options = options
@@ -72,6 +74,7 @@ export class Membership {
   /** Gives the lease back, so that the others need not wait for its end. */
   async leave(): Promise<void> {
     clearInterval(this.timer)
+    this.hasLeft = true
     const { location, self, timeoutMs } = this.options
     await location.invoke('leaveEdge', { edgeId: self().id }, Math.min(timeoutMs, 1000))
   }
@@ -150,11 +153,26 @@ export class Membership {
     this.byHash = new Map(list.edges.map((edge) => [edgeHashOf(edge.id), edge]))
     this.byUdp = new Map(list.edges.map((edge) => [edgeHashOf(udpOf(edge)), edge]))
     this.refreshAddresses(list.edges)
+    this.repair()
     for (const [hash, edge] of before) {
       if (this.byHash.has(hash)) continue
       this.remember(edge)
       this.onGone(edge.id)
     }
+  }
+
+  /** Off the list, though this edge lives: its lease was revoked or ended. Asked for anew at once, then with the timer. */
+  private repair(): void {
+    const { id, name } = this.options.self()
+    if (!this.leased || this.hasLeft || this.isRepairing || this.byHash.has(edgeHashOf(id))) return
+    for (const edge of this.byHash.values()) if (edge.name === name) return // started anew in its place
+    this.isRepairing = true
+    this.options.logger.warn({ edge: id }, 'this edge is off the list of members; asking for its lease again')
+    void this.renew().finally(() => {
+      setTimeout(() => {
+        this.isRepairing = false
+      }, REPAIR_MS).unref()
+    })
   }
 
   private remember(edge: location.Edge): void {
@@ -174,6 +192,8 @@ export class Membership {
   }
 }
 
+/** Between two leases that are asked for because a list lacks this edge. */
+const REPAIR_MS = 500
 /** Edges that are gone and still known, at most. */
 const MAX_GONE = 1024
 

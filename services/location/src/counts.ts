@@ -26,6 +26,10 @@ export interface LocationCounts {
   /** Writes of which nobody knows whether they happened. */
   undecided: number
   swept: number
+  /** Leases ended before their time. */
+  revoked: number
+  /** Bindings of edges that are gone for good. */
+  disconnected: number
   kicked: number
   /** SUBSCRIBEs for registrations. */
   subscribes: number
@@ -52,6 +56,8 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   storeRefused: 'Items refused because the store refuses writes: out of memory, read-only, too few replicas.',
   undecided: 'Writes of which nobody knows whether they happened.',
   swept: 'Bindings removed because they ran out.',
+  revoked: 'Leases of edges ended because their last stream closed.',
+  disconnected: 'Bindings removed because the edge that held their connection is gone for good.',
   kicked: 'Bindings removed by an administrator.',
   subscribes: 'Subscribe items handled.',
   notifications: 'NOTIFYs of changed registrations given to edges.',
@@ -77,6 +83,8 @@ export function createCounts(): LocationCounts {
     storeRefused: 0,
     undecided: 0,
     swept: 0,
+    revoked: 0,
+    disconnected: 0,
     kicked: 0,
     subscribes: 0,
     notifications: 0,

@@ -6,7 +6,7 @@
 // Race: answers to reads that cross come in any order; a list with a lower revision is older and is passed over, unless
 // two reads of the interval in a row say so: then the store began anew.
 import type { location, PushHub } from '@tandem/rpc'
-import type { Edge, EdgeList, LocationStore } from '@tandem/store'
+import type { Edge, EdgeList, Stored } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
 import type { LocationTuning } from './options.ts'
 
@@ -14,11 +14,14 @@ import type { LocationTuning } from './options.ts'
 export type EdgeState = 'member' | 'gone' | 'unknown'
 
 export interface MembershipOptions {
-  readonly store: LocationStore
+  /** Asks the store for its list. */
+  readonly read: () => Promise<Stored<EdgeList>>
   readonly counts: LocationCounts
   readonly tuning: Pick<LocationTuning, 'unknownEdgeRefreshMs' | 'membershipIntervalMs'>
   readonly pushes: PushHub<location.Push>
   readonly onStore: (isUp: boolean) => void
+  /** After each reading on the interval. */
+  readonly onRound: () => void
   /** Monotonic milliseconds. */
   readonly now: () => number
 }
@@ -28,6 +31,7 @@ export class Membership {
   #list: EdgeList | undefined
   readonly #members = new Set<string>()
   readonly #gone = new Set<string>()
+  readonly #goneForGood = new Set<string>()
   /** When the list was last read or confirmed. */
   #knownAt = Number.NEGATIVE_INFINITY
   #olderReads = 0
@@ -36,6 +40,15 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
+  }
+
+  /** Whether its bindings are being removed, or soon will be: nothing new may be bound to it. */
+  isGoneForGood(edgeId: string): boolean {
+    return this.#goneForGood.has(edgeId)
+  }
+
+  get hasGoneForGood(): boolean {
+    return this.#goneForGood.size > 0
   }
 
   /** Undefined until the store answered once. */
@@ -72,7 +85,10 @@ export class Membership {
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => void this.refresh(), this.#options.tuning.membershipIntervalMs)
+    this.#timer ??= setInterval(
+      () => void this.refresh().then(this.#options.onRound),
+      this.#options.tuning.membershipIntervalMs,
+    )
     this.#timer.unref()
     void this.refresh()
   }
@@ -83,7 +99,7 @@ export class Membership {
   }
 
   async #read(): Promise<void> {
-    const result = await this.#options.store.listEdges()
+    const result = await this.#options.read()
     if (result.state === 'stored') {
       this.#options.onStore(true)
       this.#takeRead(result.value)
@@ -104,8 +120,8 @@ export class Membership {
     const isNew = this.#list === undefined || list.revision !== this.#list.revision
     this.#list = list
     this.#knownAt = this.#options.now()
-    if (!isNew) return
     this.#index(list)
+    if (!isNew) return
     this.#options.counts.pushes += this.#options.pushes.send(pushOf(list))
   }
 
@@ -114,6 +130,8 @@ export class Membership {
     this.#gone.clear()
     for (const edge of list.edges) this.#members.add(edge.id)
     for (const { edge } of list.unreachable) this.#gone.add(edge.id)
+    this.#goneForGood.clear()
+    for (const id of list.gone) this.#goneForGood.add(id)
   }
 
   /** The list to a stream that has just opened. */

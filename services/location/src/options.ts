@@ -32,6 +32,8 @@ export interface LocationTuning {
   readonly membershipIntervalMs: number
   /** Age of the list above which an edge that it does not name is looked up again before its bindings are left out. */
   readonly unknownEdgeRefreshMs: number
+  /** From the end of an edge's last stream here to the end of its lease, unless another node holds one. */
+  readonly revokeAfterMs: number
   /** How often bindings that ran out are swept. */
   readonly sweepIntervalMs: number
   /** Longest lease that an edge may ask for. */
@@ -45,6 +47,7 @@ export const LOCATION_TUNING: LocationTuning = {
   retrySpreadS: 5,
   membershipIntervalMs: 1_000,
   unknownEdgeRefreshMs: 100,
+  revokeAfterMs: 300,
   sweepIntervalMs: 5_000,
   maxEdgeLeaseMs: 60_000,
   maxCallLeaseMs: 3_600_000,

@@ -3,26 +3,22 @@
 // RFC 3261 §10.3, steps 6 to 8, of the addresses-of-record of this cluster. Steps 1 and 3 to 5 (domain, authentication,
 // authorisation, canonical AoR) are policy's, step 2 (Require) the edge's; Call-ID and CSeq order is judged by the store in
 // the same step as the write, so that it holds when two edges race.
-// Contacts equal by §19.1.4 whose texts differ in parameters that one of them lacks have different keys in the store:
-// the older one is removed by a second write, right after the first. Between the two the address-of-record has both.
-// Where the first finds no room, the bindings are read, and the second try says what goes for being equal, and whether the
-// oldest ones make room: nothing was changed before it.
+// Contacts equal by §19.1.4 whose texts differ in parameters that one of them lacks have different keys in the store: where it holds one of the
+// same user, host and port as a new contact, it changes nothing and gives the bindings back to be compared; the next try names those that go.
+// So all that a REGISTER does is one write.
+// Race: a binding that comes between two tries has to be compared in its turn.
 import { done, type location, type Refused, type Result } from '@tandem/rpc'
 import { registrationHash } from '@tandem/sip'
-import {
-  type Bindings,
-  type BindingUpdate,
-  type ContactUpdate,
-  type RegisterOutcome,
-  type Stored,
-  whenStored,
-} from '@tandem/store'
+import { type BindingUpdate, type ContactUpdate, type RegisterOutcome, type Stored, whenStored } from '@tandem/store'
 import { type ContactIdentity, contactIdentity, isSameContact } from './contact-identity.ts'
 import { type Deps, fromStore, refuse } from './deps.ts'
 import { refusal } from './errors.ts'
 import { withStatic } from './static-bindings.ts'
 
 type RegisterResult = Result<location.RegisterResponse>
+
+/** Tries of one REGISTER: one more than REGISTERs that other phones of the address-of-record get in between. */
+const MAX_TRIES = 5
 
 /** Longest interval that may be refused as too brief [RFC3261-10.3.7]. */
 const ONE_HOUR_S = 3_600
@@ -36,7 +32,6 @@ interface Intervals {
 interface Prepared {
   readonly update: BindingUpdate
   readonly identities: readonly ContactIdentity[]
-  readonly replaceOldest: boolean
   /** What the answer says of contacts by configuration. */
   readonly staticExpiresS: number
 }
@@ -48,12 +43,14 @@ export function createRegister(deps: Deps) {
     deps.counts.registers++
     const prepared = prepare(deps, request)
     if ('outcome' in prepared) return refuse(deps, prepared)
-    return whenStored(deps.store.register(prepared.update), (first) => settle(deps, prepared, first))
+    return attempt(deps, prepared, MAX_TRIES)
   }
 }
 
 function prepare(deps: Deps, request: location.RegisterRequest): Prepared | Refused {
   if (request.aor === '' || request.callId === '') return refusal('bad_request', 'a register needs aor and call_id')
+  if (deps.membership.hasGoneForGood && request.contacts.some(({ flow }) => isLost(deps, flow)))
+    return refusal('edge_superseded', undefined, { retryAfterS: deps.tuning.retryAfterS })
   const { aor, callId, cseq, userAgent, replaceOldest } = request
   const base: UpdateBase = {
     aor,
@@ -61,21 +58,27 @@ function prepare(deps: Deps, request: location.RegisterRequest): Prepared | Refu
     cseq,
     alsoRemove: NONE,
     maxContacts: request.maxContacts || deps.bounds.maxContacts,
-    replaceOldest: false,
+    differ: NONE,
+    replaceOldest,
     registrationHash: registrationHash(callId, cseq),
     userAgent,
   }
   const intervals = intervalsOf(deps, request)
-  const facts = { replaceOldest, staticExpiresS: intervals.maxS }
+  const staticExpiresS = intervals.maxS
   if (isStar(request)) {
     if (!isLoneStar(request)) return refusal('star_not_alone')
-    return { ...facts, update: { ...base, removeAll: true, contacts: [] }, identities: [] }
+    return { staticExpiresS, update: { ...base, removeAll: true, contacts: [] }, identities: [] }
   }
   const prepared = prepareContacts(request, intervals, base)
-  return 'outcome' in prepared ? prepared : { ...facts, ...prepared }
+  return 'outcome' in prepared ? prepared : { staticExpiresS, ...prepared }
 }
 
 const NONE: readonly string[] = []
+
+/** An edge whose bindings are being removed has no new ones: they would be removed with the old. */
+function isLost({ membership }: Deps, flow: location.Flow | undefined): boolean {
+  return flow !== undefined && flow.edgeId !== '' && membership.isGoneForGood(flow.edgeId)
+}
 
 function isStar(request: location.RegisterRequest): boolean {
   return request.removeAll || request.contacts.some((contact) => contact.uri === '*')
@@ -143,55 +146,50 @@ function toUpdate(contact: location.ContactUpdate, identity: ContactIdentity, ex
   }
 }
 
-function settle(
-  deps: Deps,
-  prepared: Prepared,
-  first: Stored<RegisterOutcome>,
-): RegisterResult | Promise<RegisterResult> {
-  if (first.state !== 'stored' || first.value.result === 'outOfOrder') return answer(deps, prepared, first)
-  if (first.value.result === 'tooMany') return makeRoom(deps, prepared)
-  const stale = staleEquals(prepared, first.value.bindings)
-  if (stale.length === 0) return answer(deps, prepared, first)
-  const second = deps.store.register({ ...prepared.update, contacts: stale })
-  return whenStored(second, (result) => answer(deps, prepared, result))
+function attempt(deps: Deps, prepared: Prepared, triesLeft: number): RegisterResult | Promise<RegisterResult> {
+  return whenStored(deps.store.register(prepared.update), (result) => {
+    if (result.state !== 'stored' || result.value.result !== 'compare' || triesLeft <= 1)
+      return answer(deps, prepared, result)
+    return attempt(deps, compare(prepared, result.value.bindings), triesLeft - 1)
+  })
 }
 
-/** A contact takes the place of the one that it equals; and of the oldest ones, where the domain wants it so. */
-function makeRoom(deps: Deps, prepared: Prepared): RegisterResult | Promise<RegisterResult> {
-  return whenStored(deps.store.locate(prepared.update.aor), (found) => retryWithRoom(deps, prepared, found))
-}
-
-function retryWithRoom(
-  deps: Deps,
-  prepared: Prepared,
-  found: Stored<Bindings>,
-): RegisterResult | Promise<RegisterResult> {
-  const { update, replaceOldest } = prepared
-  if (found.state !== 'stored') return fromStore(deps, found, () => refuse(deps, refusal('too_many_contacts')))
-  const alsoRemove = staleEquals(prepared, found.value.bindings).map((contact) => contact.uriKey)
-  if (alsoRemove.length === 0 && !replaceOldest) return refuse(deps, refusal('too_many_contacts'))
-  const second = deps.store.register({ ...update, alsoRemove, replaceOldest })
-  return whenStored(second, (result) => answer(deps, prepared, result))
-}
-
-/** Bindings that the request did not name by key but equals by §19.1.4, as removals. */
-function staleEquals({ identities, update }: Prepared, bindings: readonly location.Binding[]): ContactUpdate[] {
-  const stale: ContactUpdate[] = []
-  if (identities.length === 0) return stale
+/** Says of each binding that the request did not name by key whether a contact of it takes its place, by §19.1.4. */
+function compare(prepared: Prepared, bindings: readonly location.Binding[]): Prepared {
+  const { identities, update } = prepared
+  const contacts = [...update.contacts]
+  const [alsoRemove, differ]: [string[], string[]] = [[], []]
   for (const binding of bindings) {
-    if (update.contacts.some((contact) => contact.uri === binding.uri)) continue
-    const identity = contactIdentity(binding.uri, binding.instanceId, binding.regId)
-    if (!identity || identities.some((named) => named.key === identity.key)) continue
-    if (identities.some((named) => isSameContact(named, identity)))
-      stale.push({ ...binding, uriKey: identity.key, expiresS: 0 })
+    const key = contactIdentity(binding.uri, binding.instanceId, binding.regId)?.key ?? binding.uri
+    const at = identities.findIndex((identity) => isEqualTo(identity, binding))
+    if (contacts.some((contact) => contact.uriKey === key)) continue
+    const contact = contacts[at]
+    if (contact === undefined) differ.push(key)
+    // What is removed by another name of it is removed under its own, once; so it is told as what it is.
+    else if (contact.expiresS === 0 && contact.uriKey === identities[at]?.key)
+      contacts[at] = { ...contact, uriKey: key }
+    else alsoRemove.push(key)
   }
-  return stale
+  return { ...prepared, update: { ...update, contacts, alsoRemove, differ } }
+}
+
+function isEqualTo(identity: ContactIdentity, binding: location.Binding): boolean {
+  const other = contactIdentity(binding.uri, binding.instanceId, binding.regId)
+  return other !== undefined && isSameContact(identity, other)
+}
+
+type Refusing = Exclude<RegisterOutcome['result'], 'ok'>
+
+const REFUSALS: Readonly<Record<Refusing, (deps: Deps) => Refused>> = {
+  tooMany: () => refusal('too_many_contacts'),
+  outOfOrder: () => refusal('out_of_order'),
+  // Others were always quicker.
+  compare: ({ tuning }) => refusal('store_refused', undefined, { retryAfterS: tuning.retryAfterS }),
 }
 
 function answer(deps: Deps, { update, staticExpiresS }: Prepared, result: Stored<RegisterOutcome>): RegisterResult {
   return fromStore(deps, result, (outcome) => {
-    if (outcome.result !== 'ok')
-      return refuse(deps, refusal(outcome.result === 'tooMany' ? 'too_many_contacts' : 'out_of_order'))
+    if (outcome.result !== 'ok') return refuse(deps, REFUSALS[outcome.result](deps))
     const { bindings, version } = outcome
     return done({ bindings: withStatic(deps.staticContacts, update.aor, bindings, staticExpiresS), version })
   })

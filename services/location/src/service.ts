@@ -2,8 +2,9 @@
 //
 // Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
 // one another on the same store.
+import { randomBytes } from 'node:crypto'
 import { type location, PushHub } from '@tandem/rpc'
-import type { Stored } from '@tandem/store'
+import type { EdgeList, Stored } from '@tandem/store'
 import {
   createCountRegistrations,
   createKick,
@@ -15,6 +16,7 @@ import { createAdoptCall, createListOwned, createReadCall } from './adopt-call.t
 import { createBeginCall } from './begin-call.ts'
 import { createCounts, type LocationCounts, registerCounts, registerWatchMetrics } from './counts.ts'
 import type { Deps } from './deps.ts'
+import { EdgeRemoval } from './edge-removal.ts'
 import { createEndCall } from './end-call.ts'
 import { ExpirySweep } from './expiry-sweep.ts'
 import { createLeaseEdge } from './lease-edge.ts'
@@ -29,6 +31,7 @@ import { createNotifyDone } from './reg-event/notify-done.ts'
 import { createSubscribe } from './reg-event/subscribe.ts'
 import { createRegister } from './register.ts'
 import { StoreWatch } from './store-watch.ts'
+import { StreamPresence } from './stream-presence.ts'
 import { createUpdateCall } from './update-call.ts'
 import { ChangeHub } from './watch-changes.ts'
 
@@ -42,12 +45,32 @@ export function createLocationService(options: LocationServiceOptions): Location
   const onAnswer = (result: Stored<unknown>) => watch.see(result)
   const now = () => performance.now()
   const staticContacts = options.staticContacts ?? new Map()
-  const membership = new Membership({ store, counts, tuning, pushes, onStore, now })
+  const node = `location-${randomBytes(9).toString('base64url')}`
+  const onList = (list: EdgeList) => membership.take(list)
+  const presence = new StreamPresence({ store, node, counts, tuning, onList })
+  const membership: Membership = new Membership({
+    read: () => presence.read(),
+    counts,
+    tuning,
+    pushes,
+    onStore,
+    onRound: () => void removal.round(),
+    now,
+  })
   const sweep = new ExpirySweep(store, counts, tuning.sweepIntervalMs)
   const deps = { store, counts, bounds: config, tuning, membership, staticContacts, onStore, onAnswer }
   const notifierDeps = { ...deps, watchBounds: config }
   const notifier = new Notifier({ deps: notifierDeps, membership, pushes, intervalMs: tuning.sweepIntervalMs })
   const changes = new ChangeHub({ store, now })
+  const removal: EdgeRemoval = new EdgeRemoval({
+    store,
+    node,
+    counts,
+    logger,
+    isNeeded: () => membership.hasGoneForGood,
+    onWatched: (shard) => notifier.changedShard(shard),
+    now,
+  })
   if (metrics) registerMetrics(metrics, counts, membership)
   if (metrics) registerWatchMetrics(metrics, changes)
   return {
@@ -55,14 +78,17 @@ export function createLocationService(options: LocationServiceOptions): Location
     pushes,
     changes,
     hooks: {
-      onStreamOpen: (peer) => membership.greet(peer),
-      // The place where a closed stream will revoke a lease before its time: the list is read again at once.
-      onStreamClose: () => void membership.refresh(),
+      onStreamOpen: (peer) => {
+        presence.opened(peer)
+        membership.greet(peer)
+      },
+      onStreamClose: (peer, isOurs) => presence.closed(peer, isOurs),
     },
     counts,
     ready: () => watch.isUp,
     sweep: async () => {
       await sweep.round()
+      await removal.round()
       await notifier.round()
     },
     start: async () => {
@@ -73,6 +99,8 @@ export function createLocationService(options: LocationServiceOptions): Location
     stop: async () => {
       changes.stop()
       membership.stop()
+      await presence.stop()
+      await removal.stop()
       await sweep.stop()
       await notifier.stop()
     },

@@ -68,7 +68,11 @@ export class Notifier {
 
   /** A binding of this AoR has changed, and it is watched. */
   changed(aor: string): void {
-    void this.#visit(shardOf(aor))
+    this.changedShard(shardOf(aor))
+  }
+
+  changedShard(shard: number): void {
+    void this.#visit(shard)
   }
 
   async #visitAll(): Promise<void> {
