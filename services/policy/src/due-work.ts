@@ -65,6 +65,12 @@ export class DueWork {
     await this.#running
   }
 
+  /** All that is due in one shard, accounts too. */
+  async shard(shard: number): Promise<void> {
+    await settleShard(this.#context, shard)
+    if (this.#context.state.metersAccounts) await sweepAccounts(this.#context, shard)
+  }
+
   /** The next shards, one after another; also for tests, which have no time to wait. */
   async step(): Promise<void> {
     const first = this.#step * SHARDS_PER_STEP

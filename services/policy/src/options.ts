@@ -8,6 +8,7 @@ import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
 import type { AccountStore, PolicyStore } from '@tandem/store'
 import type { CallWorker } from './call-work.ts'
 import type { PolicyCounts } from './counts.ts'
+import type { DueWork } from './due-work.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -91,6 +92,8 @@ export interface PolicyService {
   readonly feed: RecordFeed
   /** Does what is due at calls; ticks by itself once started. */
   readonly work: Pick<CallWorker, 'tick' | 'do'>
+  /** Does what is due in one shard of calls and accounts; by itself once started. */
+  readonly due: Pick<DueWork, 'shard'>
   readonly counts: Readonly<PolicyCounts>
   /** Revision of the resources in use. */
   readonly revision: string

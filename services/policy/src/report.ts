@@ -43,7 +43,10 @@ function releaseTransaction(context: PolicyContext, transactionKey: string): voi
 function chargeReport(context: PolicyContext, charged: ChargedCall): Reported | Promise<Reported> {
   if (charged.state === 'ended') {
     // Nobody waits for it: another node repeats what this one leaves undone.
-    void settleCall(context, charged)
+    settleCall(context, charged).catch((error: unknown) => {
+      context.counts.bugs++
+      context.logger.error({ err: error }, 'a bug in policy')
+    })
     return ACCEPTED
   }
   if (charged.state !== 'answered') return ACCEPTED

@@ -118,6 +118,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     handlers: createHandlers(context, createGuard(onBug)),
     pushes: context.pushes,
     work: context.work,
+    due: dueWork,
     feed,
     counts,
     get revision() {
