@@ -7,12 +7,12 @@
 //   node --conditions=@tandem/source --no-warnings bench/location-store.mjs [--aors 1000000] [--phones outbound,udp] [--operations 50000]
 //
 // Memory is the difference of `used_memory` between an empty server with its scripts loaded and one with all bindings: keys, values,
-// sorted sets of expiries, hash tables, and the change feed, full. What the phones register is written in `PHONES`. CPU is what the server
+// sorted sets of expiries, hash tables, and the change feed, full. What the phones register is written in `PHONES` (support/bindings.mjs). CPU is what the server
 // says of itself (`used_cpu_user` and `_sys`) and what this process used, per operation, at 1, 10 and 1,000 in flight.
-import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { createRedisStore } from '@tandem/store'
 import { startRedis } from '@tandem/test-kit'
+import { fill, must, PHONES, update } from './support/bindings.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -24,85 +24,6 @@ const { values } = parseArgs({
 })
 const AORS = Number(values.aors)
 const OPERATIONS = Number(values.operations)
-const BATCH = 2_000
-
-const hex = (text) => createHash('sha1').update(text).digest('hex')
-
-/** n → the contact as location gives it to the store, its Call-ID and User-Agent. */
-const PHONES = {
-  /** Behind TCP with RFC 5626: instance, reg-id, a connection of an edge, methods as linphone and pjsip write them. */
-  outbound(n) {
-    const id = hex(`instance ${n}`)
-    const uuid = `${id.slice(0, 8)}-${id.slice(8, 12)}-4${id.slice(12, 15)}-8${id.slice(15, 18)}-${id.slice(18, 30)}`
-    const instanceId = `<urn:uuid:${uuid}>`
-    const [a, b] = [(n >> 16) & 255, n & 255]
-    const uri = `sip:1555${String(n).padStart(7, '0')}@10.${a}.7.${b}:${49_152 + (n % 16_000)};transport=tcp;ob`
-    const flow = {
-      transport: 'tcp',
-      address: `203.0.${a}.${b}`,
-      port: 49_152 + (n % 16_000),
-      edgeId: 'tandem-edge-0.mhb2k3xv',
-      flowId: 2_000_000 + n,
-    }
-    const params = ';methods="INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, REFER, MESSAGE, UPDATE"'
-    const contact = { uriKey: `flow:1;${instanceId}`, uri, instanceId, regId: 1, flow, path: [], params }
-    return { contact, callId: hex(`call ${n}`).slice(0, 32), userAgent: 'Yealink SIP-T46S 66.85.0.5' }
-  },
-  /** The same behind another proxy, with its Path. */
-  path(n) {
-    const phone = PHONES.outbound(n)
-    const path = [`<sip:${hex(`flow ${n}`).slice(0, 24)}@edge-proxy-1.example.test;transport=tcp;lr;ob>`]
-    return { ...phone, contact: { ...phone.contact, path } }
-  },
-  /** Over UDP behind a NAT, as RFC 3261 has it. */
-  udp(n) {
-    const [a, b] = [(n >> 16) & 255, n & 255]
-    const uri = `sip:1555${String(n).padStart(7, '0')}@192.168.${a}.${b}:5060`
-    const flow = {
-      transport: 'udp',
-      address: `203.0.${a}.${b}`,
-      port: 1_024 + (n % 60_000),
-      edgeId: '',
-      flowId: 0,
-      natEdge: 'tandem-edge-0.mhb2k3xv',
-    }
-    const contact = { uriKey: uri, uri, instanceId: '', regId: 0, flow, path: [], params: '' }
-    return {
-      contact,
-      callId: `${hex(`call ${n}`).slice(0, 20)}@192.168.${a}.${b}`,
-      userAgent: 'Grandstream GXP2160 1.0.11',
-    }
-  },
-}
-
-function update(phones, n, cseq) {
-  const { contact, callId, userAgent } = PHONES[phones](n)
-  return {
-    aor: `sip:1555${String(n).padStart(7, '0')}@pbx.example.test`,
-    callId,
-    cseq,
-    removeAll: false,
-    contacts: [{ ...contact, expiresS: 3_600, qMilli: 1_000 }],
-    alsoRemove: [],
-    maxContacts: 10,
-    replaceOldest: false,
-    registrationHash: 1 + n,
-    userAgent,
-  }
-}
-
-function must(result) {
-  if (result.state !== 'stored' || (result.value.result ?? 'ok') !== 'ok')
-    throw new Error(`${result.state} ${result.detail ?? result.value?.result}`)
-}
-
-async function fill(store, phones) {
-  for (let from = 0; from < AORS; from += BATCH) {
-    const count = Math.min(BATCH, AORS - from)
-    const asked = Array.from({ length: count }, (_, i) => store.location.register(update(phones, from + i, 1)))
-    for (const result of await Promise.all(asked)) must(result)
-  }
-}
 
 async function numbers(redis, section) {
   const lines = (await redis.ask('INFO', section)).split('\n')
@@ -139,7 +60,7 @@ async function bench(phones) {
     while (store.status.state !== 'ready') await new Promise((resolve) => setTimeout(resolve, 20))
     const used = async () => (await numbers(redis, 'memory')).get('used_memory')
     const before = await used()
-    await fill(store, phones)
+    await fill(store, phones, AORS)
     const bytesEach = Math.round(((await used()) - before) / AORS)
     const rows = []
     const spread = (n) => (n * 7_919) % AORS

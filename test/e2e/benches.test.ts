@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The benches of streams with small parameters: that they run, that their calls succeed, that their lines have figures. What the figures
+// Benches with small parameters: that they run, that their calls succeed, that their lines have figures. What the figures
 // are is not judged here; docs/performance.md has those of a quiet machine. Kamailio takes part in none of them.
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
+import { redisAvailable, sippAvailable } from '@tandem/test-kit'
 import { expect, it } from 'vitest'
 import { freeBlock } from './support/cluster.ts'
 
@@ -49,4 +50,36 @@ it('calls beside a storm of handshakes; those that are resumed are', async () =>
     if (resumed === true) expect(reused).toBeGreaterThan(0)
     else expect(reused).toBe(0)
   }
+})
+
+const redis = redisAvailable()
+
+it.skipIf(!redis.available)('registrations and look-ups, in memory and in Redis', async () => {
+  const small = ['--users', '20', '--operations', '60', '--warm-up', '20', '--rounds', '1', '--in-flight', '5']
+  const [summary, ...rounds] = await linesOf('registrations', ...small, '--only', 'tandem,tandem-redis')
+  expect(summary).toMatchObject({ failed: 0, refresh: { perCpuSecond: {} }, lookup: { perCpuSecond: {} } })
+  expect(rounds).toHaveLength(4)
+  for (const round of rounds) expect(round).toMatchObject({ failed: 0, cpuUs: { all: expect.any(Number) } })
+})
+
+const calls = redis.available && sippAvailable().available
+it.skipIf(!calls)('calls with bindings in Redis', async () => {
+  const small = ['--calls', '20', '--rate', '40', '--warm-up', '10', '--rounds', '1', '--only', 'tandem-redis']
+  const [summary, round] = await linesOf('redis-calls', ...small)
+  expect(summary).toMatchObject({ failed: 0 })
+  expect(round).toMatchObject({ proxy: 'tandem-redis', ok: 20, cpuUs: { redis: expect.any(Number) } })
+})
+
+it.skipIf(!redis.available)('items of the stream to location', async () => {
+  const lines = await linesOf('location-items', '--items', '60', '--aors', '20', '--in-flight', '1,10')
+  expect(lines).toHaveLength(10)
+  for (const line of lines) expect(line).toMatchObject({ edgeUs: expect.any(Number), redisUs: expect.any(Number) })
+})
+
+it.skipIf(!redis.available)('a start on many bindings', async () => {
+  const lines = await linesOf('million-bindings', '--aors', '2000', '--rounds', '1', '--calls', '10')
+  expect(lines.slice(1)).toMatchObject([
+    { bindings: 2_000, failed: 0 },
+    { bindings: 0, failed: 0 },
+  ])
 })
