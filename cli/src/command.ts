@@ -11,6 +11,7 @@ import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
+import { hangUp } from './admin/hang-up.ts'
 import { kick } from './admin/kick.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
@@ -63,6 +64,9 @@ const actions: Actions = {
   },
   async calls(flags) {
     print(await calls(settings(flags), flags.limit, flags.output))
+  },
+  async hangUp(ref, flags) {
+    print(await hangUp(settings(flags), ref, flags.reason, flags.output))
   },
   async cdr(flags) {
     print(await cdr(settings(flags), flags.limit, flags.output))

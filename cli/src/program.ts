@@ -24,6 +24,7 @@ export interface Actions {
   exportBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   importBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   calls(flags: AdminFlags): Promise<void>
+  hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   cdr(flags: AdminFlags): Promise<void>
 }
 
@@ -85,6 +86,9 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   adminCommand(program, 'calls', 'calls that have not ended')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.calls(flags))
+  adminCommand(program, 'hangup <ref>', 'end a call; `tandem calls` shows the refs')
+    .option('--reason <text>', 'text, or a whole value of a Reason header, that both parties are told', '')
+    .action((ref: string, flags: AdminFlags & { reason: string }) => actions.hangUp(ref, flags))
   adminCommand(program, 'cdr', 'the newest finished call records')
     .option('--limit <n>', 'at most', integer, 20)
     .action((flags: AdminFlags) => actions.cdr(flags))

@@ -32,6 +32,8 @@ export interface CallPlan {
   hangUpAtMs: number
   hangUpReason: string
   hangUpAttempts: number
+  /** When an edge was told first. */
+  hangUpSinceMs: number
   warnAtMs: number
   probeAtMs: number
   silentProbes: number
@@ -49,6 +51,7 @@ export const NO_PLAN: CallPlan = {
   hangUpAtMs: 0,
   hangUpReason: '',
   hangUpAttempts: 0,
+  hangUpSinceMs: 0,
   warnAtMs: 0,
   probeAtMs: 0,
   silentProbes: 0,

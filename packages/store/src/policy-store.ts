@@ -55,7 +55,7 @@ export interface PolicyStore {
    * that end.
    */
   noteLife(ref: string, found: ProbeFinding, reason: string): Eventual<{ finished: boolean }>
-  /** Ends a call that no edge can end any more: `recovered`, by the system. */
+  /** Ends a call that no edge can end any more, as of when the first was told to: `recovered`, by the system. */
   endBySystem(ref: string, reason: string): Eventual<{ finished: boolean }>
 
   /** A charged call is looked at again in so many milliseconds. Gives its state, '' where it is not on record. */

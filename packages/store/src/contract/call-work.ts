@@ -249,6 +249,17 @@ export function callWorkContract(at: () => World): void {
     }
   })
 
+  it('MUST date the end that no edge could bring about by its first attempt', async () => {
+    const { policy, ref, answered, wish, take, records } = await open()
+    await answered()
+    await wish('x')
+    await take()
+    await at().advance(LEASE_MS + 100)
+    await take()
+    await value(policy.endBySystem(ref, 'x'))
+    expect((await records())[0]?.durationMs).toBeLessThan(BigInt(LEASE_MS))
+  })
+
   it('MUST recover what is due at its end all the same', async () => {
     const { policy, ref, answered, records } = await open({ livenessMs: 300_000 })
     await answered()

@@ -65,11 +65,12 @@ export function takeWork(
   leaseMs: number,
   nowMs: number,
 ): Omit<CallWork, 'call' | 'transactionKey'> | undefined {
-  const { hangUpAtMs, hangUpReason, hangUpAttempts, warnAtMs, probeAtMs } = call.plan
+  const { hangUpAtMs, hangUpReason, hangUpAttempts, hangUpSinceMs, warnAtMs, probeAtMs } = call.plan
   const common = { dialogs: livingDialogs(call.legs), reason: hangUpReason, attempt: 0, leftMs: 0 }
   if (isDue(hangUpAtMs, nowMs)) {
     const attempt = hangUpAttempts + 1
-    change(call, { hangUpAtMs: nowMs + leaseMs, hangUpAttempts: attempt, warnAtMs: 0 })
+    const since = hangUpSinceMs || nowMs
+    change(call, { hangUpAtMs: nowMs + leaseMs, hangUpAttempts: attempt, hangUpSinceMs: since, warnAtMs: 0 })
     return { ...common, kind: 'hangUp', attempt }
   }
   if (call.state !== 'answered') return undefined

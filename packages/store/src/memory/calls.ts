@@ -186,7 +186,8 @@ export class MemoryCalls {
   endBySystem(ref: string, reason: string): Stored<{ finished: boolean }> {
     const now = Math.floor(this.#context.now())
     const held = this.#calls.get(ref)
-    return held === undefined ? stored({ finished: false }) : this.#endUnclaimed(held, reason, now, now)
+    if (held === undefined) return stored({ finished: false })
+    return this.#endUnclaimed(held, reason, held.call.plan.hangUpSinceMs || now, now)
   }
 
   #endUnclaimed(held: Held, reason: string, atMs: number, now: number): Stored<{ finished: boolean }> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is due at a call before its end: the rules of memory/call-plan.ts in Redis. Short names in the packed call: md mr maximum duration
-// and its reason, wm lead of a warning, lv between probes; hd hr ha when a hang-up is due, its reason, its attempts; wd when a warning,
+// and its reason, wm lead of a warning, lv between probes; hd hr ha hs when a hang-up is due, its reason, its attempts, the time of the first; wd when a warning,
 // pd when a probe is due; sn silent probes, li last sign of life.
 
 import { SILENT_PROBES, SILENT_RETRY_MS } from '../../memory/call-plan.ts'
@@ -74,6 +74,7 @@ local kind, left = '', 0
 local lease = at + tonumber(ARGV[6])
 if c.hd and c.hd <= at then
   kind, c.ha, c.hd, c.wd = 'hangUp', (c.ha or 0) + 1, lease, nil
+  c.hs = c.hs or at
 elseif c.s ~= 'answered' then return {}
 elseif c.wd and c.wd <= at then
   kind, left, c.wd = 'warn', c.hd - at, nil
@@ -129,6 +130,6 @@ export const END_BY_SYSTEM = script(
   WORK,
   `
 if not c or c.s == 'finished' then return {'ignored', '', '', 0} end
-return endUnclaimed(ARGV[6], at)
+return endUnclaimed(ARGV[6], c.hs or at)
 `,
 )
