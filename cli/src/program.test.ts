@@ -27,6 +27,7 @@ async function parse(...args: string[]): Promise<Call> {
     exportBindings: note('exportBindings'),
     importBindings: note('importBindings'),
     calls: note('calls'),
+    hangUp: note('hangUp'),
     cdr: note('cdr'),
   }
   const program = createProgram(actions, '1.2.3')
@@ -38,6 +39,14 @@ async function parse(...args: string[]): Promise<Call> {
 
 const ALL = ['--config', 'f.yaml', '--edges', '3', '--processes', 'many', '--store', 'redis://h', '--bind', '::1']
 const ALL_FLAGS = { config: 'f.yaml', edges: 3, processes: 'many', store: 'redis://h', bind: '::1' }
+
+describe('tandem hangup', () => {
+  it('takes a reference, and a reason', async () => {
+    expect(await parse('hangup', 'REF')).toEqual(['hangUp', 'REF', { reason: '', output: 'table' }])
+    const [, ref, flags] = await parse('hangup', 'REF', '--reason', 'fraud', '-o', 'json')
+    expect([ref, flags]).toEqual(['REF', { reason: 'fraud', output: 'json' }])
+  })
+})
 
 describe('tandem up', () => {
   it('takes every flag', async () => {

@@ -52,7 +52,9 @@ export async function requestHangUp(
   const result = await context.store.requestHangUp(ref, { reason, inMs })
   if (!context.health.see(result) || result.value === '' || result.value === 'finished') return result
   context.counts.hangUpsRequested++
+  const { warnBeforeMs } = context.settings
   context.work.schedule(ref, inMs)
+  if (warnBeforeMs > 0 && inMs > 0) context.work.schedule(ref, inMs - warnBeforeMs)
   return result
 }
 
