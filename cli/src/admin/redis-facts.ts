@@ -108,11 +108,13 @@ async function read(redis: Redis): Promise<RedisFacts> {
 }
 
 async function readCluster(cluster: Cluster): Promise<RedisFacts> {
-  const all = await Promise.all(cluster.nodes('master').map(read))
+  const masters = cluster.nodes('master')
+  const all = await Promise.all(masters.map(read))
   const [first, ...others] = all
   if (first === undefined) throw new Error('no master of the cluster answers')
-  const state = (await cluster.nodes('master')[0]?.cluster('INFO')) ?? ''
-  return { ...others.reduce(worse, first), masters: all.length, isWhole: state.includes('cluster_state:ok') }
+  const states = await Promise.all(masters.map((node) => node.cluster('INFO')))
+  const isWhole = states.every((state) => state.includes('cluster_state:ok'))
+  return { ...others.reduce(worse, first), masters: all.length, isWhole }
 }
 
 function worse(a: RedisFacts, b: RedisFacts): RedisFacts {
