@@ -144,6 +144,10 @@ export class BatchListener implements UdpListener {
     return this.#texts.textAt(this.#words, at + RECEIVED.LOCAL, this.#words[at + RECEIVED.SCOPE] as number)
   }
 
+  get queueMs(): number {
+    return (this.#words[CONTROL.QUEUE_US] as number) / 1000
+  }
+
   send(buf: Buffer, start: number, end: number, port: number, address: string): void {
     const length = end - start
     const isSendable = length >= 0 && length <= MAX_UDP_PAYLOAD && start >= 0 && end <= buf.length

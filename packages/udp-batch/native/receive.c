@@ -86,6 +86,7 @@ static int read_messages(struct udp_socket *s) {
 unsigned receive_batch(struct udp_socket *s) {
   int count = read_messages(s);
   int32_t kept = 0;
+  note_queue_age(s, count < 0 ? 0 : (unsigned)count);
   for (int i = 0; i < count; i++) {
     if (describe(s, (unsigned)i, s->rx + kept * RX_WORDS)) kept++;
     reset_message(s, (unsigned)i);

@@ -27,7 +27,7 @@
 #define LAYOUT_VERSION 2
 #define MAX_SLOTS 1024
 
-enum { CTL_SEND_COUNT = 0, CTL_SEND_USED = 1, CTL_WORDS = 16 };
+enum { CTL_SEND_COUNT = 0, CTL_SEND_USED = 1, CTL_QUEUE_US = 2, CTL_WORDS = 16 };
 enum { RX_OFFSET = 0, RX_LENGTH, RX_PORT, RX_SCOPE, RX_ADDRESS = 4, RX_LOCAL = 8, RX_WORDS = 12 };
 enum { TX_OFFSET = 0, TX_LENGTH, TX_PORT, TX_SCOPE, TX_ADDRESS = 4, TX_WORDS = 8 };
 enum {
@@ -93,6 +93,8 @@ struct udp_socket {
   int gather_ms; /* 0: never gathers */
   bool gathering;
   bool has_errors; /* the error queue has entries that a send met */
+  bool stamping;
+  unsigned full_batches, calm_batches; /* one after the other */
   uint64_t window_start;
   unsigned window_count;
 
@@ -139,6 +141,9 @@ void drain_errors(struct udp_socket *s);
 void flush_sends(struct udp_socket *s);
 void send_waiting(struct udp_socket *s);
 void forget_waiting(struct udp_socket *s);
+
+/* queue-age.c */
+void note_queue_age(struct udp_socket *s, unsigned received);
 
 /* gather.c */
 unsigned receive_counted(struct udp_socket *s);

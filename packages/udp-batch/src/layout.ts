@@ -4,8 +4,11 @@
 
 export const LAYOUT_VERSION = 2
 
-/** Control words at the begin. Both are set to 0 by the addon when it has taken what waits. */
-export const CONTROL = { SEND_COUNT: 0, SEND_USED: 1, WORDS: 16 } as const
+/**
+ * Control words at the begin. The first two are set to 0 by the addon when it has taken what waits. QUEUE_US: microseconds that the first
+ * datagram of the last batch had waited in the kernel, while batches come full; else 0.
+ */
+export const CONTROL = { SEND_COUNT: 0, SEND_USED: 1, QUEUE_US: 2, WORDS: 16 } as const
 
 /** One record for each datagram of a batch, after the control words. ADDRESS and LOCAL: network byte order, IPv4 in the first word alone. */
 export const RECEIVED = { OFFSET: 0, LENGTH: 1, PORT: 2, SCOPE: 3, ADDRESS: 4, LOCAL: 8, WORDS: 12 } as const

@@ -15,6 +15,7 @@ export class EdgeCounts {
   droppedOwnedElsewhere = 0
   droppedRelay = 0
   droppedLookup = 0
+  droppedAdmission = 0
   droppedByBug = 0
   /** Nothing but line ends: no message. */
   keepAlives = 0
@@ -103,6 +104,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   droppedOwnedElsewhere: 'Repeated INVITEs dropped because their call was answered, or is gone from the directory.',
   droppedRelay: 'Messages of transactions of other edges dropped because too many wait.',
   droppedLookup: 'CANCELs dropped because nobody could say who runs their INVITE.',
+  droppedAdmission:
+    'Requests over UDP dropped because their latency is too long, others go first, and enough are answered with 503.',
   droppedByBug: 'Messages lost to an exception: a bug.',
   keepAlives: 'Datagrams that only keep a NAT open.',
   refusedUnreadable: 'Requests answered with an error because they could not be read.',

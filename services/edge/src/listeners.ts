@@ -235,6 +235,7 @@ const stunResponse = Buffer.alloc(MAX_STUN_RESPONSE_BYTES)
 /** Datagrams of one socket, which requests leave from too [RFC3581-3bc]; itself the source of the message at hand. */
 export class UdpSource implements PeerSource {
   readonly internal = false
+  readonly isLossy = true
   private readonly facing: Facing
   private readonly onMessage: OnMessage
   /** [RFC3261-18.2.2] A maddr in a Via says where its responses go. */

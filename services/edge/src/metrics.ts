@@ -4,6 +4,7 @@
 
 import type { Metrics } from '@tandem/service-kit'
 import type { StreamTransport, UdpListener } from '@tandem/transport'
+import { registerAdmissionMetrics } from './admission/metrics.ts'
 import type { EdgeCore } from './core.ts'
 import { EDGE_COUNT_HELP } from './counts.ts'
 import { registerLocationCacheMetrics } from './location-cache/metrics.ts'
@@ -71,6 +72,7 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     ['policy', core.policy.counts.unknown],
   ])
   if (core.locationCache !== undefined) registerLocationCacheMetrics(metrics, core.locationCache)
+  registerAdmissionMetrics(metrics, core.admission, core.now)
   registerTransportMetrics(metrics, transports)
 }
 

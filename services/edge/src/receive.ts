@@ -52,9 +52,13 @@ import { isStun } from './stun.ts'
 export interface PeerSource {
   peer(msg: SipMessage): EdgePeer
   readonly internal: boolean
+  /** Who gets no answer sends it again. */
+  readonly isLossy?: boolean
   /** Answers a STUN keep-alive; false for what is none. Streams have none [RFC5626-3.5]. */
   answerStun?(buf: Buffer, start: number, end: number): boolean
 }
+
+const REGISTER = Buffer.from('REGISTER ')
 
 export class Receiver {
   private readonly core: EdgeCore
@@ -90,6 +94,7 @@ export class Receiver {
   private dispatch(buf: Buffer, start: number, end: number, source: PeerSource): void {
     const { scanned: msg, core } = this
     this.msg = msg
+    if (core.admission.isLimiting && source.isLossy === true && this.isShed(buf, start, end)) return
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
     if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, source)
@@ -99,6 +104,19 @@ export class Receiver {
     const known = core.layer.findServer(msg, key)
     if (known !== undefined) return core.layer.receiveRequest(known, msg)
     this.receiveRequest(key, source.peer(msg), source.internal)
+  }
+
+  /** A REGISTER that need not be read. */
+  private isShed(buf: Buffer, start: number, end: number): boolean {
+    const { admission, counts } = this.core
+    if (
+      end - start < REGISTER.length ||
+      buf.compare(REGISTER, 0, REGISTER.length, start, start + REGISTER.length) !== 0
+    )
+      return false
+    if (!admission.sheds(this.core.now())) return false
+    counts.droppedAdmission += 1
+    return true
   }
 
   /** [RFC5626-8] STUN shares the port with SIP. */
@@ -200,6 +218,10 @@ export class Receiver {
     const { msg, core } = this
     if (msg.toTagStart >= 0 || msg.method === METHOD.ACK) return true
     if (this.draining || core.admission.admits(msg, peer, core.now())) return true
+    if (!peer.reliable && !core.admission.answers(core.now())) {
+      core.counts.droppedAdmission += 1 // its sender repeats it
+      return false
+    }
     core.counts.refusedAdmission += 1
     refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
     return false

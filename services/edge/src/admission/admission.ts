@@ -9,6 +9,10 @@
 //   calls                   other requests that begin something, from a known address or with such credentials; a part of the rate is theirs
 //   newcomers               all else: a REGISTER that is to be challenged, a stranger's call
 //
+// A refusal costs a tenth of what it refuses, so that many of them take what is left from those who are let in: over UDP only so many a
+// second are answered, with a Retry-After; the others are dropped and counted, a REGISTER before it is read. Their phones repeat.
+// Where messages wait at the edge itself, fewer are answered before fewer are let in.
+//
 // In-dialog requests, CANCEL and ACK do not come here. There are two rates. One for everything, by the smaller of the two kinds' latencies: where
 // REGISTERs and other requests both wait too long, the bottleneck is one that they share. One for REGISTERs alone, for when the others do
 // not wait: the store is slow, or a storm of REGISTERs is held already. So a slow store does not close the way of what needs none.
@@ -17,6 +21,7 @@
 
 import { HEADER, METHOD, type SipMessage } from '@tandem/sip'
 import type { EdgePeer } from '../peers.ts'
+import { Answers } from './answers.ts'
 import { Governor, KEEP } from './governor.ts'
 import { KnownSources } from './known-sources.ts'
 import { Latency, type PeriodLatency } from './latency.ts'
@@ -68,7 +73,9 @@ export class Admission {
   /** The most that was done in a second lately: what a rate is taken for while there is none. */
   #usualPerSecond: number
   #done = 0
+  readonly #answers = new Answers()
   #waitMs = 0
+  #longestWaitMs = 0
   #periodAtMs = Number.NaN
   #tickedMs = Number.NaN
   #hasToldFloor = false
@@ -93,6 +100,11 @@ export class Admission {
 
   get latencyMs(): { readonly all: number; readonly registers: number } {
     return { all: this.#all.smoothedMs, registers: this.#registers.smoothedMs }
+  }
+
+  /** Refusals that are answered a second; 0 while all are. */
+  get answerRate(): number {
+    return this.#answers.rate
   }
 
   /** Before the edge reads a message: in the kernel's queue, or behind a late turn of the event loop. */
@@ -128,6 +140,21 @@ export class Admission {
     return msg.method === METHOD.REGISTER ? this.#admitsRegister(msg) : this.#admitsOther(msg, peer, nowMs)
   }
 
+  /** Whether one who is refused is told so, where he repeats if he is not. */
+  answers(nowMs: number): boolean {
+    return this.#answers.take(nowMs)
+  }
+
+  /** Whether a REGISTER need not be read: whatever it is, it would be refused and not answered. Counts it. To be asked while `isLimiting`. */
+  sheds(nowMs: number): boolean {
+    this.#all.refill(nowMs)
+    this.#registers.refill(nowMs)
+    if (this.#hasRoom(KEEP.refresh) || this.#answers.has(nowMs)) return false
+    this.#all.noteRefused()
+    this.#registers.noteRefused()
+    return true
+  }
+
   /** `Retry-After` in whole seconds for a request that is refused, by whoever. */
   retryAfterS(msg: SipMessage, nowMs: number): number {
     if (msg.method !== METHOD.REGISTER) {
@@ -146,6 +173,7 @@ export class Admission {
     const lateMs = Number.isNaN(this.#tickedMs) ? 0 : nowMs - this.#tickedMs - TICK_MS
     this.#tickedMs = nowMs
     this.#waitMs = Math.max(0, lateMs, queueMs)
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, this.#waitMs)
     if (Number.isNaN(this.#periodAtMs)) this.#periodAtMs = nowMs
     if (nowMs - this.#periodAtMs >= PERIOD_MS) this.#endPeriod(nowMs)
   }
@@ -159,10 +187,22 @@ export class Admission {
     const donePerSecond = (this.#done * 1000) / periodMs
     this.#done = 0
     this.#usualPerSecond = Math.max(this.#settings.rate.minRate, donePerSecond, this.#usualPerSecond * USUAL_DECAY)
-    this.#all.adjust({ meanMs: smaller(registers.meanMs, others.meanMs), perSecond }, nowMs)
-    this.#registers.adjust(this.#alone(registers, others), nowMs)
+    const isSpared = this.#spareAnswers(nowMs)
+    const meanMs = smaller(registers.meanMs, others.meanMs)
+    this.#all.adjust({ meanMs: isSpared ? undefined : meanMs, perSecond }, nowMs)
+    const alone = this.#alone(registers, others)
+    this.#registers.adjust(isSpared ? { ...alone, meanMs: undefined } : alone, nowMs)
     this.isLimiting = this.#all.isLimiting || this.#registers.isLimiting
+    if (!this.isLimiting) this.#answers.stop()
     this.#tellFloor()
+  }
+
+  /** Messages wait at the edge: are there answers to be spared, before fewer are let in? */
+  #spareAnswers(nowMs: number): boolean {
+    const isWaiting = this.#longestWaitMs > this.#settings.rate.targetMs
+    this.#longestWaitMs = this.#waitMs
+    const rate = Math.min(this.#all.rate, this.#registers.rate)
+    return this.isLimiting && this.#answers.adjust(isWaiting, rate, nowMs)
   }
 
   /** The REGISTERs' latency, where it is theirs alone; else none that their own rate could be changed by. */

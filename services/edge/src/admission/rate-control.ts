@@ -28,10 +28,12 @@ export interface Period {
 const DECREASE_FACTOR = 1.2
 /** Where a rate begins, of what was finished: what has gathered must go too. */
 const FIRST_SHARE = 0.8
-const MIN_STEP = 0.02
+const MIN_STEP = 0.05
 const MAX_STEP = 0.5
 /** Of the last mean: below it the latency is falling. */
 const FALLING = 0.9
+/** A period. */
+const BEST_DECAY = 0.9
 /** Periods with too long a latency, after which there is a rate. */
 const LONG_PERIODS = 2
 /** Periods without a refusal, below the target, after which there is no rate any more. */
@@ -45,6 +47,8 @@ export class RateControl {
   #smoothedMs = 0
   #lastMs = 0
   #longPeriods = 0
+  /** The most that was finished in a second, of the last second or two. */
+  #bestPerSecond = 0
   #calmPeriods = 0
 
   constructor(settings: RateSettings) {
@@ -71,7 +75,8 @@ export class RateControl {
 
   /** At the end of each period. */
   adjust(period: Period): void {
-    const { meanMs } = period
+    const { meanMs, perSecond } = period
+    this.#bestPerSecond = Math.max(perSecond, this.#bestPerSecond * BEST_DECAY)
     if (this.isLimiting) this.#countCalm(period)
     if (meanMs === undefined) return
     this.#smoothedMs = this.#smoothedMs === 0 ? meanMs : (this.#smoothedMs + meanMs) / 2
@@ -79,15 +84,15 @@ export class RateControl {
     this.#lastMs = meanMs
     const { targetMs } = this.#settings
     const isLong = meanMs > targetMs
-    if (!this.isLimiting) this.#expect(isLong, period.perSecond)
+    if (!this.isLimiting) this.#expect(isLong)
     else if (!isLong) this.#raise(1 - meanMs / targetMs)
     else if (!isFalling) this.#cut()
   }
 
   /** One period may be a pause of the machine; two are no chance. */
-  #expect(isLong: boolean, perSecond: number): void {
+  #expect(isLong: boolean): void {
     this.#longPeriods = isLong ? this.#longPeriods + 1 : 0
-    if (this.#longPeriods >= LONG_PERIODS) this.#begin(perSecond)
+    if (this.#longPeriods >= LONG_PERIODS) this.#begin(this.#bestPerSecond)
   }
 
   #begin(perSecond: number): void {
