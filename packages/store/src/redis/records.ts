@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Finished records in Redis: 256 streams, one consumer group per sink. A reader looks at once at shards that this process
-// has just written, and at all of them every `SWEEP_MS`; what a crash left unacknowledged comes first.
+// has just written, and at all of them every `SWEEP_MS`, up to `LONGEST_SWEEP_MS` while nothing is found: 256 scripts each time are what an
+// idle cluster asks of Redis most. What a crash left unacknowledged comes first.
 // An unknown read may have delivered: its shard's pending entries are read again, what is in flight is not given twice.
 
 import { performance } from 'node:perf_hooks'
@@ -17,6 +18,7 @@ import { ACKNOWLEDGE, DROP_GROUP, READ_RECORDS, RECORD_LAG } from './scripts/rec
 import { tagOf } from './slot.ts'
 
 const SWEEP_MS = 500
+const LONGEST_SWEEP_MS = 2_000
 /** Records that one look at one shard brings, at most. */
 const SHARD_LIMIT = 64
 
@@ -71,6 +73,9 @@ class Reader implements RecordReader {
   readonly #inFlight = new Set<string>()
   #ready: RecordItem[] = []
   #sweptMs = Number.NEGATIVE_INFINITY
+  #sweepMs = SWEEP_MS
+  /** Records since the start. */
+  #taken = 0
   #claimedMs = Number.NEGATIVE_INFINITY
 
   constructor(runner: Runner, group: string, consumer: string) {
@@ -113,13 +118,15 @@ class Reader implements RecordReader {
   /** Looks where something may be. Returns the first trouble. */
   async #fetch(count: number): Promise<Stored<never> | undefined> {
     const now = performance.now()
-    const isSweep = now - this.#sweptMs >= SWEEP_MS
+    const isSweep = now - this.#sweptMs >= this.#sweepMs
     const shards = isSweep ? Array.from({ length: SHARDS }, (_, shard) => shard) : [...this.#awake]
     if (isSweep) this.#sweptMs = now
     const claims = isSweep && now - this.#claimedMs >= this.#runner.settings.redeliverMs / 2
     if (claims) this.#claimedMs = now
     this.#awake.clear()
+    const before = this.#taken
     const results = await Promise.all(shards.map((shard) => this.#fetchShard(shard, count, claims)))
+    if (isSweep) this.#sweepMs = this.#taken > before ? SWEEP_MS : Math.min(2 * this.#sweepMs, LONGEST_SWEEP_MS)
     return results.find((result) => result !== undefined)
   }
 
@@ -144,6 +151,7 @@ class Reader implements RecordReader {
       const id = `${shard}/${textOf(flat[i])}`
       if (this.#inFlight.has(id)) continue
       this.#inFlight.add(id)
+      this.#taken++
       this.#ready.push({ id, record: readRecord(listOf(flat[i + 1])) })
     }
     if (more !== '' || flat.length >= 2 * count) this.#awake.add(shard)
