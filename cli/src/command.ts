@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
 import { exportBindings, importBindings } from './admin/bindings.ts'
+import { balance, topUp } from './admin/balance.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
@@ -67,6 +68,12 @@ const actions: Actions = {
   },
   async hangUp(ref, flags) {
     print(await hangUp(settings(flags), ref, flags.reason, flags.output))
+  },
+  async balance(account, flags) {
+    print(await balance(settings(flags), account, flags, flags.output))
+  },
+  async topUp(account, amount, flags) {
+    print(await topUp(settings(flags), account, amount, flags.key, flags.output))
   },
   async cdr(flags) {
     print(await cdr(settings(flags), flags.limit, flags.output))

@@ -29,6 +29,8 @@ async function parse(...args: string[]): Promise<Call> {
     calls: note('calls'),
     hangUp: note('hangUp'),
     cdr: note('cdr'),
+    balance: note('balance'),
+    topUp: note('topUp'),
   }
   const program = createProgram(actions, '1.2.3')
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined })

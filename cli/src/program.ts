@@ -2,6 +2,7 @@
 //
 // The verbs and flags of `tandem` (DESIGN §9). Nothing is done here: each verb hands its parsed flags to `actions`.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import type { BalanceFlags } from './admin/balance.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
@@ -25,6 +26,8 @@ export interface Actions {
   importBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   calls(flags: AdminFlags): Promise<void>
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
+  balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
+  topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
   cdr(flags: AdminFlags): Promise<void>
 }
 
@@ -83,6 +86,7 @@ function addAdminVerbs(program: Command, actions: Actions): void {
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags & RegistrationFlags) => actions.registrations(flags))
   addBindings(program, actions)
+  addMoney(program, actions)
   adminCommand(program, 'calls', 'calls that have not ended')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.calls(flags))
@@ -92,6 +96,18 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   adminCommand(program, 'cdr', 'the newest finished call records')
     .option('--limit <n>', 'at most', integer, 20)
     .action((flags: AdminFlags) => actions.cdr(flags))
+}
+
+function addMoney(program: Command, actions: Actions): void {
+  adminCommand(program, 'balance <account>', 'what an account has, and what is reserved')
+    .option('--ledger', 'its newest movements too', false)
+    .option('--limit <n>', 'movements at most', integer, 20)
+    .action((account: string, flags: AdminFlags & BalanceFlags) => actions.balance(account, flags))
+  adminCommand(program, 'topup <account> <amount>', 'add to a balance; the same key again changes nothing')
+    .requiredOption('--key <key>', 'of this payment')
+    .action((account: string, amount: string, flags: AdminFlags & { key: string }) =>
+      actions.topUp(account, amount, flags),
+    )
 }
 
 function addBindings(program: Command, actions: Actions): void {

@@ -17,6 +17,7 @@ import {
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { type Format, render } from '../output.ts'
 import { storeTls } from '../parts/store-tls.ts'
+import { checkLedgers } from './check-ledgers.ts'
 import { type Finding, judgeRedis } from './judge-redis.ts'
 import { redisFacts } from './redis-facts.ts'
 
@@ -153,13 +154,14 @@ async function checkPorts(config: Config): Promise<Finding[]> {
 
 /** All findings. */
 export async function examine(config: Config): Promise<Finding[]> {
-  const [ports, advertised, store] = await Promise.all([
+  const [ports, advertised, store, ledgers] = await Promise.all([
     checkPorts(config),
     checkAdvertised(config),
     checkStore(config),
+    checkLedgers(config),
   ])
   const known = advertised.state === 'ok' ? await withAdvertised(config) : config
-  return [checkNode(process.versions.node), ...ports, advertised, checkAddresses(known), ...store]
+  return [checkNode(process.versions.node), ...ports, advertised, checkAddresses(known), ...store, ...(ledgers ? [ledgers] : [])]
 }
 
 export async function doctor(config: Config, format: Format): Promise<{ text: string; healthy: boolean }> {

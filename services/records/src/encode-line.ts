@@ -29,7 +29,7 @@ export interface RecordLine {
   readonly end_time: string | null
   /** Answered to ended. */
   readonly duration_ms: number
-  /** duration_ms in whole seconds, rounded down. */
+  /** Seconds that were billed, where the call was charged; else duration_ms in whole seconds, rounded down. */
   readonly billsec: number
   readonly final_status: number
   readonly outcome: string
@@ -38,6 +38,14 @@ export interface RecordLine {
   readonly state: string
   readonly setup_edge: string
   readonly end_edge: string
+  /** Null and '' for a call that was not charged. Decimal units of the currency. */
+  readonly price: string | null
+  readonly currency: string
+  readonly rate_plan: string
+  readonly rate_prefix: string
+  readonly rate: string
+  /** Talk beyond what the account had granted. */
+  readonly unbilled_ms: number
   readonly attempts: readonly { target: string; status: number; provisional_status: number }[]
 }
 
@@ -76,7 +84,7 @@ export function toLine(id: string, record: records.CallRecord): RecordLine {
     answer_time: isoTime(record.answeredUnixMs),
     end_time: isoTime(record.endedUnixMs),
     duration_ms: durationMs,
-    billsec: Math.floor(durationMs / 1000),
+    billsec: record.ratePlan === '' ? Math.floor(durationMs / 1000) : Math.ceil(Number(record.billedMs) / 1000),
     final_status: record.finalStatus,
     outcome: record.outcome,
     ended_by: record.endedBy,
@@ -84,12 +92,25 @@ export function toLine(id: string, record: records.CallRecord): RecordLine {
     state: record.state,
     setup_edge: record.setupEdge,
     end_edge: record.endEdge,
+    price: record.ratePlan === '' ? null : unitsOf(record.priceMicros),
+    currency: record.currency,
+    rate_plan: record.ratePlan,
+    rate_prefix: record.ratePrefix,
+    rate: record.rate,
+    unbilled_ms: Number(record.unbilledMs),
     attempts: record.attempts.map(({ target, status, provisionalStatus }) => ({
       target,
       status,
       provisional_status: provisionalStatus,
     })),
   }
+}
+
+/** 12500n millionths → `0.012500`: always six decimals, so that no reader rounds. */
+function unitsOf(micros: bigint): string {
+  const size = micros < 0n ? -micros : micros
+  const digits = size.toString().padStart(7, '0')
+  return `${micros < 0n ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`
 }
 
 /** The line with its line feed. */
