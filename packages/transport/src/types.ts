@@ -63,6 +63,8 @@ export interface UdpListener {
   send(buf: Buffer, start: number, end: number, port: number, address: string): void
   /** Hands everything that waits in a batch to the kernel now. */
   flush(): void
+  /** The kernel drops this share of the REGISTERs from now on, by chance, unread: 0 to 1, 0 for none. The addon only. */
+  shedRegisters?(share: number): void
   close(): Promise<void>
 }
 

@@ -189,6 +189,10 @@ export class BatchListener implements UdpListener {
     return Promise.resolve()
   }
 
+  shedRegisters(share: number): void {
+    if (this.#isOpen) this.#addon.shedRegisters(this.#socket, Math.round(share * 65_536))
+  }
+
   /** Tests: the next `count` system calls that send fail with `errno`. */
   failSends(errno: number, count: number): void {
     this.#addon.failSends(this.#socket, errno, count)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What JavaScript sees: open, close, flush, parseAddress, formatAddress, failSends, layout. Every argument is checked; a wrong one throws.
+ * What JavaScript sees: open, close, flush, parseAddress, formatAddress, failSends, shedRegisters, layout. Every argument is checked; a wrong one throws.
  * src/addon.ts has the types.
  */
 #include <errno.h>
@@ -226,6 +226,17 @@ static napi_value js_fail_sends(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* shedRegisters(socket, share of 65,536). */
+static napi_value js_shed_registers(napi_env env, napi_callback_info info) {
+  napi_value argv[2];
+  uint32_t share = 0;
+  struct udp_socket *s = socket_of(env, info, 2, argv);
+  if (s == NULL) return NULL;
+  napi_get_value_uint32(env, argv[1], &share);
+  if (!s->closing) shed_registers(s, share > 65535 ? 65535 : share);
+  return NULL;
+}
+
 /* (family, Int32Array of five words): the memory of the words and the family; NULL, with an exception, where they are something else. */
 static struct address_words *words_of(napi_env env, napi_value family, napi_value array, int *out) {
   napi_typedarray_type type;
@@ -278,6 +289,7 @@ NAPI_MODULE_INIT() {
       {"close", NULL, js_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"flush", NULL, js_flush, NULL, NULL, NULL, napi_enumerable, NULL},
       {"failSends", NULL, js_fail_sends, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"shedRegisters", NULL, js_shed_registers, NULL, NULL, NULL, napi_enumerable, NULL},
       {"parseAddress", NULL, js_parse_address, NULL, NULL, NULL, napi_enumerable, NULL},
       {"formatAddress", NULL, js_format_address, NULL, NULL, NULL, napi_enumerable, NULL},
   };

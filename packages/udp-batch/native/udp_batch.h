@@ -145,6 +145,9 @@ void forget_waiting(struct udp_socket *s);
 /* queue-age.c */
 void note_queue_age(struct udp_socket *s, unsigned received);
 
+/* shed.c */
+bool shed_registers(struct udp_socket *s, uint32_t share);
+
 /* gather.c */
 unsigned receive_counted(struct udp_socket *s);
 

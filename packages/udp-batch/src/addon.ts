@@ -41,6 +41,8 @@ export interface UdpBatchAddon {
   /** Sends what waits, as far as the kernel takes it now; the port is free on return. Twice does no harm. */
   close(socket: AddonSocket): void
   flush(socket: AddonSocket): void
+  /** From now on the kernel drops so many of 65,536 REGISTERs, by chance; 0: none. */
+  shedRegisters(socket: AddonSocket, share: number): void
   /** Tests: the next `count` system calls that send fail with `errno`. */
   failSends(socket: AddonSocket, errno: number, count: number): void
   /** Whether `text` is a numeric address of the family; its words are filled in. */

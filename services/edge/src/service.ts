@@ -8,6 +8,7 @@
 // it can work. The order of the stop is the other way round: the port is left first, then the cluster, whose edges take over what is left.
 // Race: an edge that can't join (location away) is up, not ready, and opens its ports once it has joined.
 
+import type { EdgeCore } from './core.ts'
 import { pairWithSecure } from './facing.ts'
 import { endBindings } from './flow-end.ts'
 import { type EdgeListeners, openListeners } from './listeners.ts'
@@ -47,6 +48,8 @@ class Edge implements EdgeService {
   private ticker: NodeJS.Timeout | undefined
   private opener: NodeJS.Timeout | undefined
   private draining = false
+  /** Share of the REGISTERs that the kernel drops. */
+  private shedShare = 0
   private isPublic = false
 
   constructor(options: EdgeServiceOptions) {
@@ -143,6 +146,14 @@ class Edge implements EdgeService {
     await this.listeners?.close()
   }
 
+  private tickAdmission({ admission }: EdgeCore, now: number): void {
+    const udp = this.listeners?.udp
+    admission.tick(now, udp?.queueMs ?? 0)
+    if (admission.kernelShare === this.shedShare) return
+    this.shedShare = admission.kernelShare
+    udp?.shedRegisters?.(this.shedShare)
+  }
+
   private tick(): void {
     const core = this.wiring?.core
     if (core === undefined) return
@@ -152,7 +163,7 @@ class Edge implements EdgeService {
       core.proxy.tick(now)
       core.anyEdge.tick(now)
       core.natPings.tick(core, now)
-      core.admission.tick(now, this.listeners?.udp?.queueMs ?? 0)
+      this.tickAdmission(core, now)
     } catch (error) {
       this.options.logger.error({ err: error }, 'bug: exception while a timer fired')
     }

@@ -11,7 +11,7 @@
 //
 // A refusal costs a tenth of what it refuses, so that many of them take what is left from those who are let in: over UDP only so many a
 // second are answered, with a Retry-After; the others are dropped and counted, a REGISTER before it is read. Their phones repeat.
-// Where messages wait at the edge itself, fewer are answered before fewer are let in.
+// Where messages wait at the edge itself, fewer are answered, then the kernel drops some REGISTERs, before fewer are let in.
 //
 // In-dialog requests, CANCEL and ACK do not come here. There are two rates. One for everything, by the smaller of the two kinds' latencies: where
 // REGISTERs and other requests both wait too long, the bottleneck is one that they share. One for REGISTERs alone, for when the others do
@@ -23,6 +23,7 @@ import { HEADER, METHOD, type SipMessage } from '@tandem/sip'
 import type { EdgePeer } from '../peers.ts'
 import { Answers } from './answers.ts'
 import { Governor, KEEP } from './governor.ts'
+import { KernelShare } from './kernel-share.ts'
 import { KnownSources } from './known-sources.ts'
 import { Latency, type PeriodLatency } from './latency.ts'
 import type { RateSettings } from './rate-control.ts'
@@ -74,6 +75,8 @@ export class Admission {
   #usualPerSecond: number
   #done = 0
   readonly #answers = new Answers()
+  readonly #kernel = new KernelShare()
+  #shed = 0
   #waitMs = 0
   #longestWaitMs = 0
   #periodAtMs = Number.NaN
@@ -105,6 +108,11 @@ export class Admission {
   /** Refusals that are answered a second; 0 while all are. */
   get answerRate(): number {
     return this.#answers.rate
+  }
+
+  /** Share of the REGISTERs that the kernel is to drop unread. */
+  get kernelShare(): number {
+    return this.#kernel.value
   }
 
   /** Before the edge reads a message: in the kernel's queue, or behind a late turn of the event loop. */
@@ -152,6 +160,7 @@ export class Admission {
     if (this.#hasRoom(KEEP.refresh) || this.#answers.has(nowMs)) return false
     this.#all.noteRefused()
     this.#registers.noteRefused()
+    this.#shed += 1
     return true
   }
 
@@ -187,22 +196,28 @@ export class Admission {
     const donePerSecond = (this.#done * 1000) / periodMs
     this.#done = 0
     this.#usualPerSecond = Math.max(this.#settings.rate.minRate, donePerSecond, this.#usualPerSecond * USUAL_DECAY)
-    const isSpared = this.#spareAnswers(nowMs)
+    const isSpared = this.#spare((this.#shed * 1000) / periodMs, nowMs)
+    this.#shed = 0
     const meanMs = smaller(registers.meanMs, others.meanMs)
     this.#all.adjust({ meanMs: isSpared ? undefined : meanMs, perSecond }, nowMs)
     const alone = this.#alone(registers, others)
     this.#registers.adjust(isSpared ? { ...alone, meanMs: undefined } : alone, nowMs)
     this.isLimiting = this.#all.isLimiting || this.#registers.isLimiting
-    if (!this.isLimiting) this.#answers.stop()
+    if (!this.isLimiting) {
+      this.#answers.stop()
+      this.#kernel.stop()
+    }
     this.#tellFloor()
   }
 
   /** Messages wait at the edge: are there answers to be spared, before fewer are let in? */
-  #spareAnswers(nowMs: number): boolean {
+  #spare(shedPerSecond: number, nowMs: number): boolean {
     const isWaiting = this.#longestWaitMs > this.#settings.rate.targetMs
     this.#longestWaitMs = this.#waitMs
     const rate = Math.min(this.#all.rate, this.#registers.rate)
-    return this.isLimiting && this.#answers.adjust(isWaiting, rate, nowMs)
+    if (!this.isLimiting) return false
+    const spared = this.#answers.adjust(isWaiting, rate, nowMs)
+    return this.#kernel.adjust(isWaiting && !spared, shedPerSecond, rate) || spared
   }
 
   /** The REGISTERs' latency, where it is theirs alone; else none that their own rate could be changed by. */
