@@ -49,7 +49,13 @@ function sharedOptions(address: StoreAddress, tls: ConnectionOptions) {
 function connect(address: StoreAddress, tls: ConnectionOptions): Redis | Cluster {
   const shared = sharedOptions(address, tls)
   if (address.kind === 'cluster')
-    return new Cluster(address.addresses, { redisOptions: shared, lazyConnect: true, clusterRetryStrategy: () => null })
+    // One whose state is not ok is to be told of, not waited for.
+    return new Cluster(address.addresses, {
+      redisOptions: shared,
+      lazyConnect: true,
+      enableReadyCheck: false,
+      clusterRetryStrategy: () => null,
+    })
   if (address.kind === 'sentinel') return new Redis({ ...shared, ...sentinelOptions(address, tls) })
   return new Redis({ ...shared, ...address.addresses[0], db: address.db })
 }
