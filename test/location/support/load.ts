@@ -92,7 +92,7 @@ export class RegisterLoad {
 }
 
 /** Asked until it is answered: a store may come back in its own time. */
-export async function storedCseq(service: LocationService, user: number): Promise<number> {
+async function storedCseq(service: LocationService, user: number): Promise<number> {
   for (;;) {
     const found = await locate(service, user)
     if (found.outcome === 'done') return found.value.bindings[0]?.cseq ?? 0

@@ -13,7 +13,7 @@ const INSTANCES = ['', '', '<urn:uuid:1>', '<urn:uuid:2>']
 const EDGES = ['e.1', 'e.2']
 const PAGE = 10_000
 
-export const AORS = aorsIn(USED_SHARDS, 24)
+const AORS = aorsIn(USED_SHARDS, 24)
 
 function aorsIn(shards: readonly number[], count: number): string[] {
   const aors: string[] = []
