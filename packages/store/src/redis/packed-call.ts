@@ -57,16 +57,23 @@ function legsOf(packed: Packed | undefined): CallOnRecord['legs'] {
 /** The dialog without what changes, CSeqs and targets of caller and callee. */
 type PackedDialog = [text: string, callerCseq: number, calleeCseq: number, callerTarget: string, calleeTarget: string]
 type PackedLeg = [tag: string, answered: number, endedMs: number, ...Partial<PackedDialog>]
-type FixedParty = Pick<Party, 'routes' | 'flow' | 'aor'>
+/** What of a party does not change: AoR, flow as transport, address, port, edge and id, or none, and its routes. */
+type FixedParty = [aor: string, flow: [string, string, number, string, number] | 0, ...routes: string[]]
 
 function dialogOf(toTag: string, [text, callerCseq, calleeCseq, callerTarget, calleeTarget]: PackedDialog): Dialog {
   const [token, caller, callee] = JSON.parse(text) as [string, FixedParty, FixedParty]
   return {
     toTag,
     token,
-    caller: { ...caller, target: callerTarget, cseq: callerCseq },
-    callee: { ...callee, target: calleeTarget, cseq: calleeCseq },
+    caller: partyOf(caller, callerTarget, callerCseq),
+    callee: partyOf(callee, calleeTarget, calleeCseq),
   }
+}
+
+function partyOf([aor, packed, ...routes]: FixedParty, target: string, cseq: number): Party {
+  if (packed === 0) return { target, routes, cseq, flow: undefined, aor }
+  const [transport, address, port, edgeId, flowId] = packed
+  return { target, routes, cseq, flow: { transport, address, port, edgeId, flowId }, aor }
 }
 
 /** In the order of ARGV in ANSWERED; '' for none, or one that is too large. */
@@ -78,7 +85,10 @@ export function dialogArgs(dialog: Dialog | undefined): (string | number)[] {
 }
 
 const NO_DIALOG = ['', 0, 0, '', '']
-const fixedOf = ({ routes, flow, aor }: Party): FixedParty => ({ routes, flow, aor })
+
+function fixedOf({ routes, flow, aor }: Party): FixedParty {
+  return [aor, flow === undefined ? 0 : [flow.transport, flow.address, flow.port, flow.edgeId, flow.flowId], ...routes]
+}
 
 /** In the order of ARGV in scripts/calls.ts. */
 export function descriptionArgs(call: CallDescription): string[] {
