@@ -87,7 +87,9 @@ async function planNext(renewal: Renewal, outcome: HoldOutcome, paid: number): P
   }
   const leftMs = Math.max(0, paid - talkMs)
   const isLast = outcome.result === 'refused'
-  if (isLast || charged.hangUpReason === HANG_UP_REASONS.credit) {
+  // Talk that may be over before due work comes by ends on time too: the next renewal moves the hang-up.
+  const isShort = leftMs < tuning.renewAheadMs
+  if (isLast || isShort || charged.hangUpReason === HANG_UP_REASONS.credit) {
     await requestHangUp(context, charged.ref, HANG_UP_REASONS.credit, leftMs)
   }
   const lookMs = isLast ? RETRY_MS : Math.max(SOONEST_LOOK_MS, leftMs - tuning.renewAheadMs)
