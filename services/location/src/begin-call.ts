@@ -15,8 +15,8 @@ export function createBeginCall(deps: Deps) {
   return (request: location.BeginCallRequest): BeginResult | Promise<BeginResult> => {
     if (request.transactionKey === '' || request.owner === '')
       return refuse(deps, refusal('bad_request', 'a begin_call needs transaction_key and owner'))
-    const leaseMs = Math.max(MIN_LEASE_MS, Math.min(request.leaseMs, deps.tuning.maxCallLeaseMs))
-    return whenStored(deps.store.beginCall({ ...request, leaseMs }), (result) =>
+    request.leaseMs = Math.max(MIN_LEASE_MS, Math.min(request.leaseMs, deps.tuning.maxCallLeaseMs)) // it is ours now
+    return whenStored(deps.store.beginCall(request), (result) =>
       fromStore(deps, result, ({ created, owner, epoch }) => {
         if (created) deps.counts.callsBegun++
         else deps.counts.callsFound++

@@ -10,7 +10,10 @@ type EndResult = Result<location.EndCallResponse>
 export function createEndCall(deps: Deps) {
   return (request: location.EndCallRequest): EndResult | Promise<EndResult> => {
     deps.counts.callsEnded++
+    const { transactionKey, owner, epoch, finalStatus } = request
     const keepMs = Math.min(request.keepMs, deps.tuning.maxCallLeaseMs)
-    return whenStored(deps.store.endCall({ ...request, keepMs }), (result) => fromStore(deps, result, done))
+    return whenStored(deps.store.endCall({ transactionKey, owner, epoch, finalStatus, keepMs }), (result) =>
+      fromStore(deps, result, done),
+    )
   }
 }

@@ -186,7 +186,7 @@ const sideBytes = (kind: number): number => SIDE_BYTES[kind] ?? MAX_RAW_BYTES
 
 const checkCallRef = (callRef: string): void => {
   if (callRef.length > MAX_CALL_REF) throw new RangeError(`call reference: expected at most ${MAX_CALL_REF} characters`)
-  if (!CALL_REF.test(callRef)) throw new RangeError('call reference: expected base64url characters')
+  if (callRef !== '' && !CALL_REF.test(callRef)) throw new RangeError('call reference: expected base64url characters')
 }
 
 const dotted = (callRef: string): string => (callRef === '' ? '' : callRef.replaceAll('q', '.'))
