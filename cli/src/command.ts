@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
-import { exportBindings, importBindings } from './admin/bindings.ts'
 import { balance, topUp } from './admin/balance.ts'
+import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
@@ -66,14 +66,14 @@ const actions: Actions = {
   async calls(flags) {
     print(await calls(settings(flags), flags.limit, flags.output))
   },
-  async hangUp(ref, flags) {
-    print(await hangUp(settings(flags), ref, flags.reason, flags.output))
-  },
   async balance(account, flags) {
     print(await balance(settings(flags), account, flags, flags.output))
   },
   async topUp(account, amount, flags) {
     print(await topUp(settings(flags), account, amount, flags.key, flags.output))
+  },
+  async hangUp(ref, flags) {
+    print(await hangUp(settings(flags), ref, flags.reason, flags.output))
   },
   async cdr(flags) {
     print(await cdr(settings(flags), flags.limit, flags.output))

@@ -161,7 +161,14 @@ export async function examine(config: Config): Promise<Finding[]> {
     checkLedgers(config),
   ])
   const known = advertised.state === 'ok' ? await withAdvertised(config) : config
-  return [checkNode(process.versions.node), ...ports, advertised, checkAddresses(known), ...store, ...(ledgers ? [ledgers] : [])]
+  return [
+    checkNode(process.versions.node),
+    ...ports,
+    advertised,
+    checkAddresses(known),
+    ...store,
+    ...(ledgers ? [ledgers] : []),
+  ]
 }
 
 export async function doctor(config: Config, format: Format): Promise<{ text: string; healthy: boolean }> {

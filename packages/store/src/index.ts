@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The store: interfaces, plain types, and the two implementations.
-export type { ChangeFollower, Following } from './change-follower.ts'
+
 export { MAX_BALANCE } from './account-rules.ts'
 export type * from './account-store.ts'
+export type { ChangeFollower, Following } from './change-follower.ts'
 export type { Billing, ChargedCall } from './charges.ts'
 export { STORE_ERRORS, StoreConfigError, type StoreErrorInfo, type StoreReason } from './errors.ts'
 export type { LocationStore } from './location-store.ts'

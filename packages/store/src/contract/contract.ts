@@ -38,9 +38,9 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('membership', () => membershipContract(at))
     describe('references and nonces', () => mintContract(at))
     describe('calls on record', () => callContract(at))
-    describe('what is due at calls', () => callWorkContract(at))
     describe('charged calls', () => chargeContract(at))
     describe('accounts', () => accountContract(at))
+    describe('what is due at calls', () => callWorkContract(at))
     describe('finished records', () => recordContract(at))
   })
 }

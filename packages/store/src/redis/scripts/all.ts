@@ -15,7 +15,20 @@ import * as records from './records.ts'
 import type { Script } from './script.ts'
 import * as watches from './watches.ts'
 
-const families = [accounts, bindings, calls, callWork, charges, directory, follow, mark, membership, mints, records, watches]
+const families = [
+  accounts,
+  bindings,
+  calls,
+  callWork,
+  charges,
+  directory,
+  follow,
+  mark,
+  membership,
+  mints,
+  records,
+  watches,
+]
 
 export const SCRIPTS: readonly Script[] = families.flatMap((family) =>
   Object.values(family).filter((exported): exported is Script => typeof exported === 'object'),
