@@ -56,6 +56,9 @@ function documents(users, domain, subscriberOf) {
   return [{ apiVersion, kind: 'Domain', metadata: { name: DOMAIN }, spec }, ...subscribers]
 }
 
+/** A bench asks for all there is: nothing of it is to be refused because it takes long. */
+const NO_ADMISSION = { admission: { enabled: false } }
+
 /**
  * @param {{ folder: string, basePort: number, users: readonly string[], edge?: object, location?: object, policy?: object,
  *   processes?: string, store?: string, domain?: object, subscriberOf?: (name: string) => object }} options
@@ -68,7 +71,7 @@ export function tandemCommand(options) {
   const settings = {
     ...(store === undefined ? {} : { store: { url: store } }),
     cluster: { name: 'bench', processes, secrets: [{ id: 1, secret: 'bench-secret-not-for-production' }] },
-    edge: { bindAddress: '127.0.0.1', basePort, httpPort: basePort + 20, ...edge },
+    edge: { bindAddress: '127.0.0.1', basePort, httpPort: basePort + 20, ...NO_ADMISSION, ...edge },
     location: { grpcPort: basePort + 40, httpPort: basePort + 41, ...location },
     policy: { grpcPort: basePort + 42, httpPort: basePort + 43, authentication: 'off', accounting: false, ...policy },
     records: { httpPort: basePort + 44 },
