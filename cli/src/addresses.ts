@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every address that a cluster of this configuration listens on, as the table that `up` prints and `doctor` checks.
-import { type Config, edgeConfig } from '@tandem/service-kit'
+import { type Config, edgeConfig, locationConfig } from '@tandem/service-kit'
 
 /** One listener: which part, what speaks there, where, and the setting that moves it. */
 export interface Listener {
@@ -37,16 +37,30 @@ function edgeListeners(config: Config, index: number): Listener[] {
   return list
 }
 
+function serviceListeners(
+  part: string,
+  section: 'location' | 'policy',
+  { bindAddress: host, grpcPort, httpPort }: { bindAddress: string; grpcPort: number; httpPort: number },
+): Listener[] {
+  return [
+    { part, protocol: 'grpc', host, port: grpcPort, setting: `${section}.grpcPort` },
+    { part, protocol: 'http', host, port: httpPort, setting: `${section}.httpPort` },
+  ]
+}
+
+/** One process has one of them. */
+function locationListeners(config: Config): Listener[] {
+  const count = config.cluster.processes === 'single' ? 1 : config.location.count
+  const nodes = Array.from({ length: count }, (_, index) => locationConfig(config, index))
+  return nodes.flatMap((node) =>
+    serviceListeners(count === 1 ? 'location' : `location-${node.index}`, 'location', node),
+  )
+}
+
 /** Listeners of `edge.count` edges and of each service. */
 export function listenersOf(config: Config): Listener[] {
   const edges = Array.from({ length: config.edge.count }, (_, index) => edgeListeners(config, index))
-  const services = (['location', 'policy'] as const).flatMap((part): Listener[] => {
-    const { bindAddress: host, grpcPort, httpPort } = config[part]
-    return [
-      { part, protocol: 'grpc', host, port: grpcPort, setting: `${part}.grpcPort` },
-      { part, protocol: 'http', host, port: httpPort, setting: `${part}.httpPort` },
-    ]
-  })
+  const services = [...locationListeners(config), ...serviceListeners('policy', 'policy', config.policy)]
   const { bindAddress, httpPort } = config.records
   const records: Listener = {
     part: 'records',

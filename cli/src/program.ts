@@ -67,7 +67,7 @@ function addClusterVerbs(program: Command, actions: Actions): void {
   const run = program.command('run', { hidden: true }).description('run one service of the cluster')
   withClusterFlags(run)
     .addArgument(new Argument('<service>').choices(SERVICES))
-    .option('--index <k>', 'which edge', integer)
+    .option('--index <k>', 'which edge, or which location node', integer)
     .action((service: ServiceName, flags: ClusterFlags) => actions.run(service, flags))
   const doctor = program.command('doctor').description('check this machine and the store')
   withOutput(withClusterFlags(doctor)).action((flags: ClusterFlags & AdminFlags) => actions.doctor(flags))

@@ -13,7 +13,7 @@ export interface ClusterFlags {
   readonly bind?: string
   readonly basePort?: number
   readonly sharedAddress?: boolean
-  /** `run edge` only. */
+  /** Which edge, or which location node: `run` only. */
   readonly index?: number
 }
 
@@ -27,6 +27,7 @@ export function flagSettings(flags: ClusterFlags): Record<string, unknown> {
     'edge.basePort': flags.basePort,
     'edge.sharedAddress': flags.sharedAddress,
     'edge.index': flags.index,
+    'location.index': flags.index,
   }
 }
 

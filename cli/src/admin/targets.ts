@@ -28,7 +28,7 @@ function unwrap<T>(result: Result<T>, service: string, target: string): T {
 
 const loopback = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
 
-/** One unary call of the location service. Throws `CommandFailed`. */
+/** One unary call of the location service, of the first node that answers. Throws `CommandFailed`. */
 export async function callLocation<K extends keyof LocationUnaryMethods & string>(
   config: Config,
   method: K,
@@ -36,13 +36,18 @@ export async function callLocation<K extends keyof LocationUnaryMethods & string
   timeoutMs = CALL_MS,
 ): Promise<LocationUnaryMethods[K]['response']> {
   const { address, bindAddress, grpcPort } = locationConfig(config)
-  const target = address || hostPort(loopback(bindAddress), grpcPort)
-  const caller = createUnaryCaller(locationService, target, { peer: 'tandem-cli' })
-  try {
-    return unwrap(await caller.invoke(method, request, timeoutMs), 'location', target)
-  } finally {
-    await caller.close()
+  const targets = address === '' ? [hostPort(loopback(bindAddress), grpcPort)] : address.split(',')
+  let last: Result<LocationUnaryMethods[K]['response']> | undefined
+  for (const target of targets) {
+    const caller = createUnaryCaller(locationService, target.trim(), { peer: 'tandem-cli' })
+    try {
+      last = await caller.invoke(method, request, timeoutMs)
+    } finally {
+      await caller.close()
+    }
+    if (last.outcome !== 'unknown') break
   }
+  return unwrap(last as Result<LocationUnaryMethods[K]['response']>, 'location', targets.join(', '))
 }
 
 /** One unary call of the policy service. Throws `CommandFailed`. */

@@ -57,10 +57,14 @@ export function parseTarget(target: string): { host: string; port: number } {
   return { host: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) }
 }
 
-/** Every address behind the name: headless services have one per replica. */
-function replicas(target: string): () => Promise<string[]> {
-  const { host, port } = parseTarget(target)
-  return headlessAddresses(host, port)
+/** Every address behind each name: headless services have one per replica. */
+function replicas(targets: string): () => Promise<string[]> {
+  const all = targets.split(',').map((target) => {
+    const { host, port } = parseTarget(target.trim())
+    return headlessAddresses(host, port)
+  })
+  // One name that can't be looked up leaves all as they are.
+  return async () => [...new Set((await Promise.all(all.map((addresses) => addresses()))).flat())]
 }
 
 export function streamOptions(rpc: EdgeConfig['rpc'], peer: string, logger: Logger): StreamCallerOptions {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The cluster as processes: one per service and edge, gRPC between them. This process only supervises. Edges stop first,
+// The cluster as processes: one per service and edge, of location `location.count`, gRPC between them. This process only supervises. Edges stop first,
 // then records (which takes what policy still has), then policy and location.
 import { type Config, createLogger, edgeConfig, KitError, type Part } from '@tandem/service-kit'
 import type { ClusterFlags } from '../settings.ts'
@@ -23,7 +23,7 @@ export function flagArguments(flags: ClusterFlags): string[] {
 
 /** Location, policy, records, then the edges. The key ring travels in the environment: arguments are public. */
 export function childSpecs(config: Config, flags: ClusterFlags): ChildSpec[] {
-  const { TANDEM_EDGE_ID: _id, TANDEM_EDGE_INDEX: _index, ...inherited } = process.env
+  const { TANDEM_EDGE_ID: _id, TANDEM_EDGE_INDEX: _index, TANDEM_LOCATION_INDEX: _node, ...inherited } = process.env
   const env = { ...inherited, TANDEM_CLUSTER_SECRETS: JSON.stringify(config.cluster.secrets) }
   const spec = (name: string, service: ServiceName, more: string[] = []): ChildSpec => ({
     name,
@@ -33,7 +33,11 @@ export function childSpecs(config: Config, flags: ClusterFlags): ChildSpec[] {
   const edges = Array.from({ length: config.edge.count }, (_, index) =>
     spec(edgeConfig(config, index).id, 'edge', ['--index', String(index)]),
   )
-  return [spec('location', 'location'), spec('policy', 'policy'), spec('records', 'records'), ...edges]
+  const { count } = config.location
+  const nodes = Array.from({ length: count }, (_, index) =>
+    spec(count === 1 ? 'location' : `location-${index}`, 'location', ['--index', String(index)]),
+  )
+  return [...nodes, spec('policy', 'policy'), spec('records', 'records'), ...edges]
 }
 
 export function composeMany(
@@ -57,9 +61,8 @@ export function composeMany(
 }
 
 function supervisorPart(supervisor: Supervisor): Part {
-  const services = new Set(['location', 'policy', 'records'])
   // Part of the drain pass: it may take as long as the edges' own drain and stop.
-  const drain = () => supervisor.stop((name) => !services.has(name))
+  const drain = () => supervisor.stop((name) => !/^(location(-\d+)?|policy|records)$/.test(name))
   const stop = async () => {
     await drain()
     await supervisor.stop((name) => name === 'records')

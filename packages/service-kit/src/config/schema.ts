@@ -95,13 +95,31 @@ const store = z.strictObject({
 })
 
 const location = z.strictObject({
+  count: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe('How many location nodes `tandem up --processes many` starts; more than one needs a Redis store.'),
+  index: z
+    .int()
+    .min(0)
+    .max(63)
+    .default(0)
+    .describe(
+      'Which location node this process is, from 0; it moves the ports by 100 each. Set by `tandem run location --index`.',
+    ),
   bindAddress: address().default('127.0.0.1').describe('IP address of gRPC and HTTP.'),
-  grpcPort: port().default(50_051).describe('gRPC port.'),
-  httpPort: port().default(9_564).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`).'),
+  grpcPort: port().default(50_051).describe('gRPC port of node 0; node k adds 100k.'),
+  httpPort: port()
+    .default(9_564)
+    .describe('HTTP port of node 0 (`/metrics`, `/healthz`, `/readyz`); node k adds 100k.'),
   address: z
     .string()
     .default('')
-    .describe('host:port where edges and tools reach it; empty means 127.0.0.1 and the gRPC port.'),
+    .describe(
+      'host:port where edges and tools reach it, several separated by commas; empty means 127.0.0.1 and the gRPC port of each node. All addresses of a name are used.',
+    ),
   minExpiresMs: durationMs(1_000).default(60_000).describe('Shortest registration that is taken; below it 423.'),
   defaultExpiresMs: durationMs(1_000).default(3_600_000).describe('Length of a registration that names none.'),
   maxExpiresMs: durationMs(1_000, 604_800_000)
@@ -244,6 +262,12 @@ export const configSchema = z
         code: 'custom',
         path: ['edge', 'keepAliveMs'],
         message: 'expected less than edge.limits.connectionIdleMs, after which a silent connection is closed',
+      })
+    if (config.location.count > 1 && config.store.url === 'memory')
+      context.addIssue({
+        code: 'custom',
+        path: ['location', 'count'],
+        message: 'expected 1: several location nodes need a store that they share (store.url)',
       })
     const isAlone = config.edge.count === 1 || config.edge.sharedAddress
     for (const [name, text] of Object.entries(config.edge.advertised))

@@ -35,6 +35,9 @@ describe('edgeConfig', () => {
 
   it('reaches services at their ports on this machine, or where it is told', () => {
     expect(edgeConfig(config({ 'location.grpcPort': 1_234 })).locationTarget).toBe('127.0.0.1:1234')
+    const two = { 'location.count': 2, 'store.url': 'redis://h' }
+    expect(edgeConfig(config(two)).locationTarget).toBe('127.0.0.1:50051,127.0.0.1:50151')
+    expect(edgeConfig(config({ ...two, 'location.address': 'a:1,b:2' })).locationTarget).toBe('a:1,b:2')
     expect(edgeConfig(config({ 'policy.address': 'policy:50052' })).policyTarget).toBe('policy:50052')
   })
 })
@@ -47,6 +50,7 @@ describe('services', () => {
   })
 
   it('each has its own section and the common values', () => {
+    expect(locationConfig(config(), 1)).toMatchObject({ index: 1, grpcPort: 50_151, httpPort: 9_664 })
     expect(locationConfig(config())).toMatchObject({ grpcPort: 50_051, clusterName: 'tandem', drainMs: 10_000 })
     expect(recordsConfig(config())).toMatchObject({ file: 'data/cdr.ndjson', policyTarget: '127.0.0.1:50052' })
   })

@@ -48,7 +48,7 @@ export interface EdgeConfig
   readonly rpc: Config['rpc']
   /** As policy has it. */
   readonly nonceLifetimeMs: number
-  /** host:port of gRPC. */
+  /** host:port of gRPC, several separated by commas. */
   readonly locationTarget: string
   readonly policyTarget: string
 }
@@ -81,7 +81,11 @@ const common = (config: Config): Common => ({
   drainMs: config.shutdown.drainMs,
 })
 
-const locationTarget = (config: Config): string => config.location.address || `127.0.0.1:${config.location.grpcPort}`
+/** Of every node. */
+function locationTarget({ location }: Config): string {
+  if (location.address !== '') return location.address
+  return Array.from({ length: location.count }, (_, index) => `127.0.0.1:${location.grpcPort + 100 * index}`).join(',')
+}
 const policyTarget = (config: Config): string => config.policy.address || `127.0.0.1:${config.policy.grpcPort}`
 
 /** First non-loopback IPv4 address of the machine, else loopback. */
@@ -169,8 +173,11 @@ export function edgeConfig(config: Config, index: number = config.edge.index): E
   }
 }
 
-export function locationConfig(config: Config): LocationConfig {
-  return { ...common(config), ...config.location, store: config.store }
+/** The configuration of location node `index` (default: `location.index`). */
+export function locationConfig(config: Config, index: number = config.location.index): LocationConfig {
+  const { grpcPort, httpPort } = config.location
+  const ports = { index, grpcPort: grpcPort + 100 * index, httpPort: httpPort + 100 * index }
+  return { ...common(config), ...config.location, ...ports, store: config.store }
 }
 
 export function policyConfig(config: Config): PolicyConfig {
