@@ -42,7 +42,11 @@ function spread(retryAfter) {
   const all = retryAfter.reduce((sum, [, count]) => sum + count, 0)
   const at = (share) => {
     let seen = 0
-    return retryAfter.find(([, count]) => (seen += count) >= share * all)?.[0] ?? 0
+    for (const [seconds, count] of retryAfter) {
+      seen += count
+      if (seen >= share * all) return seconds
+    }
+    return 0
   }
   return { count: all, s: [at(0.001), at(0.25), at(0.5), at(0.75), at(1)] }
 }

@@ -36,7 +36,6 @@ export class StormLoad {
   #branch = 0
   /** Phones that wait for an answer, oldest first, as they were sent. */
   #waiting = []
-  #isClosed = false
   /** What to do when a phone is done; set by what runs. */
   #onEnd = () => {}
   counts = newCounts()
@@ -116,7 +115,7 @@ export class StormLoad {
     for (const phone of phones) forget(phone)
     const began = performance.now()
     const due = new Schedule(began)
-    phones.forEach((phone, n) => due.add(phone, began + (withinS * 1_000 * n) / phones.length))
+    for (const [n, phone] of phones.entries()) due.add(phone, began + (withinS * 1_000 * n) / phones.length)
     let done = 0
     this.#onEnd = (phone, retryAfterS) => {
       if (retryAfterS === 0) done += 1

@@ -30,7 +30,7 @@ it.each(['tls', 'tcp'])('calls over %s', async (transport) => {
 it('idle connections that are registered and kept alive', async () => {
   const [line] = await linesOf('connections', '--connections', '40', '--settle', '1', '--ping', '1')
   expect(line).toMatchObject({ open: 40, failed: 0, sample: '40 of 40 answered' })
-  expect(line?.['pongs']).toBeGreaterThan(0)
+  expect(line?.pongs).toBeGreaterThan(0)
 })
 
 it('the hop between edges', async () => {
@@ -40,10 +40,10 @@ it('the hop between edges', async () => {
 
 it('calls beside a storm of handshakes; those that are resumed are', async () => {
   const lines = await linesOf('handshakes', '--seconds', '1', '--rate', '20', '--parallel', '2', '--storm', '4')
-  const runs = lines.filter((line) => line['run'] !== undefined)
+  const runs = lines.filter((line) => line.run !== undefined)
   expect(runs).toHaveLength(3)
   for (const run of runs) expect(run).toMatchObject({ tls: { failed: 0 }, udp: { failed: 0 } })
-  const capacities = lines.filter((line) => line['key'] !== undefined)
+  const capacities = lines.filter((line) => line.key !== undefined)
   expect(capacities).toHaveLength(8)
   for (const { resumed, reused, failed } of capacities) {
     expect(failed).toBe(0)

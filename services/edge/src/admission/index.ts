@@ -7,7 +7,7 @@ import { networkList } from '../stream-listeners.ts'
 import { Admission } from './admission.ts'
 import { RequestClasses } from './request-class.ts'
 
-export { Admission, CLASSES } from './admission.ts'
+export { Admission } from './admission.ts'
 
 export function createAdmission(config: EdgeConfig, logger: Logger, random: () => number): Admission {
   const { admission } = config

@@ -58,7 +58,7 @@ describe('an answer of location', () => {
     const { world, cache, ask } = bench()
     expect([ask(ALICE, { bindings: [] }), ask(ALICE)]).toEqual([true, false])
     cache.locate('sip:bob@example.test', () => undefined)
-    world.asked.pop()?.answer(refused({ code: 'store_away', sipStatus: 503, detail: '', retryAfterS: 5 }))
+    world.asked.pop()?.answer(refused('store_away', 503, '', { retryAfterS: 5 }))
     expect(ask('sip:bob@example.test')).toBe(true)
   })
 
