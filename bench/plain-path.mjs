@@ -19,7 +19,7 @@ const message = (lines, body = '') => [...lines, `Content-Length: ${body.length}
 async function openEdge(root) {
   const load = (path) => import(new URL(path, pathToFileURL(`${root}/`)).href)
   const [{ createEdgeCore }, { Receiver }, { Facing }, { UdpPeer }] = await Promise.all(
-    ['wiring', 'receive', 'facing', 'peers'].map((name) => load(`services/edge/dist/${name}.js`)),
+    ['wiring', 'receive', 'listeners/facing', 'listeners/peers'].map((name) => load(`services/edge/dist/${name}.js`)),
   )
   const [kit, rpc, store, resources] = await Promise.all(
     ['service-kit', 'rpc', 'store', 'resources'].map((name) => load(`packages/${name}/dist/index.js`)),

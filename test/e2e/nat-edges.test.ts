@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Two edges with addresses of their own, and phones behind two routers each of which lets in one edge only: they call each other, and either
 // side hangs up. And phones that are gone, of which the kernel tells. SIPp plays the phones. Not tested here: what the edges do
-// when one of them is gone (services/edge/src/nat-hops.test.ts), keep-alives (nat.test.ts).
+// when one of them is gone (services/edge/src/nat/nat-hops.test.ts), keep-alives (nat.test.ts).
 import { runSipp, type SippResult, sippAvailable, startSipp } from '@tandem/test-kit'
 import { loadAddon } from '@tandem/udp-batch'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Phones behind a NAT through the cluster in memory: they register, are called long after, and talk both ways. Not tested here: what a
-// NAT shows of itself, case by case (services/edge/src/nat.test.ts), streams, and kernels (test/e2e/nat.test.ts).
+// NAT shows of itself, case by case (services/edge/src/nat/nat.test.ts), streams, and kernels (test/e2e/nat.test.ts).
 import { headerValues, startLine } from '@tandem/test-kit'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMemoryCluster, type MemoryCluster } from '../support/memory-cluster.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // An edge's warm-up with location and policy of its own process, on real sockets: that its calls are allowed, routed and ended, and that
 // nothing of it reaches the services of the edge. One test: a process warms up once.
-// Not tested here: canned answers (services/edge/src/warm-up.test.ts), what it gains (docs/performance.md).
+// Not tested here: canned answers (services/edge/src/warm-up/warm-up.test.ts), what it gains (docs/performance.md).
 import { createEdgeService } from '@tandem/edge'
 import { edgeConfig, type Logger, loadConfig } from '@tandem/service-kit'
 import { freePortRange } from '@tandem/test-kit'

@@ -2,11 +2,11 @@
 //
 // What tests need to run an edge on listeners and a clock of their own. Not for products.
 export type { EdgeCore } from './core.ts'
-export { edgeHashOf } from './edge-hash.ts'
-export { Facing } from './facing.ts'
-export { type Listeners, UdpSource } from './listeners.ts'
+export { Facing } from './listeners/facing.ts'
+export { type Listeners, UdpSource } from './listeners/listeners.ts'
+export { streamPeer } from './listeners/peers.ts'
 export { LocationCache } from './location-cache/location-cache.ts'
-export { streamPeer } from './peers.ts'
+export { edgeHashOf } from './membership/edge-hash.ts'
 export { Receiver } from './receive.ts'
 export {
   bindingOf,

@@ -9,13 +9,13 @@
 // Race: an edge that can't join (location away) is up, not ready, and opens its ports once it has joined.
 
 import type { EdgeCore } from './core.ts'
-import { pairWithSecure } from './facing.ts'
-import { endBindings } from './flow-end.ts'
-import { type EdgeListeners, openListeners } from './listeners.ts'
+import { pairWithSecure } from './listeners/facing.ts'
+import { type EdgeListeners, openListeners } from './listeners/listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
 import type { EdgeServiceOptions } from './options.ts'
 import { Receiver } from './receive.ts'
-import { warmUp } from './warm-up.ts'
+import { endBindings } from './registration/flow-end.ts'
+import { warmUp } from './warm-up/warm-up.ts'
 import { createEdgeCore, type EdgeWiring } from './wiring.ts'
 
 export interface EdgeService {

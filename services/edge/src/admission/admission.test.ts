@@ -5,7 +5,7 @@
 import { METHOD, type SipMessage } from '@tandem/sip'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { EdgePeer } from '../peers.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 import { ALICE, EdgeBench } from '../testing.ts'
 import { Admission } from './admission.ts'
 import type { RequestClasses } from './request-class.ts'

@@ -20,7 +20,7 @@
 // Plain path: `isLimiting` is the one thing that is looked at while there is no overload.
 
 import { HEADER, METHOD, type SipMessage } from '@tandem/sip'
-import type { EdgePeer } from '../peers.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 import { Answers } from './answers.ts'
 import { Governor, KEEP } from './governor.ts'
 import { KernelShare } from './kernel-share.ts'

@@ -3,7 +3,7 @@
 // Admission as an edge's configuration asks for it.
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { SipMessage } from '@tandem/sip'
-import { networkList } from '../stream-listeners.ts'
+import { networkList } from '../listeners/stream-listeners.ts'
 import { Admission } from './admission.ts'
 import { RequestClasses } from './request-class.ts'
 

@@ -17,7 +17,7 @@ import {
   type SipMessage,
   URI_SCHEME,
 } from '@tandem/sip'
-import type { EdgePeer } from '../peers.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 
 export interface ClassSettings {
   readonly keyRing: readonly { readonly id: number; readonly secret: string }[]

@@ -4,12 +4,12 @@
 // the ladders are in docs/any-edge.md.
 
 import { isRelayProof, METHOD, type ProxyContext, reasonLines, SCAN_ERROR, SipMessage, scan } from '@tandem/sip'
-import { pinCallee } from '../callee-pin.ts'
 import type { EdgeCore } from '../core.ts'
-import { surrenderInitialRequest } from '../initial-request.ts'
-import type { EdgePeer } from '../peers.ts'
+import { pinCallee } from '../in-dialog/callee-pin.ts'
+import { surrenderInitialRequest } from '../initial/initial-request.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
+import { refuseStateless, replyStateless } from '../own/replies.ts'
 import type { PeerSource } from '../receive.ts'
-import { refuseStateless, replyStateless } from '../replies.ts'
 import { Claims } from './claims.ts'
 import { type FrameKind, frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
 import { Relays } from './relays.ts'

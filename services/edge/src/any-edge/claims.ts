@@ -11,7 +11,7 @@
 import type { location, Result } from '@tandem/rpc'
 import type { IntHistogram } from '@tandem/service-kit'
 import type { EdgeCore } from '../core.ts'
-import { edgeHashOf } from '../edge-hash.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
 import { encodeSurrender } from './frame.ts'
 import { rebuild } from './rebuild.ts'
 import type { RelayOutcome, Relays } from './relays.ts'

@@ -8,7 +8,7 @@
 // tag, and the report of it the same key.
 
 import type { EdgeCore } from '../core.ts'
-import { edgeHashOf } from '../edge-hash.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
 import { encodeSurrender } from './frame.ts'
 
 /** @param keepMs how long the entry stays */

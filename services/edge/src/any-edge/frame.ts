@@ -8,7 +8,7 @@
 // no proof of its own, for anybody may send it to any edge, and it is taken only for a transaction that is there.
 
 import { type KeyRing, METHOD, relayProof, type SipMessage } from '@tandem/sip'
-import type { EdgePeer } from '../peers.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 
 export type FrameKind = 'message' | 'surrender' | 'pings'
 

@@ -6,9 +6,9 @@
 import type { location } from '@tandem/rpc'
 import { encodeCancel, SCAN_ERROR, SipMessage, scan, tagOf } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import { edgeHashOf } from '../edge-hash.ts'
-import type { EdgePeer } from '../peers.ts'
-import { replyStateless } from '../replies.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
+import { replyStateless } from '../own/replies.ts'
 import type { LeftReason } from './claims.ts'
 
 /** @param owner id of the edge that BeginCall named; undefined where it is known already */

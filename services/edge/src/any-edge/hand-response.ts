@@ -8,8 +8,8 @@
 import type { location } from '@tandem/rpc'
 import type { SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import { describeEndedCall, toTag } from '../describe.ts'
-import { DIRECTORY_KEEP_MS } from '../directory.ts'
+import { describeEndedCall, toTag } from '../initial/describe.ts'
+import { DIRECTORY_KEEP_MS } from '../initial/directory.ts'
 import type { LeftReason } from './claims.ts'
 import { messageOf } from './hand-over.ts'
 

@@ -6,8 +6,8 @@
 import type { location, policy } from '@tandem/rpc'
 import { decodeBranch, type ProxyContext, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import { LostPeer } from '../hop-kinds.ts'
-import { Candidate } from '../targets.ts'
+import { LostPeer } from '../hops/hop-kinds.ts'
+import { Candidate } from '../initial/targets.ts'
 
 const NO_TARGET: policy.Target = {
   where: undefined,

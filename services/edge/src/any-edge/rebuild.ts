@@ -12,12 +12,12 @@ import type { location, policy, Result } from '@tandem/rpc'
 import { SipMessage as Message, SCAN_ERROR, type SipMessage, scan } from '@tandem/sip'
 import type { TransportName } from '@tandem/transport'
 import type { EdgeCore } from '../core.ts'
-import { describeRequest } from '../describe.ts'
-import { LostPeer } from '../hop-kinds.ts'
-import { resumeInitialRequest } from '../initial-request.ts'
-import { leadingOwnRoutes } from '../own-routes.ts'
-import type { EdgePeer } from '../peers.ts'
-import { type Candidate, resolveTargets } from '../targets.ts'
+import { LostPeer } from '../hops/hop-kinds.ts'
+import { describeRequest } from '../initial/describe.ts'
+import { resumeInitialRequest } from '../initial/initial-request.ts'
+import { leadingOwnRoutes } from '../initial/own-routes.ts'
+import { type Candidate, resolveTargets } from '../initial/targets.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 
 /** An adopted transaction and what is known of it. */
 export interface Resumption {

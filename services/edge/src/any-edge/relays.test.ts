@@ -3,7 +3,7 @@
 // Not tested here: whole calls between edges (test/any-edge).
 import { type location, type policy, unknown } from '@tandem/rpc'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { edgeHashOf } from '../edge-hash.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
 import { ALICE, BOB, EdgeBench, edgeOf, messageOf, requestText, responseTo, valuesOf } from '../testing.ts'
 
 const OTHER = 'edge-1.x'

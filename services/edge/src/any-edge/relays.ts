@@ -14,7 +14,7 @@
 import type { IntHistogram } from '@tandem/service-kit'
 import type { SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import type { EdgePeer } from '../peers.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
 import { encodeFrame, type FrameKind, frameId, frameProof } from './frame.ts'
 
 /** Taken; no such transaction there; nobody answers. */

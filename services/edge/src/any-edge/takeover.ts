@@ -9,7 +9,7 @@
 // Race: a message of such a call may come first, or another edge: the compare-and-set lets one of them have it.
 
 import type { EdgeCore } from '../core.ts'
-import { edgeHashOf } from '../edge-hash.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
 import type { Claims } from './claims.ts'
 
 interface Gone {

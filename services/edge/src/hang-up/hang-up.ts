@@ -11,9 +11,9 @@
 // Bound: MAX_RUNNING calls at once; a further command is not acknowledged, and goes to another edge.
 
 import { policy } from '@tandem/rpc'
+import { endsCall } from '../accounting/ended-elsewhere.ts'
 import type { EdgeCore } from '../core.ts'
-import { UNKNOWN_AGE } from '../describe.ts'
-import { endsCall } from '../ended-elsewhere.ts'
+import { UNKNOWN_AGE } from '../initial/describe.ts'
 import { acknowledge, messageText } from './acknowledge.ts'
 import { boundedCSeq, senderOf } from './dialog-request.ts'
 import { endSetUp } from './end-set-up.ts'

@@ -6,7 +6,7 @@
 
 import { METHOD, type SipMessage, type VerifiedToken } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import { describeEndedCall, fromTag, toTag } from '../describe.ts'
+import { describeEndedCall, fromTag, toTag } from '../initial/describe.ts'
 import { contactUri } from './answered-dialog.ts'
 
 const CSEQ_STEP = 4_096

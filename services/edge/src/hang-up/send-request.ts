@@ -7,10 +7,10 @@
 import type { location } from '@tandem/rpc'
 import { METHOD, RouteView, type SipMessage, type VerifiedToken } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import type { NextHop } from '../hops.ts'
-import { nextHop } from '../in-dialog.ts'
-import { OwnRequest, ownBranch } from '../own-request.ts'
-import { StreamPeer } from '../peers.ts'
+import type { NextHop } from '../hops/hops.ts'
+import { nextHop } from '../in-dialog/in-dialog.ts'
+import { StreamPeer } from '../listeners/peers.ts'
+import { OwnRequest, ownBranch } from '../own/own-request.ts'
 import { type DialogRequest, draftOf, encodeDialogRequest, partyOf } from './dialog-request.ts'
 
 /** Endpoints and flows that one request is tried at. */

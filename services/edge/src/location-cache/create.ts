@@ -3,8 +3,8 @@
 // The cache of an edge, where it has a watch to go by and the setting wants one.
 
 import type { EdgeConfig } from '@tandem/service-kit'
-import { edgeHashOf } from '../edge-hash.ts'
-import type { Membership } from '../membership.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
+import type { Membership } from '../membership/membership.ts'
 import type { EdgeServiceOptions } from '../options.ts'
 import { LocationCache } from './location-cache.ts'
 

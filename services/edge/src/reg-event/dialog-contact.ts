@@ -4,7 +4,7 @@
 // address-of-record, so that a refresh finds its subscription from any edge. It proves nothing, and need not: the refresh is
 // authorised as the first SUBSCRIBE was, and its dialog must be known.
 import { METHOD, type SipMessage, watchContactUser, watchedAorOf } from '@tandem/sip'
-import type { Facing } from '../facing.ts'
+import type { Facing } from '../listeners/facing.ts'
 
 /**
  * `sip:reg.…@host:port;gr`, of the scheme and transport that a Record-Route of this listener has.

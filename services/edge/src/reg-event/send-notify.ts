@@ -7,9 +7,9 @@
 import type { location } from '@tandem/rpc'
 import { METHOD, SipMessage, scan } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
-import type { NextHop } from '../hops.ts'
-import { OwnRequest, ownBranch } from '../own-request.ts'
-import { StreamPeer } from '../peers.ts'
+import type { NextHop } from '../hops/hops.ts'
+import { StreamPeer } from '../listeners/peers.ts'
+import { OwnRequest, ownBranch } from '../own/own-request.ts'
 import { encodeNotify, isStrictRoute, routeUri } from './notify-request.ts'
 import { retryAfterOf } from './subscribe-request.ts'
 

@@ -11,7 +11,7 @@ import {
   type SipMessage,
   ValueCursor,
 } from '@tandem/sip'
-import { headerText } from '../describe.ts'
+import { headerText } from '../initial/describe.ts'
 import { REGINFO } from './reginfo.ts'
 
 /** [RFC3680-4.4] */

@@ -3,7 +3,7 @@
 // (location), the document (reginfo.test.ts), several edges (test/conformance/rfc3680.test.ts).
 import { location, type policy } from '@tandem/rpc'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Facing } from '../facing.ts'
+import { Facing } from '../listeners/facing.ts'
 import {
   ALICE,
   BOB,

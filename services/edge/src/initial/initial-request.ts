@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+//
+// An initial request (no To tag) but REGISTER's second half: Decide, and what its verdict leads to [DESIGN §2.2]. A plan is carried
+// out by plan-run.ts; the first 2xx of an INVITE goes upstream once the answer is on record.
+//
+// DEVIATION[RFC3261-17.2.1a]: an INVITE that is still to be decided gets no 100 after 200 ms. While its sender repeats it, another edge
+// can take it should this one die; once 100 has gone, the directory has it.
+// Races: CANCEL may come at every wait; each continuation looks at `context.closed` first.
+
+import type { policy, Result } from '@tandem/rpc'
+import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import { CallAccount } from '../accounting/call-account.ts'
+import { spreadRetryAfter } from '../admission/index.ts'
+import { handCancelOf } from '../any-edge/hand-over.ts'
+import type { Resumption } from '../any-edge/rebuild.ts'
+import type { EdgeCore } from '../core.ts'
+import { forwardAck } from '../in-dialog/in-dialog.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
+import { ALLOW, answerForCluster } from '../own/capabilities.ts'
+import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
+import { watchRegistrations } from '../reg-event/subscribe.ts'
+import { finishRegistration } from '../registration/registration.ts'
+import { forwardStateless } from '../stateless/stateless.ts'
+import { describeCall, describeRequest } from './describe.ts'
+import { openHeaderWork, privacyRefusal } from './header-work.ts'
+import { PlanRun } from './plan-run.ts'
+import { redirect } from './redirect.ts'
+import { refusalTexts } from './refusal-texts.ts'
+
+/** @param popRoutes leading Route values that are ours */
+export function receiveInitialRequest(
+  core: EdgeCore,
+  msg: SipMessage,
+  key: string,
+  peer: EdgePeer,
+  popRoutes: number,
+): void {
+  const user = new InitialRequest(core, peer, popRoutes)
+  const context = core.proxy.open(msg, key, peer, user) // [RFC3261-16.1bc]
+  if (context === undefined) {
+    core.counts.refusedOverload += 1
+    return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
+  }
+  const message = context.request as SipMessage
+  const request = describeRequest(msg, key, peer, core.edgeId)
+  core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => user.onDecided(context, message, result))
+}
+
+/** Goes on with an adopted INVITE. @returns false when there is no room for it, or it has begun here in the meantime */
+export function resumeInitialRequest(core: EdgeCore, resumption: Resumption): boolean {
+  const { entry, message, peer, popRoutes } = resumption
+  const user = new InitialRequest(core, peer, popRoutes, UNKNOWN_START)
+  const context = core.proxy.open(message, entry.transactionKey, peer, user)
+  if (context === undefined) return false
+  user.resume(context, resumption)
+  return true
+}
+
+/** Another edge runs it since this epoch of its entry. @returns false where this edge holds a later one, or it is none */
+export function surrenderInitialRequest(core: EdgeCore, context: ProxyContext, epoch: number): boolean {
+  const { user } = context
+  if (!(user instanceof InitialRequest) || !user.precedes(epoch)) return false
+  core.proxy.surrender(context)
+  return true
+}
+
+/** When a call began that began elsewhere. */
+const UNKNOWN_START = -1
+const NO_PLAN: policy.Plan = {
+  steps: [],
+  edits: [],
+  maxDurationS: 0,
+  accounting: false,
+  stateless: false,
+  maxRecursions: 0,
+  sourceTrusted: false,
+}
+
+class InitialRequest implements ContextUser {
+  readonly core: EdgeCore
+  readonly peer: EdgePeer
+  private readonly popRoutes: number
+  private readonly startedMs: number
+  /** Until the final response goes upstream. */
+  private run: PlanRun | undefined
+  private account: CallAccount | undefined
+
+  constructor(core: EdgeCore, peer: EdgePeer, popRoutes: number, startedMs = core.now()) {
+    this.core = core
+    this.peer = peer
+    this.popRoutes = popRoutes
+    this.startedMs = startedMs
+  }
+
+  resume(context: ProxyContext, resumption: Resumption): void {
+    const { core, peer, popRoutes } = this
+    const { decision, message, entry } = resumption
+    const plan = decision.verdict?.$case === 'plan' ? decision.verdict.value : undefined
+    this.openAccount(context, message, decision)
+    openHeaderWork(core, context, plan?.sourceTrusted ?? false)
+    if (resumption.resends) core.proxy.trying(context) // the caller need not look for anybody else
+    this.run = new PlanRun(core, context, { peer, plan: plan ?? NO_PLAN, callRef: entry.callRef, popRoutes })
+    this.run.adopt(context, resumption)
+    if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))
+  }
+
+  precedes(epoch: number): boolean {
+    return this.run?.precedes(epoch) ?? false
+  }
+
+  onSurrender(): void {
+    this.account?.stop()
+    this.account = undefined
+    this.run = undefined
+  }
+
+  /** @param message the request, which a CANCEL in the meantime has taken off the context */
+  onDecided(context: ProxyContext, message: SipMessage, result: Result<policy.DecideResponse>): void {
+    const { core } = this
+    if (result.outcome === 'done') return this.onVerdict(context, message, result.value)
+    core.admission.noteAnswered(message.method, this.startedMs, core.now())
+    if (context.finalSent !== 0) return
+    if (result.outcome === 'refused') {
+      const { sipStatus, retryAfterS } = result.refusal
+      const status = sipStatus || 503
+      return core.proxy.respond(context, status, '', this.retryAfter(message, status, retryAfterS))
+    }
+    core.counts.decideUnknown += 1
+    core.logger.warn({ detail: result.detail }, 'policy gave no decision')
+    core.proxy.respond(context, 503, '', spreadRetryAfter(core, message, 2))
+  }
+
+  private onVerdict(context: ProxyContext, message: SipMessage, decision: policy.DecideResponse): void {
+    const { proxy, counts } = this.core
+    const verdict = decision.verdict
+    this.noteLatency(message, verdict)
+    this.openAccount(context, message, decision)
+    if (context.finalSent !== 0) return this.settleEarly(context, message)
+    if (verdict?.$case !== 'plan') openHeaderWork(this.core, context, false)
+    switch (verdict?.$case) {
+      case 'plan':
+        return this.onPlan(context, message, verdict.value)
+      case 'challenge':
+        counts.challenges += 1
+        return proxy.respond(context, verdict.value.status, '', challengeLines(verdict.value))
+      case 'admit':
+        return finishRegistration(this.core, context, this.peer, verdict.value, this.startedMs)
+      case 'answer': // [RFC3261-17.1]
+        return answerForCluster(this.core, context, verdict.value.status)
+      case 'redirect':
+        return redirect(this.core, context, verdict.value)
+      case 'watchRegistrations':
+        return watchRegistrations(this.core, context, this.peer, verdict.value)
+      case 'reject': {
+        const { status, reason, retryAfterS } = verdict.value
+        const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
+        const texts = refusalTexts(this.core, verdict.value)
+        return proxy.respond(context, status, reason, allow + texts + this.retryAfter(message, status, retryAfterS))
+      }
+      default:
+        return proxy.respond(context, 500, '')
+    }
+  }
+
+  /** What a service asks for; spread where it is because of trouble that many meet. */
+  private retryAfter(message: SipMessage, status: number, seconds: number): string {
+    return status === 503 && seconds > 0 ? spreadRetryAfter(this.core, message, seconds) : retryAfter(seconds)
+  }
+
+  /** Where an admitted REGISTER has its answer still to come, that one counts. */
+  private noteLatency(message: SipMessage, verdict: policy.DecideResponse['verdict']): void {
+    const { core, peer } = this
+    if (verdict?.$case === 'admit') return
+    const nowMs = core.now()
+    core.admission.noteAnswered(message.method, this.startedMs, nowMs)
+    if (verdict?.$case === 'plan') core.admission.noteDone(peer.address, nowMs)
+  }
+
+  private onPlan(context: ProxyContext, message: SipMessage, plan: policy.Plan): void {
+    const { core, peer, popRoutes } = this
+    if (plan.stateless) {
+      core.proxy.drop(context) // [RFC3261-16.1d]
+      return forwardStateless(core, message, peer, plan, popRoutes)
+    }
+    if (context.isInvite) core.counts.calls += 1
+    openHeaderWork(core, context, plan.sourceTrusted)
+    this.run = new PlanRun(core, context, { peer, plan, callRef: this.account?.callRef ?? '', popRoutes })
+    const reason = privacyRefusal(context, plan)
+    if (reason !== '') return core.proxy.respond(context, 500, reason) // [RFC3323-5]
+    this.run.start(context)
+  }
+
+  /** Calls with a reference leave a record. */
+  private openAccount(context: ProxyContext, message: SipMessage, decision: policy.DecideResponse): void {
+    if (decision.callRef === '' || !context.isInvite) return
+    const call = describeCall(message, this.peer, this.core.edgeId, decision)
+    this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs, this.peer)
+  }
+
+  /** The request ended (CANCEL) before its decision came. Another edge may have it too, which has not heard of the CANCEL. */
+  private settleEarly(context: ProxyContext, message: SipMessage): void {
+    this.account?.failed(context, context.finalSent)
+    if (context.isInvite) handCancelOf(this.core, context.server.key, message.buf)
+  }
+
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
+    return this.run?.failOver(context, branch, status) ?? false
+  }
+
+  recurse(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): string | undefined {
+    return this.run?.recurse(context, branch, msg)
+  }
+
+  forkMore(context: ProxyContext): boolean {
+    return this.run?.forkMore(context) ?? false
+  }
+
+  onProvisional(_context: ProxyContext, _branch: ProxyBranch, status: number): void {
+    if (status > 100) this.account?.ringing()
+  }
+
+  holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean {
+    if (this.account === undefined) return false
+    const reached = this.run?.sentAs(context, branch)
+    return this.account.hold(context, branch, msg, reached, () => this.endRun(context, msg.status))
+  }
+
+  onFinal(context: ProxyContext, status: number): void {
+    if (!context.isInvite) return
+    if (status < 300) this.core.counts.callsAnswered += 1
+    else if (this.run !== undefined) this.core.counts.callsFailed += 1
+    if (status >= 300) this.account?.failed(context, status)
+    this.endRun(context, status)
+  }
+
+  private endRun(context: ProxyContext, status: number): void {
+    this.run?.end(context, status)
+    this.run = undefined
+  }
+
+  onAck(msg: SipMessage): void {
+    if (!forwardAck(this.core, msg, this.peer)) this.core.counts.droppedAck += 1
+  }
+
+  onEnd(): void {
+    this.account = undefined
+  }
+}

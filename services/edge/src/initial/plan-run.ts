@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+//
+// A plan as it is carried out (RFC 3261 sections 16.5 to 16.7): its steps one after another, the targets of each in groups that ring
+// together, another endpoint or flow where one fails (RFC 3263 section 4.3, RFC 5626 section 7), Contacts of a 3xx where the plan
+// lets them be followed. Each branch is in the directory before it leaves.
+//
+// Invariants: at most `edge.limits.maxTargets` branches leave for one request over its whole life; those alive share its Max-Breadth.
+// Races: a CANCEL, a 6xx or a 2xx may come at every wait; each continuation looks at `context.closed` first. While an answer that more
+// branches hang on is awaited (`waits`), the context is not exhausted.
+
+import { policy } from '@tandem/rpc'
+import {
+  NO_DISPOSITION,
+  type ProxyBranch,
+  type ProxyContext,
+  type RequestDisposition,
+  rankResponse,
+  readMaxBreadth,
+  requestDisposition,
+  type SipMessage,
+} from '@tandem/sip'
+import { handCancelOf, handInvite } from '../any-edge/hand-over.ts'
+import { matchBranch, storedStatus } from '../any-edge/match-branch.ts'
+import type { Resumption } from '../any-edge/rebuild.ts'
+import type { EdgeCore } from '../core.ts'
+import type { EdgePeer } from '../listeners/peers.ts'
+import { edgeHashOf } from '../membership/edge-hash.ts'
+import { retryAfter } from '../own/replies.ts'
+import { planBranch, resumeBranch, sendBranch } from './branches.ts'
+import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
+import { domainsOf, type Followed, readRedirection } from './recursion.ts'
+import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
+import { Candidate, resolveTargets } from './targets.ts'
+
+/** What came with the request and its decision. */
+export interface PlanSource {
+  readonly peer: EdgePeer
+  readonly plan: policy.Plan
+  /** Reference of the call, '' for none. */
+  readonly callRef: string
+  /** Leading Route values that are ours. */
+  readonly popRoutes: number
+}
+
+const { SERIAL } = policy.Step_Forking
+
+export class PlanRun {
+  private readonly core: EdgeCore
+  private readonly source: PlanSource
+  private readonly directory: DirectoryEntry | undefined
+  /** What the caller asks for where it asks for less than the plan has [RFC3841-9.1]. */
+  private readonly wishes: RequestDisposition
+  private readonly queue = new TargetQueue()
+  /** About to leave: they wait for the directory. */
+  private planned: Candidate[] = []
+  private waits = 0
+  private step = -1
+  /** The group at hand, and the position of its first branch. */
+  private group = 0
+  private groupStart = 0
+  private attempts = 0
+  private recursions = 0
+  /** Another edge began it. */
+  private isResumed = false
+  /** Status for the case that no branch could be forked. */
+  private lookupStatus = 480
+  private lookupHeaders = ''
+
+  constructor(core: EdgeCore, context: ProxyContext, source: PlanSource) {
+    this.core = core
+    this.source = source
+    this.wishes = context.request === undefined ? NO_DISPOSITION : requestDisposition(context.request)
+    this.directory = context.isInvite ? new DirectoryEntry(core, source.peer, source.callRef) : undefined
+  }
+
+  start(context: ProxyContext): void {
+    context.cancelsOnSuccess = this.wishes.cancel !== false
+    if (!this.next(context)) this.giveUp(context)
+  }
+
+  /** Goes on where another edge has stopped. */
+  adopt(context: ProxyContext, { entry, begunBy, candidates, resends }: Resumption): void {
+    const { plan, peer, popRoutes, callRef } = this.source
+    this.directory?.resume(entry.epoch)
+    this.isResumed = true
+    this.step = entry.step
+    context.cancelsOnSuccess = this.wishes.cancel !== false
+    const { edits, sourceTrusted, steps } = plan
+    const step = steps[this.step]
+    if (step === undefined) return
+    const isSame = (candidate: Candidate, attempt: number): boolean =>
+      planBranch(this.core, context, candidate, callRef, peer, attempt, edits)
+    for (const [k, branch] of entry.branches.entries()) {
+      const untried = candidates.filter((one) => !this.queue.sent.includes(one))
+      const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
+      const status = storedStatus(branch, sent)
+      this.queue.sent.push(sent)
+      if (status !== 0) this.core.proxy.resumeEnded(context, branch.id, branch.uri, sent.hop.peer, status)
+      else {
+        sent.breadth = readMaxBreadth(context.request as SipMessage)
+        const facts = sent.facts(sourceTrusted)
+        const hash = edgeHashOf(begunBy)
+        resumeBranch(this.core, context, sent, peer, edits, step.ringMs, popRoutes, facts, hash, resends)
+      }
+    }
+    this.attempts = entry.branches.length
+    this.resumeQueue(context, candidates, step)
+  }
+
+  /** What has not been tried of the step at hand. */
+  private resumeQueue(context: ProxyContext, candidates: readonly Candidate[], step: policy.Step): void {
+    const { order, fork } = this.wishes
+    this.queue.add(fork === false ? [] : candidates.slice(), order === 'sequential' ? SERIAL : step.forking)
+    this.group = this.queue.sent.at(-1)?.group ?? 0
+    this.groupStart = Math.max(0, context.branches.length - context.pending)
+    if (context.pending > 0 || context.finalSent !== 0) return
+    if (!this.mayGoOn(context) || !this.next(context)) this.giveUp(context)
+  }
+
+  /** Whether another edge holds the entry since this epoch. */
+  precedes(epoch: number): boolean {
+    return this.directory !== undefined && this.directory.epoch < epoch
+  }
+
+  /** The final response goes upstream. */
+  end(context: ProxyContext, status: number): void {
+    this.directory?.end(context, status)
+  }
+
+  /** All branches have failed. True when others follow. */
+  forkMore(context: ProxyContext): boolean {
+    if (this.waits > 0) return true
+    if (this.isResumed && context.branches.some(endedByCancel)) return false
+    return (this.mayGoOn(context) && this.next(context)) || this.endUnreached(context)
+  }
+
+  /** The step says after which failures it goes on; the parts of one group always do. */
+  private mayGoOn(context: ProxyContext): boolean {
+    const retries = this.source.plan.steps[this.step]?.retryStatuses
+    if (retries === undefined || retries.length === 0 || this.queue.continues(context, this.group)) return true
+    return retries.includes(this.groupStatus(context))
+  }
+
+  /** The best failure of the group at hand, whatever earlier ones ended with. */
+  private groupStatus(context: ProxyContext): number {
+    let best = 0
+    for (let k = this.groupStart; k < context.branches.length; k += 1) {
+      const { final, replaced } = context.branches[k] as ProxyBranch
+      if (!replaced && (best === 0 || rankResponse(final) < rankResponse(best))) best = final
+    }
+    return best || this.lookupStatus
+  }
+
+  /** Starts the next group, with what the ones before gave back [RFC5393-5.3.3.1], else the next step. False: there is none. */
+  private next(context: ProxyContext): boolean {
+    while (!this.queue.isEmpty) {
+      const breadth = readMaxBreadth(context.request as SipMessage)
+      if (breadth === 0) return this.refuseBreadth(context)
+      const group = this.queue.take(context, Math.min(breadth, this.room()))
+      if (group.length === 0) this.dropRest()
+      else if (this.startGroup(context, group, breadth)) return true
+    }
+    return this.nextStep(context)
+  }
+
+  private startGroup(context: ProxyContext, group: Candidate[], breadth: number): boolean {
+    this.group = (group[0] as Candidate).group
+    this.groupStart = context.branches.length
+    shareBreadth(group, breadth)
+    return this.launch(context, group)
+  }
+
+  /** There is no room for what still waits. */
+  private dropRest(): void {
+    this.core.counts.targetsDropped += this.queue.length
+    this.queue.clear()
+  }
+
+  /** [RFC5393-5.3.3] Not even one branch is allowed. */
+  private refuseBreadth(context: ProxyContext): boolean {
+    this.core.counts.refusedBreadth += 1
+    this.core.proxy.respond(context, 440, '')
+    return true
+  }
+
+  /** Branches that may still leave. */
+  private room(): number {
+    return this.core.config.limits.maxTargets - this.attempts
+  }
+
+  private nextStep(context: ProxyContext): boolean {
+    const step = this.source.plan.steps[this.step + 1]
+    if (step === undefined || this.room() <= 0 || context.request === undefined) return false
+    if (this.wishes.fork === false && context.branches.length > 0) return false
+    this.step += 1
+    this.waits += 1
+    resolveTargets(this.core, context.request, step.targets, (candidates, status, headers) => {
+      this.waits -= 1
+      if (status !== 0) [this.lookupStatus, this.lookupHeaders] = [status, headers]
+      const { order, fork } = this.wishes
+      this.queue.add(fork === false ? bestOf(candidates) : candidates, order === 'sequential' ? SERIAL : step.forking)
+      this.goOn(context)
+    })
+    return true
+  }
+
+  /** An answer came that branches hung on, and has led to none so far. */
+  private goOn(context: ProxyContext): void {
+    if (context.pending > 0 || this.waits > 0 || context.finalSent !== 0) return
+    if (context.closed || context.request === undefined) return this.core.proxy.finish(context)
+    if (!this.next(context)) this.giveUp(context)
+  }
+
+  /** What stood for a branch has led to nothing: as if that branch had failed. */
+  private resume(context: ProxyContext): void {
+    const isIdle = context.pending === 0 && this.waits === 0 && !context.closed
+    if (isIdle && !this.mayGoOn(context)) return this.giveUp(context)
+    this.goOn(context)
+  }
+
+  /** [RFC3261-16.9] Of a user's bindings none could be reached: who is not there gets 480, as with a flow that failed; true if so. */
+  private endUnreached(context: ProxyContext): boolean {
+    if (context.bestStatus !== 503 || context.finalSent !== 0 || context.cancelled) return false
+    const isUnreached = (branch: ProxyBranch): boolean =>
+      branch.lost && (this.sentAs(context, branch)?.aor ?? '') !== ''
+    if (!context.branches.every(isUnreached)) return false
+    this.core.proxy.respond(context, 480, '')
+    return true
+  }
+
+  private giveUp(context: ProxyContext): void {
+    if (this.endUnreached(context)) return
+    if (context.bestStatus !== 0) this.core.proxy.finish(context)
+    else if (context.cancelled) this.core.proxy.respond(context, 487, '')
+    else this.core.proxy.respond(context, this.lookupStatus, '', this.lookupHeaders)
+  }
+
+  /** Sends branches, an INVITE's once they are in the directory. False: none of them can take this request. */
+  private launch(context: ProxyContext, wanted: Candidate[]): boolean {
+    let group = wanted
+    for (const candidate of wanted) {
+      if (!this.plan(context, candidate)) group = group.filter((other) => other !== candidate)
+    }
+    if (group.length === 0) return false
+    if (this.directory === undefined) this.send(context, group)
+    else this.enter(context, group, this.directory)
+    return true
+  }
+
+  private enter(context: ProxyContext, group: Candidate[], directory: DirectoryEntry): void {
+    this.planned = this.planned.length === 0 ? group : [...this.planned, ...group]
+    this.waits += 1
+    directory.record(context, this.step, this.queue.sent, this.planned, (outcome) =>
+      this.onRecorded(context, group, outcome),
+    )
+  }
+
+  /** False: there is no way that takes a copy of this size. */
+  private plan(context: ProxyContext, candidate: Candidate): boolean {
+    const { callRef, peer, plan } = this.source
+    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts, plan.edits)) {
+      this.lookupStatus = 513
+      return false
+    }
+    this.attempts += 1
+    return true
+  }
+
+  private onRecorded(context: ProxyContext, group: Candidate[], outcome: DirectoryOutcome): void {
+    this.waits -= 1
+    this.planned = this.planned === group ? [] : this.planned.filter((candidate) => !group.includes(candidate))
+    if (outcome === 'elsewhere') return this.leaveToOwner(context)
+    if (outcome === 'unknown') return this.failDirectory(context)
+    if (context.finalSent !== 0) return this.directory?.end(context, context.finalSent) // CANCEL came in between
+    if (context.branches.length === 0) this.core.proxy.trying(context)
+    this.send(context, group)
+  }
+
+  /** Only the owner of the entry runs the INVITE's client transactions [DESIGN §4]. */
+  private leaveToOwner(context: ProxyContext): void {
+    const { directory, core, source } = this
+    const key = context.server.key
+    if (directory === undefined || directory.otherOwner === '') return core.proxy.surrender(context) // adopted by another
+    const { invite, otherOwner } = directory
+    // CANCEL came here, and it is the owner whom it must reach.
+    if (context.finalSent !== 0) return handCancelOf(core, key, invite, otherOwner)
+    core.proxy.drop(context)
+    handInvite(core, key, invite, source.peer, otherOwner)
+  }
+
+  /** Without its entry an INVITE does not leave; branches that are on their way go on. */
+  private failDirectory(context: ProxyContext): void {
+    this.lookupStatus = 503
+    if (context.pending === 0) this.core.proxy.respond(context, 503, '', retryAfter(2))
+  }
+
+  private send(context: ProxyContext, group: readonly Candidate[]): void {
+    if (context.closed || context.request === undefined) return this.goOn(context)
+    const { peer, plan, popRoutes } = this.source
+    const ringMs = plan.steps[this.step]?.ringMs ?? 0
+    for (const candidate of group) {
+      const facts = candidate.facts(plan.sourceTrusted)
+      const branch = sendBranch(this.core, context, candidate, peer, plan.edits, ringMs, popRoutes, facts)
+      if (branch !== undefined) this.queue.sent.push(candidate)
+    }
+  }
+
+  /** [RFC3263-4.3] [RFC3261-16.6.7f] [RFC5626-7] Another endpoint of the host, else another flow of the phone. */
+  failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
+    const failed = this.sentAs(context, branch)
+    if (failed === undefined || this.room() <= 0) return false
+    const next = this.alternativeTo(failed, status) ?? this.otherFlow(failed, branch, status)
+    if (next === undefined) return false
+    next.breadth = failed.breadth
+    if (!this.launch(context, [next])) return false
+    this.core.counts.failovers += 1
+    return true
+  }
+
+  /** The way that a branch took. */
+  sentAs(context: ProxyContext, branch: ProxyBranch): Candidate | undefined {
+    return this.queue.sent[context.branches.indexOf(branch)]
+  }
+
+  private alternativeTo(failed: Candidate, status: number): Candidate | undefined {
+    const hop = status === 430 ? undefined : failed.hop.alternatives[0]
+    if (hop === undefined) return undefined
+    const next = failed.over(hop)
+    // [RFC3261-18.1.1] back to UDP at the very address whose TCP failed
+    next.keepsTransport = failed.hop.peer.reliable && !hop.peer.reliable && hop.peer.address === failed.hop.peer.address
+    return next
+  }
+
+  private otherFlow(failed: Candidate, branch: ProxyBranch, status: number): Candidate | undefined {
+    const isFlowFailure = status === 430 || status === 408 || branch.lost
+    return isFlowFailure ? this.queue.takeOtherFlow(failed) : undefined
+  }
+
+  /** [RFC3261-16.5] [RFC3261-16.7.4] The Contacts of a 3xx that are left once others are followed; undefined: none is. */
+  recurse(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): string | undefined {
+    const { request } = context
+    const redirecting = this.sentAs(context, branch)
+    if (redirecting === undefined || request === undefined) return undefined
+    if (this.recursions >= this.source.plan.maxRecursions || this.wishes.recurse === false) return undefined
+    const called = request.text(request.uriStart, request.uriEnd)
+    if (branch.uri === '' || branch.uri === called) return undefined // [RFC3261-16.5] a URI that is not ours to change
+    const tried = [called, ...context.branches.map(({ uri }) => uri), ...this.planned.map(({ hop }) => hop.uri)]
+    const found = readRedirection(this.core, request, msg, tried, domainsOf(request, redirecting.aor), this.room())
+    if (found === undefined || !this.follow(context, redirecting, found.followed)) return undefined
+    this.recursions += 1
+    this.core.counts.recursions += 1
+    return found.left
+  }
+
+  /** False: none of them can be tried, which is known at once. */
+  private follow(context: ProxyContext, redirecting: Candidate, followed: readonly Followed[]): boolean {
+    const found: (Candidate | undefined)[] = []
+    const target = { ...redirecting.target, trusted: false }
+    let asked = followed.length
+    let isTried = false
+    this.waits += 1
+    for (const [at, { uri, qMilli, redirected }] of followed.entries()) {
+      this.core.hops.toUri(uri, false, (hop) => {
+        asked -= 1
+        if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
+        if (asked > 0) return
+        const reachable = found.filter((one) => one !== undefined)
+        isTried = this.onFollowed(context, redirecting, reachable)
+      })
+    }
+    return asked > 0 || isTried
+  }
+
+  /** Those of the highest q go at once, in the place and with the breadth of the one that redirected; the others after them. */
+  private onFollowed(context: ProxyContext, redirecting: Candidate, candidates: Candidate[]): boolean {
+    this.waits -= 1
+    const isTried = !context.closed && this.queue.addAhead(candidates) && this.startAhead(context, redirecting.breadth)
+    if (!isTried) this.resume(context)
+    return isTried
+  }
+
+  private startAhead(context: ProxyContext, breadth: number): boolean {
+    const first = this.queue.take(context, Math.min(breadth, this.room()))
+    if (first.length === 0) return false
+    this.group = (first[0] as Candidate).group
+    shareBreadth(first, breadth)
+    return this.launch(context, first)
+  }
+}
+
+/** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */
+function endedByCancel(branch: ProxyBranch): boolean {
+  return branch.final === 487 && !branch.cancelSent
+}
