@@ -3,7 +3,7 @@
 // Calls that the cluster ends, warns and looks after, in memory: both parties as texts, the record as a sink reads it (STATE.md,
 // "Cut-off and liveness"). Two edges, alice at one, bob at the other.
 // Not here: connections and real phones (test/e2e/hang-up.test.ts), stores that lose an asker (packages/store), edges that are silent
-// (services/policy/src/call-work.test.ts).
+// (services/policy/src/calls/call-work.test.ts).
 import type { ResourceSource } from '@tandem/resources'
 import { headerValues, startLine } from '@tandem/test-kit'
 import { afterEach, describe, expect, test } from 'vitest'

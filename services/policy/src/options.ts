@@ -6,9 +6,9 @@ import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
 import type { AccountStore, PolicyStore } from '@tandem/store'
-import type { CallWorker } from './call-work.ts'
+import type { CallWorker } from './calls/call-work.ts'
+import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
-import type { DueWork } from './due-work.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { policy } from '@tandem/rpc'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { addressOf, splitUri } from './decide/uri-parts.ts'
 import { POLICY_ERRORS } from './errors.ts'
 import {
   answerTo,
@@ -18,7 +19,6 @@ import {
   request,
   resourcesOf,
 } from './policy-fixture.ts'
-import { addressOf, splitUri } from './uri-parts.ts'
 
 const world = await createWorld()
 

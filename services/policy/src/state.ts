@@ -10,9 +10,9 @@ import {
   type UserEntry,
 } from '@tandem/resources'
 import { type Done, done, type policy } from '@tandem/rpc'
-import { type CredentialTable, indexCredentials } from './credentials.ts'
-import { UNPROVEN_EDITS } from './identity.ts'
-import { NOBODY, toResponse } from './verdicts.ts'
+import { UNPROVEN_EDITS } from './decide/identity.ts'
+import { NOBODY, toResponse } from './decide/verdicts.ts'
+import { type CredentialTable, indexCredentials } from './digest/credentials.ts'
 
 export interface PolicyState {
   readonly index: ResourceIndex

@@ -4,7 +4,7 @@
 // call, so that whoever settles needs nothing else, and a report makes a lost record whole again. The answered target's rate
 // counts. [STATE.md, Hold] A text that can't be read (a newer version's) charges nothing and is counted.
 import { firstQuantum, type Rate } from '@tandem/resources'
-import { splitUri } from '../uri-parts.ts'
+import { splitUri } from '../decide/uri-parts.ts'
 
 /** One rate, and the targets that it is for; no targets: all of them. */
 export interface ChargeLine {

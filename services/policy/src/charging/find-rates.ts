@@ -4,7 +4,7 @@
 // otherwise. A target without a rate refuses the call: what has no price is not sold.
 import { type AccountEntry, parsePhoneNumber } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import { splitUri } from '../uri-parts.ts'
+import { splitUri } from '../decide/uri-parts.ts'
 import { type ChargeLine, type ChargeTerms, FREE_RATE } from './charge-terms.ts'
 
 /** Canonical; '' for what is no number. */

@@ -6,8 +6,8 @@
 // millisecond; a top-up in time moves it. [STATE.md, Answer]
 import { paidMs, price } from '@tandem/resources'
 import type { ChargedCall, HoldOutcome, Stored } from '@tandem/store'
+import { HANG_UP_REASONS, requestHangUp } from '../calls/hang-up.ts'
 import type { PolicyContext } from '../context.ts'
-import { HANG_UP_REASONS, requestHangUp } from '../hang-up.ts'
 import { type ChargeTerms, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
 import { nothingMore, termsOf } from './terms-of.ts'
 

@@ -5,8 +5,8 @@
 // goes on with it (call-work.ts). [STATE.md, Cut-off and liveness]
 import { done, type policy, type Result } from '@tandem/rpc'
 import { type CallState, type Stored, shardOfReference } from '@tandem/store'
-import type { PolicyContext } from './context.ts'
-import { refusal } from './errors.ts'
+import type { PolicyContext } from '../context.ts'
+import { refusal } from '../errors.ts'
 
 /** Values of Reason (RFC 3326) of the ends that this service causes itself. */
 export const HANG_UP_REASONS = {

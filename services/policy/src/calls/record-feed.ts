@@ -6,7 +6,7 @@
 // Race: close while a read is under way. Its items are not delivered; they stay unacknowledged and go to the next consumer.
 import type { FeedConsumer, FeedStart, RecordFeed, records } from '@tandem/rpc'
 import type { RecordReader } from '@tandem/store'
-import type { PolicyContext } from './context.ts'
+import type { PolicyContext } from '../context.ts'
 
 /** Acknowledgements that wait for the store, at most; beyond it the oldest are forgotten and delivered again. */
 const MAX_UNSTORED_ACKS = 65_536

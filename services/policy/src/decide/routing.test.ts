@@ -14,7 +14,7 @@ import {
   recordsOf,
   request,
   SETTINGS,
-} from './policy-fixture.ts'
+} from '../policy-fixture.ts'
 
 const document = (kind: string, metadata: object, spec: object = {}) => ({
   apiVersion: 'tandem/v1',

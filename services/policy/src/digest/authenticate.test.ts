@@ -4,7 +4,7 @@
 
 import type { policy } from '@tandem/rpc'
 import { describe, expect, test } from 'vitest'
-import { type Answer, answerTo, authenticated, createWorld, decideOn, outcomeOf, request } from './policy-fixture.ts'
+import { type Answer, answerTo, authenticated, createWorld, decideOn, outcomeOf, request } from '../policy-fixture.ts'
 
 const world = await createWorld()
 const node = world.node()

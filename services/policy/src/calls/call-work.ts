@@ -10,7 +10,7 @@
 // An edge that was passed over may have acted: the second BYE gets 481, and the call ends once on record.
 import type { policy } from '@tandem/rpc'
 import type { CallWork, Dialog } from '@tandem/store'
-import type { PolicyContext } from './context.ts'
+import type { PolicyContext } from '../context.ts'
 import { statusOf } from './hang-up.ts'
 
 /** An edge has this long to acknowledge a command. */

@@ -5,11 +5,11 @@
 // granted comes back as paidMs, absent for no limit. [STATE.md, Calls and money]
 import { done, type policy, type Result } from '@tandem/rpc'
 import { type ChargedCall, type Eventual, type ReportOutcome, whenStored } from '@tandem/store'
+import { renewCall } from '../charging/renew.ts'
+import { settleCall } from '../charging/settle.ts'
+import type { PolicyContext } from '../context.ts'
+import { refusal } from '../errors.ts'
 import { acknowledge } from './acknowledge.ts'
-import { renewCall } from './charging/renew.ts'
-import { settleCall } from './charging/settle.ts'
-import type { PolicyContext } from './context.ts'
-import { refusal } from './errors.ts'
 
 type Reported = Result<policy.ReportResponse>
 

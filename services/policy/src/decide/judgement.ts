@@ -11,10 +11,10 @@ import {
   parsePhoneNumber,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import { offersCredentials } from './authenticate.ts'
-import type { PolicyContext } from './context.ts'
+import type { PolicyContext } from '../context.ts'
+import { offersCredentials } from '../digest/authenticate.ts'
+import type { PolicyState } from '../state.ts'
 import { userOf } from './identity.ts'
-import type { PolicyState } from './state.ts'
 import { addressOf, paramOf, splitUri, type UriParts } from './uri-parts.ts'
 
 export interface Judgement {

@@ -4,10 +4,10 @@
 // from the same call, and what one leaves undone another repeats without effect on the record. [STATE.md]
 // While the store is away the walk goes on and finds nothing; when it is back the store itself lets one lease pass first.
 import { type DueCall, SHARDS } from '@tandem/store'
-import { renewCall } from './charging/renew.ts'
-import { settleCall } from './charging/settle.ts'
-import { sweepAccounts } from './charging/sweep-accounts.ts'
-import type { PolicyContext } from './context.ts'
+import { renewCall } from '../charging/renew.ts'
+import { settleCall } from '../charging/settle.ts'
+import { sweepAccounts } from '../charging/sweep-accounts.ts'
+import type { PolicyContext } from '../context.ts'
 
 /** Steps of one round over the shards. */
 const STEPS = 16

@@ -3,7 +3,7 @@
 // Verdicts as values. What does not depend on the request is built once and frozen: nobody changes a verdict.
 import type { Forking, PlanStep, PlanTarget, PlanVerdict, UserEntry } from '@tandem/resources'
 import { policy } from '@tandem/rpc'
-import { POLICY_ERRORS, type PolicyErrorCode } from './errors.ts'
+import { POLICY_ERRORS, type PolicyErrorCode } from '../errors.ts'
 
 /** Who speaks, and who answers for the call; both '' for nobody. */
 export interface Caller {

@@ -4,8 +4,8 @@
 // The rules of the record itself are the store's and tested there; here they are seen through the service.
 import type { policy, records } from '@tandem/rpc'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { notStoredBy } from './away-store.ts'
-import type { PolicyService } from './options.ts'
+import { notStoredBy } from '../away-store.ts'
+import type { PolicyService } from '../options.ts'
 import {
   answerTo,
   authenticated,
@@ -16,7 +16,7 @@ import {
   reportTo,
   request,
   type World,
-} from './policy-fixture.ts'
+} from '../policy-fixture.ts'
 
 type Event = NonNullable<policy.ReportRequest['event']>
 

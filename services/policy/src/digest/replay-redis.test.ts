@@ -6,7 +6,7 @@
 import { createRedisStore, type Store } from '@tandem/store'
 import { type RunningRedis, redisAvailable, startRedis } from '@tandem/test-kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { answerTo, createWorld, decideOn, outcomeOf, recordsOf, request, type World } from './policy-fixture.ts'
+import { answerTo, createWorld, decideOn, outcomeOf, recordsOf, request, type World } from '../policy-fixture.ts'
 
 const redisServer = redisAvailable()
 

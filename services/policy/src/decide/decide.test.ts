@@ -4,7 +4,7 @@
 
 import { policy } from '@tandem/rpc'
 import { describe, expect, test } from 'vitest'
-import { notStoredBy } from './away-store.ts'
+import { notStoredBy } from '../away-store.ts'
 import {
   answerTo,
   authenticated,
@@ -15,7 +15,7 @@ import {
   recordsOf,
   reportTo,
   request,
-} from './policy-fixture.ts'
+} from '../policy-fixture.ts'
 
 const { ADD, REMOVE } = policy.HeaderEdit_Operation
 

@@ -13,11 +13,11 @@ import {
   type Minted,
   whenStored,
 } from '@tandem/store'
-import { accountOf, holdCall } from './charging/hold-call.ts'
-import { refuseCall } from './charging/refuse-call.ts'
-import type { PolicyContext } from './context.ts'
+import { accountOf, holdCall } from '../charging/hold-call.ts'
+import { refuseCall } from '../charging/refuse-call.ts'
+import type { PolicyContext } from '../context.ts'
+import { addressOf } from '../decide/uri-parts.ts'
 import { HANG_UP_REASONS } from './hang-up.ts'
-import { addressOf } from './uri-parts.ts'
 
 type Decision = Result<policy.DecideResponse>
 

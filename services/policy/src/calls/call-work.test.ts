@@ -4,10 +4,10 @@
 import { policy } from '@tandem/rpc'
 import type { CallWork } from '@tandem/store'
 import { beforeEach, describe, expect, it, test } from 'vitest'
+import type { PolicyService } from '../options.ts'
+import { createWorld, decideOn, recordsOf, reportTo, request, START_MS, type World } from '../policy-fixture.ts'
 import { edgeFor } from './call-work.ts'
 import { HANG_UP_REASONS, isReason, statusOf } from './hang-up.ts'
-import type { PolicyService } from './options.ts'
-import { createWorld, decideOn, recordsOf, reportTo, request, START_MS, type World } from './policy-fixture.ts'
 
 const CONTEXT = { msLeft: 1_000, peer: 'test' }
 const { TAKEN, ELSEWHERE, REFUSED } = policy.Acknowledged_Outcome

@@ -4,7 +4,7 @@
 // themselves are location's. Fails closed: no REGISTER passes without the store's word about its nonce.
 import { findDomain, findUser, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import type { PolicyState } from './state.ts'
+import type { PolicyState } from '../state.ts'
 import { addressOf, splitUri } from './uri-parts.ts'
 import { admit, callerOf, NOBODY, reject } from './verdicts.ts'
 

@@ -3,7 +3,7 @@
 // The calls that are on record and have not ended, newest first.
 import { done, type policy, type Result } from '@tandem/rpc'
 import { type LiveCall, whenStored } from '@tandem/store'
-import type { PolicyContext } from './context.ts'
+import type { PolicyContext } from '../context.ts'
 
 const MAX_CALLS = 10_000
 const DEFAULT_CALLS = 1_000

@@ -5,7 +5,7 @@
 // without credentials costs no memory anywhere. [RFC7616-3.3]
 import { randomFillSync } from 'node:crypto'
 import { encodeNonce, NONCE_RANDOM_BYTES, type NonceKey, nonceKeys, readNonce } from '@tandem/sip'
-import type { PolicySettings } from './options.ts'
+import type { PolicySettings } from '../options.ts'
 
 const POOL_BYTES = NONCE_RANDOM_BYTES * 1024
 

@@ -3,9 +3,9 @@
 // The nonce count, checked in the store so that a digest used at one edge is used up at all of them. It is bound to the
 // server transaction: the same request through another edge is a retransmission, no replay. [RFC7616-3.4.5] [STATE.md]
 import { type Eventual, whenStored } from '@tandem/store'
+import type { PolicyContext } from '../context.ts'
+import type { Failure } from '../store-health.ts'
 import type { Authentication } from './authenticate.ts'
-import type { PolicyContext } from './context.ts'
-import type { Failure } from './store-health.ts'
 
 type Proven = Extract<Authentication, { outcome: 'proven' }>
 

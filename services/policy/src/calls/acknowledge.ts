@@ -4,8 +4,8 @@
 // the node that waits looks. Idempotent; for a call that has ended it changes nothing.
 import { policy } from '@tandem/rpc'
 import type { ProbeFinding } from '@tandem/store'
+import type { PolicyContext } from '../context.ts'
 import { REFUSED_MS } from './call-work.ts'
-import type { PolicyContext } from './context.ts'
 import { HANG_UP_REASONS, requestHangUp } from './hang-up.ts'
 
 const { TAKEN, ELSEWHERE, REFUSED, ALIVE, SILENT, HALF_GONE, GONE } = policy.Acknowledged_Outcome

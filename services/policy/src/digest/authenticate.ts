@@ -15,9 +15,9 @@ import {
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { digestResponse, parseAuth, sameDigest, watchedAorOf } from '@tandem/sip'
+import { splitUri, type UriParts } from '../decide/uri-parts.ts'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
-import { splitUri, type UriParts } from './uri-parts.ts'
 
 export type Authentication =
   | {
