@@ -116,7 +116,7 @@ describe('the hop of a binding', () => {
     const hop = hopOf(bench, flowBinding(B, 7))
     expect(shown(hop)).toBe(`tcp ${B_ADDRESS}:5150 flow`)
     expect(hop?.side).toEqual({ kind: 'flow', edgeHash: edgeHashOf(B), flowId: 7 })
-    expect(hop?.route).toMatch(new RegExp(`^Route: <sip:[\\w-]+@${B_ADDRESS}:5150;transport=tcp;lr>\r\n$`))
+    expect(hop?.route).toMatch(new RegExp(`^Route: <sip:[\\w.-]+@${B_ADDRESS}:5150;transport=tcp;lr>\r\n$`))
     expect(hop?.facing.name).toBe(`tcp:${B_ADDRESS}:5060`)
   })
 
@@ -268,7 +268,7 @@ describe('the hop between edges', () => {
     const { a, b } = twoEdges()
     const link = b.internalTcp.connect('198.51.100.1', 50_000)
     const invite = a.last('INVITE')
-    b.tcpIn(invite.replace(/Route: <sip:[\w-]+@/, 'Route: <sip:AAAA@'), link, true)
+    b.tcpIn(invite.replace(/Route: <sip:[\w.-]+@/, 'Route: <sip:AAAA@'), link, true)
     b.tcpIn(invite.replace('Max-Forwards: 69', 'Max-Forwards: 0'), link, true)
     expect(b.take()).toEqual(['403 → tcp 1001', '483 → tcp 1001'])
     b.tcpIn(invite.replace('call-1', 'call-2'), link, true)
