@@ -32,7 +32,8 @@ export interface RunningSentinels {
   stop(): void
 }
 
-const FAILOVER = ['down-after-milliseconds main 500', 'failover-timeout main 3000']
+/** Below a second a sentinel takes the new master for dead too: it connects to it only once a second. */
+const FAILOVER = ['down-after-milliseconds main 1200', 'failover-timeout main 3000']
 
 export async function startSentinels(options: SentinelOptions): Promise<RunningSentinels> {
   const count = options.count ?? 1
