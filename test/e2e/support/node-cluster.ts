@@ -64,6 +64,12 @@ export class NodeCluster {
     })
   }
 
+  /** Starts again what has ended: a test that failed half-way leaves nothing dead to the next. */
+  async restore(): Promise<void> {
+    const ended = [...this.#running].filter(([, child]) => child.end !== undefined)
+    await Promise.all(ended.map(([name]) => this.launch(name)))
+  }
+
   /** SIGKILL; comes back when it is gone. */
   async kill(name: string): Promise<void> {
     const child = this.#running.get(name)
