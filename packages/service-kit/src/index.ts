@@ -20,3 +20,20 @@ export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, star
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
 export { IntHistogram, type Labelled, Metrics, snakeCase } from './metrics.ts'
+export {
+  type DeliverOptions,
+  type Delivery,
+  deliver,
+  outcomeOf,
+  parseRetryAfter,
+  RetryPause,
+  type RetrySettings,
+  SIGNATURE_HEADER,
+  SIGNATURE_TOLERANCE_S,
+  signWebhook,
+  verifyWebhook,
+  type WebhookMessage,
+  type WebhookOutcome,
+  WebhookSender,
+  type WebhookSettings,
+} from './webhook/index.ts'
