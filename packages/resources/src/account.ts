@@ -10,7 +10,7 @@ import { currencyCode } from './rating/rate-plan.ts'
 const micros = z.int().min(0)
 
 /** What may stand in a quoted string of SIP without escapes. [RFC3261-25.1] */
-const headerText = z
+export const headerText = z
   .string()
   .min(1)
   .max(200)

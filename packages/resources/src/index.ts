@@ -6,6 +6,15 @@ export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, IndexOptions } from './domain-entry.ts'
 export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
+export { FRAUD_ACTIONS, type FraudAction, type FraudLevelSpec } from './fraud-level.ts'
+export {
+  type FraudMeasure,
+  type FraudMeasures,
+  type FraudRule,
+  type FraudScope,
+  type FraudSelection,
+  MAX_DISTINCT,
+} from './fraud-rule.ts'
 export type { HuntGroup } from './hunt-group.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
 export { canonicalNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
@@ -46,6 +55,7 @@ export {
   type ResourceIndex,
 } from './resource-index.ts'
 export { revisionOf } from './revision.ts'
+export { SCANNER_PATTERNS } from './scanners.ts'
 export { Secret } from './secret.ts'
 export type { SecretTable } from './secrets.ts'
 export { type StaticBinding, staticBindings } from './static-bindings.ts'

@@ -5,6 +5,7 @@
 // forms of one telephone number are one user part.
 import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
+import { fraudReferences } from './fraud-references.ts'
 import { isWildcard, longestSuffix } from './hosts.ts'
 import type { LocatedResource } from './parse-yaml.ts'
 import { canonicalNumber } from './phone-number.ts'
@@ -145,6 +146,11 @@ function checkAccount(refs: References, located: LocatedResource): void {
   refs.report(located, 'contradiction', 'spec.currency', `expected ${rated}, the currency of RatePlan/${ratePlan}`)
 }
 
+function checkFraudRule(refs: References, located: LocatedResource): void {
+  if (located.resource.kind !== 'FraudRule') return
+  for (const { key, path } of fraudReferences(located.resource)) refs.require(key, located, path)
+}
+
 function checkContradictions(refs: References, located: LocatedResource): void {
   const { resource } = located
   const relay = resource.kind === 'Domain' ? relayObjection(resource.spec) : undefined
@@ -181,6 +187,7 @@ export function checkReferences(located: readonly LocatedResource[]): readonly R
   for (const one of located) {
     checkTargets(refs, one)
     checkAccount(refs, one)
+    checkFraudRule(refs, one)
     checkContacts(refs, one)
     checkRedirect(refs, one)
     checkContradictions(refs, one)

@@ -4,13 +4,14 @@
 import type { z } from 'zod'
 import { type Account, accountSchema } from './account.ts'
 import { type Domain, domainSchema } from './domain.ts'
+import { type FraudRule, fraudRuleSchema } from './fraud-rule.ts'
 import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
 import { type RatePlan, ratePlanSchema } from './rating/rate-plan.ts'
 import { type Redirect, redirectSchema } from './redirect.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
 
-export type Resource = Domain | Subscriber | Account | RatePlan | HuntGroup | Redirect | Trunk
+export type Resource = Domain | Subscriber | Account | RatePlan | HuntGroup | Redirect | Trunk | FraudRule
 export type Kind = Resource['kind']
 
 export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
@@ -21,6 +22,7 @@ export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource
   HuntGroup: huntGroupSchema,
   Redirect: redirectSchema,
   Trunk: trunkSchema,
+  FraudRule: fraudRuleSchema,
 }
 
 export const KINDS = Object.keys(resourceSchemas) as readonly Kind[]
