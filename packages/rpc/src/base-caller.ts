@@ -12,7 +12,15 @@ import { PendingCall } from './pending-call.ts'
 import type { Result } from './result.ts'
 
 export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M, Push> {
-  readonly counts: CallerCounts = { items: 0, batches: 0, refused: 0, unknown: 0, inFlight: 0, queued: 0 }
+  readonly counts: CallerCounts = {
+    items: 0,
+    batches: 0,
+    refused: 0,
+    unknown: 0,
+    repeated: 0,
+    inFlight: 0,
+    queued: 0,
+  }
   protected readonly deadlines: DeadlineList<PendingCall>
   protected closed = false
   readonly #onBug: OnBug

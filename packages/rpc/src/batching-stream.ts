@@ -2,7 +2,7 @@
 //
 // One bidirectional stream to one replica, kept up by reconnecting. It is ready from the service's initial metadata on.
 // It sends batches that it is given, matches results by id and knows when `write` wants a pause. When it breaks, everything
-// in flight on it ends as unknown: the replica may have acted, so the caller retries with the same keys.
+// in flight on it goes back to its owner: the replica may have acted, so whoever asks again does so with the same keys.
 // A replica that says UNIMPLEMENTED to the stream, of a service whose methods are all unary too, is asked by those.
 // Race: a result that arrives after its call timed out finds no entry and is dropped.
 import { performance } from 'node:perf_hooks'
@@ -20,6 +20,8 @@ import { fromWireResult } from './wire-copy.ts'
 
 export interface StreamOwner<Push> {
   finish(call: PendingCall, result: Result<unknown>): void
+  /** The stream broke under it. `result` says so. */
+  onLost(call: PendingCall, result: Result<unknown>): void
   deliverPush(push: Push): void
   /** Ready or not, writable again, or a batch of results came: there may be something to send. */
   onProgress(): void
@@ -214,6 +216,6 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
 
   #endInFlight(reason: string): void {
     const result = unknownBy('stream_broken', `the stream to ${this.address} broke: ${reason}`)
-    for (const call of [...this.inFlight.values()]) this.#owner.finish(call, result)
+    for (const call of [...this.inFlight.values()]) this.#owner.onLost(call, result)
   }
 }

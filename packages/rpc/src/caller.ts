@@ -7,7 +7,7 @@ import type { Result } from './result.ts'
 
 export type OnResult<T> = (result: Result<T>) => void
 
-/** Integers for metrics; the first four only grow. */
+/** Integers for metrics; the first five only grow. */
 export interface CallerCounts {
   /** Calls accepted, each ended by exactly one result. */
   items: number
@@ -15,6 +15,8 @@ export interface CallerCounts {
   batches: number
   refused: number
   unknown: number
+  /** Sent once more, to another replica, because a stream broke. */
+  repeated: number
   /** Sent and not ended. */
   inFlight: number
   /** Waiting to be sent. */

@@ -20,6 +20,8 @@ export class PendingCall implements Timed {
   /** Id on the stream that it was sent on, and that stream's calls in flight. */
   id = 0
   inFlight: Map<number, PendingCall> | undefined = undefined
+  /** Its first stream broke; it has been given to another. */
+  isRepeat = false
 
   constructor(method: string, request: unknown, deadlineMs: number, onResult: OnResult<never>) {
     this.method = method

@@ -2,7 +2,8 @@
 //
 // The consuming half of the record feed over gRPC. It reconnects with jitter for as long as it is open; after a reconnect
 // the service sends again whatever was not acknowledged. An acknowledgement made while the stream is down is lost, and its
-// item comes again: sinks tell repeats by `cdrId`.
+// item comes again: sinks tell repeats by `cdrId`. Of several addresses it asks the next one each time it connects anew: any replica has
+// all records.
 import { performance } from 'node:perf_hooks'
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js'
 import { type OnBug, warnOfBug } from './caller.ts'
@@ -23,7 +24,7 @@ const CONSUME = RecordFeedServiceService.consume
 const STABLE_AFTER_MS = 1_000
 
 class RemoteConsumer implements FeedConsumer {
-  readonly #address: string
+  readonly #addresses: readonly string[]
   readonly #options: Options
   readonly #start: FeedStart
   readonly #onItems: (items: FeedItem[]) => void
@@ -33,10 +34,16 @@ class RemoteConsumer implements FeedConsumer {
   #timer: NodeJS.Timeout | undefined
   #attempt = 0
   #connectedMs = 0
+  #connections = 0
   #closed = false
 
-  constructor(address: string, options: Options, start: FeedStart, onItems: (items: FeedItem[]) => void) {
-    this.#address = address
+  constructor(
+    addresses: readonly string[],
+    options: Options,
+    start: FeedStart,
+    onItems: (items: FeedItem[]) => void,
+  ) {
+    this.#addresses = addresses
     this.#options = options
     this.#start = start
     this.#onItems = onItems
@@ -56,7 +63,8 @@ class RemoteConsumer implements FeedConsumer {
   }
 
   #connect(): void {
-    const client = createClient(this.#address, this.#options, this.#options.credentials)
+    const address = this.#addresses[this.#connections++ % this.#addresses.length] as string
+    const client = createClient(address, this.#options, this.#options.credentials)
     const stream: Wire = client.makeBidiStreamRequest(
       CONSUME.path,
       CONSUME.requestSerialize,
@@ -93,7 +101,9 @@ class RemoteConsumer implements FeedConsumer {
   }
 }
 
+/** @param address host:port, of several replicas with commas between them */
 export function createRecordFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
   const all: Options = { ...CALLER_DEFAULTS, ...options }
-  return { consume: (start, onItems) => new RemoteConsumer(address, all, start, onItems) }
+  const addresses = address.split(',').map((one) => one.trim())
+  return { consume: (start, onItems) => new RemoteConsumer(addresses, all, start, onItems) }
 }

@@ -172,6 +172,27 @@ describe('record feed over a network', () => {
     expect(ids).toEqual(['3/0', '3/1', '3/2', '3/0', '3/2'])
   })
 
+  it('goes on at another node when the one that it asks dies', async () => {
+    const [first, second] = [new ListFeed(1), new ListFeed(2)]
+    const [a, b] = [await serve(first), await serve(second)]
+    const places = `127.0.0.1:${a.port}, 127.0.0.1:${b.port}`
+    const feed = createRecordFeedClient(places, { peer: 'records-0', backoffMaxMs: 50 })
+    const ids: string[] = []
+    const [one, three] = [counter(1), counter(3)]
+    const consumer = feed.consume(START, (items) => {
+      for (const { id } of items) {
+        ids.push(id)
+        one.hit()
+        three.hit()
+      }
+    })
+    closers.push(() => consumer.close())
+    await one.reached
+    await a.server.close(0)
+    await three.reached
+    expect(ids).toEqual(['3/0', '3/0', '3/1'])
+  })
+
   it('cuts large windows into messages below the limit', async () => {
     const source = new ListFeed(40, 200_000)
     const feed = await overGrpc(source)

@@ -68,6 +68,8 @@ export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
   readonly push: Codec<Push>
   /** Every method of the stream is there as a unary one too: a replica without the stream can be asked by those. */
   readonly isWholeAsUnary: boolean
+  /** Methods whose repeat with the same keys does no more than the first: another replica is asked when a stream breaks. */
+  readonly repeatable: ReadonlySet<string>
   /** The generated service definition, by method name. */
   readonly definition: { readonly [name: string]: UnaryDefinition }
   readonly types?: { methods: M; unary: U }
@@ -82,6 +84,7 @@ export const locationService: StreamService<LocationMethods, LocationUnaryMethod
   response: location.StreamResponse,
   push: location.Push,
   isWholeAsUnary: false,
+  repeatable: new Set(['register', 'locate', 'readCall']),
   definition: location.LocationServiceService,
 }
 
@@ -94,5 +97,6 @@ export const policyService: StreamService<PolicyMethods, PolicyUnaryMethods, pol
   response: policy.StreamResponse,
   push: policy.Push,
   isWholeAsUnary: true,
+  repeatable: new Set(['decide', 'report']),
   definition: policy.PolicyServiceService,
 }

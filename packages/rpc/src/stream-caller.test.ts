@@ -62,6 +62,49 @@ describe('stream caller', () => {
     expect(replicas.map(({ served }) => served.counts.inProgress)).toEqual([5, 5])
   })
 
+  describe('when a replica dies with a call in flight', () => {
+    /** The one that is asked first holds the call, and is killed. */
+    async function killUnder(method: 'locate' | 'endCall', isAlone = false) {
+      const asked: number[] = []
+      const replica = (index: number) => {
+        const hold = () => {
+          asked.push(index)
+          return asked.length === 1 ? new Promise<never>(() => undefined) : located('sip:held@x')
+        }
+        return serve({ ...plainHandlers({ locate: hold }), endCall: hold as never })
+      }
+      const replicas = await Promise.all((isAlone ? [0] : [0, 1]).map(replica))
+      const caller = connect(replicas.map(({ address }) => address))
+      while (replicas.some(({ served }) => served.counts.streams === 0)) await turn()
+      await whenReady(caller)
+      const request =
+        method === 'locate'
+          ? locateRequest('sip:held@x')
+          : { transactionKey: 'k', owner: 'e', epoch: 1, finalStatus: 200, keepMs: 1 }
+      const held = caller.invoke(method, request as never, LONG_MS)
+      while (asked.length === 0) await turn()
+      await replicas[asked[0] ?? 0]?.server.close(0)
+      return { result: await held, asked, caller }
+    }
+
+    it('asks the other one, once, where a repeat does no harm', async () => {
+      const { result, asked, caller } = await killUnder('locate')
+      expect(result).toEqual(located('sip:held@x'))
+      expect(asked.toSorted()).toEqual([0, 1])
+      expect(caller.counts).toMatchObject({ repeated: 1, unknown: 0, inFlight: 0, queued: 0 })
+    })
+
+    it.each([
+      { what: 'a method that may not be repeated', method: 'endCall', isAlone: false },
+      { what: 'no other one', method: 'locate', isAlone: true },
+    ] as const)('ends it as unknown: $what', async ({ method, isAlone }) => {
+      const { result, asked, caller } = await killUnder(method, isAlone)
+      expect(result).toMatchObject({ outcome: 'unknown', detail: expect.stringMatching(/^stream_broken: /) })
+      expect(asked).toHaveLength(1)
+      expect(caller.counts).toMatchObject({ repeated: 0, unknown: 1, inFlight: 0, queued: 0 })
+    })
+  })
+
   it('follows replicas that join and leave, and lets a leaving one answer', async () => {
     const { promise, resolve } = deferred<Result<LocateResponse>>()
     const arrived = counter(1)

@@ -3,7 +3,8 @@
 // The client half of the batched streams: one stream to every replica of a service, one queue before them. A batch leaves
 // when it is full, when its window is over, or at the end of the turn when nothing is in flight and the pace allows it
 // (pace.ts); it goes to the ready stream with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
-// in bytes; what does not fit, and what waits too long, ends as unknown.
+// in bytes; what does not fit, and what waits too long, ends as unknown. So does what was in flight on a stream that breaks,
+// unless another replica is there and the method may be repeated: then it is sent once more, within its time.
 import { lookup } from 'node:dns/promises'
 import { performance } from 'node:perf_hooks'
 import { BaseCaller } from './base-caller.ts'
@@ -14,6 +15,7 @@ import type { MethodMap, MethodName } from './method-map.ts'
 import { CALLER_DEFAULTS, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
 import { Pace } from './pace.ts'
 import { CallQueue, type PendingCall } from './pending-call.ts'
+import type { Result } from './result.ts'
 import type { StreamService } from './service.ts'
 import { encodeRequestBody } from './wire-copy.ts'
 
@@ -159,12 +161,28 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   /** A stream became ready, broke, drained or brought results: what waits goes now if nothing is in flight. */
   #onProgress(): void {
     if (this.closed) return
-    let ready = false
-    for (const stream of this.#streams.values()) ready ||= stream.ready
-    this.setReady(ready)
+    this.setReady(this.#isAnyReady())
     if (this.#queue.count === 0) return
     if (this.#mayLeave()) this.#flush()
     else this.#schedule()
+  }
+
+  #isAnyReady(): boolean {
+    for (const stream of this.#streams.values()) if (stream.ready) return true
+    return false
+  }
+
+  /** Its place in the queue is not bounded anew: it was counted in flight, and no more of them can be lost than were. */
+  #onLost(call: PendingCall, result: Result<unknown>): void {
+    const mayRepeat = !call.isRepeat && !this.closed && this.#service.repeatable.has(call.method)
+    if (!mayRepeat || !this.#isAnyReady()) return this.finish(call, result)
+    call.isRepeat = true
+    call.inFlight?.delete(call.id)
+    call.inFlight = undefined
+    this.#queue.push(call)
+    this.counts.inFlight--
+    this.counts.queued++
+    this.counts.repeated++
   }
 
   #connectTo(addresses: readonly string[]): void {
@@ -181,6 +199,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   #open(address: string): BatchingStream<M, U, Push> {
     return new BatchingStream<M, U, Push>(this.#service, address, this.#options, {
       finish: (call, result) => this.finish(call, result),
+      onLost: (call, result) => this.#onLost(call, result),
       deliverPush: (push) => this.deliverPush(push),
       onProgress: () => this.#onProgress(),
     })

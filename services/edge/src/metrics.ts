@@ -71,6 +71,15 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     ['location', core.location.counts.unknown],
     ['policy', core.policy.counts.unknown],
   ])
+  metrics.labelledCounter(
+    'tandem_edge_rpc_repeated_total',
+    'Items sent once more, to another node, because the one that had them was lost.',
+    'service',
+    () => [
+      ['location', core.location.counts.repeated],
+      ['policy', core.policy.counts.repeated],
+    ],
+  )
   if (core.locationCache !== undefined) registerLocationCacheMetrics(metrics, core.locationCache)
   registerAdmissionMetrics(metrics, core.admission, core.now)
   registerTransportMetrics(metrics, transports)

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Attempt } from "../../records/v1/records.ts";
+import { Answerer, Attempt, CallFacts } from "../../records/v1/records.ts";
 
 export const protobufPackage = "tandem.policy.v1";
 
@@ -224,7 +224,11 @@ export interface DecideResponse {
   identity: string;
   account: string;
   /** How the call is charged, for this service alone: the edge puts it into the description of the call. Absent: not at all. */
-  charge?: string | undefined;
+  charge?:
+    | string
+    | undefined;
+  /** For the call's record; the edge puts it into the description of the call, unread. */
+  facts?: CallFacts | undefined;
 }
 
 export interface Challenge {
@@ -347,6 +351,8 @@ export interface Target {
     | undefined;
   /** 0 to 1000, for the order of URIs among bindings; 0 means 1000. */
   qMilli: number;
+  /** Trunk that it is, for the call's record; "" or absent for none. */
+  trunk?: string | undefined;
 }
 
 /** Why a request goes to somebody else: for Diversion (RFC 5806) and History-Info (RFC 7044). */
@@ -410,6 +416,11 @@ export interface Call {
   attempts: Attempt[];
   /** As in the decision; absent where the reporter does not know it. */
   charge?: string | undefined;
+  facts?:
+    | CallFacts
+    | undefined;
+  /** Of the INVITE's session description, without repeats: "audio", "audio,video", "message"; "" for none. */
+  media?: string | undefined;
 }
 
 export interface Answered {
@@ -419,6 +430,7 @@ export interface Answered {
   target: string;
   /** Absent where it is too large to be kept; the call can't be ended from here then. */
   dialog?: Dialog | undefined;
+  answerer?: Answerer | undefined;
 }
 
 /** A request inside an answered call has changed what is needed for the next one. Only what is told is changed. */
@@ -482,7 +494,7 @@ export interface Ended {
 
 export interface Failed {
   status: number;
-  /** "cancelled" | "rejected" | "unanswered" | "unreachable" | "error" */
+  /** "cancelled" | "rejected" | "redirected" | "unanswered" | "unreachable" | "error" */
   cause: string;
   reason: string;
 }
@@ -2211,7 +2223,7 @@ export const Credentials: MessageFns<Credentials> = {
 };
 
 function createBaseDecideResponse(): DecideResponse {
-  return { verdict: undefined, callRef: "", identity: "", account: "", charge: undefined };
+  return { verdict: undefined, callRef: "", identity: "", account: "", charge: undefined, facts: undefined };
 }
 
 export const DecideResponse: MessageFns<DecideResponse> = {
@@ -2250,6 +2262,9 @@ export const DecideResponse: MessageFns<DecideResponse> = {
     }
     if (message.charge !== undefined) {
       writer.uint32(106).string(message.charge);
+    }
+    if (message.facts !== undefined) {
+      CallFacts.encode(message.facts, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -2358,6 +2373,14 @@ export const DecideResponse: MessageFns<DecideResponse> = {
             message.charge = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.facts = CallFacts.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2426,6 +2449,9 @@ export const DecideResponse: MessageFns<DecideResponse> = {
     message.identity = object.identity ?? "";
     message.account = object.account ?? "";
     message.charge = object.charge ?? undefined;
+    message.facts = (object.facts !== undefined && object.facts !== null)
+      ? CallFacts.fromPartial(object.facts)
+      : undefined;
     return message;
   },
 };
@@ -3213,7 +3239,15 @@ export const Step: MessageFns<Step> = {
 };
 
 function createBaseTarget(): Target {
-  return { where: undefined, instanceId: "", registrationHash: 0, trusted: false, retarget: undefined, qMilli: 0 };
+  return {
+    where: undefined,
+    instanceId: "",
+    registrationHash: 0,
+    trusted: false,
+    retarget: undefined,
+    qMilli: 0,
+    trunk: undefined,
+  };
 }
 
 export const Target: MessageFns<Target> = {
@@ -3240,6 +3274,9 @@ export const Target: MessageFns<Target> = {
     }
     if (message.qMilli !== 0) {
       writer.uint32(56).uint32(message.qMilli);
+    }
+    if (message.trunk !== undefined) {
+      writer.uint32(66).string(message.trunk);
     }
     return writer;
   },
@@ -3313,6 +3350,14 @@ export const Target: MessageFns<Target> = {
             message.qMilli = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3351,6 +3396,7 @@ export const Target: MessageFns<Target> = {
       ? Retarget.fromPartial(object.retarget)
       : undefined;
     message.qMilli = object.qMilli ?? 0;
+    message.trunk = object.trunk ?? undefined;
     return message;
   },
 };
@@ -3685,6 +3731,8 @@ function createBaseCall(): Call {
     ringAgeMs: 0,
     attempts: [],
     charge: undefined,
+    facts: undefined,
+    media: undefined,
   };
 }
 
@@ -3731,6 +3779,12 @@ export const Call: MessageFns<Call> = {
     }
     if (message.charge !== undefined) {
       writer.uint32(114).string(message.charge);
+    }
+    if (message.facts !== undefined) {
+      CallFacts.encode(message.facts, writer.uint32(122).fork()).join();
+    }
+    if (message.media !== undefined) {
+      writer.uint32(130).string(message.media);
     }
     return writer;
   },
@@ -3860,6 +3914,22 @@ export const Call: MessageFns<Call> = {
             message.charge = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.facts = CallFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.media = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3893,12 +3963,16 @@ export const Call: MessageFns<Call> = {
     message.ringAgeMs = object.ringAgeMs ?? 0;
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
     message.charge = object.charge ?? undefined;
+    message.facts = (object.facts !== undefined && object.facts !== null)
+      ? CallFacts.fromPartial(object.facts)
+      : undefined;
+    message.media = object.media ?? undefined;
     return message;
   },
 };
 
 function createBaseAnswered(): Answered {
-  return { toTag: "", status: 0, target: "", dialog: undefined };
+  return { toTag: "", status: 0, target: "", dialog: undefined, answerer: undefined };
 }
 
 export const Answered: MessageFns<Answered> = {
@@ -3914,6 +3988,9 @@ export const Answered: MessageFns<Answered> = {
     }
     if (message.dialog !== undefined) {
       Dialog.encode(message.dialog, writer.uint32(34).fork()).join();
+    }
+    if (message.answerer !== undefined) {
+      Answerer.encode(message.answerer, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3963,6 +4040,14 @@ export const Answered: MessageFns<Answered> = {
             message.dialog = Dialog.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.answerer = Answerer.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3985,6 +4070,9 @@ export const Answered: MessageFns<Answered> = {
     message.target = object.target ?? "";
     message.dialog = (object.dialog !== undefined && object.dialog !== null)
       ? Dialog.fromPartial(object.dialog)
+      : undefined;
+    message.answerer = (object.answerer !== undefined && object.answerer !== null)
+      ? Answerer.fromPartial(object.answerer)
       : undefined;
     return message;
   },

@@ -55,7 +55,7 @@ export interface FeedItem {
 }
 
 export interface CallRecord {
-  /** Unique: the call reference. */
+  /** Unique. Of a call: its reference; of a correction: that, a dot and the number of the correction. */
   cdrId: string;
   callId: string;
   fromTag: string;
@@ -79,7 +79,7 @@ export interface CallRecord {
   /** Answered to ended. */
   durationMs: bigint;
   finalStatus: number;
-  /** "answered" | "cancelled" | "rejected" | "unanswered" | "unreachable" | "error" */
+  /** "answered" | "cancelled" | "rejected" | "redirected" | "unanswered" | "unreachable" | "error" */
   outcome: string;
   /** "caller" | "callee" | "system" | "" */
   endedBy: string;
@@ -102,12 +102,81 @@ export interface CallRecord {
   ratePrefix: string;
   /** The rate, for a person. */
   rate: string;
+  /** "call" | "correction": a correction is the whole record anew, and takes the place of the one that it names. */
+  type: string;
+  /** Of a correction: cdr_id of the call's first record. */
+  corrects: string;
+  /** Why: "late_end" | "late_answer" | "late_failure" */
+  correction: string;
+  /** Reference of the call, the same in its record and its corrections. */
+  callRef: string;
+  facts:
+    | CallFacts
+    | undefined;
+  /** "audio" | "video" | "audio,video" | "message" | ...: of the INVITE's session description, "" where it has none. */
+  media: string;
+  /** Of the callee's answer; "" and 0 where nobody answered or where it is not known. */
+  answerer:
+    | Answerer
+    | undefined;
+  /** Every edge that has reported something of the call. */
+  edges: string[];
+  /** Revision of the resources from which the rate was taken. */
+  rateRevision: string;
+}
+
+/** What a policy service knows of a call at its decision. Frozen with the decision; the edge says it again in the description of the call. */
+export interface CallFacts {
+  /** Domain to which the call belongs: the caller's, or the one that was called. */
+  tenant: string;
+  /** "internal" | "inbound" | "outbound" | "transit" */
+  direction: string;
+  /** Who was called, in canonical form: user@host, or a number. */
+  dialled: string;
+  /** Trunk from which the call came; "" for none. */
+  ingressTrunk: string;
+  /** How the caller was authenticated: "none" | "digest-md5" | "digest-sha-256" | "ip" | "tls" | "jwt" | ... */
+  authMethod: string;
+  /** "" for none. */
+  fraudVerdict: string;
+  /** W3C trace id, 32 hex digits; "" for none. */
+  traceId: string;
+}
+
+/** The side that answered. */
+export interface Answerer {
+  /** Canonical AoR of which it was a binding; "" for none. */
+  aor: string;
+  /** User-Agent, or Server, of its 2xx. */
+  userAgent: string;
+  /** Where it was reached. */
+  transport: string;
+  address: string;
+  port: number;
+  /** Trunk to which the call went; "" for none. */
+  trunk: string;
 }
 
 export interface Attempt {
   target: string;
+  /** Final status; 0 where it had none. */
   status: number;
+  /** Last provisional status; 0 where there was none. */
   provisionalStatus: number;
+  /** Trunk to which it went; "" for none. */
+  trunk?:
+    | string
+    | undefined;
+  /** Sent, milliseconds after the call's set-up; absent where the reporter does not know it. */
+  startMs?:
+    | number
+    | undefined;
+  /** Sent until it rang: the first 18x. */
+  pddMs?:
+    | number
+    | undefined;
+  /** Final response or timeout, milliseconds after the call's set-up. */
+  endMs?: number | undefined;
 }
 
 function createBaseConsumeRequest(): ConsumeRequest {
@@ -485,6 +554,15 @@ function createBaseCallRecord(): CallRecord {
     ratePlan: "",
     ratePrefix: "",
     rate: "",
+    type: "",
+    corrects: "",
+    correction: "",
+    callRef: "",
+    facts: undefined,
+    media: "",
+    answerer: undefined,
+    edges: [],
+    rateRevision: "",
   };
 }
 
@@ -615,6 +693,33 @@ export const CallRecord: MessageFns<CallRecord> = {
     }
     if (message.rate !== "") {
       writer.uint32(274).string(message.rate);
+    }
+    if (message.type !== "") {
+      writer.uint32(282).string(message.type);
+    }
+    if (message.corrects !== "") {
+      writer.uint32(290).string(message.corrects);
+    }
+    if (message.correction !== "") {
+      writer.uint32(298).string(message.correction);
+    }
+    if (message.callRef !== "") {
+      writer.uint32(306).string(message.callRef);
+    }
+    if (message.facts !== undefined) {
+      CallFacts.encode(message.facts, writer.uint32(314).fork()).join();
+    }
+    if (message.media !== "") {
+      writer.uint32(322).string(message.media);
+    }
+    if (message.answerer !== undefined) {
+      Answerer.encode(message.answerer, writer.uint32(330).fork()).join();
+    }
+    for (const v of message.edges) {
+      writer.uint32(338).string(v!);
+    }
+    if (message.rateRevision !== "") {
+      writer.uint32(346).string(message.rateRevision);
     }
     return writer;
   },
@@ -904,6 +1009,78 @@ export const CallRecord: MessageFns<CallRecord> = {
             message.rate = reader.string();
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.corrects = reader.string();
+            continue;
+          }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.correction = reader.string();
+            continue;
+          }
+          case 38: {
+            if (tag !== 306) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 39: {
+            if (tag !== 314) {
+              break;
+            }
+
+            message.facts = CallFacts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.media = reader.string();
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.answerer = Answerer.decode(reader, reader.uint32());
+            continue;
+          }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.edges.push(reader.string());
+            continue;
+          }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.rateRevision = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -969,12 +1146,275 @@ export const CallRecord: MessageFns<CallRecord> = {
     message.ratePlan = object.ratePlan ?? "";
     message.ratePrefix = object.ratePrefix ?? "";
     message.rate = object.rate ?? "";
+    message.type = object.type ?? "";
+    message.corrects = object.corrects ?? "";
+    message.correction = object.correction ?? "";
+    message.callRef = object.callRef ?? "";
+    message.facts = (object.facts !== undefined && object.facts !== null)
+      ? CallFacts.fromPartial(object.facts)
+      : undefined;
+    message.media = object.media ?? "";
+    message.answerer = (object.answerer !== undefined && object.answerer !== null)
+      ? Answerer.fromPartial(object.answerer)
+      : undefined;
+    message.edges = object.edges?.map((e) => e) || [];
+    message.rateRevision = object.rateRevision ?? "";
+    return message;
+  },
+};
+
+function createBaseCallFacts(): CallFacts {
+  return { tenant: "", direction: "", dialled: "", ingressTrunk: "", authMethod: "", fraudVerdict: "", traceId: "" };
+}
+
+export const CallFacts: MessageFns<CallFacts> = {
+  encode(message: CallFacts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.direction !== "") {
+      writer.uint32(18).string(message.direction);
+    }
+    if (message.dialled !== "") {
+      writer.uint32(26).string(message.dialled);
+    }
+    if (message.ingressTrunk !== "") {
+      writer.uint32(34).string(message.ingressTrunk);
+    }
+    if (message.authMethod !== "") {
+      writer.uint32(42).string(message.authMethod);
+    }
+    if (message.fraudVerdict !== "") {
+      writer.uint32(50).string(message.fraudVerdict);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(58).string(message.traceId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallFacts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallFacts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.direction = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dialled = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ingressTrunk = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.authMethod = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fraudVerdict = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallFacts>): CallFacts {
+    return CallFacts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallFacts>): CallFacts {
+    const message = createBaseCallFacts();
+    message.tenant = object.tenant ?? "";
+    message.direction = object.direction ?? "";
+    message.dialled = object.dialled ?? "";
+    message.ingressTrunk = object.ingressTrunk ?? "";
+    message.authMethod = object.authMethod ?? "";
+    message.fraudVerdict = object.fraudVerdict ?? "";
+    message.traceId = object.traceId ?? "";
+    return message;
+  },
+};
+
+function createBaseAnswerer(): Answerer {
+  return { aor: "", userAgent: "", transport: "", address: "", port: 0, trunk: "" };
+}
+
+export const Answerer: MessageFns<Answerer> = {
+  encode(message: Answerer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aor !== "") {
+      writer.uint32(10).string(message.aor);
+    }
+    if (message.userAgent !== "") {
+      writer.uint32(18).string(message.userAgent);
+    }
+    if (message.transport !== "") {
+      writer.uint32(26).string(message.transport);
+    }
+    if (message.address !== "") {
+      writer.uint32(34).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(40).uint32(message.port);
+    }
+    if (message.trunk !== "") {
+      writer.uint32(50).string(message.trunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Answerer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.userAgent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.transport = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Answerer>): Answerer {
+    return Answerer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Answerer>): Answerer {
+    const message = createBaseAnswerer();
+    message.aor = object.aor ?? "";
+    message.userAgent = object.userAgent ?? "";
+    message.transport = object.transport ?? "";
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.trunk = object.trunk ?? "";
     return message;
   },
 };
 
 function createBaseAttempt(): Attempt {
-  return { target: "", status: 0, provisionalStatus: 0 };
+  return {
+    target: "",
+    status: 0,
+    provisionalStatus: 0,
+    trunk: undefined,
+    startMs: undefined,
+    pddMs: undefined,
+    endMs: undefined,
+  };
 }
 
 export const Attempt: MessageFns<Attempt> = {
@@ -987,6 +1427,18 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.provisionalStatus !== 0) {
       writer.uint32(24).uint32(message.provisionalStatus);
+    }
+    if (message.trunk !== undefined) {
+      writer.uint32(34).string(message.trunk);
+    }
+    if (message.startMs !== undefined) {
+      writer.uint32(40).uint32(message.startMs);
+    }
+    if (message.pddMs !== undefined) {
+      writer.uint32(48).uint32(message.pddMs);
+    }
+    if (message.endMs !== undefined) {
+      writer.uint32(56).uint32(message.endMs);
     }
     return writer;
   },
@@ -1028,6 +1480,38 @@ export const Attempt: MessageFns<Attempt> = {
             message.provisionalStatus = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.startMs = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pddMs = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1048,6 +1532,10 @@ export const Attempt: MessageFns<Attempt> = {
     message.target = object.target ?? "";
     message.status = object.status ?? 0;
     message.provisionalStatus = object.provisionalStatus ?? 0;
+    message.trunk = object.trunk ?? undefined;
+    message.startMs = object.startMs ?? undefined;
+    message.pddMs = object.pddMs ?? undefined;
+    message.endMs = object.endMs ?? undefined;
     return message;
   },
 };
