@@ -50,20 +50,25 @@ export async function callLocation<K extends keyof LocationUnaryMethods & string
   return unwrap(last as Result<LocationUnaryMethods[K]['response']>, 'location', targets.join(', '))
 }
 
-/** One unary call of the policy service. Throws `CommandFailed`. */
+/** One unary call of the policy service, of the first node that answers. Throws `CommandFailed`. */
 export async function callPolicy<K extends keyof PolicyUnaryMethods & string>(
   config: Config,
   method: K,
   request: PolicyUnaryMethods[K]['request'],
 ): Promise<PolicyUnaryMethods[K]['response']> {
   const { address, bindAddress, grpcPort } = policyConfig(config)
-  const target = address || hostPort(loopback(bindAddress), grpcPort)
-  const caller = createUnaryCaller(policyService, target, { peer: 'tandem-cli' })
-  try {
-    return unwrap(await caller.invoke(method, request, CALL_MS), 'policy', target)
-  } finally {
-    await caller.close()
+  const targets = address === '' ? [hostPort(loopback(bindAddress), grpcPort)] : address.split(',')
+  let last: Result<PolicyUnaryMethods[K]['response']> | undefined
+  for (const target of targets) {
+    const caller = createUnaryCaller(policyService, target.trim(), { peer: 'tandem-cli' })
+    try {
+      last = await caller.invoke(method, request, CALL_MS)
+    } finally {
+      await caller.close()
+    }
+    if (last.outcome !== 'unknown') break
   }
+  return unwrap(last as Result<PolicyUnaryMethods[K]['response']>, 'policy', targets.join(', '))
 }
 
 /** Text of a path of the records service. Throws `CommandFailed`. */

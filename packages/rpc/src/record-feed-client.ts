@@ -37,12 +37,7 @@ class RemoteConsumer implements FeedConsumer {
   #connections = 0
   #closed = false
 
-  constructor(
-    addresses: readonly string[],
-    options: Options,
-    start: FeedStart,
-    onItems: (items: FeedItem[]) => void,
-  ) {
+  constructor(addresses: readonly string[], options: Options, start: FeedStart, onItems: (items: FeedItem[]) => void) {
     this.#addresses = addresses
     this.#options = options
     this.#start = start

@@ -5,6 +5,7 @@
 // It holds no setting that nothing reads; a new setting arrives with the code that reads it.
 import { z } from 'zod'
 import { edge } from './schema/edge.ts'
+import { records } from './schema/records.ts'
 import { address, durationMs, port } from './schema/values.ts'
 
 const cluster = z.strictObject({
@@ -147,7 +148,9 @@ const policy = z.strictObject({
   address: z
     .string()
     .default('')
-    .describe('host:port where edges, records and tools reach it; empty means 127.0.0.1 and the gRPC port.'),
+    .describe(
+      'host:port where edges, records and tools reach it, of several nodes with commas between them; empty means 127.0.0.1 and the gRPC port.',
+    ),
   authentication: z
     .enum(['digest', 'off'])
     .default('digest')
@@ -187,19 +190,6 @@ const policy = z.strictObject({
     .describe(
       'Between two looks (OPTIONS inside the dialog, to both parties) whether anybody is left of a call on record; 0: never.',
     ),
-})
-
-const records = z.strictObject({
-  bindAddress: address().default('127.0.0.1').describe('IP address of HTTP.'),
-  httpPort: port().default(9_566).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`, `/records`).'),
-  file: z
-    .string()
-    .min(1)
-    .default('data/cdr.ndjson')
-    .describe(
-      'File that finished call records are appended to, one JSON object a line; relative to the working directory.',
-    ),
-  window: z.int().min(1).max(4_096).default(256).describe('Records in flight without acknowledgement.'),
 })
 
 const rpc = z.strictObject({
