@@ -5,7 +5,7 @@ import type { Account } from './account.ts'
 import type { RatePlan } from './rating/rate-plan.ts'
 import type { FoundRate, RateRow } from './rating/rate-table.ts'
 import { RateTable, rowOf } from './rating/rate-table.ts'
-import { WeeklyClock } from './rating/weekly.ts'
+import { ScheduleClock, weeklySchedule } from './schedule/schedule-clock.ts'
 
 export interface RatePlanEntry {
   readonly name: string
@@ -35,11 +35,15 @@ export interface AccountEntry {
   readonly metered: boolean
 }
 
-export function ratePlanEntry({ metadata, spec }: RatePlan, imported: readonly RateRow[] = []): RatePlanEntry {
+export function ratePlanEntry(
+  { metadata, spec }: RatePlan,
+  imported: readonly RateRow[] = [],
+  schedules: ReadonlyMap<string, ScheduleClock> = new Map(),
+): RatePlanEntry {
   const table = new RateTable()
   for (const rate of spec.rates) table.add(rowOf(rate))
   for (const row of imported) table.add(row)
-  const clock = new WeeklyClock(spec.timeZone, spec.peak)
+  const clock = schedules.get(spec.peakSchedule ?? '') ?? new ScheduleClock(weeklySchedule(spec.timeZone, spec.peak))
   return {
     name: metadata.name,
     currency: spec.currency,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 export type { Account, Refusal as AccountRefusal } from './account.ts'
 export type { AccountEntry, RatePlanEntry } from './account-entry.ts'
+export type { SourceAcl, SourceMatch, TrunkEntry } from './acl.ts'
+export { BEARER_ALGORITHMS, type Bearer, type BearerAlgorithm } from './bearer.ts'
 export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, IndexOptions } from './domain-entry.ts'
@@ -15,8 +17,14 @@ export {
   type FraudSelection,
   MAX_DISTINCT,
 } from './fraud-rule.ts'
+export { type Ha1, ha1Of, hashPasswords, realmsOf } from './ha1.ts'
 export type { HuntGroup } from './hunt-group.ts'
+export { type KeySet, type KeySetFile, type KeySetFiles, type PublicKey, parseKeySet, readKeySet } from './key-sets.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
+export { countryOfNumber } from './number-list/calling-codes.ts'
+export type { NumberTables } from './number-list/load-lists.ts'
+export type { NumberList } from './number-list/number-list.ts'
+export { type NumberNote, NumberTable } from './number-list/number-table.ts'
 export { canonicalNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
 export { leadsAway, type PlanRequest, plan, planInstance, planNumber, planRelay, type RelayRequest } from './plan.ts'
 export {
@@ -56,9 +64,12 @@ export {
 } from './resource-index.ts'
 export { revisionOf } from './revision.ts'
 export { SCANNER_PATTERNS } from './scanners.ts'
+export type { Schedule } from './schedule/schedule.ts'
+export { ScheduleClock } from './schedule/schedule-clock.ts'
 export { Secret } from './secret.ts'
 export type { SecretTable } from './secrets.ts'
 export { type StaticBinding, staticBindings } from './static-bindings.ts'
+export type { StrangerRules } from './strangers.ts'
 export type { Subscriber } from './subscriber.ts'
 export type { Trunk } from './trunk.ts'
 export type { UserEntry } from './user-entry.ts'

@@ -6,6 +6,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ResourceProblem } from './errors.ts'
 import { MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_FOLDER_DEPTH, MAX_PROBLEMS } from './limits.ts'
+import { loadLists, type NumberTables } from './number-list/load-lists.ts'
 import { parseDocument } from './parse-document.ts'
 import { type LocatedResource, parseYaml } from './parse-yaml.ts'
 import { loadRates, type RateDecks } from './rating/load-rates.ts'
@@ -23,6 +24,8 @@ export interface ResourceSet {
   readonly secrets: SecretTable
   /** Imported rates; absent in sets that are made by hand. */
   readonly decks?: RateDecks
+  /** Of NumberLists, with their files; absent in sets that are made by hand. */
+  readonly lists?: NumberTables
   readonly revision: string
 }
 
@@ -109,8 +112,10 @@ export async function loadResources(sources: readonly ResourceSource[], options:
   const { secrets, problems } = await resolveSecrets(options.withoutSecrets === true ? [] : into.located, options)
   into.problems.push(...problems)
   const rates = await loadRates(into.located, options.baseDir)
-  into.problems.push(...rates.problems)
+  const lists = await loadLists(into.located, options.baseDir)
+  into.problems.push(...rates.problems, ...lists.problems)
   if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
   const resources = into.located.map((one) => one.resource)
-  return { ok: true, set: { resources, secrets, decks: rates.decks, revision: revisionOf(resources, rates.hashes) } }
+  const revision = revisionOf(resources, [...rates.hashes, ...lists.hashes])
+  return { ok: true, set: { resources, secrets, decks: rates.decks, lists: lists.tables, revision } }
 }

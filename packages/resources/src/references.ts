@@ -3,6 +3,7 @@
 // What no single document can show: names that are taken twice, names that lead nowhere, and settings that contradict one
 // another. Each host name belongs to one domain, each user part of a domain to one subscriber, hunt group or redirect; two
 // forms of one telephone number are one user part.
+import { SOURCE_TRANSPORTS } from './addresses.ts'
 import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
 import { fraudReferences } from './fraud-references.ts'
@@ -28,6 +29,8 @@ class References {
   readonly wildcards: Claims = new Map()
   /** Currency of each rate plan, by name. */
   readonly currencies: Claims = new Map()
+  /** Explicit sources of trunks, each with a transport. */
+  readonly sources: Claims = new Map()
   /** Names of domains that forward without state. */
   readonly stateless = new Set<string>()
 
@@ -146,9 +149,41 @@ function checkAccount(refs: References, located: LocatedResource): void {
   refs.report(located, 'contradiction', 'spec.currency', `expected ${rated}, the currency of RatePlan/${ratePlan}`)
 }
 
+function checkPeak(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'RatePlan' || resource.spec.peakSchedule === undefined) return
+  refs.require(`Schedule/${resource.spec.peakSchedule}`, located, 'spec.peakSchedule')
+}
+
 function checkFraudRule(refs: References, located: LocatedResource): void {
   if (located.resource.kind !== 'FraudRule') return
   for (const { key, path } of fraudReferences(located.resource)) refs.require(key, located, path)
+}
+
+/** Schemes that are offered must be there, and what is there must be offered. */
+function checkSchemes(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Domain' || resource.spec.schemes === undefined) return
+  const { schemes, bearer } = resource.spec
+  if (schemes.includes('bearer') === (bearer !== undefined)) return
+  const expected =
+    bearer === undefined ? 'expected bearer to be set for the scheme bearer' : 'expected bearer among them'
+  refs.report(located, 'contradiction', 'spec.schemes', expected)
+}
+
+/** A range of one trunk is not another one's: nobody could tell whose call it is. */
+function claimSources(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Trunk') return
+  for (const [i, { range, transports }] of resource.spec.sources.entries()) {
+    for (const transport of new Set(transports.length === 0 ? SOURCE_TRANSPORTS : transports)) {
+      const name = `${range} ${transport}`
+      const holder = refs.sources.get(name)
+      if (holder === resourceKey(resource)) break
+      refs.claim(refs.sources, name, located, `spec.sources[${i}]`)
+      if (holder !== undefined) break
+    }
+  }
 }
 
 function checkContradictions(refs: References, located: LocatedResource): void {
@@ -187,10 +222,13 @@ export function checkReferences(located: readonly LocatedResource[]): readonly R
   for (const one of located) {
     checkTargets(refs, one)
     checkAccount(refs, one)
+    checkPeak(refs, one)
     checkFraudRule(refs, one)
     checkContacts(refs, one)
     checkRedirect(refs, one)
     checkContradictions(refs, one)
+    checkSchemes(refs, one)
+    claimSources(refs, one)
   }
   return refs.problems
 }

@@ -11,9 +11,11 @@ import { type DomainEntry, domainEntry, type IndexOptions, type UserTables } fro
 import { isWildcard, longestSuffix, plainHost } from './hosts.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import type { ResourceSet } from './load.ts'
+import { inlineTable, type NumberTables } from './number-list/load-lists.ts'
 import { dialledNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
 import type { Redirect } from './redirect.ts'
 import { type Resource, resourceKey } from './resource.ts'
+import { ScheduleClock } from './schedule/schedule-clock.ts'
 import { aorOf, type Subscriber } from './subscriber.ts'
 import type { Trunk } from './trunk.ts'
 import { addHuntGroup, addRedirect, addSubscriber, type UserEntry } from './user-entry.ts'
@@ -36,6 +38,10 @@ export interface ResourceIndex {
   readonly trustedSources: AddressList | undefined
   /** By name. */
   readonly accounts: ReadonlyMap<string, AccountEntry>
+  /** By name of the NumberList. */
+  readonly lists: NumberTables
+  /** By name. */
+  readonly schedules: ReadonlyMap<string, ScheduleClock>
   /** Hosts of trusted trunks. */
   readonly trustedHosts: ReadonlySet<string>
   /** Those that speak TLS: a certificate that proves one of them is as good as an address of `trustedSources`. */
@@ -116,12 +122,15 @@ function globalNumbers(tables: Iterable<UserTables>): Map<string, UserEntry> {
 }
 
 /** Accounts share the tables of their plans. */
-function layOutAccounts({ resources, decks }: IndexedSet): Map<string, AccountEntry> {
+function layOutAccounts(
+  { resources, decks }: IndexedSet,
+  schedules: ReadonlyMap<string, ScheduleClock>,
+): Map<string, AccountEntry> {
   const plans = new Map<string, RatePlanEntry>()
   for (const resource of resources) {
     if (resource.kind !== 'RatePlan') continue
     const { name } = resource.metadata
-    plans.set(name, ratePlanEntry(resource, decks?.get(name)))
+    plans.set(name, ratePlanEntry(resource, decks?.get(name), schedules))
   }
   const accounts = new Map<string, AccountEntry>()
   for (const resource of resources) {
@@ -130,7 +139,22 @@ function layOutAccounts({ resources, decks }: IndexedSet): Map<string, AccountEn
   return accounts
 }
 
-type IndexedSet = Pick<ResourceSet, 'resources' | 'revision' | 'decks'>
+type IndexedSet = Pick<ResourceSet, 'resources' | 'revision' | 'decks' | 'lists'>
+
+function layOutLists({ resources, lists }: IndexedSet): NumberTables {
+  if (lists !== undefined) return lists
+  return new Map(
+    resources.flatMap((one) => (one.kind === 'NumberList' ? [[one.metadata.name, inlineTable(one)] as const] : [])),
+  )
+}
+
+function layOutSchedules({ resources }: IndexedSet): ReadonlyMap<string, ScheduleClock> {
+  return new Map(
+    resources.flatMap((one) =>
+      one.kind === 'Schedule' ? [[one.metadata.name, new ScheduleClock(one.spec)] as const] : [],
+    ),
+  )
+}
 
 /** Lays out a set that `loadResources` has checked. */
 export function indexResources(set: IndexedSet, options: IndexOptions): ResourceIndex {
@@ -151,6 +175,7 @@ export function indexResources(set: IndexedSet, options: IndexOptions): Resource
     }
   }
   const { domains, wildcards, contexts, trustedHosts, trustedNames } = layout
+  const schedules = layOutSchedules(set)
   return {
     revision: set.revision,
     domains,
@@ -160,7 +185,9 @@ export function indexResources(set: IndexedSet, options: IndexOptions): Resource
     anyAuthenticated: [...domains.values()].some((domain) => domain.authenticated),
     localHosts: new Set(options.localHosts.map(hostKey)),
     trustedSources: addressList(layout.sources),
-    accounts: layOutAccounts(set),
+    accounts: layOutAccounts(set, schedules),
+    lists: layOutLists(set),
+    schedules,
     trustedHosts,
     trustedNames,
   }

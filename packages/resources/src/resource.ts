@@ -6,12 +6,24 @@ import { type Account, accountSchema } from './account.ts'
 import { type Domain, domainSchema } from './domain.ts'
 import { type FraudRule, fraudRuleSchema } from './fraud-rule.ts'
 import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
+import { type NumberList, numberListSchema } from './number-list/number-list.ts'
 import { type RatePlan, ratePlanSchema } from './rating/rate-plan.ts'
 import { type Redirect, redirectSchema } from './redirect.ts'
+import { type Schedule, scheduleSchema } from './schedule/schedule.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
 
-export type Resource = Domain | Subscriber | Account | RatePlan | HuntGroup | Redirect | Trunk | FraudRule
+export type Resource =
+  | Domain
+  | Subscriber
+  | Account
+  | RatePlan
+  | HuntGroup
+  | Redirect
+  | Trunk
+  | FraudRule
+  | NumberList
+  | Schedule
 export type Kind = Resource['kind']
 
 export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
@@ -23,6 +35,8 @@ export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource
   Redirect: redirectSchema,
   Trunk: trunkSchema,
   FraudRule: fraudRuleSchema,
+  NumberList: numberListSchema,
+  Schedule: scheduleSchema,
 }
 
 export const KINDS = Object.keys(resourceSchemas) as readonly Kind[]

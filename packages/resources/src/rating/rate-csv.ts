@@ -3,6 +3,7 @@
 // A rate deck as CSV (RFC 4180 without line breaks in fields): a line of column names, then one rate a line. Prices are
 // decimal units of the plan's currency, or micro-units in a column that says so. One broken line refuses the whole file;
 // each is named by its number. Empty lines and lines that begin with # are passed over.
+import { BadLine, badLine, splitLine } from '../csv-line.ts'
 import { MAX_PRICE, parseAmount, type Rate } from './price.ts'
 import { type RatePlan, ratePrefix } from './rate-plan.ts'
 import { type Period, type RateRow, RateTable } from './rate-table.ts'
@@ -41,36 +42,19 @@ export type RateCsv =
   | { readonly ok: true; readonly rows: readonly RateRow[] }
   | { readonly ok: false; readonly problems: readonly LineProblem[] }
 
-class BadLine extends Error {}
-
-const bad = (expected: string): never => {
-  throw new BadLine(expected)
-}
-
-function splitLine(line: string): string[] {
-  if (!line.includes('"')) return line.split(',').map((field) => field.trim())
-  const fields: string[] = []
-  const pattern = /\s*(?:"((?:[^"]|"")*)"\s*|([^",]*))(,|$)/y
-  for (;;) {
-    const match = pattern.exec(line) ?? bad('expected fields between commas, quoted ones closed')
-    fields.push(match[1]?.replaceAll('""', '"') ?? (match[2] ?? '').trim())
-    if (match[3] === '') return fields
-  }
-}
-
 function readColumns(line: string): Columns {
   const columns = new Map<Column, number>()
   for (const [index, name] of splitLine(line.replace(/^\uFEFF/, '')).entries()) {
     const column =
-      COLUMNS.find((known) => known === name) ?? bad(`expected one of ${COLUMNS.join(', ')}, found ${name}`)
-    if (columns.has(column)) bad(`expected the column ${name} once`)
+      COLUMNS.find((known) => known === name) ?? badLine(`expected one of ${COLUMNS.join(', ')}, found ${name}`)
+    if (columns.has(column)) badLine(`expected the column ${name} once`)
     columns.set(column, index)
   }
-  if (!columns.has('prefix')) bad('expected a column prefix')
+  if (!columns.has('prefix')) badLine('expected a column prefix')
   if (columns.has('perMinute') === columns.has('perMinuteMicros'))
-    bad('expected one of the columns perMinute and perMinuteMicros')
+    badLine('expected one of the columns perMinute and perMinuteMicros')
   if (columns.has('connectFee') && columns.has('connectFeeMicros'))
-    bad('expected one of the columns connectFee and connectFeeMicros')
+    badLine('expected one of the columns connectFee and connectFeeMicros')
   return columns
 }
 
@@ -80,10 +64,10 @@ function readPrice(read: Read, column: 'connectFee' | 'perMinute', absent: bigin
   const units = read(column)
   const micros = read(`${column}Micros`)
   const given = units || micros
-  if (given === '') return absent ?? bad(`expected a price in ${column}`)
+  if (given === '') return absent ?? badLine(`expected a price in ${column}`)
   const amount = units === '' ? (/^\d{1,15}$/.test(micros) ? BigInt(micros) : undefined) : parseAmount(units)
   if (amount === undefined || amount < 0n || amount > MAX_PRICE)
-    return bad(
+    return badLine(
       `expected a price from 0 to ${MAX_PRICE / 1_000_000n} with at most six decimals in ${column}, found ${given}`,
     )
   return amount
@@ -93,7 +77,7 @@ function readSeconds(read: Read, column: Column, absent: number, min: number, ma
   const text = read(column)
   if (text === '') return absent
   const seconds = /^\d{1,5}$/.test(text) ? Number(text) : -1
-  if (seconds < min || seconds > max) bad(`expected ${min} to ${max} seconds in ${column}, found ${text}`)
+  if (seconds < min || seconds > max) badLine(`expected ${min} to ${max} seconds in ${column}, found ${text}`)
   return seconds * 1_000
 }
 
@@ -103,20 +87,20 @@ function readTime(read: Read, column: Column, absent: number): number {
   const text = read(column)
   if (text === '') return absent
   const time = DATE.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(time) ? bad(`expected a date or a time with its zone in ${column}, found ${text}`) : time
+  return Number.isNaN(time) ? badLine(`expected a date or a time with its zone in ${column}, found ${text}`) : time
 }
 
 function readPeriod(read: Read): Period {
   const text = read('period') || 'always'
   if (text !== 'always' && text !== 'peak' && text !== 'offPeak')
-    return bad(`expected always, peak or offPeak in period, found ${text}`)
+    return badLine(`expected always, peak or offPeak in period, found ${text}`)
   return text
 }
 
 function readPrefix(read: Read, e164: boolean): string {
   const text = read('prefix')
   const prefix = e164 && /^\d/.test(text) ? `+${text}` : text
-  if (!ratePrefix.safeParse(prefix).success) bad(`expected digits, + and digits, or * in prefix, found ${text}`)
+  if (!ratePrefix.safeParse(prefix).success) badLine(`expected digits, + and digits, or * in prefix, found ${text}`)
   return prefix
 }
 
@@ -131,16 +115,16 @@ function readRate(read: Read): Rate {
 }
 
 function readRow(line: string, columns: Columns, { currency, import: from }: RatePlan['spec']): RateRow {
-  if (line.length > MAX_LINE) bad(`expected at most ${MAX_LINE} characters`)
+  if (line.length > MAX_LINE) badLine(`expected at most ${MAX_LINE} characters`)
   const fields = splitLine(line)
-  if (fields.length !== columns.size) bad(`expected ${columns.size} fields, found ${fields.length}`)
+  if (fields.length !== columns.size) badLine(`expected ${columns.size} fields, found ${fields.length}`)
   const read: Read = (column) => fields[columns.get(column) ?? -1] ?? ''
   const own = read('currency')
-  if (own !== '' && own !== currency) bad(`expected the plan's currency ${currency}, found ${own}`)
+  if (own !== '' && own !== currency) badLine(`expected the plan's currency ${currency}, found ${own}`)
   const prefix = readPrefix(read, from?.e164 ?? true)
   const fromMs = readTime(read, 'validFrom', Number.NEGATIVE_INFINITY)
   const toMs = readTime(read, 'validTo', Number.POSITIVE_INFINITY)
-  if (fromMs >= toMs) bad('expected validFrom before validTo')
+  if (fromMs >= toMs) badLine('expected validFrom before validTo')
   return { prefix, name: read('name').slice(0, 128), rate: readRate(read), fromMs, toMs, period: readPeriod(read) }
 }
 
@@ -161,8 +145,8 @@ export function parseRateCsv(text: string, spec: RatePlan['spec']): RateCsv {
       if (columns === undefined) columns = readColumns(line)
       else {
         const row = readRow(line, columns, spec)
-        if (!table.add(row)) bad(`expected one rate for ${row.prefix} at a time; an earlier line has one`)
-        if (rows.push(row) > MAX_RATES) bad(`expected at most ${MAX_RATES} rates`)
+        if (!table.add(row)) badLine(`expected one rate for ${row.prefix} at a time; an earlier line has one`)
+        if (rows.push(row) > MAX_RATES) badLine(`expected at most ${MAX_RATES} rates`)
       }
     } catch (error) {
       if (!(error instanceof BadLine)) throw error

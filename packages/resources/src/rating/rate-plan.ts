@@ -3,8 +3,8 @@
 // RatePlan: what calls cost by the longest prefix of the number that is called, in one currency. A rate may hold for a time
 // only, and for peak or off-peak hours only. Rates stand in the resource, in a CSV file that it names, or in both.
 import { z } from 'zod'
-import { API_VERSION, clusterMetadata } from '../envelope.ts'
-import { timeZone, weeklyWindow } from './weekly.ts'
+import { API_VERSION, clusterMetadata, resourceName } from '../envelope.ts'
+import { timeZone, weeklyWindow } from '../schedule/weekly.ts'
 
 export const currencyCode = z
   .string()
@@ -53,6 +53,8 @@ export const ratePlanSchema = z.strictObject({
       timeZone: timeZone.default('UTC'),
       /** When it is peak; at all other times it is off-peak. */
       peak: z.array(weeklyWindow).max(64).default([]),
+      /** Name of a Schedule that says instead when it is peak. */
+      peakSchedule: resourceName.optional(),
       /** Calls between users of this cluster: free, or by the rates like any other. */
       onNet: z.enum(['free', 'rated']).default('free'),
       rates: z.array(rate).max(10_000).default([]),
@@ -65,6 +67,10 @@ export const ratePlanSchema = z.strictObject({
         })
         .optional(),
     })
-    .refine(({ rates, import: from }) => rates.length > 0 || from !== undefined, 'expected rates, import or both'),
+    .refine(({ rates, import: from }) => rates.length > 0 || from !== undefined, 'expected rates, import or both')
+    .refine(({ peak, peakSchedule }) => peak.length === 0 || peakSchedule === undefined, {
+      error: 'expected peak or peakSchedule, not both',
+      path: ['peakSchedule'],
+    }),
 })
 export type RatePlan = z.infer<typeof ratePlanSchema>
