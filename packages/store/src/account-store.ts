@@ -6,6 +6,7 @@
 // A hold is made before a call rings, grows with each renewal and ends once: settled by its call, settled for all of it when
 // the lease of an answered call lapses, released when that of an unanswered one does. Whatever is repeated has no effect.
 
+import type { FraudBegun, FraudCheck } from './fraud-store.ts'
 import type { Eventual } from './result.ts'
 
 /** Bounds of an account; undefined where there is none. */
@@ -33,14 +34,35 @@ export interface HoldRequest {
   readonly create: boolean
   readonly leaseMs: number
   readonly terms: AccountTerms
+  /** Counters of this account: looked at and counted in the same step as the hold. Only with sequence 0. */
+  readonly fraud?: readonly FraudCheck[]
 }
 
-/** `settled`: the call is over for this account. `gone`: no hold to renew. */
-export type HoldRefusal = 'credit' | 'calls' | 'rate' | 'spendHour' | 'spendDay' | 'currency' | 'settled' | 'gone'
+/** `settled`: the call is over for this account. `gone`: no hold to renew. `blocked`: for a time. `fraud`: see there. */
+export type HoldRefusal =
+  | 'credit'
+  | 'calls'
+  | 'rate'
+  | 'spendHour'
+  | 'spendDay'
+  | 'currency'
+  | 'settled'
+  | 'gone'
+  | 'blocked'
+  | 'fraud'
+
+/** `repeated`: this sequence or a later one was there; sequence and amount are the hold's. */
+export interface HeldOutcome {
+  readonly result: 'held' | 'repeated'
+  readonly sequence: number
+  readonly amount: bigint
+  readonly nowMs: number
+  /** Of the checks of a request that had some. */
+  readonly fraud?: FraudBegun
+}
 
 export type HoldOutcome =
-  /** `repeated`: this sequence or a later one was there; sequence and amount are the hold's. */
-  | { readonly result: 'held' | 'repeated'; readonly sequence: number; readonly amount: bigint; readonly nowMs: number }
+  | HeldOutcome
   | {
       readonly result: 'refused'
       readonly why: HoldRefusal
@@ -50,6 +72,8 @@ export type HoldOutcome =
       readonly sequence: number
       readonly amount: bigint
       readonly nowMs: number
+      /** With `fraud`. */
+      readonly fraud?: FraudBegun
     }
 
 export interface SettleRequest {
@@ -116,6 +140,10 @@ export interface AccountState {
   readonly calls: number
   readonly spentHour: bigint
   readonly spentDay: bigint
+  /** Store time; 0 for not at all. It may have passed. */
+  readonly blockedUntilMs: number
+  /** Name of what blocked it. */
+  readonly blockedBy: string
   /** Newest first. */
   readonly ledger: readonly LedgerEntry[]
 }
@@ -150,6 +178,10 @@ export interface AccountStore {
   /** Applies a settlement again that was acknowledged and then lost with its master. True: it had been lost. */
   verify(request: VerifyRequest): Eventual<boolean>
   topUp(request: TopUp): Eventual<TopUpOutcome>
+  /** No call begins in this time; of two blocks the later end stays. @returns until when, store time */
+  block(account: string, forMs: number, by: string): Eventual<number>
+  /** @returns whether it was blocked */
+  unblock(account: string): Eventual<boolean>
   /** @param ledger entries at most */
   read(account: string, ledger: number): Eventual<AccountState>
   audit(account: string): Eventual<AccountAudit>

@@ -2,6 +2,7 @@
 // A store as a process holds it: both interfaces, its state for readiness, integers for metrics; settings and their defaults.
 
 import type { AccountStore } from './account-store.ts'
+import type { FraudStore } from './fraud-store.ts'
 import type { LocationStore } from './location-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 
@@ -18,6 +19,7 @@ export interface Store {
   readonly location: LocationStore
   readonly policy: PolicyStore
   readonly accounts: AccountStore
+  readonly fraud: FraudStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */
   onStatus(listener: (status: StoreStatus) => void): () => void

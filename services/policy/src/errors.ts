@@ -44,6 +44,7 @@ export const POLICY_ERRORS = {
   call_rate: { kind: 'reject', sipStatus: 403, meaning: 'the account begins more calls in a second than it may' },
   no_rate: { kind: 'reject', sipStatus: 403, meaning: 'the rate plan of the account has no price for the number' },
   account_currency: { kind: 'reject', sipStatus: 403, meaning: 'the balance and the rate plan are of two currencies' },
+  fraud: { kind: 'reject', sipStatus: 403, meaning: 'a rule against fraud stops the request' },
   not_decided: {
     kind: 'reject',
     sipStatus: 481,

@@ -9,6 +9,7 @@ import { callWorkContract } from './call-work.ts'
 import { chargeContract } from './charges.ts'
 import { directoryContract } from './directory.ts'
 import { followContract } from './following.ts'
+import { fraudContract } from './fraud.ts'
 import { membershipContract } from './membership.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
@@ -40,6 +41,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('calls on record', () => callContract(at))
     describe('charged calls', () => chargeContract(at))
     describe('accounts', () => accountContract(at))
+    describe('rules against fraud', () => fraudContract(at))
     describe('what is due at calls', () => callWorkContract(at))
     describe('finished records', () => recordContract(at))
   })

@@ -23,7 +23,9 @@ import type {
   TopUp,
   TopUpOutcome,
 } from '../account-store.ts'
+import type { FraudBegun } from '../fraud-store.ts'
 import type { StoreSettings } from '../store.ts'
+import type { FraudCounters } from './fraud-slot.ts'
 
 interface Hold {
   sequence: number
@@ -56,6 +58,7 @@ export class Account {
   #folded = 0n
   #foldedCount = 0
   #foldedTo = 0
+  #blocked = { untilMs: 0, by: '' }
   #entries = 0
 
   constructor(settings: StoreSettings) {
@@ -66,7 +69,8 @@ export class Account {
     return this.#holds.size
   }
 
-  hold(request: HoldRequest, nowMs: number): HoldOutcome {
+  /** @param counters of rules against fraud, where the request has checks */
+  hold(request: HoldRequest, nowMs: number, counters?: FraudCounters): HoldOutcome {
     const { ref, sequence, terms } = request
     const known = this.#holds.get(ref)
     if (this.#done.has(ref)) return refuse('settled', known, 0n, nowMs)
@@ -76,12 +80,34 @@ export class Account {
     const delta = wanted - (known?.amount ?? 0n)
     const objection = this.#objection(request, delta, nowMs)
     if (objection !== undefined) return refuse(objection, known, this.#available(terms, nowMs), nowMs)
+    const checked = counters?.check(request.fraud ?? [], nowMs, this.#held + delta)
+    if (checked?.stopped === true) {
+      const fraud = { ...checked, undo: [], nowMs }
+      return { ...refuse('fraud', known, this.#available(terms, nowMs), nowMs), fraud }
+    }
+    const late = this.#lateObjection(request, nowMs)
+    if (late !== undefined) return refuse(late, known, this.#available(terms, nowMs), nowMs)
     if (sequence === 0) this.#arrive(terms, nowMs)
     this.#held += delta
     if (this.#currency === '') this.#currency = terms.currency
     const hold = { sequence, amount: wanted, answered: request.answered, leaseUntilMs: nowMs + request.leaseMs }
     this.#holds.set(ref, hold)
-    return { result: 'held', sequence, amount: wanted, nowMs }
+    if (checked === undefined || counters === undefined) return { result: 'held', sequence, amount: wanted, nowMs }
+    const undo = counters.count(ref, request.fraud ?? [], request.leaseMs, nowMs)
+    const fraud: FraudBegun = { ...checked, undo, nowMs }
+    return { result: 'held', sequence, amount: wanted, nowMs, fraud }
+  }
+
+  block(forMs: number, by: string, nowMs: number): number {
+    const untilMs = nowMs + forMs
+    if (untilMs > this.#blocked.untilMs) this.#blocked = { untilMs, by }
+    return this.#blocked.untilMs
+  }
+
+  unblock(nowMs: number): boolean {
+    const was = this.#blocked.untilMs > nowMs
+    this.#blocked = { untilMs: 0, by: '' }
+    return was
   }
 
   settle(ref: string, price: bigint, nowMs: number): SettleOutcome {
@@ -143,6 +169,8 @@ export class Account {
       calls,
       spentHour: this.#spent('m', nowMs),
       spentDay: this.#spent('h', nowMs),
+      blockedUntilMs: this.#blocked.untilMs,
+      blockedBy: this.#blocked.by,
       ledger: limit > 0 ? this.#ledger.slice(-limit).reverse() : [],
     }
   }
@@ -173,6 +201,7 @@ export class Account {
   }
 
   #objection({ sequence, terms }: HoldRequest, delta: bigint, nowMs: number): HoldRefusal | undefined {
+    if (sequence === 0 && this.#blocked.untilMs > nowMs) return 'blocked'
     if (!this.#takes(terms.currency)) return 'currency'
     if (delta > 0n) {
       const committed = this.#held + delta
@@ -181,6 +210,11 @@ export class Account {
       if (spendPerHour !== undefined && this.#spent('m', nowMs) + committed > spendPerHour) return 'spendHour'
       if (spendPerDay !== undefined && this.#spent('h', nowMs) + committed > spendPerDay) return 'spendDay'
     }
+    return undefined
+  }
+
+  /** Bounds of new calls: after what rules against fraud say of them. */
+  #lateObjection({ sequence, terms }: HoldRequest, nowMs: number): HoldRefusal | undefined {
     if (sequence > 0) return undefined
     if (terms.maxCalls !== undefined && this.#calls(nowMs) >= terms.maxCalls) return 'calls'
     const { callsPerSecond } = terms
@@ -288,8 +322,9 @@ export class Account {
   }
 }
 
-function refuse(why: HoldRefusal, known: Hold | undefined, available: bigint, nowMs: number): HoldOutcome {
-  return { result: 'refused', why, available, sequence: known?.sequence ?? -1, amount: known?.amount ?? 0n, nowMs }
+function refuse(why: HoldRefusal, known: Hold | undefined, available: bigint, nowMs: number) {
+  const at = { sequence: known?.sequence ?? -1, amount: known?.amount ?? 0n, nowMs }
+  return { result: 'refused', why, available, ...at } as const
 }
 
 const orderOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1))

@@ -16,11 +16,13 @@ import type {
   TopUpOutcome,
   VerifyRequest,
 } from '../account-store.ts'
+import { areCounters } from '../fraud-rules.ts'
 import { notStored, type Stored, stored } from '../result.ts'
 import { SHARDS, shardOf } from '../shard.ts'
 import { Account } from './account.ts'
 import { full, type MemoryContext } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
+import type { MemoryFraud } from './fraud.ts'
 
 /** deadlineMs is when to look; a claim moves it. */
 interface Mark extends Timed {
@@ -41,8 +43,12 @@ export class MemoryAccounts implements AccountStore {
   readonly #marks = new Map<string, Mark>()
   readonly #shards: Shard[]
 
-  constructor(context: MemoryContext) {
+  readonly #fraud: MemoryFraud
+
+  /** @param fraud counters of rules against fraud */
+  constructor(context: MemoryContext, fraud: MemoryFraud) {
     this.#context = context
+    this.#fraud = fraud
     this.#shards = Array.from({ length: SHARDS }, () => ({
       due: new Deadlines<Mark>(),
       claimedMs: Number.NEGATIVE_INFINITY,
@@ -52,7 +58,23 @@ export class MemoryAccounts implements AccountStore {
 
   hold(request: HoldRequest): Stored<HoldOutcome> {
     if (!isAccountName(request.account) || !isAmount(request.amount) || request.amount < 0n) return INVALID
-    return this.#at(request.account, (account) => account.hold(request, this.#now()))
+    if (request.fraud === undefined || request.fraud.length === 0) {
+      return this.#at(request.account, (account) => account.hold(request, this.#now()))
+    }
+    if (!areCounters(request.fraud)) return INVALID
+    const counters = this.#fraud.ofAccount(request.account)
+    if (counters === undefined) return full('subjects of fraud rules', this.#context.limits.maxFraudSlots)
+    const held = this.#at(request.account, (account) => account.hold(request, this.#now(), counters))
+    this.#fraud.keepAccount(request.account)
+    return held
+  }
+
+  block(account: string, forMs: number, by: string): Stored<number> {
+    return this.#at(account, (one) => one.block(forMs, by, this.#now()))
+  }
+
+  unblock(account: string): Stored<boolean> {
+    return this.#at(account, (one) => one.unblock(this.#now()))
   }
 
   settle({ account, ref, price }: SettleRequest): Stored<SettleOutcome> {

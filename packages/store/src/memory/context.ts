@@ -13,6 +13,8 @@ export interface MemoryLimits {
   maxNonces: number
   maxCalls: number
   maxAccounts: number
+  /** Subjects that rules against fraud count. */
+  maxFraudSlots: number
   /** Finished records that no sink has acknowledged; beyond it the oldest are dropped and counted. */
   maxRecords: number
 }
@@ -25,6 +27,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxNonces: 500_000,
   maxCalls: 1_000_000,
   maxAccounts: 1_000_000,
+  maxFraudSlots: 500_000,
   maxRecords: 65_536,
 }
 

@@ -14,6 +14,7 @@ import { MemoryBindings } from './bindings.ts'
 import { MemoryCalls } from './calls.ts'
 import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context.ts'
 import { MemoryDirectory } from './directory.ts'
+import { MemoryFraud } from './fraud.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
 import { MemoryWatches } from './watches.ts'
@@ -35,17 +36,19 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   }
   const location = createLocation(context)
   const policy = createPolicy(context)
-  const accounts = new MemoryAccounts(context)
+  const fraud = new MemoryFraud(context)
+  const accounts = new MemoryAccounts(context, fraud)
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
     location: location.store,
     policy: policy.store,
     accounts,
+    fraud,
     get status() {
       return status
     },
     onStatus: () => () => undefined,
-    counts: () => ({ ...location.counts(), ...policy.counts(), ...accounts.counts() }),
+    counts: () => ({ ...location.counts(), ...policy.counts(), ...accounts.counts(), ...fraud.counts() }),
     tick() {
       location.tick()
       policy.tick()

@@ -8,6 +8,7 @@ import type {
   AccountState,
   AccountStore,
   DueAccount,
+  HeldOutcome,
   HoldOutcome,
   HoldRefusal,
   HoldRequest,
@@ -19,20 +20,26 @@ import type {
   TopUpOutcome,
   VerifyRequest,
 } from '../account-store.ts'
+import { areCounters } from '../fraud-rules.ts'
+import type { FraudCheck } from '../fraud-store.ts'
 import { notStored, type Stored } from '../result.ts'
 import { shardOf } from '../shard.ts'
 import type { Argument, Reply } from './batcher.ts'
+import { checkArguments, fraudKeys, readBegun } from './fraud.ts'
 import { fieldsOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
 import {
   AUDIT_ACCOUNT,
+  BLOCK,
   CLAIM_ACCOUNTS,
   HOLD,
+  HOLD_CHECKED,
   MARK_ACCOUNT,
   READ_ACCOUNT,
   SETTLE,
   SWEEP,
   TOP_UP,
+  UNBLOCK,
   UNMARK_ACCOUNT,
   VERIFY,
 } from './scripts/accounts.ts'
@@ -57,7 +64,18 @@ export class RedisAccounts implements AccountStore {
       String(bound ?? ''),
     )
     const args = [ref, sequence, String(amount), answered ? '1' : '0', create ? '1' : '0', leaseMs, currency, ...bounds]
-    return this.#run(HOLD, account, args, readHold)
+    const { fraud = [] } = request
+    if (fraud.length === 0) return this.#run(HOLD, account, args, readHold)
+    if (!areCounters(fraud)) return Promise.resolve(INVALID)
+    return this.#run(HOLD_CHECKED, account, [...args, ...checkArguments(fraud)], readHold, fraud)
+  }
+
+  block(account: string, forMs: number, by: string): Promise<Stored<number>> {
+    return this.#run(BLOCK, account, [forMs, by], numberOf)
+  }
+
+  unblock(account: string): Promise<Stored<boolean>> {
+    return this.#run(UNBLOCK, account, [], (reply) => numberOf(reply) === 1)
   }
 
   settle({ account, ref, price }: SettleRequest): Promise<Stored<SettleOutcome>> {
@@ -130,10 +148,17 @@ export class RedisAccounts implements AccountStore {
     return this.#runner.run(UNMARK_ACCOUNT, tag, [due], [account, mark], () => undefined)
   }
 
-  #run<T>(script: Script, account: string, args: readonly Argument[], read: (reply: Reply) => T): Promise<Stored<T>> {
+  #run<T>(
+    script: Script,
+    account: string,
+    args: readonly Argument[],
+    read: (reply: Reply) => T,
+    fraud: readonly FraudCheck[] = [],
+  ): Promise<Stored<T>> {
     if (!isAccountName(account)) return Promise.resolve(INVALID)
     const tag = `a:${account}`
     const keys = PARTS.map((part) => `{${tag}}:${part}`)
+    if (fraud.length > 0) keys.push(...fraudKeys(tag, fraud))
     const { ledgerMaxLen, settledKeepMs, settlingKeepMs } = this.#runner.settings
     return this.#runner.run(script, tag, keys, [ledgerMaxLen, settledKeepMs, settlingKeepMs, ...args], read)
   }
@@ -147,15 +172,20 @@ function markKeys(shard: number): { tag: string; due: string; beat: string } {
 const amountOf = (reply: Reply | undefined): bigint => BigInt(textOf(reply))
 
 function readHold(reply: Reply): HoldOutcome {
-  const [how, available, sequence, amount, nowMs] = listOf(reply)
+  const [how, available, sequence, amount, nowMs, found, undo] = listOf(reply)
   const result = textOf(how)
-  const at = { sequence: numberOf(sequence), amount: amountOf(amount), nowMs: numberOf(nowMs) }
+  const at: Omit<HeldOutcome, 'result'> = {
+    sequence: numberOf(sequence),
+    amount: amountOf(amount),
+    nowMs: numberOf(nowMs),
+    ...(Array.isArray(found) && { fraud: readBegun(result === 'fraud', numberOf(nowMs), found, undo ?? []) }),
+  }
   if (result === 'held' || result === 'repeated') return { result, ...at }
   return { result: 'refused', why: result as HoldRefusal, available: amountOf(available), ...at }
 }
 
 function readState(account: string, reply: Reply): AccountState {
-  const [currency, balance, held, holds, calls, spentHour, spentDay, ...flat] = listOf(reply)
+  const [currency, balance, held, holds, calls, spentHour, spentDay, blocked, by, ...flat] = listOf(reply)
   const ledger: LedgerEntry[] = []
   for (let i = 0; i + 1 < flat.length; i += 2) ledger.push(readEntry(textOf(flat[i]), flat[i + 1]))
   return {
@@ -167,6 +197,8 @@ function readState(account: string, reply: Reply): AccountState {
     calls: numberOf(calls),
     spentHour: amountOf(spentHour),
     spentDay: amountOf(spentDay),
+    blockedUntilMs: numberOf(blocked),
+    blockedBy: textOf(by),
     ledger,
   }
 }

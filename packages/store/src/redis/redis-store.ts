@@ -16,6 +16,7 @@ import { RedisCalls, RedisMints } from './calls.ts'
 import { type Client, Connection } from './connection.ts'
 import { RedisDirectory, RedisMembership } from './directory.ts'
 import { FeedCursors } from './feed-cursors.ts'
+import { RedisFraud } from './fraud.ts'
 import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
@@ -55,6 +56,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     location: createLocation(runner, connection),
     policy: createPolicy(new RedisMints(runner, calls), calls, records),
     accounts: new RedisAccounts(runner),
+    fraud: new RedisFraud(runner),
     get status() {
       return connection.status
     },

@@ -27,6 +27,8 @@ const CODES: Readonly<Record<HoldRefusal, PolicyErrorCode>> = {
   calls: 'too_many_calls',
   rate: 'call_rate',
   currency: 'account_currency',
+  blocked: 'account_blocked',
+  fraud: 'fraud',
   // Of a reference that nobody has had before: they do not occur.
   settled: 'internal',
   gone: 'internal',

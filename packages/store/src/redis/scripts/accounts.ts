@@ -3,11 +3,12 @@
 // are doubles below 2^53, moved by HINCRBY alone, so that each sum is exact. What ends holds begins with a write that
 // needs no room, so that settlements go on at maxmemory.
 //
-// acc: bal, held, cur, tat (µs), cp cn ci (folded sum, count, last id) · holds: ref → "sequence answered amount"
+// acc: bal, held, cur, tat (µs), blk blr (blocked until, by which rule), cp cn ci (folded sum, count, last id) · holds: ref → "sequence answered amount"
 // exp: ref by end of lease · done: ref → "applied lapsed entry" · dexp: ref by when it is forgotten
 // spend: m<5 minutes>, h<hour> · keys: key → amount · kexp: key by when it is forgotten · ledger: stream {k c a b}
 
 import { HOUR_BUCKET_MS, HOUR_BUCKETS, LEDGER_SLACK, MINUTES_BUCKET_MS, MINUTES_BUCKETS } from '../../account-rules.ts'
+import { CHECK_ARGS, FRAUD } from './fraud.ts'
 import { script } from './script.ts'
 
 // KEYS 1 acc 2 holds 3 exp 4 done 5 dexp 6 spend 7 keys 8 kexp 9 ledger. ARGV 1 ledgerMaxLen 2 settledKeepMs 3 settlingKeepMs
@@ -113,11 +114,7 @@ local function bound(i) return ARGV[i] ~= '' and tonumber(ARGV[i]) or nil end
 `
 
 /** ARGV 4 ref 5 sequence 6 amount 7 answered 8 create 9 leaseMs 10 currency 11 credit 12 calls 13 rate 14 per hour 15 per day. */
-export const HOLD = script(
-  'hold',
-  'writes',
-  ACCOUNT,
-  `
+const HOLD_STEPS = `
 local ref, sequence, amount, answered = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local leaseUntil = at + tonumber(ARGV[9])
 local credit, calls, rate, perHour, perDay = bound(11) or MAX, bound(12), bound(13), bound(14), bound(15)
@@ -141,11 +138,18 @@ local function available()
   if perDay then left = math.min(left, perDay - spent('h') - held) end
   return left
 end
+if sequence == 0 and get('blk') > at then return refuse('blocked', 0) end
 if not takes(ARGV[10]) then return refuse('currency', available()) end
 if delta > 0 then
   if balance + credit < held + delta then return refuse('credit', available()) end
   if perHour and spent('m') + held + delta > perHour then return refuse('spendHour', available()) end
   if perDay and spent('h') + held + delta > perDay then return refuse('spendDay', available()) end
+end
+local stopped, found = checkFraud(held + delta)
+if stopped == 1 then
+  local refused = refuse('fraud', available())
+  refused[6] = found
+  return refused
 end
 if sequence == 0 then
   if calls and redis.call('ZCOUNT', EXP, '(' .. int(at), '+inf') >= calls then return refuse('calls', available()) end
@@ -158,7 +162,56 @@ end
 if delta > 0 then redis.call('HINCRBY', ACC, 'held', int(delta)) end
 setCurrency(ARGV[10])
 writeHold(ref, {s = sequence, n = answered, a = wanted}, leaseUntil)
-return {'held', '0', sequence, int(wanted), int(at)}
+return {'held', '0', sequence, int(wanted), int(at), found, countFraud(ref, tonumber(ARGV[9]))}
+`
+
+export const HOLD = script(
+  'hold',
+  'writes',
+  ACCOUNT,
+  `
+local function checkFraud() return 0, nil end
+local function countFraud() return nil end
+`,
+  HOLD_STEPS,
+)
+
+/** KEYS 10: what rules against fraud have seen, then their counters. ARGV 16: how many, then their checks. */
+export const HOLD_CHECKED = script(
+  'hold-checked',
+  'writes',
+  ACCOUNT,
+  `
+local FK, FA, FW = 10, 16, ${CHECK_ARGS}
+`,
+  FRAUD,
+  `
+local checkFraud, countFraud = fcheck, fcount
+`,
+  HOLD_STEPS,
+)
+
+/** ARGV 4 forMs 5 by. The later end of two blocks stays. */
+export const BLOCK = script(
+  'block',
+  'writes',
+  ACCOUNT,
+  `
+local untilMs = at + tonumber(ARGV[4])
+if get('blk') >= untilMs then return int(get('blk')) end
+redis.call('HSET', ACC, 'blk', int(untilMs), 'blr', ARGV[5])
+return int(untilMs)
+`,
+)
+
+export const UNBLOCK = script(
+  'unblock',
+  'writes',
+  ACCOUNT,
+  `
+local was = get('blk') > at and 1 or 0
+redis.call('HDEL', ACC, 'blk', 'blr')
+return was
 `,
 )
 
@@ -275,7 +328,8 @@ export const READ_ACCOUNT = script(
   ACCOUNT,
   `
 local out = {redis.call('HGET', ACC, 'cur') or '', int(get('bal')), int(get('held')), redis.call('HLEN', HOLDS),
-  redis.call('ZCOUNT', EXP, '(' .. int(at), '+inf'), int(spent('m')), int(spent('h'))}
+  redis.call('ZCOUNT', EXP, '(' .. int(at), '+inf'), int(spent('m')), int(spent('h')),
+  int(get('blk')), redis.call('HGET', ACC, 'blr') or ''}
 if tonumber(ARGV[4]) > 0 then
   for _, e in ipairs(redis.call('XREVRANGE', LEDGER, '+', '-', 'COUNT', ARGV[4])) do
     out[#out + 1] = e[1]

@@ -8,6 +8,7 @@ import * as calls from './calls.ts'
 import * as charges from './charges.ts'
 import * as directory from './directory.ts'
 import * as follow from './follow.ts'
+import * as fraud from './fraud.ts'
 import * as mark from './mark.ts'
 import * as membership from './membership.ts'
 import * as mints from './mints.ts'
@@ -23,6 +24,7 @@ const families = [
   charges,
   directory,
   follow,
+  fraud,
   mark,
   membership,
   mints,
