@@ -3,11 +3,14 @@
 // memory/call-machine.ts and, as a script, in redis/scripts/calls.ts.
 
 import type { Billing } from './charges.ts'
-import type { Attempt, CallDescription, CallRecord, CallState, Dialog, LiveCall } from './types.ts'
+import type { Answerer, Attempt, CallDescription, CallFacts, CallRecord, CallState, Dialog, LiveCall } from './types.ts'
 import { AGE_UNKNOWN } from './types.ts'
 
 /** Legs of one call: answers of different branches. */
 export const MAX_LEGS = 32
+
+/** Edges of one call that its record names. */
+export const MAX_EDGES = 16
 
 /** A dialog with more characters than this, route sets and all, is not kept. */
 export const MAX_DIALOG_CHARS = 4_096
@@ -94,7 +97,12 @@ export interface CallOnRecord {
   account: string
   userAgent: string
   setupEdge: string
+  /** That reported something, at most MAX_EDGES. */
+  edges: string[]
   attempts: Attempt[]
+  facts: CallFacts | undefined
+  media: string
+  answerer: Answerer | undefined
   setupMs: number
   ringMs: number
   answeredMs: number
@@ -112,6 +120,9 @@ export interface CallOnRecord {
   /** How it is charged, '' for not at all. */
   charge: string
   billing: Billing | undefined
+  /** Of a correction: its number, from 1, and why it was made; 0 and '' for the call's first record. */
+  corrections: number
+  correction: string
 }
 
 /** The finished record. */
@@ -119,10 +130,13 @@ export function recordOf(call: CallOnRecord): CallRecord {
   const answered = call.legs.filter((leg) => leg.answered)
   const talkMs = call.answeredMs > 0 ? Math.max(0, call.endedMs - call.answeredMs) : 0
   const { ref, legs, setupMs, ringMs, answeredMs, endedMs, completeness, ...rest } = call
-  const { state: _state, transactionKey: _key, plan: _plan, charge: _charge, billing, ...texts } = rest
+  const { state: _state, transactionKey: _key, plan: _plan, charge: _charge, billing, corrections, ...texts } = rest
   return {
     ...texts,
-    cdrId: ref,
+    cdrId: corrections > 0 ? `${ref}.${corrections}` : ref,
+    type: corrections > 0 ? 'correction' : 'call',
+    corrects: corrections > 0 ? ref : '',
+    callRef: ref,
     toTags: (answered.length > 0 ? answered : legs).map((leg) => leg.tag),
     setupUnixMs: BigInt(setupMs),
     ringUnixMs: BigInt(ringMs),
@@ -137,6 +151,7 @@ export function recordOf(call: CallOnRecord): CallRecord {
     ratePlan: billing?.ratePlan ?? '',
     ratePrefix: billing?.ratePrefix ?? '',
     rate: billing?.rate ?? '',
+    rateRevision: billing?.rateRevision ?? '',
   }
 }
 

@@ -39,6 +39,8 @@ export interface Billing {
   ratePrefix: string
   /** For a person. */
   rate: string
+  /** Of the resources from which the rate came; absent in what older versions wrote. */
+  rateRevision?: string | undefined
   /** Id of the ledger entry, '' for none. */
   entry: string
 }

@@ -41,7 +41,11 @@ export function createCall(ref: string): CallOnRecord {
     account: '',
     userAgent: '',
     setupEdge: '',
+    edges: [],
     attempts: [],
+    facts: undefined,
+    media: '',
+    answerer: undefined,
     setupMs: 0,
     ringMs: 0,
     answeredMs: 0,
@@ -57,6 +61,8 @@ export function createCall(ref: string): CallOnRecord {
     plan: NO_PLAN,
     charge: '',
     billing: undefined,
+    corrections: 0,
+    correction: '',
   }
 }
 

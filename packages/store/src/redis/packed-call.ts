@@ -3,7 +3,7 @@
 
 import { type CallOnRecord, isKept, NO_PLAN } from '../call-record.ts'
 import { billingOf } from '../charges.ts'
-import type { Attempt, CallDescription, CallState, Dialog, Party } from '../types.ts'
+import type { Answerer, Attempt, CallDescription, CallFacts, CallState, Dialog, Party } from '../types.ts'
 import { AGE_UNKNOWN } from '../types.ts'
 import { type Packed, unpack } from './msgpack.ts'
 
@@ -27,7 +27,11 @@ export function callOf(ref: string, bytes: Buffer): CallOnRecord {
     account: text('ac'),
     userAgent: text('ua'),
     setupEdge: text('ed'),
+    edges: Array.isArray(packed.eg) ? packed.eg.map(String) : [],
     attempts: text('at') === '' ? [] : (JSON.parse(text('at')) as Attempt[]),
+    facts: objectOf<CallFacts>(text('fa')),
+    media: text('me'),
+    answerer: objectOf<Answerer>(text('aw')),
     setupMs: number('su'),
     ringMs: number('ri'),
     answeredMs: number('an'),
@@ -43,8 +47,12 @@ export function callOf(ref: string, bytes: Buffer): CallOnRecord {
     plan: { ...NO_PLAN, hangUpReason: text('hr'), hangUpAttempts: number('ha'), chargeAtMs: number('xd') },
     charge: text('cg'),
     billing: billingOf(text('bl')),
+    corrections: number('cn'),
+    correction: text('cw'),
   }
 }
+
+const objectOf = <T>(text: string): T | undefined => (text === '' ? undefined : (JSON.parse(text) as T))
 
 function legsOf(packed: Packed | undefined): CallOnRecord['legs'] {
   if (!Array.isArray(packed)) return []

@@ -9,10 +9,41 @@ export interface Source {
   port: number
 }
 
+/** Times in milliseconds; absent where they are not known. */
 export interface Attempt {
   target: string
+  /** 0 where it had none. */
   status: number
   provisionalStatus: number
+  trunk?: string | undefined
+  /** After the call's set-up. */
+  startMs?: number | undefined
+  /** Sent until it rang. */
+  pddMs?: number | undefined
+  /** After the call's set-up. */
+  endMs?: number | undefined
+}
+
+/** What policy knows of a call at its decision; opaque to the store. '' for what there is none of. */
+export interface CallFacts {
+  tenant: string
+  /** `internal`, `inbound`, `outbound` or `transit`. */
+  direction: string
+  dialled: string
+  ingressTrunk: string
+  authMethod: string
+  fraudVerdict: string
+  traceId: string
+}
+
+/** The side that answered first, '' and 0 for what is not known. */
+export interface Answerer {
+  aor: string
+  userAgent: string
+  transport: string
+  address: string
+  port: number
+  trunk: string
 }
 
 /** An age that the reporter does not know. */
@@ -36,6 +67,9 @@ export interface CallDescription {
   attempts: readonly Attempt[]
   /** How the call is charged; opaque to the store, '' or absent for not at all. */
   charge?: string | undefined
+  facts?: CallFacts | undefined
+  /** Kinds of media that the INVITE offered, with commas. */
+  media?: string | undefined
 }
 
 /** What happens to a call by itself once it has been answered; 0 for nothing. */
@@ -107,6 +141,7 @@ export interface AnsweredReport {
   target: string
   /** Kept while its leg lives; not where it is larger than MAX_DIALOG_CHARS. */
   dialog?: Dialog | undefined
+  answerer?: Answerer | undefined
 }
 
 /** A request inside an answered call changed what the next one needs. */

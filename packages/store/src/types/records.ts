@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Finished records, and how they are read.
 
-import type { Attempt } from './calls.ts'
+import type { Answerer, Attempt, CallFacts } from './calls.ts'
 
 export interface CallRecord {
+  /** Unique: the reference of a call; of a correction that, a dot and its number. */
   cdrId: string
+  /** A correction is the whole record anew, in the place of the one that it names. */
+  type: 'call' | 'correction'
+  /** Of a correction: cdrId of the call's first record; else ''. */
+  corrects: string
+  /** Why: `late_end`, `late_answer`, `late_failure`; '' for a call. */
+  correction: string
+  callRef: string
   callId: string
   fromTag: string
   toTags: string[]
@@ -31,7 +39,12 @@ export interface CallRecord {
   state: string
   setupEdge: string
   endEdge: string
+  /** Every edge that reported something. */
+  edges: string[]
   attempts: Attempt[]
+  facts: CallFacts | undefined
+  answerer: Answerer | undefined
+  media: string
   /** '' and 0 for a call that was not charged. */
   currency: string
   priceMicros: bigint
@@ -40,6 +53,7 @@ export interface CallRecord {
   ratePlan: string
   ratePrefix: string
   rate: string
+  rateRevision: string
 }
 
 export interface RecordItem {

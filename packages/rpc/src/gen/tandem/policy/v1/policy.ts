@@ -30,38 +30,66 @@ export const protobufFileName = "tandem/policy/v1/policy.proto";
  * SPDX-License-Identifier: MIT
  *
  * Policy answers WHETHER, WHITHER and HOW MUCH: authentication, routing, charging and call records.
- * A customer may replace it: the unary methods alone make a working service.
+ *
+ * A customer may replace it (docs/custom-policy.md). What a service must have, from the least to the most:
+ *
+ *   Authorize, Report            a small one: a flat question, allow, reject or challenge. Report only for calls that it wants told.
+ *   Decide, Report               the same with everything that a plan can say, one call of gRPC for each request.
+ *   Stream                       Decide and Report in batches, and commands pushed to edges: for speed.
+ *   ListCalls, RequestHangUp, GetAccount, TopUp    for the command `tandem`; edges never call them.
+ *
+ * An edge finds out by itself: it opens Stream; where that is UNIMPLEMENTED it sends Decide; where that is too, Authorize.
+ * A method or field that one side lacks is no error: unknown fields are skipped, absent ones have the default of proto3
+ * (0, "", false, none) unless their comment names another.
+ *
+ * Conventions. Names end in their unit: _ms milliseconds, _s seconds, _milli thousandths. Ages are counted backwards from the moment
+ * of sending, on the sender's monotonic clock, so that no two clocks need agree. Texts are UTF-8; texts taken from a SIP message
+ * are its bytes as Latin-1. "AoR" is a canonical address-of-record: "sip:" or "sips:", the user part, "@", the host in lower case,
+ * without port and parameters. Whatever a service answers is checked by the edge before it is used: what could not stand in a SIP
+ * message, or is out of the bounds that are named here, makes the answer count as none (500, or the domain's failure mode).
  */
 
+/** From an edge to the service: a batch. */
 export interface StreamRequest {
+  /** At most 1,024, and 3 MiB together. */
   items: Item[];
 }
 
+/** One question of a batch. */
 export interface Item {
   /** Chosen by the sender, unique among its items in flight on this stream. */
   id: number;
-  /** Milliseconds left to the sender; a receiver drops an item whose time has run out, as unknown. */
+  /**
+   * Milliseconds left to the sender; a receiver drops an item whose time has run out, as unknown. An answer after it is dropped and
+   * counted by the edge (`tandem_edge_rpc_late_total`).
+   */
   msLeft: number;
+  /** A case that the receiver does not know is refused as "unknown_method". */
   request: { $case: "decide"; value: DecideRequest } | { $case: "report"; value: ReportRequest } | undefined;
 }
 
+/** From the service to an edge: results of any items so far, pushes, or both. */
 export interface StreamResponse {
+  /** Those with an id that the edge does not wait for are dropped and counted. */
   results: ItemResult[];
   /** Pushed by the service without being asked. */
   pushes: Push[];
 }
 
+/** The outcome of one item: a response of the same case as the request, a refusal, or neither. */
 export interface ItemResult {
+  /** Of the item. */
   id: number;
   /** Set when the service refused the item. Neither this nor a response: the outcome is unknown, retry with the same keys. */
   refused: Refusal | undefined;
   response: { $case: "decide"; value: DecideResponse } | { $case: "report"; value: ReportResponse } | undefined;
 }
 
+/** The service will not answer: nothing was decided or written. Not for "this caller may not": that is a Reject, an answer. */
 export interface Refusal {
   /** Stable, lower-case, e.g. "store_unavailable"; registered in the errors page. */
   code: string;
-  /** What an edge answers upstream. */
+  /** What an edge answers upstream, 400 to 699; anything else counts as 503. From 500 on the domain's failure mode comes first. */
   sipStatus: number;
   /** For a person: what happened and what to do. Carries no secret. */
   detail: string;
@@ -69,6 +97,7 @@ export interface Refusal {
   retryAfterS: number;
 }
 
+/** What a service may push over Stream, to any edge. A service without commands leaves it out. */
 export interface Push {
   /**
    * A command. The edge acknowledges it by a report with `acknowledged`; one that does not is passed over, and another edge
@@ -87,6 +116,7 @@ export interface Push {
     | undefined;
 }
 
+/** End this call. */
 export interface HangUp {
   /** Unique per call and attempt. */
   commandId: string;
@@ -107,17 +137,24 @@ export interface HangUp {
   attempt: number;
 }
 
+/** Ask both parties of an answered call, by OPTIONS inside the dialog. */
 export interface Probe {
+  /** As in HangUp, as the next three. */
   commandId: string;
   callRef: string;
   call: Call | undefined;
   dialogs: Dialog[];
 }
 
+/** Send the caller a MESSAGE inside the dialog. */
 export interface Warn {
+  /** As in HangUp, as the next two. */
   commandId: string;
   callRef: string;
-  call: Call | undefined;
+  call:
+    | Call
+    | undefined;
+  /** In which it is sent. */
   dialog:
     | Dialog
     | undefined;
@@ -127,6 +164,7 @@ export interface Warn {
 
 /** What any edge needs to send a request inside a dialog to either party. Tags of the caller, URIs and Call-ID are the Call's. */
 export interface Dialog {
+  /** Tag of the callee. */
   toTag: string;
   /** User part of the cluster's Record-Route. */
   token: string;
@@ -134,6 +172,7 @@ export interface Dialog {
   callee: Party | undefined;
 }
 
+/** One end of a dialog, as the cluster reaches it. */
 export interface Party {
   /** Remote target: the URI of its latest Contact. */
   target: string;
@@ -141,6 +180,7 @@ export interface Party {
   routes: string[];
   /** Highest CSeq seen from it in this dialog; 0 for none. */
   cseq: number;
+  /** The way to it, where it is no URI that could be looked up anew. */
   flow:
     | PartyFlow
     | undefined;
@@ -148,49 +188,65 @@ export interface Party {
   aor: string;
 }
 
+/** Where a party's messages came from, or went to. */
 export interface PartyFlow {
+  /** As in Source, as the next two. */
   transport: string;
   address: string;
   port: number;
   /** Edge that holds the connection, with its incarnation; "" where any edge can send. */
   edgeId: string;
+  /** The connection at that edge. */
   flowId: number;
 }
 
-/** What an edge knows of an initial request. Idempotent by transaction_key. */
+/**
+ * What an edge knows of a request that begins something. Idempotent by transaction_key. The edge fills in everything; of what a
+ * request lacks it leaves the default.
+ */
 export interface DecideRequest {
-  /** RFC 3261 section 17.2.3 (with the RFC 2543 fields), without the To tag. */
+  /** RFC 3261 section 17.2.3 (with the RFC 2543 fields), without the To tag. Opaque: a key for what is to be done once. */
   transactionKey: string;
+  /** Who asks; with its incarnation, so that a restarted edge has another one. */
   edgeId: string;
+  /** In capitals as it came: "INVITE", "REGISTER", "MESSAGE", ... Never ACK; CANCEL never but under overload. */
   method: string;
-  /** Header values as they came, folding undone. */
+  /** As it came; this and the next two with folding undone, URI and parameters and display name and all. */
   requestUri: string;
   from: string;
   to: string;
   callId: string;
   fromTag: string;
   cseq: number;
-  source: Source | undefined;
+  /** The last hop, as the edge sees it: of a phone behind a NAT the NAT's address. */
+  source:
+    | Source
+    | undefined;
+  /** All, in order; those of other realms and schemes too. */
   credentials: Credentials[];
+  /** "" where the request has none. */
   userAgent: string;
   /** Values of P-Asserted-Identity and P-Preferred-Identity as they came, RFC 3325. */
   assertedIdentities: string[];
   preferredIdentities: string[];
   /** Value of Privacy, RFC 3323; "" for none. */
   privacy: string;
-  /** Event package of SUBSCRIBE, NOTIFY or PUBLISH, lower case, without parameters. */
+  /** Event package of SUBSCRIBE, NOTIFY or PUBLISH, lower case, without parameters; "" for none. */
   event: string;
 }
 
+/** Where a request came from. */
 export interface Source {
-  /** "udp" | "tcp" | "tls" | "ws" | "wss" */
+  /** "udp" | "tcp" | "tls" | "ws" | "wss" | "sctp" */
   transport: string;
+  /** IPv4 in dots, IPv6 without brackets. */
   address: string;
   port: number;
   /** What the far end's certificate proves; absent without a valid one. */
   tls?: TlsPeer | undefined;
 }
 
+/** The far end of a mutually authenticated TLS connection. */
 export interface TlsPeer {
   /** SIP domains, RFC 5922 section 7.1, lower case. */
   names: string[];
@@ -198,16 +254,30 @@ export interface TlsPeer {
 
 /** One Authorization or Proxy-Authorization header. */
 export interface Credentials {
+  /** Proxy-Authorization. */
   proxy: boolean;
+  /** E.g. `Digest username="alice", realm="example.com", ...`; opaque to edges. */
   value: string;
 }
 
+/**
+ * The answer to a request. Only the verdict is needed; without one (or with one that the edge does not know) it is no answer: 500, or
+ * the domain's failure mode.
+ */
 export interface DecideResponse {
   verdict:
-    | { $case: "challenge"; value: Challenge }
-    | { $case: "reject"; value: Reject }
-    | { $case: "redirect"; value: Redirect }
-    | { $case: "plan"; value: Plan }
+    | //
+    /** Say who you are. */
+    { $case: "challenge"; value: Challenge }
+    | //
+    /** No. */
+    { $case: "reject"; value: Reject }
+    | //
+    /** Go there yourself: a 3xx. */
+    { $case: "redirect"; value: Redirect }
+    | //
+    /** It is forwarded so. */
+    { $case: "plan"; value: Plan }
     | //
     /** REGISTER may go on to location. */
     { $case: "admit"; value: Admit }
@@ -218,10 +288,14 @@ export interface DecideResponse {
     /** The cluster is the notifier: a subscription to the registrations of an AoR, RFC 3680. */
     { $case: "watchRegistrations"; value: WatchRegistrations }
     | undefined;
-  /** Reference of the call; "" for everything that leaves no record. */
+  /**
+   * Reference of the call, at most 24 characters of base64url; "" for everything that leaves no record. With one, of an INVITE, Report
+   * is called for what becomes of it.
+   */
   callRef: string;
   /** Who is speaking, once proven; "" for nobody. */
   identity: string;
+  /** Who pays; for the record. May be left out. */
   account: string;
   /** How the call is charged, for this service alone: the edge puts it into the description of the call. Absent: not at all. */
   charge?:
@@ -231,17 +305,21 @@ export interface DecideResponse {
   facts?: CallFacts | undefined;
 }
 
+/** A 401 or 407. Whoever sends it verifies the credentials that come back. */
 export interface Challenge {
-  /** 401 or 407. */
+  /** 401 (of a registrar) or 407 (of a proxy, for everything but REGISTER). */
   status: number;
-  /** Values of WWW-Authenticate or Proxy-Authenticate, in the order in which to send them. */
+  /** Values of WWW-Authenticate or Proxy-Authenticate, in the order in which to send them: 1 to 8, each a scheme and its parameters. */
   values: string[];
 }
 
+/** A final no. */
 export interface Reject {
+  /** 400 to 699. */
   status: number;
-  /** "" for the standard phrase. */
+  /** Reason phrase of at most 200 characters; "" for the standard one. */
   reason: string;
+  /** Retry-After; 0 for none. */
   retryAfterS: number;
   /** For logs and records, e.g. "unknown_user". */
   code: string;
@@ -253,14 +331,17 @@ export interface Reject {
   warningText?: string | undefined;
 }
 
+/** The edge answers with a 3xx. Who comes back with one of the Contacts is asked about like anybody. */
 export interface Redirect {
+  /** 300 to 399 but 305; anything else: 302 for one Contact, 300 for several. */
   status: number;
-  /** Contact values, most wanted first. */
+  /** Contact values, most wanted first; at most 100. */
   contacts: string[];
   /** Canonical AoR whose bindings follow the contacts, by q; "" for none. */
   aor: string;
 }
 
+/** SUBSCRIBE with event reg: the edge answers it, location keeps it and says the NOTIFYs. Of durations 0 means the cluster's own. */
 export interface WatchRegistrations {
   /** Canonical AoR. */
   aor: string;
@@ -269,11 +350,17 @@ export interface WatchRegistrations {
   defaultExpiresS: number;
 }
 
+/** REGISTER: the contacts become those of this AoR. Only the AoR is needed. */
 export interface Admit {
   aor: string;
+  /**
+   * A shorter wish is refused with 423, a longer one than max cut down; default for who names none. Of these three and max_contacts
+   * 0 means the cluster's own (`location.*` of the configuration).
+   */
   minExpiresS: number;
   maxExpiresS: number;
   defaultExpiresS: number;
+  /** Of the AoR at once, 1 to 100. */
   maxContacts: number;
   /** One contact too many takes the place of the one that was refreshed longest ago; else it is refused. */
   replaceOldest: boolean;
@@ -281,13 +368,20 @@ export interface Admit {
   serviceRoute: boolean;
 }
 
+/** The edge answers as the user agent server that the cluster is to an OPTIONS without a user. */
 export interface Answer {
+  /** 200, or 400 to 699. */
   status: number;
 }
 
 /** Ordered steps; the edge executes them (RFC 3261 section 16). */
 export interface Plan {
+  /**
+   * Tried one after another until one is answered; 1 to 64 with at least one target among them. What they have beyond
+   * `edge.limits.maxTargets` of the configuration is not tried.
+   */
   steps: Step[];
+  /** Of every branch; at most 64. */
   edits: HeaderEdit[];
   /**
    * Talk until the call is ended, 0 for no limit. Acted upon by the service that gives the plan, which pushes HangUp; the edge
@@ -304,9 +398,11 @@ export interface Plan {
   sourceTrusted: boolean;
 }
 
+/** Targets that are tried together. */
 export interface Step {
+  /** At most 1,000 in a plan. */
   targets: Target[];
-  /** Ring time of each group of targets that ring at once; 0 leaves Timer C. */
+  /** Ring time of each group of targets that ring at once, at most a day; 0 leaves Timer C. */
   ringMs: number;
   /** Final statuses after which the next step is tried; empty for all failures but 6xx. */
   retryStatuses: number[];
@@ -330,13 +426,14 @@ export namespace Step_Forking {
   export type SERIAL = typeof Step_Forking.SERIAL;
 }
 
+/** One place where the request may go. Only `where` is needed. */
 export interface Target {
   where:
     | //
     /** Canonical AoR, resolved by location. */
     { $case: "aor"; value: string }
     | //
-    /** A SIP URI, resolved by RFC 3263. */
+    /** A sip or sips URI, resolved by RFC 3263. One that can't be read is left out; a plan without any that can is no answer. */
     { $case: "uri"; value: string }
     | undefined;
   /** Only bindings of this +sip.instance (a GRUU, RFC 5627); "" for all. */
@@ -363,9 +460,16 @@ export interface Retarget {
   reason: string;
 }
 
+/**
+ * A change to the forwarded request. Via, Route, Record-Route, Max-Forwards, From, To, Call-ID, CSeq, Contact, Content-Length and the
+ * credentials' counterparts of the edge are not a plan's to add: such an addition makes the plan no answer; such a removal is ignored.
+ */
 export interface HeaderEdit {
+  /** Unspecified: nothing. */
   operation: HeaderEdit_Operation;
+  /** Any case; the long form or the compact one. */
   name: string;
+  /** One line, at most 8,192 characters, neither CR nor LF. Of a removal: only headers with exactly this value, "" for all. */
   value: string;
 }
 
@@ -379,26 +483,107 @@ export namespace HeaderEdit_Operation {
   export type REMOVE = typeof HeaderEdit_Operation.REMOVE;
 }
 
+/** The question of Decide, flat. The edge fills in everything; of what a request lacks it leaves "" or 0. */
+export interface AuthorizeRequest {
+  /** A key for what is to be done once: the same for every repetition of the request. Opaque. */
+  transactionKey: string;
+  /** Who asks. */
+  edgeId: string;
+  /** "INVITE", "REGISTER", "MESSAGE", ... */
+  method: string;
+  /** As it came, with its parameters. */
+  requestUri: string;
+  /** User part of request_uri: what was dialled. "" where it has none. */
+  requestUser: string;
+  /** Its host, in lower case, without port. */
+  requestHost: string;
+  /** Of the From header: who says that he calls. Proven only by credentials. */
+  fromUser: string;
+  fromHost: string;
+  /** Of the To header; of a REGISTER the user to be registered. */
+  toUser: string;
+  toHost: string;
+  callId: string;
+  /** Where it came from, as in Source. */
+  transport: string;
+  sourceAddress: string;
+  sourcePort: number;
+  /** First value of Authorization, else of Proxy-Authorization, e.g. `Digest username="alice", ...`. Opaque to edges. */
+  authorization: string;
+  userAgent: string;
+  /** Event package of SUBSCRIBE, as in DecideRequest. */
+  event: string;
+}
+
+/** Without a verdict it is no answer: 500, or the domain's failure mode. */
+export interface AuthorizeResponse {
+  verdict:
+    | //
+    /**
+     * Yes. Empty, it does the usual: REGISTER registers the user of To, everything else goes to wherever the user of the
+     * Request-URI is registered, OPTIONS without a user is answered with 200.
+     */
+    { $case: "allow"; value: Allow }
+    | //
+    /** No. */
+    { $case: "reject"; value: Reject }
+    | //
+    /** Say who you are. */
+    { $case: "challenge"; value: Challenge }
+    | undefined;
+}
+
+export interface Allow {
+  /** Users of the cluster, as AoR: rung wherever they are registered, all at once. Of a REGISTER the first is the one that is registered. */
+  users: string[];
+  /** SIP URIs, of trunks or of other domains, tried one after another, after the users. At most 64. */
+  uris: string[];
+  /** How long the users ring, and each of the URIs; 0: until they or the caller give up. */
+  ringMs: number;
+  /** What becomes of this INVITE is told by Report. Its call_ref is made from transaction_key. */
+  report: boolean;
+  /** Who is speaking, once proven; for reports. May be left out. */
+  identity: string;
+  /** Who pays; for reports. May be left out. */
+  account: string;
+}
+
 /**
  * An event of a call, with the whole description of the call: an upsert, whatever came before.
  * Idempotent by (call_ref, event, tags).
  */
 export interface ReportRequest {
+  /** As the decision gave it. */
   callRef: string;
+  /** Of an Acknowledged and of a BYE that another edge sees: only what that edge knows. */
   call: Call | undefined;
   event:
-    | { $case: "answered"; value: Answered }
-    | { $case: "ended"; value: Ended }
-    | { $case: "failed"; value: Failed }
-    | { $case: "updated"; value: Updated }
-    | { $case: "acknowledged"; value: Acknowledged }
+    | //
+    /** The caller waits for the response to this report (at most `edge.reportDeadlineMs`): his 200 goes out once it is on record. */
+    { $case: "answered"; value: Answered }
+    | //
+    /** A BYE, from either side or from the cluster. */
+    { $case: "ended"; value: Ended }
+    | //
+    /** Never answered. */
+    { $case: "failed"; value: Failed }
+    | //
+    /** A re-INVITE or UPDATE. Only for who wants to end calls: may be answered and forgotten. */
+    { $case: "updated"; value: Updated }
+    | //
+    /** Only for who pushes commands. */
+    { $case: "acknowledged"; value: Acknowledged }
     | undefined;
   /** Age of the event on the reporter's monotonic clock, when sent. */
   ageMs: number;
 }
 
-/** A call as its edge knows it. */
+/**
+ * A call as its edge knows it: the request, and what the decision said of it. An edge that sees only the BYE fills in less: what it
+ * does not know is "" (then it was told by another report) or the value named here.
+ */
 export interface Call {
+  /** This and the next four from the INVITE; URIs without display name and header parameters. */
   callId: string;
   fromTag: string;
   fromUri: string;
@@ -423,8 +608,11 @@ export interface Call {
   media?: string | undefined;
 }
 
+/** A 2xx to the INVITE: one for each leg that answers. */
 export interface Answered {
+  /** Tag of who answered: which leg. */
   toTag: string;
+  /** 200 to 299. */
   status: number;
   /** The Request-URI of the branch that answered. */
   target: string;
@@ -481,7 +669,9 @@ export namespace Acknowledged_Outcome {
   export type GONE = typeof Acknowledged_Outcome.GONE;
 }
 
+/** The end of an answered leg. */
 export interface Ended {
+  /** Of the caller and the callee, whoever sent the BYE. */
   fromTag: string;
   toTag: string;
   /** "caller" | "callee" | "system" */
@@ -492,13 +682,16 @@ export interface Ended {
   reason: string;
 }
 
+/** The end of a call that nobody answered. */
 export interface Failed {
+  /** Final status that the caller got. */
   status: number;
   /** "cancelled" | "rejected" | "redirected" | "unanswered" | "unreachable" | "error" */
   cause: string;
   reason: string;
 }
 
+/** The event is on record. May be empty. */
 export interface ReportResponse {
   /** Milliseconds of talk that are granted from now on; absent for no limit. */
   paidMs?: number | undefined;
@@ -506,6 +699,7 @@ export interface ReportResponse {
 
 /** Amounts are millionths of the currency's unit. */
 export interface GetAccountRequest {
+  /** Id of the account. */
   account: string;
   /** Newest entries of the ledger, at most 1,000; 0 for none. */
   ledger: number;
@@ -556,7 +750,9 @@ export interface TopUpResponse {
   currency: string;
 }
 
+/** Asked by `tandem hangup`. */
 export interface RequestHangUpRequest {
+  /** As `tandem calls` shows it. */
   callRef: string;
   /** Value of a Reason header; "" for the one of an administrator's hang-up. */
   reason: string;
@@ -3547,6 +3743,484 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
   },
 };
 
+function createBaseAuthorizeRequest(): AuthorizeRequest {
+  return {
+    transactionKey: "",
+    edgeId: "",
+    method: "",
+    requestUri: "",
+    requestUser: "",
+    requestHost: "",
+    fromUser: "",
+    fromHost: "",
+    toUser: "",
+    toHost: "",
+    callId: "",
+    transport: "",
+    sourceAddress: "",
+    sourcePort: 0,
+    authorization: "",
+    userAgent: "",
+    event: "",
+  };
+}
+
+export const AuthorizeRequest: MessageFns<AuthorizeRequest> = {
+  encode(message: AuthorizeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transactionKey !== "") {
+      writer.uint32(10).string(message.transactionKey);
+    }
+    if (message.edgeId !== "") {
+      writer.uint32(18).string(message.edgeId);
+    }
+    if (message.method !== "") {
+      writer.uint32(26).string(message.method);
+    }
+    if (message.requestUri !== "") {
+      writer.uint32(34).string(message.requestUri);
+    }
+    if (message.requestUser !== "") {
+      writer.uint32(42).string(message.requestUser);
+    }
+    if (message.requestHost !== "") {
+      writer.uint32(50).string(message.requestHost);
+    }
+    if (message.fromUser !== "") {
+      writer.uint32(58).string(message.fromUser);
+    }
+    if (message.fromHost !== "") {
+      writer.uint32(66).string(message.fromHost);
+    }
+    if (message.toUser !== "") {
+      writer.uint32(74).string(message.toUser);
+    }
+    if (message.toHost !== "") {
+      writer.uint32(82).string(message.toHost);
+    }
+    if (message.callId !== "") {
+      writer.uint32(90).string(message.callId);
+    }
+    if (message.transport !== "") {
+      writer.uint32(98).string(message.transport);
+    }
+    if (message.sourceAddress !== "") {
+      writer.uint32(106).string(message.sourceAddress);
+    }
+    if (message.sourcePort !== 0) {
+      writer.uint32(112).uint32(message.sourcePort);
+    }
+    if (message.authorization !== "") {
+      writer.uint32(122).string(message.authorization);
+    }
+    if (message.userAgent !== "") {
+      writer.uint32(130).string(message.userAgent);
+    }
+    if (message.event !== "") {
+      writer.uint32(138).string(message.event);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorizeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorizeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.transactionKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.edgeId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestUri = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestUser = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestHost = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.fromUser = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.fromHost = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.toUser = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.toHost = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.transport = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.sourcePort = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.authorization = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.userAgent = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuthorizeRequest>): AuthorizeRequest {
+    return AuthorizeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorizeRequest>): AuthorizeRequest {
+    const message = createBaseAuthorizeRequest();
+    message.transactionKey = object.transactionKey ?? "";
+    message.edgeId = object.edgeId ?? "";
+    message.method = object.method ?? "";
+    message.requestUri = object.requestUri ?? "";
+    message.requestUser = object.requestUser ?? "";
+    message.requestHost = object.requestHost ?? "";
+    message.fromUser = object.fromUser ?? "";
+    message.fromHost = object.fromHost ?? "";
+    message.toUser = object.toUser ?? "";
+    message.toHost = object.toHost ?? "";
+    message.callId = object.callId ?? "";
+    message.transport = object.transport ?? "";
+    message.sourceAddress = object.sourceAddress ?? "";
+    message.sourcePort = object.sourcePort ?? 0;
+    message.authorization = object.authorization ?? "";
+    message.userAgent = object.userAgent ?? "";
+    message.event = object.event ?? "";
+    return message;
+  },
+};
+
+function createBaseAuthorizeResponse(): AuthorizeResponse {
+  return { verdict: undefined };
+}
+
+export const AuthorizeResponse: MessageFns<AuthorizeResponse> = {
+  encode(message: AuthorizeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.verdict?.$case) {
+      case "allow":
+        Allow.encode(message.verdict.value, writer.uint32(10).fork()).join();
+        break;
+      case "reject":
+        Reject.encode(message.verdict.value, writer.uint32(18).fork()).join();
+        break;
+      case "challenge":
+        Challenge.encode(message.verdict.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthorizeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthorizeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.verdict = { $case: "allow", value: Allow.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = { $case: "reject", value: Reject.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.verdict = { $case: "challenge", value: Challenge.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AuthorizeResponse>): AuthorizeResponse {
+    return AuthorizeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuthorizeResponse>): AuthorizeResponse {
+    const message = createBaseAuthorizeResponse();
+    switch (object.verdict?.$case) {
+      case "allow": {
+        if (object.verdict?.value !== undefined && object.verdict?.value !== null) {
+          message.verdict = { $case: "allow", value: Allow.fromPartial(object.verdict.value) };
+        }
+        break;
+      }
+      case "reject": {
+        if (object.verdict?.value !== undefined && object.verdict?.value !== null) {
+          message.verdict = { $case: "reject", value: Reject.fromPartial(object.verdict.value) };
+        }
+        break;
+      }
+      case "challenge": {
+        if (object.verdict?.value !== undefined && object.verdict?.value !== null) {
+          message.verdict = { $case: "challenge", value: Challenge.fromPartial(object.verdict.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseAllow(): Allow {
+  return { users: [], uris: [], ringMs: 0, report: false, identity: "", account: "" };
+}
+
+export const Allow: MessageFns<Allow> = {
+  encode(message: Allow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.users) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.uris) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.ringMs !== 0) {
+      writer.uint32(24).uint32(message.ringMs);
+    }
+    if (message.report !== false) {
+      writer.uint32(32).bool(message.report);
+    }
+    if (message.identity !== "") {
+      writer.uint32(42).string(message.identity);
+    }
+    if (message.account !== "") {
+      writer.uint32(50).string(message.account);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Allow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.users.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uris.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ringMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.report = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.identity = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Allow>): Allow {
+    return Allow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Allow>): Allow {
+    const message = createBaseAllow();
+    message.users = object.users?.map((e) => e) || [];
+    message.uris = object.uris?.map((e) => e) || [];
+    message.ringMs = object.ringMs ?? 0;
+    message.report = object.report ?? false;
+    message.identity = object.identity ?? "";
+    message.account = object.account ?? "";
+    return message;
+  },
+};
+
 function createBaseReportRequest(): ReportRequest {
   return { callRef: "", call: undefined, event: undefined, ageMs: 0 };
 }
@@ -5421,7 +6095,10 @@ export const LiveCall: MessageFns<LiveCall> = {
 
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
-  /** One stream per edge and replica. Items are independent of one another; results come in any order. */
+  /**
+   * One stream per edge and replica. Items are independent of one another; results come in any order. The service sends its
+   * initial metadata at once: that tells the edge that the stream is ready. Metadata `tandem-peer` of the edge is its id.
+   */
   stream: {
     path: "/tandem.policy.v1.PolicyService/Stream" as const,
     requestStream: true as const,
@@ -5431,6 +6108,10 @@ export const PolicyServiceService = {
     responseSerialize: (value: StreamResponse): Buffer => Buffer.from(StreamResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StreamResponse => StreamResponse.decode(value),
   },
+  /**
+   * May this request pass, and whither? The same transaction_key gets the same answer: repetitions of a request may come through
+   * other edges, and an edge that takes over a call in set-up asks again. No gRPC error but UNIMPLEMENTED says anything about the request.
+   */
   decide: {
     path: "/tandem.policy.v1.PolicyService/Decide" as const,
     requestStream: false as const,
@@ -5440,6 +6121,20 @@ export const PolicyServiceService = {
     responseSerialize: (value: DecideResponse): Buffer => Buffer.from(DecideResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DecideResponse => DecideResponse.decode(value),
   },
+  /**
+   * The same question for services that want it simple. An edge asks it where there is neither Stream nor Decide; tandem's own policy
+   * does not have it.
+   */
+  authorize: {
+    path: "/tandem.policy.v1.PolicyService/Authorize" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AuthorizeRequest): Buffer => Buffer.from(AuthorizeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AuthorizeRequest => AuthorizeRequest.decode(value),
+    responseSerialize: (value: AuthorizeResponse): Buffer => Buffer.from(AuthorizeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AuthorizeResponse => AuthorizeResponse.decode(value),
+  },
+  /** Something became of a call that got a reference. Sent again until it is answered, so the same event may come twice. */
   report: {
     path: "/tandem.policy.v1.PolicyService/Report" as const,
     requestStream: false as const,
@@ -5449,7 +6144,7 @@ export const PolicyServiceService = {
     responseSerialize: (value: ReportResponse): Buffer => Buffer.from(ReportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportResponse => ReportResponse.decode(value),
   },
-  /** Calls on record that have not ended, newest first. */
+  /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: {
     path: "/tandem.policy.v1.PolicyService/ListCalls" as const,
     requestStream: false as const,
@@ -5493,11 +6188,24 @@ export const PolicyServiceService = {
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
-  /** One stream per edge and replica. Items are independent of one another; results come in any order. */
+  /**
+   * One stream per edge and replica. Items are independent of one another; results come in any order. The service sends its
+   * initial metadata at once: that tells the edge that the stream is ready. Metadata `tandem-peer` of the edge is its id.
+   */
   stream: handleBidiStreamingCall<StreamRequest, StreamResponse>;
+  /**
+   * May this request pass, and whither? The same transaction_key gets the same answer: repetitions of a request may come through
+   * other edges, and an edge that takes over a call in set-up asks again. No gRPC error but UNIMPLEMENTED says anything about the request.
+   */
   decide: handleUnaryCall<DecideRequest, DecideResponse>;
+  /**
+   * The same question for services that want it simple. An edge asks it where there is neither Stream nor Decide; tandem's own policy
+   * does not have it.
+   */
+  authorize: handleUnaryCall<AuthorizeRequest, AuthorizeResponse>;
+  /** Something became of a call that got a reference. Sent again until it is answered, so the same event may come twice. */
   report: handleUnaryCall<ReportRequest, ReportResponse>;
-  /** Calls on record that have not ended, newest first. */
+  /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
   /** Ends a call on record, answered or in set-up, by whatever edge lives. */
   requestHangUp: handleUnaryCall<RequestHangUpRequest, RequestHangUpResponse>;
@@ -5508,10 +6216,17 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
 }
 
 export interface PolicyServiceClient extends Client {
-  /** One stream per edge and replica. Items are independent of one another; results come in any order. */
+  /**
+   * One stream per edge and replica. Items are independent of one another; results come in any order. The service sends its
+   * initial metadata at once: that tells the edge that the stream is ready. Metadata `tandem-peer` of the edge is its id.
+   */
   stream(): ClientDuplexStream<StreamRequest, StreamResponse>;
   stream(options: Partial<CallOptions>): ClientDuplexStream<StreamRequest, StreamResponse>;
   stream(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<StreamRequest, StreamResponse>;
+  /**
+   * May this request pass, and whither? The same transaction_key gets the same answer: repetitions of a request may come through
+   * other edges, and an edge that takes over a call in set-up asks again. No gRPC error but UNIMPLEMENTED says anything about the request.
+   */
   decide(
     request: DecideRequest,
     callback: (error: ServiceError | null, response: DecideResponse) => void,
@@ -5527,6 +6242,26 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DecideResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * The same question for services that want it simple. An edge asks it where there is neither Stream nor Decide; tandem's own policy
+   * does not have it.
+   */
+  authorize(
+    request: AuthorizeRequest,
+    callback: (error: ServiceError | null, response: AuthorizeResponse) => void,
+  ): ClientUnaryCall;
+  authorize(
+    request: AuthorizeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AuthorizeResponse) => void,
+  ): ClientUnaryCall;
+  authorize(
+    request: AuthorizeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AuthorizeResponse) => void,
+  ): ClientUnaryCall;
+  /** Something became of a call that got a reference. Sent again until it is answered, so the same event may come twice. */
   report(
     request: ReportRequest,
     callback: (error: ServiceError | null, response: ReportResponse) => void,
@@ -5542,7 +6277,7 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportResponse) => void,
   ): ClientUnaryCall;
-  /** Calls on record that have not ended, newest first. */
+  /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls(
     request: ListCallsRequest,
     callback: (error: ServiceError | null, response: ListCallsResponse) => void,
