@@ -50,5 +50,5 @@ export type PolicyMethods = MethodsOf<NonNullable<policy.Item['request']>, NonNu
 /** locate, listEdges */
 export type LocationUnaryMethods = UnaryMethodsOf<location.LocationServiceService>
 
-/** decide, report, requestHangUp, listCalls */
+/** decide, authorize, report, requestHangUp, listCalls, getAccount, topUp */
 export type PolicyUnaryMethods = UnaryMethodsOf<policy.PolicyServiceService>

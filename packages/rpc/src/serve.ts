@@ -26,7 +26,8 @@ export interface ServeOptions<Push> extends StreamHooks, Partial<ServeLimits> {
 
 /** Handlers of the stream's items and of the unary methods; a method that is both is one handler. */
 export type LocationHandlers = Handlers<LocationMethods> & Handlers<LocationUnaryMethods>
-export type PolicyHandlers = Handlers<PolicyMethods> & Handlers<PolicyUnaryMethods>
+/** Authorize is Decide in other words: a service that has the one needs no other. */
+export type PolicyHandlers = Handlers<PolicyMethods> & Handlers<Omit<PolicyUnaryMethods, 'authorize'>>
 
 /** A service on a server: its counts, for metrics. */
 export interface Served extends Drainable {
@@ -99,15 +100,15 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
 function serveStream<M extends MethodMap, U extends MethodMap, Push>(
   server: RpcServer,
   service: StreamService<M, U, Push>,
-  handlers: Handlers<M> & Handlers<U>,
+  handlers: object,
   options: ServeOptions<Push>,
 ): Served {
-  const table = handlers as unknown as HandlerTable
+  const table = handlers as HandlerTable
   const served = new StreamServer(server, service, table, options)
   const stream = { ...service.definition.stream, responseSerialize: (batch: Buffer) => batch }
   const definition = { ...service.definition, stream } as unknown as ServiceDefinition
   const unary = Object.keys(service.definition)
-    .filter((name) => name !== 'stream')
+    .filter((name) => name !== 'stream' && table[name] !== undefined) // gRPC answers UNIMPLEMENTED for the others
     .map((name) => [name, unaryOf(name, table, server.onBug)])
   server.add(definition, { ...Object.fromEntries(unary), stream: (call: ServerStream) => served.open(call) }, served)
   return served

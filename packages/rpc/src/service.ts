@@ -3,6 +3,7 @@
 // What the bindings must know of a service: its path, its codecs and its unary methods. The wire types are the shape that
 // the messages of all services share, so that one stream implementation serves them all.
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
+import { AUTHORIZE } from './authorize.ts'
 import * as location from './gen/tandem/location/v1/location.ts'
 import * as policy from './gen/tandem/policy/v1/policy.ts'
 import type {
@@ -56,6 +57,13 @@ export interface UnaryDefinition {
   responseDeserialize(value: Buffer): unknown
 }
 
+/** A method in other words, for replicas that have only those. */
+export interface SimplerCall<Q = unknown, SQ = unknown, SA = unknown, A = unknown> {
+  readonly name: string
+  toRequest(request: Q): SQ
+  fromResponse(response: SA, request: Q): A
+}
+
 /** A service whose hot path is a bidirectional stream of batches. M, U and Push exist for the type checker only. */
 export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
   /** E.g. `tandem.location.v1.LocationService`. */
@@ -70,6 +78,10 @@ export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
   readonly isWholeAsUnary: boolean
   /** Methods whose repeat with the same keys does no more than the first: another replica is asked when a stream breaks. */
   readonly repeatable: ReadonlySet<string>
+  /** Methods that a replica may have in other words, tried where the method itself is UNIMPLEMENTED. */
+  readonly simpler: { readonly [method: string]: SimplerCall | undefined }
+  /** Methods of whom somebody waits: they end at once while nobody can be asked. The others wait for their time. */
+  readonly urgent: ReadonlySet<string>
   /** The generated service definition, by method name. */
   readonly definition: { readonly [name: string]: UnaryDefinition }
   readonly types?: { methods: M; unary: U }
@@ -85,6 +97,8 @@ export const locationService: StreamService<LocationMethods, LocationUnaryMethod
   push: location.Push,
   isWholeAsUnary: false,
   repeatable: new Set(['register', 'locate', 'readCall']),
+  simpler: {},
+  urgent: new Set(),
   definition: location.LocationServiceService,
 }
 
@@ -98,5 +112,7 @@ export const policyService: StreamService<PolicyMethods, PolicyUnaryMethods, pol
   push: policy.Push,
   isWholeAsUnary: true,
   repeatable: new Set(['decide', 'report']),
+  simpler: { decide: AUTHORIZE as unknown as SimplerCall },
+  urgent: new Set(['decide']),
   definition: policy.PolicyServiceService,
 }

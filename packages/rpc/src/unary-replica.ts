@@ -2,13 +2,15 @@
 //
 // What stands in for the stream to a replica that has only the unary methods of its service, such as a policy service that
 // somebody wrote in twenty lines: one request for each call. Over when the connection is: the stream is tried again then.
-import { type Client, connectivityState, type Metadata, type ServiceError } from '@grpc/grpc-js'
+// A method that is UNIMPLEMENTED there too is asked in other words, where the service has such (Decide: Authorize).
+// Bound: calls in flight are bounded by the owner. Race: those that were under way when the first UNIMPLEMENTED came turn by themselves.
+import { type Client, connectivityState, type Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { peerMetadata } from './channel.ts'
 import { refusedBy } from './errors.ts'
 import type { MethodMap } from './method-map.ts'
 import type { PendingCall } from './pending-call.ts'
 import { done, type Result } from './result.ts'
-import type { StreamService } from './service.ts'
+import type { SimplerCall, StreamService, UnaryDefinition } from './service.ts'
 import { resultOfError } from './unary-caller.ts'
 
 export interface UnaryReplicaOwner {
@@ -22,6 +24,8 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
   readonly #client: Client
   readonly #metadata: Metadata
   readonly #owner: UnaryReplicaOwner
+  /** Methods that this replica has in other words only. */
+  readonly #isSimple = new Set<string>()
   #closed = false
 
   /** `client` is connected; closing it is the owner's. */
@@ -35,20 +39,48 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
 
   /** The call's request is the body of a stream's item. */
   send({ id, method, request }: PendingCall, msLeft: number): void {
+    const asked = this.#service.item.decode(request as Uint8Array).request?.value
+    const deadline = Date.now() + msLeft
+    const simpler = this.#service.simpler[method]
+    const askSimply = (): void => this.#askSimply(simpler as SimplerCall, id, asked, deadline)
+    if (simpler !== undefined && this.#isSimple.has(method)) return askSimply()
+    this.#ask(method, id, asked, deadline, (value, error) => {
+      if (error === undefined) return done(value)
+      if (simpler === undefined || error.code !== status.UNIMPLEMENTED) return resultOfError(error)
+      this.#isSimple.add(method)
+      if (!this.#closed) askSimply()
+      return undefined
+    })
+  }
+
+  #askSimply({ name, toRequest, fromResponse }: SimplerCall, id: number, asked: unknown, deadline: number): void {
+    this.#ask(name, id, toRequest(asked), deadline, (value, error) =>
+      error === undefined ? done(fromResponse(value, asked)) : resultOfError(error),
+    )
+  }
+
+  /** @param onAnswer what it comes to; undefined: nothing yet */
+  #ask(
+    method: string,
+    id: number,
+    request: unknown,
+    deadline: number,
+    onAnswer: (value: unknown, error: ServiceError | undefined) => Result<unknown> | undefined,
+  ): void {
     const settle = (result: Result<unknown>) => queueMicrotask(() => this.#settle(id, result))
-    const definition = this.#service.definition[method]
-    if (definition === undefined) {
-      settle(refusedBy('unknown_method'))
-      return
-    }
+    const definition: UnaryDefinition | undefined = this.#service.definition[method]
+    if (definition === undefined) return settle(refusedBy('unknown_method'))
     this.#client.makeUnaryRequest(
       definition.path,
       (value: unknown) => definition.requestSerialize(value),
       (body: Buffer) => definition.responseDeserialize(body),
-      this.#service.item.decode(request as Uint8Array).request?.value,
+      request,
       this.#metadata,
-      { deadline: Date.now() + msLeft },
-      (error: ServiceError | null, value?: unknown) => settle(error === null ? done(value) : resultOfError(error)),
+      { deadline },
+      (error: ServiceError | null, value?: unknown) => {
+        const result = onAnswer(value, error ?? undefined)
+        if (result !== undefined) settle(result)
+      },
     )
   }
 
