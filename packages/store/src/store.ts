@@ -2,6 +2,7 @@
 // A store as a process holds it: both interfaces, its state for readiness, integers for metrics; settings and their defaults.
 
 import type { AccountStore } from './account-store.ts'
+import type { FraudEventStore } from './fraud-event-store.ts'
 import type { FraudStore } from './fraud-store.ts'
 import type { LocationStore } from './location-store.ts'
 import type { PolicyStore } from './policy-store.ts'
@@ -20,6 +21,7 @@ export interface Store {
   readonly policy: PolicyStore
   readonly accounts: AccountStore
   readonly fraud: FraudStore
+  readonly fraudEvents: FraudEventStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */
   onStatus(listener: (status: StoreStatus) => void): () => void
@@ -43,6 +45,8 @@ export interface StoreSettings {
   changesMaxLen: number
   /** Finished records kept per shard for sinks that are behind; beyond it the oldest are dropped and counted. */
   recordsMaxLen: number
+  /** Fraud events kept; beyond it the oldest go. */
+  fraudEventsMaxLen: number
   /** A record that another consumer of the group leaves unacknowledged this long is given to this one. */
   redeliverMs: number
   /** An edge whose lease is over is gone after this, and its bindings with it. */
@@ -70,6 +74,7 @@ export const DEFAULT_SETTINGS: StoreSettings = {
   tombstoneMs: 32_000,
   changesMaxLen: 1_024,
   recordsMaxLen: 8_192,
+  fraudEventsMaxLen: 20_000,
   redeliverMs: 30_000,
   edgeKeepMs: 60_000,
   edgeSettleMs: 3_000,

@@ -10,6 +10,7 @@ import { chargeContract } from './charges.ts'
 import { directoryContract } from './directory.ts'
 import { followContract } from './following.ts'
 import { fraudContract } from './fraud.ts'
+import { fraudEventContract } from './fraud-events.ts'
 import { membershipContract } from './membership.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
@@ -42,6 +43,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('charged calls', () => chargeContract(at))
     describe('accounts', () => accountContract(at))
     describe('rules against fraud', () => fraudContract(at))
+    describe('fraud events', () => fraudEventContract(at))
     describe('what is due at calls', () => callWorkContract(at))
     describe('finished records', () => recordContract(at))
   })

@@ -25,6 +25,7 @@ export const CONTRACT_SETTINGS = {
   tombstoneMs: 32_000,
   changesMaxLen: 200,
   recordsMaxLen: 1_000,
+  fraudEventsMaxLen: 200,
   redeliverMs: 1_000,
   edgeKeepMs: 700,
   edgeSettleMs: 100,

@@ -15,6 +15,7 @@ import { MemoryCalls } from './calls.ts'
 import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context.ts'
 import { MemoryDirectory } from './directory.ts'
 import { MemoryFraud } from './fraud.ts'
+import { MemoryFraudEvents } from './fraud-events.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
 import { MemoryWatches } from './watches.ts'
@@ -37,6 +38,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   const location = createLocation(context)
   const policy = createPolicy(context)
   const fraud = new MemoryFraud(context)
+  const fraudEvents = new MemoryFraudEvents(context)
   const accounts = new MemoryAccounts(context, fraud)
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
@@ -44,11 +46,18 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     policy: policy.store,
     accounts,
     fraud,
+    fraudEvents,
     get status() {
       return status
     },
     onStatus: () => () => undefined,
-    counts: () => ({ ...location.counts(), ...policy.counts(), ...accounts.counts(), ...fraud.counts() }),
+    counts: () => ({
+      ...location.counts(),
+      ...policy.counts(),
+      ...accounts.counts(),
+      ...fraud.counts(),
+      ...fraudEvents.counts(),
+    }),
     tick() {
       location.tick()
       policy.tick()

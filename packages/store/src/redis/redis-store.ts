@@ -17,6 +17,7 @@ import { type Client, Connection } from './connection.ts'
 import { RedisDirectory, RedisMembership } from './directory.ts'
 import { FeedCursors } from './feed-cursors.ts'
 import { RedisFraud } from './fraud.ts'
+import { RedisFraudEvents } from './fraud-events.ts'
 import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
@@ -57,6 +58,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     policy: createPolicy(new RedisMints(runner, calls), calls, records),
     accounts: new RedisAccounts(runner),
     fraud: new RedisFraud(runner),
+    fraudEvents: new RedisFraudEvents(runner),
     get status() {
       return connection.status
     },

@@ -9,6 +9,7 @@ import * as charges from './charges.ts'
 import * as directory from './directory.ts'
 import * as follow from './follow.ts'
 import * as fraud from './fraud.ts'
+import * as fraudEvents from './fraud-events.ts'
 import * as mark from './mark.ts'
 import * as membership from './membership.ts'
 import * as mints from './mints.ts'
@@ -25,6 +26,7 @@ const families = [
   directory,
   follow,
   fraud,
+  fraudEvents,
   mark,
   membership,
   mints,
