@@ -26,7 +26,12 @@ export default defineConfig({
             'scripts/**/*.test.mjs',
             'test/**/*.test.ts',
           ],
-          exclude: ['test/e2e/**', 'test/chaos/any-edge.test.ts', '**/node_modules/**'],
+          exclude: [
+            'test/e2e/**',
+            'test/chaos/any-edge.test.ts',
+            'test/chaos/money/money.test.ts',
+            '**/node_modules/**',
+          ],
           retry,
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
@@ -36,7 +41,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/chaos/any-edge.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/chaos/any-edge.test.ts', 'test/chaos/money/money.test.ts'],
           retry,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `npm run chaos [-- <options>]`: bootstrap and build, then calls while edges are killed (test/chaos/run.ts; docs/chaos.md).
+// `npm run chaos:money [-- <options>]`: money while everything is killed (test/chaos/money/run.ts; docs/chaos.md).
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, ensureNode, ROOT } from './bootstrap.mjs'
@@ -10,5 +11,7 @@ await ensureNode(join(ROOT, 'scripts', 'chaos.mjs'))
 ensureInstalled()
 ensurePrograms()
 ensureBuilt()
-const args = ['--conditions=@tandem/source', join(ROOT, 'test', 'chaos', 'run.ts'), ...process.argv.slice(2)]
+const given = process.argv.slice(2)
+const [file, options] = given[0] === 'money' ? ['money/run.ts', given.slice(1)] : ['run.ts', given]
+const args = ['--conditions=@tandem/source', join(ROOT, 'test', 'chaos', file), ...options]
 process.exitCode = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' }).status ?? 1
