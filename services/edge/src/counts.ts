@@ -43,6 +43,7 @@ export class EdgeCounts {
   challenges = 0
   calls = 0
   callsAnswered = 0
+  lateAnswersEnded = 0
   callsFailed = 0
   acksForwarded = 0
   inDialog = 0
@@ -77,6 +78,10 @@ export class EdgeCounts {
   targetsDropped = 0
   refusedBreadth = 0
   decideUnknown = 0
+  decisionsFlawed = 0
+  decidedOpen = 0
+  decidedLastKnown = 0
+  decidedEmergency = 0
   directoryUnknown = 0
   endsLate = 0
   surrenders = 0
@@ -130,6 +135,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   challenges: 'Challenges sent.',
   calls: 'INVITEs that got a plan.',
   callsAnswered: 'Initial INVITEs that ended in a 2xx.',
+  lateAnswersEnded: 'Answers of calls on record whose caller had his failure by then: ACKed, and ended with BYE.',
   callsFailed: 'Initial INVITEs that ended in another final response.',
   acksForwarded: 'ACKs of 2xx forwarded.',
   inDialog: 'Other in-dialog requests forwarded.',
@@ -165,6 +171,12 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   targetsDropped: 'Targets that were not tried because the request had as many branches as it may.',
   refusedBreadth: 'Requests answered with 440.',
   decideUnknown: 'Decisions that policy did not give in time.',
+  decisionsFlawed:
+    'Decisions of policy that could not be carried out: malformed, out of bounds, or of another version.',
+  decidedOpen: 'Requests that went to registered users while policy gave no answer (edge.decide.whenAway: open).',
+  decidedLastKnown:
+    'Requests decided as policy had decided before, while it gave no answer (edge.decide.whenAway: last-known).',
+  decidedEmergency: 'Emergency calls let through while policy gave no answer.',
   directoryUnknown: 'Directory entries that location did not make in time.',
   endsLate: 'Ends of calls that were not on record in time: the response to the BYE went before.',
   surrenders: 'Calls in set-up that this edge ran and let go of, because another one has adopted them.',

@@ -94,6 +94,8 @@ export interface ContextUser {
   onProvisional(context: ProxyContext, branch: ProxyBranch, status: number): void
   /** A 2xx came. True: the user holds it (and its retransmissions) back and calls `release` when it may go. */
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean
+  /** A 2xx came that can't go upstream any more: the request has failed there, or ended. [RFC6026-8.3] */
+  onLateSuccess?(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): void
   /**
    * A branch ended in a transport error or without any response (status 503 and 408, no message), or in 430 or 503.
    * True: the user has forked another in its place, or will, or calls `finish` later; this one counts for nothing.

@@ -306,7 +306,8 @@ export class StatefulProxy implements TransactionUser {
     this.deadlines.disarm(branch)
     const cancels = (step & STEP.CANCEL_OTHERS) !== 0 && context.cancelsOnSuccess
     if (cancels) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
-    if ((step & STEP.FORWARD) === 0 || !this.upstream.takesSuccess(context)) return
+    if ((step & STEP.FORWARD) === 0) return
+    if (!this.upstream.takesSuccess(context)) return context.user.onLateSuccess?.(context, branch, msg)
     if (context.user.holdSuccess(context, branch, msg)) return
     if (isFirst) context.user.onFinal(context, msg.status)
     this.upstream.forward(context, msg)

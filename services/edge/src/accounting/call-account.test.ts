@@ -35,6 +35,22 @@ const answer = (status: number, tag = 'bob'): void => {
   bench.udpIn(responseTo(invite, status, tag, status < 300 ? CONTACT : []), BOB)
 }
 
+const describedCall: policy.Call = {
+  callId: '',
+  fromTag: 'alice',
+  fromUri: '',
+  toUri: '',
+  requestUri: '',
+  source: undefined,
+  identity: '',
+  account: '',
+  edgeId: 'e',
+  userAgent: '',
+  setupAgeMs: 0,
+  ringAgeMs: 0,
+  attempts: [],
+}
+
 const reported = () => bench.policy.take<policy.ReportRequest>('report')
 
 describe('an answer', () => {
@@ -165,6 +181,34 @@ describe('an answer whose report is late', () => {
     expect(bench.policy.waiting()).toEqual(['report', 'report'])
     reported()
     expect(reported().request.event).toMatchObject({ $case: 'ended', value: { toTag: 'carol' } })
+  })
+})
+
+describe('an answer that comes when the caller has his failure', () => {
+  test('[RFC6026-8.3] after a hang-up in set-up it does not go up: the callee gets ACK and BYE, once', () => {
+    bench = new EdgeBench()
+    bench.udpIn(requestText())
+    const { transactionKey } = bench.policy.items[0]?.request as policy.DecideRequest
+    bench.plan([[BOB_URI]], {}, 'ref')
+    bench.begin()
+    const invite = bench.last('INVITE')
+    const about = {
+      commandId: 'ref.1',
+      callRef: 'ref',
+      reason: 'SIP;cause=402',
+      status: 402,
+      transactionKey,
+      attempt: 1,
+    }
+    const call = { ...describedCall, callId: 'call-1' }
+    bench.policy.push({ event: { $case: 'hangUp', value: { ...about, call, dialogs: [] } } })
+    expect(bench.take()).toContain(`402 → ${UP}`)
+    bench.udpIn(responseTo(invite, 200, 'bob', CONTACT), BOB)
+    expect(bench.take()).toEqual([`ACK → ${DOWN}`, `BYE → ${DOWN}`])
+    expect(valuesOf(bench.last('BYE'), 'Reason')).toEqual(['SIP;cause=402'])
+    bench.udpIn(responseTo(invite, 200, 'bob', CONTACT), BOB)
+    expect(bench.take()).toEqual([])
+    expect(bench.core.counts.lateAnswersEnded).toBe(1)
   })
 })
 

@@ -12,7 +12,7 @@ import { contactUri, dialogOf } from '../hang-up/answered-dialog.ts'
 import { toTag, UNKNOWN_AGE } from '../initial/describe.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { retryAfter } from '../own/replies.ts'
-import { endUnrecordedAnswer } from './unrecorded-answer.ts'
+import { endUnheardAnswer, NOT_ON_RECORD } from './unrecorded-answer.ts'
 
 /** A leg per To tag of a 2xx. Ended: by us, for want of a record. */
 type LegState = 'waiting' | 'passed' | 'ended'
@@ -118,7 +118,7 @@ export class CallAccount {
     core.logger.error({ callRef: this.callRef, setting: core.config.whenReportLate }, 'answer not on record in time')
     if (core.config.whenReportLate === 'open') return pass()
     this.legs.set(tag, 'ended')
-    endUnrecordedAnswer(core, branch, answer)
+    endUnheardAnswer(core, branch, answer, NOT_ON_RECORD)
     // 503 goes up once no other leg can answer the call any more.
     if (![...this.legs.values()].some((leg) => leg !== 'ended')) {
       core.proxy.withdraw(context, 503, '', retryAfter(5))
@@ -126,6 +126,11 @@ export class CallAccount {
     // After the failure, which a call that is on record as answered all the same does not take.
     const ended = { fromTag: this.call.fromTag, toTag: tag, by: 'system', status: 503, reason: 'answer not on record' }
     core.reporter.report(this.request(context, { $case: 'ended', value: ended }))
+  }
+
+  /** Whether a 2xx with this tag has been seen to. */
+  knows(tag: string): boolean {
+    return this.legs.has(tag)
   }
 
   /** Another edge goes on with the call: no answer that waits may pass here any more. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// An answer that could not be put on record in time, where the setting says closed: the callee gets ACK and BYE from us; the
-// caller's 503 is the account's to send (STATE.md, "Answer"). The ACK and the BYE are what the caller would have sent, from our place in the route set.
+// An answer that no caller will hear of: it could not be put on record in time, where the setting says closed (the caller's 503 is the
+// account's to send; STATE.md, "Answer"), or it came when the caller had his failure. The callee gets ACK and BYE from us. The ACK and the BYE are what the caller would have sent, from our place in the route set.
 
 import {
   encodeBranch,
@@ -16,15 +16,17 @@ import {
 import type { EdgeCore } from '../core.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
 
-export function endUnrecordedAnswer(core: EdgeCore, branch: ProxyBranch, answer: SipMessage): void {
+export const NOT_ON_RECORD = 'SIP;cause=503;text="Answer not on record"'
+
+/** @param reason value of the BYE's Reason */
+export function endUnheardAnswer(core: EdgeCore, branch: ProxyBranch, answer: SipMessage, reason: string): void {
   const peer = branch.peer as EdgePeer
   const lines = dialogLines(core, answer)
   const target = contactOf(answer) ?? branch.uri
   const ack = compose('ACK', target, answer.cseq, peer.facing.via(newBranch(core, answer, 254)), lines, '')
   peer.send(ack, 0, ack.length)
   const byeBranch = newBranch(core, answer, 255)
-  const reason = 'Reason: SIP;cause=503;text="Answer not on record"\r\n'
-  const bye = compose('BYE', target, answer.cseq + 1, peer.facing.via(byeBranch), lines, reason)
+  const bye = compose('BYE', target, answer.cseq + 1, peer.facing.via(byeBranch), lines, `Reason: ${reason}\r\n`)
   core.layer.createClient(byeBranch, METHOD.BYE, bye, 0, bye.length, peer, undefined)
 }
 

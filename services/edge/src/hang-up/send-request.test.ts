@@ -102,6 +102,20 @@ describe('a request of ours', () => {
     expect(bench.core.counts.hangUpsRefused).toBe(1)
   })
 
+  test('[RFC3261-18.4a] to phones of which ICMP says that they are gone ends the call, as silence does', () => {
+    hangUp(answered())
+    for (const [address, text] of [
+      [ALICE, byes()[0] as string],
+      [BOB, byes()[1] as string],
+    ] as const) {
+      const quoted = Buffer.from(text, 'latin1')
+      bench.core.unreachables.receive(bench.core, address, 5060, quoted, 0, quoted.length)
+    }
+    const events = bench.policy.items.map(({ request }) => (request as policy.ReportRequest).event)
+    expect(events).toContainEqual(expect.objectContaining({ $case: 'ended' }))
+    expect(bench.core.counts.hangUpsRefused).toBe(0)
+  })
+
   test('goes to another binding of the same user when its flow is gone', () => {
     bench = new EdgeBench()
     bench.joined([edgeOf('edge-1.x', '198.51.100.2')], 2n)

@@ -19,6 +19,8 @@ const MAX_ATTEMPTS = 4
 const ADDED_BYTES = 200
 /** There is no way to the party from here. */
 export const NO_WAY = 0
+/** ICMP says that nobody listens there: as if he had kept silent. A connection that can't be made says less: phones connect anew. */
+const NOBODY = 408
 
 const view = new RouteView<VerifiedToken>()
 
@@ -83,7 +85,8 @@ class Sending {
   private onEnd(hop: NextHop, status: number, isAnswered: boolean): void {
     const next = !isAnswered || status === 503 ? hop.alternatives[0] : undefined
     if (next !== undefined && this.attempts < MAX_ATTEMPTS) return this.send(next)
-    if (status === 430 || (!isAnswered && status === 503)) return this.elsewhere(NO_WAY)
+    if (!isAnswered && status === 503) return this.elsewhere(hop.peer instanceof StreamPeer ? NO_WAY : NOBODY)
+    if (status === 430) return this.elsewhere(NO_WAY)
     this.onFinal(status)
   }
 

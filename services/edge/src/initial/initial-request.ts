@@ -10,6 +10,7 @@
 import type { policy, Result } from '@tandem/rpc'
 import type { ContextUser, ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
 import { CallAccount } from '../accounting/call-account.ts'
+import { endUnheardAnswer } from '../accounting/unrecorded-answer.ts'
 import { spreadRetryAfter } from '../admission/index.ts'
 import { handCancelOf } from '../any-edge/hand-over.ts'
 import type { Resumption } from '../any-edge/rebuild.ts'
@@ -21,7 +22,7 @@ import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
 import { watchRegistrations } from '../reg-event/subscribe.ts'
 import { finishRegistration } from '../registration/registration.ts'
 import { forwardStateless } from '../stateless/stateless.ts'
-import { describeCall, describeRequest } from './describe.ts'
+import { describeCall, describeRequest, toTag } from './describe.ts'
 import { openHeaderWork, privacyRefusal } from './header-work.ts'
 import { PlanRun } from './plan-run.ts'
 import { redirect } from './redirect.ts'
@@ -43,7 +44,10 @@ export function receiveInitialRequest(
   }
   const message = context.request as SipMessage
   const request = describeRequest(msg, key, peer, core.edgeId)
-  core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => user.onDecided(context, message, result))
+  const scope = core.decisions.scopeOf(message)
+  core.decisions.ask(scope, request, (result) =>
+    user.onDecided(context, message, core.decisions.settle(scope, request, message, peer, result)),
+  )
 }
 
 /** Goes on with an adopted INVITE. @returns false when there is no room for it, or it has begun here in the meantime */
@@ -64,6 +68,8 @@ export function surrenderInitialRequest(core: EdgeCore, context: ProxyContext, e
   return true
 }
 
+/** Answers that came too late, of one call. */
+const MAX_LATE_TAGS = 16
 /** When a call began that began elsewhere. */
 const UNKNOWN_START = -1
 const NO_PLAN: policy.Plan = {
@@ -84,6 +90,10 @@ class InitialRequest implements ContextUser {
   /** Until the final response goes upstream. */
   private run: PlanRun | undefined
   private account: CallAccount | undefined
+  /** Also when the transaction with the caller is gone. */
+  private isOnRecord = false
+  /** Of answers that came too late. */
+  private lateTags: Set<string> | undefined
 
   constructor(core: EdgeCore, peer: EdgePeer, popRoutes: number, startedMs = core.now()) {
     this.core = core
@@ -122,11 +132,8 @@ class InitialRequest implements ContextUser {
     if (context.finalSent !== 0) return
     if (result.outcome === 'refused') {
       const { sipStatus, retryAfterS } = result.refusal
-      const status = sipStatus || 503
-      return core.proxy.respond(context, status, '', this.retryAfter(message, status, retryAfterS))
+      return core.proxy.respond(context, sipStatus, '', this.retryAfter(message, sipStatus, retryAfterS))
     }
-    core.counts.decideUnknown += 1
-    core.logger.warn({ detail: result.detail }, 'policy gave no decision')
     core.proxy.respond(context, 503, '', spreadRetryAfter(core, message, 2))
   }
 
@@ -193,6 +200,7 @@ class InitialRequest implements ContextUser {
   /** Calls with a reference leave a record. */
   private openAccount(context: ProxyContext, message: SipMessage, decision: policy.DecideResponse): void {
     if (decision.callRef === '' || !context.isInvite) return
+    this.isOnRecord = true
     const call = describeCall(message, this.peer, this.core.edgeId, decision)
     this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs, this.peer)
   }
@@ -223,6 +231,17 @@ class InitialRequest implements ContextUser {
     if (this.account === undefined) return false
     const reached = this.run?.sentAs(context, branch)
     return this.account.hold(context, branch, msg, reached, () => this.endRun(context, msg.status))
+  }
+
+  /** The caller has his failure: nobody else would ever hang up. Once by tag; whoever repeats it takes the BYE in the end. */
+  onLateSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): void {
+    const tag = toTag(msg)
+    if (!this.isOnRecord || this.account?.knows(tag) === true || context.finalSent < 300) return
+    this.lateTags ??= new Set()
+    if (this.lateTags.has(tag) || this.lateTags.size >= MAX_LATE_TAGS) return
+    this.lateTags.add(tag)
+    this.core.counts.lateAnswersEnded += 1
+    endUnheardAnswer(this.core, branch, msg, `SIP;cause=${context.finalSent}`)
   }
 
   onFinal(context: ProxyContext, status: number): void {
