@@ -188,7 +188,7 @@ describe('an answer that comes when the caller has his failure', () => {
   test('[RFC6026-8.3] after a hang-up in set-up it does not go up: the callee gets ACK and BYE, once', () => {
     bench = new EdgeBench()
     bench.udpIn(requestText())
-    const { transactionKey } = bench.policy.items[0]?.request as policy.DecideRequest
+    const asked = bench.policy.items[0]?.request as policy.DecideRequest
     bench.plan([[BOB_URI]], {}, 'ref')
     bench.begin()
     const invite = bench.last('INVITE')
@@ -201,7 +201,9 @@ describe('an answer that comes when the caller has his failure', () => {
       attempt: 1,
     }
     const call = { ...describedCall, callId: 'call-1' }
-    bench.policy.push({ event: { $case: 'hangUp', value: { ...about, call, dialogs: [] } } })
+    bench.policy.push({
+      event: { $case: 'hangUp', value: { ...about, transactionKey: asked.transactionKey, call, dialogs: [] } },
+    })
     expect(bench.take()).toContain(`402 → ${UP}`)
     bench.udpIn(responseTo(invite, 200, 'bob', CONTACT), BOB)
     expect(bench.take()).toEqual([`ACK → ${DOWN}`, `BYE → ${DOWN}`])
