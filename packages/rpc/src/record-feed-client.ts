@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The consuming half of the record feed over gRPC. It reconnects with jitter for as long as it is open; after a reconnect
+// The consuming half of the feeds of records and of fraud events over gRPC. It reconnects with jitter for as long as it is open; after a reconnect
 // the service sends again whatever was not acknowledged. An acknowledgement made while the stream is down is lost, and its
 // item comes again: sinks tell repeats by `cdrId`. Of several addresses it asks the next one each time it connects anew: any replica has
 // all records.
@@ -20,11 +20,14 @@ import type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
 type Wire = ClientDuplexStream<ConsumeRequest, ConsumeResponse>
 type Options = CallerLimits & StreamCallerOptions
 
-const CONSUME = RecordFeedServiceService.consume
+const { consume: CONSUME, consumeFraudEvents: CONSUME_FRAUD_EVENTS } = RecordFeedServiceService
+
+type Method = typeof CONSUME | typeof CONSUME_FRAUD_EVENTS
 const STABLE_AFTER_MS = 1_000
 
 class RemoteConsumer implements FeedConsumer {
   readonly #addresses: readonly string[]
+  readonly #method: Method
   readonly #options: Options
   readonly #start: FeedStart
   readonly #onItems: (items: FeedItem[]) => void
@@ -37,8 +40,15 @@ class RemoteConsumer implements FeedConsumer {
   #connections = 0
   #closed = false
 
-  constructor(addresses: readonly string[], options: Options, start: FeedStart, onItems: (items: FeedItem[]) => void) {
+  constructor(
+    addresses: readonly string[],
+    method: Method,
+    options: Options,
+    start: FeedStart,
+    onItems: (items: FeedItem[]) => void,
+  ) {
     this.#addresses = addresses
+    this.#method = method
     this.#options = options
     this.#start = start
     this.#onItems = onItems
@@ -61,9 +71,9 @@ class RemoteConsumer implements FeedConsumer {
     const address = this.#addresses[this.#connections++ % this.#addresses.length] as string
     const client = createClient(address, this.#options, this.#options.credentials)
     const stream: Wire = client.makeBidiStreamRequest(
-      CONSUME.path,
-      CONSUME.requestSerialize,
-      CONSUME.responseDeserialize,
+      this.#method.path,
+      this.#method.requestSerialize,
+      this.#method.responseDeserialize,
       peerMetadata(this.#options.peer),
     )
     this.#client = client
@@ -96,9 +106,18 @@ class RemoteConsumer implements FeedConsumer {
   }
 }
 
-/** @param address host:port, of several replicas with commas between them */
-export function createRecordFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
+function feedClient(method: Method, address: string, options: StreamCallerOptions): RecordFeed {
   const all: Options = { ...CALLER_DEFAULTS, ...options }
   const addresses = address.split(',').map((one) => one.trim())
-  return { consume: (start, onItems) => new RemoteConsumer(addresses, all, start, onItems) }
+  return { consume: (start, onItems) => new RemoteConsumer(addresses, method, all, start, onItems) }
+}
+
+/** @param address host:port, of several replicas with commas between them */
+export function createRecordFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
+  return feedClient(CONSUME, address, options)
+}
+
+/** Fraud events in the same way. */
+export function createFraudFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
+  return feedClient(CONSUME_FRAUD_EVENTS, address, options)
 }

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Answerer, Attempt, CallFacts } from "../../records/v1/records.ts";
+import { Answerer, Attempt, CallFacts, FraudEvent } from "../../records/v1/records.ts";
 
 export const protobufPackage = "tandem.policy.v1";
 
@@ -781,6 +781,76 @@ export interface LiveCall {
   call: Call | undefined;
   setupUnixMs: bigint;
   answeredUnixMs: bigint;
+}
+
+export interface ListFraudEventsRequest {
+  /** "" for the newest that are not older than since_ms; else what came after. */
+  cursor: string;
+  sinceMs: bigint;
+  /** "" for all. */
+  account: string;
+  /** "" for all. */
+  rule: string;
+  /** At most 1,000. */
+  limit: number;
+}
+
+export interface ListFraudEventsResponse {
+  /** Oldest first. */
+  events: FraudEvent[];
+  /** For what comes next; it moves past events that were left out. */
+  cursor: string;
+}
+
+/** A call as rules against fraud see it. */
+export interface TryFraudRulesRequest {
+  /** sip:user@domain of the caller; "" for a stranger. */
+  from: string;
+  /** URI or number that is called. */
+  to: string;
+  /** "" for that of the caller. */
+  account: string;
+  /** Address, without brackets; "" for none. */
+  source: string;
+  userAgent: string;
+  /** Wall clock of the call; 0 for now. */
+  unixMs: bigint;
+}
+
+export interface TryFraudRulesResponse {
+  /** As the call was understood. */
+  account: string;
+  subscriber: string;
+  /** Canonical; "" where the callee is no number. */
+  number: string;
+  /** ISO 3166, "" where nobody knows. */
+  numberCountry: string;
+  sourceCountry: string;
+  /** One for each measure of each rule that looks at the call, and one for each rule that does not, with the reason. */
+  findings: FraudFinding[];
+  /** What would become of the call: "pass", or the action that decides. */
+  verdict: string;
+}
+
+export interface FraudFinding {
+  rule: string;
+  scope: string;
+  /** "" where the rule does not look at the call. */
+  subject: string;
+  measure: string;
+  /** "" | "warning" | "critical" */
+  level: string;
+  /** With this call counted. */
+  value: bigint;
+  warningAbove?: bigint | undefined;
+  criticalAbove?:
+    | bigint
+    | undefined;
+  /** Of the level that is reached; "" for none. */
+  action: string;
+  dryRun: boolean;
+  /** For a person: why, or why not. */
+  why: string;
 }
 
 function createBaseStreamRequest(): StreamRequest {
@@ -6093,6 +6163,624 @@ export const LiveCall: MessageFns<LiveCall> = {
   },
 };
 
+function createBaseListFraudEventsRequest(): ListFraudEventsRequest {
+  return { cursor: "", sinceMs: 0n, account: "", rule: "", limit: 0 };
+}
+
+export const ListFraudEventsRequest: MessageFns<ListFraudEventsRequest> = {
+  encode(message: ListFraudEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cursor !== "") {
+      writer.uint32(10).string(message.cursor);
+    }
+    if (message.sinceMs !== 0n) {
+      if (BigInt.asIntN(64, message.sinceMs) !== message.sinceMs) {
+        throw new globalThis.Error("value provided for field message.sinceMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.sinceMs);
+    }
+    if (message.account !== "") {
+      writer.uint32(26).string(message.account);
+    }
+    if (message.rule !== "") {
+      writer.uint32(34).string(message.rule);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFraudEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFraudEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListFraudEventsRequest>): ListFraudEventsRequest {
+    return ListFraudEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFraudEventsRequest>): ListFraudEventsRequest {
+    const message = createBaseListFraudEventsRequest();
+    message.cursor = object.cursor ?? "";
+    message.sinceMs = (object.sinceMs !== undefined && object.sinceMs !== null) ? BigInt(object.sinceMs) : 0n;
+    message.account = object.account ?? "";
+    message.rule = object.rule ?? "";
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListFraudEventsResponse(): ListFraudEventsResponse {
+  return { events: [], cursor: "" };
+}
+
+export const ListFraudEventsResponse: MessageFns<ListFraudEventsResponse> = {
+  encode(message: ListFraudEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      FraudEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cursor !== "") {
+      writer.uint32(18).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFraudEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFraudEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(FraudEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListFraudEventsResponse>): ListFraudEventsResponse {
+    return ListFraudEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFraudEventsResponse>): ListFraudEventsResponse {
+    const message = createBaseListFraudEventsResponse();
+    message.events = object.events?.map((e) => FraudEvent.fromPartial(e)) || [];
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseTryFraudRulesRequest(): TryFraudRulesRequest {
+  return { from: "", to: "", account: "", source: "", userAgent: "", unixMs: 0n };
+}
+
+export const TryFraudRulesRequest: MessageFns<TryFraudRulesRequest> = {
+  encode(message: TryFraudRulesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.account !== "") {
+      writer.uint32(26).string(message.account);
+    }
+    if (message.source !== "") {
+      writer.uint32(34).string(message.source);
+    }
+    if (message.userAgent !== "") {
+      writer.uint32(42).string(message.userAgent);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asIntN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.unixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TryFraudRulesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTryFraudRulesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.userAgent = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.unixMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TryFraudRulesRequest>): TryFraudRulesRequest {
+    return TryFraudRulesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TryFraudRulesRequest>): TryFraudRulesRequest {
+    const message = createBaseTryFraudRulesRequest();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.account = object.account ?? "";
+    message.source = object.source ?? "";
+    message.userAgent = object.userAgent ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseTryFraudRulesResponse(): TryFraudRulesResponse {
+  return { account: "", subscriber: "", number: "", numberCountry: "", sourceCountry: "", findings: [], verdict: "" };
+}
+
+export const TryFraudRulesResponse: MessageFns<TryFraudRulesResponse> = {
+  encode(message: TryFraudRulesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.subscriber !== "") {
+      writer.uint32(18).string(message.subscriber);
+    }
+    if (message.number !== "") {
+      writer.uint32(26).string(message.number);
+    }
+    if (message.numberCountry !== "") {
+      writer.uint32(34).string(message.numberCountry);
+    }
+    if (message.sourceCountry !== "") {
+      writer.uint32(42).string(message.sourceCountry);
+    }
+    for (const v of message.findings) {
+      FraudFinding.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.verdict !== "") {
+      writer.uint32(58).string(message.verdict);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TryFraudRulesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTryFraudRulesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subscriber = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.number = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.numberCountry = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sourceCountry = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.findings.push(FraudFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TryFraudRulesResponse>): TryFraudRulesResponse {
+    return TryFraudRulesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TryFraudRulesResponse>): TryFraudRulesResponse {
+    const message = createBaseTryFraudRulesResponse();
+    message.account = object.account ?? "";
+    message.subscriber = object.subscriber ?? "";
+    message.number = object.number ?? "";
+    message.numberCountry = object.numberCountry ?? "";
+    message.sourceCountry = object.sourceCountry ?? "";
+    message.findings = object.findings?.map((e) => FraudFinding.fromPartial(e)) || [];
+    message.verdict = object.verdict ?? "";
+    return message;
+  },
+};
+
+function createBaseFraudFinding(): FraudFinding {
+  return {
+    rule: "",
+    scope: "",
+    subject: "",
+    measure: "",
+    level: "",
+    value: 0n,
+    warningAbove: undefined,
+    criticalAbove: undefined,
+    action: "",
+    dryRun: false,
+    why: "",
+  };
+}
+
+export const FraudFinding: MessageFns<FraudFinding> = {
+  encode(message: FraudFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== "") {
+      writer.uint32(10).string(message.rule);
+    }
+    if (message.scope !== "") {
+      writer.uint32(18).string(message.scope);
+    }
+    if (message.subject !== "") {
+      writer.uint32(26).string(message.subject);
+    }
+    if (message.measure !== "") {
+      writer.uint32(34).string(message.measure);
+    }
+    if (message.level !== "") {
+      writer.uint32(42).string(message.level);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(48).int64(message.value);
+    }
+    if (message.warningAbove !== undefined) {
+      if (BigInt.asIntN(64, message.warningAbove) !== message.warningAbove) {
+        throw new globalThis.Error("value provided for field message.warningAbove of type int64 too large");
+      }
+      writer.uint32(56).int64(message.warningAbove);
+    }
+    if (message.criticalAbove !== undefined) {
+      if (BigInt.asIntN(64, message.criticalAbove) !== message.criticalAbove) {
+        throw new globalThis.Error("value provided for field message.criticalAbove of type int64 too large");
+      }
+      writer.uint32(64).int64(message.criticalAbove);
+    }
+    if (message.action !== "") {
+      writer.uint32(74).string(message.action);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(80).bool(message.dryRun);
+    }
+    if (message.why !== "") {
+      writer.uint32(90).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FraudFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFraudFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.measure = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.level = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.warningAbove = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.criticalAbove = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FraudFinding>): FraudFinding {
+    return FraudFinding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FraudFinding>): FraudFinding {
+    const message = createBaseFraudFinding();
+    message.rule = object.rule ?? "";
+    message.scope = object.scope ?? "";
+    message.subject = object.subject ?? "";
+    message.measure = object.measure ?? "";
+    message.level = object.level ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    message.warningAbove = (object.warningAbove !== undefined && object.warningAbove !== null)
+      ? BigInt(object.warningAbove)
+      : undefined;
+    message.criticalAbove = (object.criticalAbove !== undefined && object.criticalAbove !== null)
+      ? BigInt(object.criticalAbove)
+      : undefined;
+    message.action = object.action ?? "";
+    message.dryRun = object.dryRun ?? false;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
   /**
@@ -6185,6 +6873,29 @@ export const PolicyServiceService = {
     responseSerialize: (value: TopUpResponse): Buffer => Buffer.from(TopUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TopUpResponse => TopUpResponse.decode(value),
   },
+  /** What rules against fraud have found: the newest, or what came after a cursor. */
+  listFraudEvents: {
+    path: "/tandem.policy.v1.PolicyService/ListFraudEvents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListFraudEventsRequest): Buffer =>
+      Buffer.from(ListFraudEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListFraudEventsRequest => ListFraudEventsRequest.decode(value),
+    responseSerialize: (value: ListFraudEventsResponse): Buffer =>
+      Buffer.from(ListFraudEventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListFraudEventsResponse => ListFraudEventsResponse.decode(value),
+  },
+  /** Which rules against fraud a call would meet, and what would come of it. Counts nothing. */
+  tryFraudRules: {
+    path: "/tandem.policy.v1.PolicyService/TryFraudRules" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TryFraudRulesRequest): Buffer => Buffer.from(TryFraudRulesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TryFraudRulesRequest => TryFraudRulesRequest.decode(value),
+    responseSerialize: (value: TryFraudRulesResponse): Buffer =>
+      Buffer.from(TryFraudRulesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TryFraudRulesResponse => TryFraudRulesResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -6213,6 +6924,10 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
   /** Adds to a balance, once by key. */
   topUp: handleUnaryCall<TopUpRequest, TopUpResponse>;
+  /** What rules against fraud have found: the newest, or what came after a cursor. */
+  listFraudEvents: handleUnaryCall<ListFraudEventsRequest, ListFraudEventsResponse>;
+  /** Which rules against fraud a call would meet, and what would come of it. Counts nothing. */
+  tryFraudRules: handleUnaryCall<TryFraudRulesRequest, TryFraudRulesResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -6340,6 +7055,38 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TopUpResponse) => void,
+  ): ClientUnaryCall;
+  /** What rules against fraud have found: the newest, or what came after a cursor. */
+  listFraudEvents(
+    request: ListFraudEventsRequest,
+    callback: (error: ServiceError | null, response: ListFraudEventsResponse) => void,
+  ): ClientUnaryCall;
+  listFraudEvents(
+    request: ListFraudEventsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListFraudEventsResponse) => void,
+  ): ClientUnaryCall;
+  listFraudEvents(
+    request: ListFraudEventsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListFraudEventsResponse) => void,
+  ): ClientUnaryCall;
+  /** Which rules against fraud a call would meet, and what would come of it. Counts nothing. */
+  tryFraudRules(
+    request: TryFraudRulesRequest,
+    callback: (error: ServiceError | null, response: TryFraudRulesResponse) => void,
+  ): ClientUnaryCall;
+  tryFraudRules(
+    request: TryFraudRulesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TryFraudRulesResponse) => void,
+  ): ClientUnaryCall;
+  tryFraudRules(
+    request: TryFraudRulesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TryFraudRulesResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -51,7 +51,45 @@ export interface ConsumeResponse {
 export interface FeedItem {
   /** "<shard>/<stream id>": unique in the cluster, ordered within a shard. */
   id: string;
-  record: CallRecord | undefined;
+  record:
+    | CallRecord
+    | undefined;
+  /** Of ConsumeFraudEvents, which has no record. */
+  fraudEvent?: FraudEvent | undefined;
+}
+
+/** A level of a rule against fraud that was reached. */
+export interface FraudEvent {
+  /** Unique; the same when it is delivered again. */
+  id: string;
+  /** Store time, milliseconds since 1970. */
+  unixMs: bigint;
+  /** Name of the FraudRule. */
+  rule: string;
+  /** "account" | "subscriber" | "source" | "trunk" | "destinationPrefix" | "country" */
+  scope: string;
+  /** Whose value it is: a name, sip:user@domain, an address, a prefix, a country. */
+  subject: string;
+  /** As in the rule, e.g. "callsPerWindow". */
+  measure: string;
+  /** "warning" | "critical" */
+  level: string;
+  /** Calls, milliseconds, micro-units or percent, as the measure has it; 1 for what holds or does not. */
+  value: bigint;
+  threshold: bigint;
+  /** As in the rule; done unless dry_run. */
+  action: string;
+  dryRun: boolean;
+  /** "" where there is no record. */
+  callRef: string;
+  /** "" where nobody is known. */
+  account: string;
+  sourceAddress: string;
+  /** URIs. */
+  caller: string;
+  callee: string;
+  /** For a person. */
+  detail: string;
 }
 
 export interface CallRecord {
@@ -450,7 +488,7 @@ export const ConsumeResponse: MessageFns<ConsumeResponse> = {
 };
 
 function createBaseFeedItem(): FeedItem {
-  return { id: "", record: undefined };
+  return { id: "", record: undefined, fraudEvent: undefined };
 }
 
 export const FeedItem: MessageFns<FeedItem> = {
@@ -460,6 +498,9 @@ export const FeedItem: MessageFns<FeedItem> = {
     }
     if (message.record !== undefined) {
       CallRecord.encode(message.record, writer.uint32(18).fork()).join();
+    }
+    if (message.fraudEvent !== undefined) {
+      FraudEvent.encode(message.fraudEvent, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -493,6 +534,14 @@ export const FeedItem: MessageFns<FeedItem> = {
             message.record = CallRecord.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.fraudEvent = FraudEvent.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -514,6 +563,283 @@ export const FeedItem: MessageFns<FeedItem> = {
     message.record = (object.record !== undefined && object.record !== null)
       ? CallRecord.fromPartial(object.record)
       : undefined;
+    message.fraudEvent = (object.fraudEvent !== undefined && object.fraudEvent !== null)
+      ? FraudEvent.fromPartial(object.fraudEvent)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFraudEvent(): FraudEvent {
+  return {
+    id: "",
+    unixMs: 0n,
+    rule: "",
+    scope: "",
+    subject: "",
+    measure: "",
+    level: "",
+    value: 0n,
+    threshold: 0n,
+    action: "",
+    dryRun: false,
+    callRef: "",
+    account: "",
+    sourceAddress: "",
+    caller: "",
+    callee: "",
+    detail: "",
+  };
+}
+
+export const FraudEvent: MessageFns<FraudEvent> = {
+  encode(message: FraudEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asIntN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.unixMs);
+    }
+    if (message.rule !== "") {
+      writer.uint32(26).string(message.rule);
+    }
+    if (message.scope !== "") {
+      writer.uint32(34).string(message.scope);
+    }
+    if (message.subject !== "") {
+      writer.uint32(42).string(message.subject);
+    }
+    if (message.measure !== "") {
+      writer.uint32(50).string(message.measure);
+    }
+    if (message.level !== "") {
+      writer.uint32(58).string(message.level);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(64).int64(message.value);
+    }
+    if (message.threshold !== 0n) {
+      if (BigInt.asIntN(64, message.threshold) !== message.threshold) {
+        throw new globalThis.Error("value provided for field message.threshold of type int64 too large");
+      }
+      writer.uint32(72).int64(message.threshold);
+    }
+    if (message.action !== "") {
+      writer.uint32(82).string(message.action);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(88).bool(message.dryRun);
+    }
+    if (message.callRef !== "") {
+      writer.uint32(98).string(message.callRef);
+    }
+    if (message.account !== "") {
+      writer.uint32(106).string(message.account);
+    }
+    if (message.sourceAddress !== "") {
+      writer.uint32(114).string(message.sourceAddress);
+    }
+    if (message.caller !== "") {
+      writer.uint32(122).string(message.caller);
+    }
+    if (message.callee !== "") {
+      writer.uint32(130).string(message.callee);
+    }
+    if (message.detail !== "") {
+      writer.uint32(138).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FraudEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFraudEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unixMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.measure = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.level = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.threshold = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sourceAddress = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.callee = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FraudEvent>): FraudEvent {
+    return FraudEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FraudEvent>): FraudEvent {
+    const message = createBaseFraudEvent();
+    message.id = object.id ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    message.rule = object.rule ?? "";
+    message.scope = object.scope ?? "";
+    message.subject = object.subject ?? "";
+    message.measure = object.measure ?? "";
+    message.level = object.level ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    message.threshold = (object.threshold !== undefined && object.threshold !== null) ? BigInt(object.threshold) : 0n;
+    message.action = object.action ?? "";
+    message.dryRun = object.dryRun ?? false;
+    message.callRef = object.callRef ?? "";
+    message.account = object.account ?? "";
+    message.sourceAddress = object.sourceAddress ?? "";
+    message.caller = object.caller ?? "";
+    message.callee = object.callee ?? "";
+    message.detail = object.detail ?? "";
     return message;
   },
 };
@@ -1552,11 +1878,29 @@ export const RecordFeedServiceService = {
     responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
   },
+  /**
+   * Fraud events instead of records, in the same way. Their groups are their own; whoever is slower than the store keeps
+   * them loses the oldest.
+   */
+  consumeFraudEvents: {
+    path: "/tandem.records.v1.RecordFeedService/ConsumeFraudEvents" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: ConsumeRequest): Buffer => Buffer.from(ConsumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConsumeRequest => ConsumeRequest.decode(value),
+    responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
+  },
 } as const;
 
 export interface RecordFeedServiceServer extends UntypedServiceImplementation {
   /** First message: start. Then records flow; each is delivered again until it is acknowledged. */
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
+  /**
+   * Fraud events instead of records, in the same way. Their groups are their own; whoever is slower than the store keeps
+   * them loses the oldest.
+   */
+  consumeFraudEvents: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
 }
 
 export interface RecordFeedServiceClient extends Client {
@@ -1564,6 +1908,16 @@ export interface RecordFeedServiceClient extends Client {
   consume(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  /**
+   * Fraud events instead of records, in the same way. Their groups are their own; whoever is slower than the store keeps
+   * them loses the oldest.
+   */
+  consumeFraudEvents(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consumeFraudEvents(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consumeFraudEvents(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
 }
 
 export const RecordFeedServiceClient = makeGenericClientConstructor(
