@@ -12,6 +12,13 @@ export const MAX_LEGS = 32
 /** Edges of one call that its record names. */
 export const MAX_EDGES = 16
 
+/**
+ * What is over is remembered for so many times `finishedKeepMs` by 48 bits: with 64 s for an hour and four minutes, against repeats of
+ * reports. A call whose record lacks facts is kept for LATE_KEEPS times as long: a day.
+ */
+export const MARK_KEEPS = 60
+export const LATE_KEEPS = 1_350
+
 /** A dialog with more characters than this, route sets and all, is not kept. */
 export const MAX_DIALOG_CHARS = 4_096
 
@@ -147,12 +154,18 @@ export function recordOf(call: CallOnRecord): CallRecord {
     currency: billing?.currency ?? '',
     priceMicros: billing?.price ?? 0n,
     billedMs: BigInt(billing?.billedMs ?? 0),
-    unbilledMs: BigInt(billing?.unbilledMs ?? 0),
+    unbilledMs: BigInt(unbilledOf(call, talkMs)),
     ratePlan: billing?.ratePlan ?? '',
     ratePrefix: billing?.ratePrefix ?? '',
     rate: billing?.rate ?? '',
     rateRevision: billing?.rateRevision ?? '',
   }
+}
+
+/** Of a correction: what its talk has more than was billed. */
+function unbilledOf({ billing, corrections }: CallOnRecord, talkMs: number): number {
+  if (billing === undefined || corrections === 0) return billing?.unbilledMs ?? 0
+  return Math.max(0, talkMs - billing.billedMs)
 }
 
 /** The call as `ListCalls` shows it. */

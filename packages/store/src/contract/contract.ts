@@ -11,6 +11,7 @@ import { directoryContract } from './directory.ts'
 import { followContract } from './following.ts'
 import { fraudContract } from './fraud.ts'
 import { fraudEventContract } from './fraud-events.ts'
+import { lateFactContract, longOverContract } from './late-facts.ts'
 import { membershipContract } from './membership.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
@@ -46,5 +47,17 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('fraud events', () => fraudEventContract(at))
     describe('what is due at calls', () => callWorkContract(at))
     describe('finished records', () => recordContract(at))
+    describe('late facts', () => lateFactContract(at))
+  })
+  describe(`store contract, of calls long over: ${name}`, () => {
+    let world: World | undefined
+    beforeAll(async () => {
+      world = new World(await makeStore({ ...CONTRACT_SETTINGS, finishedKeepMs: 40 }))
+    }, 60_000)
+    afterAll(() => world?.close())
+    longOverContract(() => {
+      if (world === undefined) throw new Error('the store did not start')
+      return world
+    })
   })
 }

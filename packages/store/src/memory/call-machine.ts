@@ -6,7 +6,7 @@
 // another To tag is another leg, and the record ends when its last leg ends; only the record's own tags end it; an end
 // waits for its answer for a grace, then makes a partial record; what is finished changes no more.
 
-import { type CallOnRecord, isKept, type Leg, MAX_LEGS, NO_PLAN } from '../call-record.ts'
+import { type CallOnRecord, isKept, type Leg, MAX_EDGES, MAX_LEGS, NO_PLAN } from '../call-record.ts'
 import {
   AGE_UNKNOWN,
   type AnsweredReport,
@@ -80,6 +80,9 @@ export function describe(call: CallOnRecord, told: CallDescription, authority: A
   for (const name of TEXTS) if (told[name] !== '' && (over || call[name] === '')) call[name] = told[name]
   if (told.charge && (over || call.charge === '')) call.charge = told.charge
   if (over && told.edgeId !== '') call.setupEdge = told.edgeId
+  noteEdge(call, told.edgeId)
+  if (told.facts !== undefined && (over || call.facts === undefined)) call.facts = told.facts
+  if (told.media && (over || call.media === '')) call.media = told.media
   if (told.attempts.length > 0 && (over || call.attempts.length === 0)) call.attempts = told.attempts.slice()
   if (told.source !== undefined && (over || call.sourceTransport === '')) {
     call.sourceTransport = told.source.transport
@@ -88,6 +91,10 @@ export function describe(call: CallOnRecord, told: CallDescription, authority: A
   }
   if (call.setupMs === 0 && told.setupAgeMs !== AGE_UNKNOWN) call.setupMs = nowMs - told.setupAgeMs
   if (call.ringMs === 0 && told.ringAgeMs !== AGE_UNKNOWN) call.ringMs = nowMs - told.ringAgeMs
+}
+
+function noteEdge({ edges }: CallOnRecord, edgeId: string): void {
+  if (edgeId !== '' && edges.length < MAX_EDGES && !edges.includes(edgeId)) edges.push(edgeId)
 }
 
 export function applyAnswered(call: CallOnRecord, report: AnsweredReport, nowMs: number): Step {
@@ -103,6 +110,7 @@ export function applyAnswered(call: CallOnRecord, report: AnsweredReport, nowMs:
     call.state = 'answered'
     call.target = report.target
     call.finalStatus = report.status
+    call.answerer = report.answerer
   }
   if (call.answeredMs === 0) planAtAnswer(call, atMs, nowMs)
   call.answeredMs = call.answeredMs === 0 ? atMs : Math.min(call.answeredMs, atMs)

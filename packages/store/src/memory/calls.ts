@@ -44,19 +44,14 @@ import {
   takeWork,
   workInMs,
 } from './call-plan.ts'
-import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
-import { Deadlines, type Timed } from './deadlines.ts'
+import { full, type MemoryContext } from './context.ts'
+import { Deadlines } from './deadlines.ts'
+import { closeAgain, type EventKind, lacksFacts, MAX_CORRECTIONS, reopen } from './late-facts.ts'
 import type { MemoryRecords } from './records.ts'
 import { chargedPart, type Held, MemorySettlements } from './settlements.ts'
+import { eventsOf, hasHappened, MemoryStones, type Stone } from './stones.ts'
 
-interface Stone extends Timed {
-  readonly ref: string
-  readonly transactionKey: string
-  /** Events that made the record: 'f', 'a:<tag>', 'e:<tag>'. */
-  readonly events: readonly string[]
-  /** Remembered at least until then, for late reports. */
-  readonly keepUntilMs: number
-}
+type Apply = (call: CallOnRecord, now: number) => Step
 
 interface DueShard {
   readonly due: Deadlines<Held>
@@ -68,8 +63,7 @@ export class MemoryCalls {
   readonly #context: MemoryContext
   readonly #records: MemoryRecords
   readonly #calls = new Map<string, Held>()
-  readonly #stones = new Map<string, Stone>()
-  readonly #forget = new Deadlines<Stone>()
+  readonly #stones: MemoryStones
   readonly #shards: DueShard[]
   readonly #settlements: MemorySettlements
   #refused = 0
@@ -77,6 +71,7 @@ export class MemoryCalls {
   constructor(context: MemoryContext, records: MemoryRecords) {
     this.#context = context
     this.#records = records
+    this.#stones = new MemoryStones(context)
     this.#shards = Array.from({ length: SHARDS }, () => ({
       due: new Deadlines<Held>(),
       claimedMs: Number.NEGATIVE_INFINITY,
@@ -102,7 +97,7 @@ export class MemoryCalls {
     limits?: CallLimits,
   ): Stored<void> {
     const now = Math.floor(this.#context.now())
-    this.#sweep(now, SWEEP_PER_OPERATION)
+    this.#stones.sweep(now)
     if (this.#calls.has(ref) || this.#isOver(ref)) return stored(undefined)
     const held = this.#create(ref, now + deadlineMs)
     if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
@@ -118,10 +113,7 @@ export class MemoryCalls {
   shorten(ref: string, keepUntilMs: number): void {
     const held = this.#calls.get(ref) ?? this.#settlements.get(ref)
     if (held !== undefined) held.keepUntilMs = Math.min(held.keepUntilMs, keepUntilMs)
-    const stone = this.#stones.get(ref)
-    if (stone === undefined) return
-    stone.deadlineMs = Math.min(stone.deadlineMs, Math.max(stone.keepUntilMs, keepUntilMs))
-    this.#forget.set(stone)
+    this.#stones.shorten(ref, keepUntilMs)
   }
 
   answered(ref: string, report: AnsweredReport): Stored<ReportOutcome> {
@@ -199,7 +191,7 @@ export class MemoryCalls {
   planCharge(ref: string, inMs: number): Stored<CallState | ''> {
     const held = this.#calls.get(ref)
     if (held === undefined) {
-      return stored(this.#settlements.get(ref)?.call.state ?? (this.#stones.has(ref) ? 'finished' : ''))
+      return stored(this.#settlements.get(ref)?.call.state ?? (this.#stones.get(ref) ? 'finished' : ''))
     }
     change(held.call, { chargeAtMs: Math.floor(this.#context.now()) + inMs })
     this.#reschedule(held)
@@ -259,7 +251,7 @@ export class MemoryCalls {
   }
 
   tick(): void {
-    this.#sweep(this.#context.now(), 50_000)
+    this.#stones.sweep(this.#context.now(), 50_000)
   }
 
   counts(): Record<string, number> {
@@ -270,15 +262,13 @@ export class MemoryCalls {
     }
   }
 
-  #report(ref: string, event: string, apply: (call: CallOnRecord, now: number) => Step): Stored<ReportOutcome> {
+  #report(ref: string, event: string, apply: Apply): Stored<ReportOutcome> {
     if (shardOfReference(ref) < 0) return notStored('invalid', 'the call reference carries no shard')
     const now = Math.floor(this.#context.now())
-    this.#sweep(now, SWEEP_PER_OPERATION)
-    const stone = this.#stones.get(ref)
-    if (stone !== undefined) return stored(this.#afterwards(stone, event))
-    const settling = this.#settlements.get(ref)?.call
-    if (settling !== undefined) return stored(this.#afterwards({ ...settling, events: eventsOf(settling) }, event))
+    this.#stones.sweep(now)
     const known = this.#calls.get(ref)
+    const over = known === undefined ? this.#afterwards(ref, event, apply, now) : undefined
+    if (over !== undefined) return stored(over)
     const held = known ?? this.#create(ref, now + this.#context.settings.partialGraceMs)
     if (held === undefined) return full('calls on record', this.#context.limits.maxCalls)
     const step = apply(held.call, now)
@@ -296,7 +286,7 @@ export class MemoryCalls {
   }
 
   #isOver(ref: string): boolean {
-    return this.#stones.has(ref) || this.#settlements.get(ref) !== undefined
+    return this.#stones.get(ref) !== undefined || this.#settlements.get(ref) !== undefined
   }
 
   #after(held: Held, step: Step, now: number): void {
@@ -313,9 +303,44 @@ export class MemoryCalls {
       this.#due(held, Math.min(held.dueMs, now + this.#context.settings.partialGraceMs))
   }
 
-  #afterwards(stone: Pick<Stone, 'events' | 'transactionKey'>, event: string): ReportOutcome {
-    const repeated = stone.events.some((known) => known === event || isEndOf(known, event))
-    return { result: repeated ? 'repeated' : 'ignored', state: 'finished', transactionKey: stone.transactionKey }
+  /** Of a call that is over; undefined: it is not. */
+  #afterwards(ref: string, event: string, apply: Apply, now: number): ReportOutcome | undefined {
+    const stone = this.#stones.get(ref)
+    const held = stone === undefined ? this.#settlements.get(ref) : undefined
+    const call = stone?.late ?? held?.late ?? held?.call
+    const events = stone?.events ?? (call && eventsOf(call))
+    if (events === undefined) {
+      return this.#stones.isMarked(ref) ? { result: 'repeated', state: 'finished', transactionKey: '' } : undefined
+    }
+    const told = { state: 'finished', transactionKey: stone?.transactionKey ?? call?.transactionKey ?? '' } as const
+    if (hasHappened(events, event)) return { result: 'repeated', ...told }
+    const result =
+      call === undefined || !lacksFacts(call) ? 'ignored' : this.#correct(call, { stone, held }, event, apply, now)
+    return { result, ...told }
+  }
+
+  /** A fact that its record lacks. */
+  #correct(
+    before: CallOnRecord,
+    { stone, held }: { readonly stone: Stone | undefined; readonly held: Held | undefined },
+    event: string,
+    apply: Apply,
+    now: number,
+  ): ReportOutcome['result'] {
+    const call = reopen(before)
+    const step = before.corrections >= MAX_CORRECTIONS ? 'ignored' : apply(call, now)
+    if (step === 'repeated' || step === 'ignored') return step
+    const isTold = closeAgain(call, before, step, event.slice(0, 1) as EventKind)
+    if (held !== undefined) {
+      held.late = call
+      held.isToTell ||= isTold
+    }
+    if (stone !== undefined) {
+      stone.late = call
+      stone.events = eventsOf(call)
+    }
+    if (isTold && held?.call.state !== 'ended') this.#records.append(shardOfReference(call.ref), recordOf(call))
+    return 'applied'
   }
 
   #create(ref: string, dueMs: number): Held | undefined {
@@ -352,13 +377,7 @@ export class MemoryCalls {
   }
 
   #entomb(held: Held, now: number): void {
-    const { ref, transactionKey } = held.call
-    const events = eventsOf(held.call)
-    const keepUntilMs = now + this.#context.settings.finishedKeepMs
-    const deadlineMs = Math.max(keepUntilMs, held.keepUntilMs)
-    const stone: Stone = { ref, transactionKey, events, keepUntilMs, deadlineMs, heapIndex: -1 }
-    this.#stones.set(ref, stone)
-    this.#forget.set(stone)
+    this.#stones.add(held.late ?? held.call, now, held.keepUntilMs)
   }
 
   #remove(held: Held): void {
@@ -369,26 +388,4 @@ export class MemoryCalls {
   #dueOf(ref: string): Deadlines<Held> {
     return (this.#shards[shardOfReference(ref)] as DueShard).due
   }
-
-  #sweep(now: number, limit: number): void {
-    for (let i = 0; i < limit; i++) {
-      const stone = this.#forget.take(now)
-      if (stone === undefined) return
-      this.#stones.delete(stone.ref)
-    }
-  }
-}
-
-function eventsOf({ outcome, legs }: CallOnRecord): string[] {
-  const events = outcome === 'answered' ? [] : ['f']
-  for (const { tag, answered, endedMs } of legs) {
-    if (answered) events.push(`a:${tag}`)
-    if (endedMs > 0) events.push(`e:${tag}`)
-  }
-  return events
-}
-
-// An end is known by its leg's tag, whichever side sent the BYE.
-function isEndOf(known: string, event: string): boolean {
-  return event.startsWith('e:') && known.startsWith('e:') && event.slice(2).split('\n').includes(known.slice(2))
 }

@@ -12,6 +12,9 @@ export interface Held extends Timed {
   readonly call: CallOnRecord
   dueMs: number
   keepUntilMs: number
+  /** What came late, with what its record lacked; `isToTell`: as a correction once the record has been made. */
+  late?: CallOnRecord
+  isToTell?: boolean
 }
 
 /** What becomes of them is for who holds records, due work and stones. */
@@ -49,6 +52,8 @@ export class MemorySettlements {
     if (held?.call.state !== 'ended') return false
     held.call.billing = billing
     this.#port.record(held.call)
+    if (held.late !== undefined) held.late.billing = billing
+    if (held.late !== undefined && held.isToTell === true) this.#port.record(held.late)
     if (checkAtMs === undefined) {
       this.#forget(held)
       return true

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { liveCallOf, livingDialogs } from '../call-record.ts'
 import { type Billing, billingText, chargedOf } from '../charges.ts'
+import { CORRECTIONS } from '../memory/late-facts.ts'
 import { mapStored, notStored, type Stored, stored } from '../result.ts'
 import { shardOf, shardOfReference } from '../shard.ts'
 import type {
@@ -26,7 +27,7 @@ import type {
   UpdatedReport,
 } from '../types.ts'
 import type { Argument, Reply } from './batcher.ts'
-import { callOf, descriptionArgs, dialogArgs } from './packed-call.ts'
+import { aboutArgs, callOf, descriptionArgs, dialogArgs } from './packed-call.ts'
 import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
 import { END_BY_SYSTEM, NOTE_LIFE, POSTPONE_HANG_UP, REQUEST_HANG_UP, TAKE_WORK, UPDATED } from './scripts/call-work.ts'
@@ -94,30 +95,31 @@ export class RedisCalls {
     limits?: CallLimits,
   ): Promise<Stored<void>> {
     const args = [...this.#shared(ref), ...descriptionArgs(call), key, deadlineMs, keepMs, ...limitArgs(limits)]
-    args.push(call.charge ?? '')
+    args.push(...aboutArgs(call, ''))
     const { tag, keys } = keysOf(ref)
     return this.#runner.run(OPEN_CALL, tag, keys, args, () => undefined)
   }
 
   answered(ref: string, report: AnsweredReport): Promise<Stored<ReportOutcome>> {
-    const { ageMs, toTag, status, target, dialog } = report
-    return this.#report(ANSWERED, ref, report.call, [ageMs, toTag, status, target, ...dialogArgs(dialog)])
+    const { ageMs, toTag, status, target, dialog, answerer } = report
+    const event = [ageMs, toTag, status, target, ...dialogArgs(dialog), answerer ? JSON.stringify(answerer) : '']
+    return this.#report(ANSWERED, ref, report.call, event, CORRECTIONS.a)
   }
 
   ended(ref: string, report: EndedReport): Promise<Stored<ReportOutcome>> {
     const { ageMs, fromTag, toTag, by, reason } = report
-    return this.#report(ENDED, ref, report.call, [ageMs, fromTag, toTag, by, reason])
+    return this.#report(ENDED, ref, report.call, [ageMs, fromTag, toTag, by, reason], CORRECTIONS.e)
   }
 
   failed(ref: string, report: FailedReport): Promise<Stored<ReportOutcome>> {
     const { ageMs, status, cause, reason } = report
-    return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason])
+    return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason], CORRECTIONS.f)
   }
 
   updated(ref: string, report: UpdatedReport): Promise<Stored<ReportOutcome>> {
     const { ageMs, toTag, byCaller, cseq, callerTarget, calleeTarget } = report
     const event = [ageMs, toTag, byCaller ? 1 : 0, cseq, callerTarget, calleeTarget]
-    return this.#report(UPDATED, ref, report.call, event)
+    return this.#report(UPDATED, ref, report.call, event, '')
   }
 
   requestHangUp(ref: string, { reason, inMs }: HangUpWish): Promise<Stored<CallState | ''>> {
@@ -206,10 +208,11 @@ export class RedisCalls {
     ref: string,
     call: CallDescription,
     event: readonly Argument[],
+    correction: string,
   ): Promise<Stored<ReportOutcome>> {
     if (shardOfReference(ref) < 0) return NO_SHARD
     const { tag, keys } = keysOf(ref)
-    const args = [...this.#shared(ref), ...descriptionArgs(call), ...event, call.charge ?? '']
+    const args = [...this.#shared(ref), ...descriptionArgs(call), ...event, ...aboutArgs(call, correction)]
     const result = await this.#runner.run(script, tag, keys, args, (reply) => this.#read(ref, reply))
     return mapStored(result, ({ step, ...rest }) => ({
       result: step === 'finished' ? 'applied' : (step as ReportOutcome['result']),

@@ -108,6 +108,11 @@ export function descriptionArgs(call: CallDescription): string[] {
   return texts
 }
 
+/** The last arguments of all that have a description. */
+export function aboutArgs({ facts, media, charge }: CallDescription, correction: string): string[] {
+  return [facts === undefined ? '' : JSON.stringify(facts), media ?? '', correction, charge ?? '']
+}
+
 function ageText(ageMs: number): string {
   return ageMs === AGE_UNKNOWN ? '' : String(ageMs)
 }

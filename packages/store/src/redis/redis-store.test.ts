@@ -49,7 +49,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
     const layout = [
       /^\{l\d{1,3}\}:(loc|changes|exp|watch:.+|due|on:.+:[0-9a-f])$/s,
       /^\{t\d{1,3}\}:(tx:.+|owned:.+|mint:.+)$/s,
-      /^\{c\d{1,3}\}:(call:.+|due|beat|cdr)$/s,
+      /^\{c\d{1,3}\}:(call:.+|due|beat|cdr|over:\d+)$/s,
       /^\{n\d{1,3}\}:nonce:.+$/s,
       /^\{h\d{1,3}\}:(due|beat)$/s,
       /^\{a:[A-Za-z0-9._-]+\}:(acc|holds|exp|done|dexp|spend|keys|kexp|ledger)$/s,

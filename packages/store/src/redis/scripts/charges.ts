@@ -31,7 +31,15 @@ export const SETTLED = script(
 local c = loadRaw()
 if not c or c.s ~= 'ended' then return {c and 'repeated' or 'ignored', c and c.s or '', '', 0} end
 c.bl = ARGV[6]
+local kept = c.k and cmsgpack.unpack(c.k)
+local told = c.kp
+c.k, c.kp = nil, nil
 local full = record(c)
+if kept then
+  kept.bl = c.bl
+  if told then full = full + record(kept) end
+  c.k = cmsgpack.pack(kept)
+end
 if ARGV[7] == '' then
   entomb(c)
   return {'finished', 'finished', c.tk or '', full}
