@@ -2,10 +2,9 @@
 //
 // Lists of source addresses: single addresses and CIDR ranges of both families. An IPv4 address that comes mapped into
 // IPv6 counts as IPv4.
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { z } from 'zod'
-
-const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
+import { PrefixTable } from './prefix-table.ts'
 
 function isRange(text: string): boolean {
   const [address = '', bits, more] = text.split('/')
@@ -20,6 +19,30 @@ export const addressRange = z
   .string()
   .refine(isRange, 'expected an IP address or a range such as 192.0.2.0/24 or 2001:db8::/32')
 
+export const SOURCE_TRANSPORTS = ['udp', 'tcp', 'tls', 'ws', 'wss', 'sctp'] as const
+export type SourceTransport = (typeof SOURCE_TRANSPORTS)[number]
+
+/** Where requests come from, and over what; no transports: over any. */
+export interface SourceRange {
+  readonly range: string
+  readonly transports: readonly SourceTransport[]
+}
+
+/** `192.0.2.0/24`, or `{ range: 192.0.2.0/24, transports: [tcp, tls] }`. */
+export const sourceRange = z.union(
+  [
+    addressRange.transform((range): SourceRange => ({ range, transports: [] })),
+    z.strictObject({
+      range: addressRange,
+      transports: z.array(z.enum(SOURCE_TRANSPORTS)).min(1).max(SOURCE_TRANSPORTS.length),
+    }),
+  ],
+  {
+    error:
+      'expected an IP address or a range such as 192.0.2.0/24 or 2001:db8::/32, or {range: RANGE, transports: [tcp, tls]}',
+  },
+)
+
 /** Answers whether an address, written without brackets, is in the list. */
 export interface AddressList {
   has(address: string): boolean
@@ -28,11 +51,6 @@ export interface AddressList {
 /** undefined for an empty list, so that whoever trusts nobody does not even look. */
 export function addressList(ranges: readonly string[]): AddressList | undefined {
   if (ranges.length === 0) return undefined
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
-    if (bits === undefined) list.addAddress(address, familyOf(address))
-    else list.addSubnet(address, Number(bits), familyOf(address))
-  }
-  return { has: (address) => isIP(address) !== 0 && list.check(address, familyOf(address)) }
+  const table = new PrefixTable(ranges.map((range) => [range, true] as const))
+  return { has: (address) => table.find(address) !== undefined }
 }

@@ -2,11 +2,13 @@
 //
 // A Domain laid out for decisions: the cluster's settings filled in where the resource leaves them open, lists compiled.
 import { type AddressList, addressList } from './addresses.ts'
+import type { Bearer } from './bearer.ts'
 import type { DigestAlgorithm, Domain } from './domain.ts'
 import { isWildcard } from './hosts.ts'
 import type { NumberPlan } from './phone-number.ts'
 import type { Forking, PlanMode } from './plan-verdict.ts'
 import { createRelayRules, type RelayRules } from './relay-rules.ts'
+import { type StrangerRules, strangerRules } from './strangers.ts'
 import type { UserEntry } from './user-entry.ts'
 
 /** Settings of the cluster that complete what domains leave open. */
@@ -37,7 +39,16 @@ export interface DomainEntry {
   readonly accounting: boolean
   /** Of calls that leave records; 0 for no limit. */
   readonly maxDurationS: number
+  /** Its users may hide their name. */
   readonly anonymous: boolean
+  /** What callers that nobody knows may do; undefined: nothing. */
+  readonly strangers: StrangerRules | undefined
+  /** What a challenge offers, in this order. */
+  readonly schemes: readonly ('digest' | 'bearer')[]
+  /** Where `schemes` has it. */
+  readonly bearer: Bearer | undefined
+  /** Certificates with a user's address prove the user. */
+  readonly clientCertificates: boolean
   readonly minExpiresS: number
   readonly maxExpiresS: number
   readonly defaultExpiresS: number
@@ -101,6 +112,12 @@ function routingOf({ spec }: Domain) {
 const recursionsOf = ({ redirects, maxRecursions }: Domain['spec']): number =>
   redirects === 'recurse' ? maxRecursions : 0
 
+function schemesOf({ spec }: Domain): Pick<DomainEntry, 'schemes' | 'bearer'> {
+  const { bearer } = spec
+  const schemes = spec.schemes ?? (bearer === undefined ? ['digest'] : ['digest', 'bearer'])
+  return { schemes, bearer: schemes.includes('bearer') ? bearer : undefined }
+}
+
 function contextsOf({ metadata, spec }: Domain): ReadonlySet<string> {
   return new Set([metadata.name, ...spec.aliases.filter((alias) => !isWildcard(alias)), ...spec.phoneContexts])
 }
@@ -116,7 +133,10 @@ export function domainEntry(domain: Domain, tables: UserTables, options: IndexOp
     legacyDigest: spec.legacyDigest,
     accounting: spec.accounting && options.accounting,
     maxDurationS: Math.ceil((spec.maxDurationMs ?? options.maxDurationMs ?? 0) / 1000),
-    anonymous: spec.anonymous === 'allow',
+    anonymous: typeof spec.anonymous === 'string' ? spec.anonymous === 'allow' : spec.anonymous.ownUsersMayHide,
+    strangers: strangerRules(spec.anonymous),
+    ...schemesOf(domain),
+    clientCertificates: spec.clientCertificates === 'accept',
     ...registrationBounds(domain, options),
     ...routingOf(domain),
     sources: addressList(spec.trust.sources),

@@ -3,9 +3,11 @@
 // Domain: the names that the cluster answers for, and how it treats who speaks in them.
 import { z } from 'zod'
 import { addressRange } from './addresses.ts'
+import { bearer } from './bearer.ts'
 import { API_VERSION, hostName, labels } from './envelope.ts'
 import { hostOrWildcard, relayPattern } from './hosts.ts'
 import { numberPlan, phoneContext } from './phone-number.ts'
+import { anonymous } from './strangers.ts'
 
 export const digestAlgorithm = z.enum(['MD5', 'SHA-256'])
 export type DigestAlgorithm = z.infer<typeof digestAlgorithm>
@@ -15,6 +17,12 @@ export const challengeOrder = z
   .array(digestAlgorithm)
   .min(1)
   .refine((list) => new Set(list).size === list.length, 'expected each algorithm once')
+
+/** Distinct schemes in the order in which they are offered. */
+const authSchemes = z
+  .array(z.enum(['digest', 'bearer']))
+  .min(1)
+  .refine((list) => new Set(list).size === list.length, 'expected each scheme once')
 
 const registration = z
   .strictObject({
@@ -72,7 +80,13 @@ export const domainSchema = z.strictObject({
        * P-Asserted-Identity; `off` looks at neither and lets P-Asserted-Identity pass as it came.
        */
       identity: z.enum(['reject', 'assert', 'off']).default('reject'),
-      /** Unset: the order of the configuration. */
+      /** What is asked for, in the order of the challenges; unset: digest, and bearer where that is set. */
+      schemes: authSchemes.optional(),
+      /** Tokens of an authorization server. [RFC8898] */
+      bearer: bearer.optional(),
+      /** A client certificate that names `sip:user@domain` is as good as the user's password. */
+      clientCertificates: z.enum(['accept', 'ignore']).default('ignore'),
+      /** Digest algorithms; unset: the order of the configuration. */
       challenge: challengeOrder.optional(),
       /** Accepts digests without qop, as RFC 2069 had them: without protection against replay within a nonce's life. */
       legacyDigest: z.boolean().default(false),
@@ -80,8 +94,8 @@ export const domainSchema = z.strictObject({
       accounting: z.boolean().default(true),
       /** Talk after which a call of its users is ended; for calls that leave records. 0: no limit; unset: the cluster's setting. */
       maxDurationMs: z.int().min(0).max(43_200_000).optional(),
-      /** Callers of no local domain may call this domain's users without credentials, and users may hide their name. */
-      anonymous: z.enum(['allow', 'refuse']).default('refuse'),
+      /** What callers of no local domain may do without credentials; where they may, users may hide their name. */
+      anonymous: anonymous.default('refuse'),
       /** Unset keys: the settings of the location service. */
       registration: registration.prefault({}),
       /** `redirect`: every user is answered with where he is, and nothing is forwarded. [RFC3261-8.3] */

@@ -262,16 +262,22 @@ describe('trusted sources [RFC3325-5e]', () => {
     )
   })
 
-  test('of a trusted trunk its addresses and its sources; of others nothing', async () => {
-    const trunk = (name: string, trusted: boolean, host: string) =>
-      document('Trunk', { name }, { hosts: [{ host }, { host: 'name.test' }], trusted, sources: ['203.0.113.0/25'] })
-    const index = await indexOf(trunk('a', true, '192.0.2.10'))
-    expect(['192.0.2.10', '203.0.113.9', '203.0.113.200'].map((a) => index.trustedSources?.has(a))).toEqual([
-      true,
-      true,
-      false,
-    ])
-    expect((await indexOf(trunk('b', false, '192.0.2.10'))).trustedSources).toBeUndefined()
+  test('trunks are known by their addresses and their sources, trusted or not', async () => {
+    const trunk = (name: string, spec: object) =>
+      document('Trunk', { name }, { hosts: [{ host: '192.0.2.10' }, { host: 'name.test' }], ...spec })
+    const index = await indexOf(trunk('a', { trusted: true, sources: ['203.0.113.0/25'] }))
+    const found = (address: string) => index.acl?.find(address, 'udp', undefined)?.trunk
+    expect(found('192.0.2.10')).toEqual({ name: 'a', trusted: true, inbound: true })
+    expect(found('203.0.113.9')?.name).toBe('a')
+    expect(found('203.0.113.200')).toBeUndefined()
+    const other = await indexOf(trunk('b', { trusted: false }))
+    expect(other.acl?.find('192.0.2.10', 'udp', undefined)?.trunk).toEqual({
+      name: 'b',
+      trusted: false,
+      inbound: false,
+    })
+    const open = await indexOf(trunk('c', { inbound: 'allow' }))
+    expect(open.acl?.find('192.0.2.10', 'udp', undefined)?.trunk).toEqual({ name: 'c', trusted: false, inbound: true })
   })
 
   test('the phones of a domain are trusted where it says so', async () => {

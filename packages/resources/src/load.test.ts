@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Loading: what a person reads when a file is wrong, and that what is right comes out whole. Not tested here: planning.
+import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import { parseAllDocuments } from 'yaml'
 import { describeProblem } from './errors.ts'
 import { loadResources, type ResourceSet, type ResourceSource } from './load.ts'
 import { parseYaml } from './parse-yaml.ts'
+import { Secret } from './secret.ts'
 
 const HEAD = 'apiVersion: tandem/v1\n'
 const DOMAIN = `${HEAD}kind: Domain\nmetadata: { name: example.test }\n`
@@ -127,6 +129,9 @@ describe('sources', () => {
   })
 })
 
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
 describe('secrets', () => {
   test('from the text, a file and the environment', async () => {
     await write('secret', 'from file\n')
@@ -141,7 +146,8 @@ describe('secrets', () => {
       ['domain.yaml', subscriber('a', 'inline'), subscriber('b', { file: 'secret' }), subscriber('c', { env: 'PW' })],
       { PW: 'from env' },
     )
-    expect([...set.secrets.values()].map((s) => s.reveal())).toEqual(['inline', 'from file', 'from env'])
+    const expected = [...'abc'].map((user, i) => md5(`${user}:example.test:${['inline', 'from file', 'from env'][i]}`))
+    expect([...set.secrets.values()].map(({ md5: hash }) => hash?.reveal())).toEqual(expected)
   })
 
   test('a secret is never printed', async () => {
@@ -150,6 +156,50 @@ describe('secrets', () => {
     const printed = [JSON.stringify(set), inspect(set, { depth: 9 }), String([...set.secrets.values()])].join()
     expect(printed).not.toContain('hunter22')
     expect(printed).toContain('[secret]')
+  })
+
+  test('no password outlives its loading, not even in the documents that were given', async () => {
+    const given = [
+      { apiVersion: 'tandem/v1', kind: 'Domain', metadata: { name: 'Example.Test' }, spec: { realm: 'the realm' } },
+      {
+        apiVersion: 'tandem/v1',
+        kind: 'Subscriber',
+        metadata: { name: 'alice', domain: 'example.test' },
+        spec: { usernames: ['al'], credentials: { password: 'hunter22' } },
+      },
+    ]
+    const set = await mustLoad(given)
+    expect(JSON.stringify(given)).not.toContain('hunter22')
+    const ha1 = { md5: md5('al:the realm:hunter22'), sha256: sha256('al:the realm:hunter22') }
+    expect(given[1]).toMatchObject({ spec: { credentials: { ha1 } } })
+    const revealed: string[] = []
+    const reveal = (value: unknown): void => {
+      if (value instanceof Secret) revealed.push(value.reveal())
+      else if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) reveal(inner)
+    }
+    reveal(set.resources)
+    expect(revealed.sort()).toEqual([ha1.md5, ha1.sha256].sort())
+    const again = await mustLoad(given)
+    expect(again.revision).toBe(set.revision)
+    expect(again.secrets.get('Subscriber/example.test/alice')?.sha256?.reveal()).toBe(ha1.sha256)
+  })
+
+  test('another password is another revision', async () => {
+    const written = (password: string) => `${DOMAIN}---\n${alice(`{ credentials: { password: ${password} } }`)}`
+    await write('one.yaml', written('one'))
+    await write('two.yaml', written('two'))
+    expect((await mustLoad(['one.yaml'])).revision).not.toBe((await mustLoad(['two.yaml'])).revision)
+  })
+
+  test('hashes may come from a file too, and are looked at', async () => {
+    await write('hash', `${md5('x').toUpperCase()}\n`)
+    await write('ha1.yaml', `${DOMAIN}---\n${alice('{ credentials: { ha1: { md5: { file: hash } } } }')}`)
+    const { secrets } = await mustLoad(['ha1.yaml'])
+    expect(secrets.get('Subscriber/example.test/alice')?.md5?.reveal()).toBe(md5('x'))
+    await write('no-hash', 'hunter22')
+    const problems = await problemsOf(`${DOMAIN}---\n${alice('{ credentials: { ha1: { md5: { file: no-hash } } } }')}`)
+    expect(problems.join()).toContain('spec.credentials.ha1.md5: expected 32 hexadecimal digits there')
+    expect(problems.join()).not.toContain('hunter22')
   })
 
   test('a problem beside a secret does not show it', async () => {

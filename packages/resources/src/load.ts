@@ -5,6 +5,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ResourceProblem } from './errors.ts'
+import { hashPasswords } from './ha1.ts'
+import { type KeySetFiles, loadKeySets } from './key-sets.ts'
 import { MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_FOLDER_DEPTH, MAX_PROBLEMS } from './limits.ts'
 import { loadLists, type NumberTables } from './number-list/load-lists.ts'
 import { parseDocument } from './parse-document.ts'
@@ -13,12 +15,12 @@ import { loadRates, type RateDecks } from './rating/load-rates.ts'
 import { checkReferences } from './references.ts'
 import type { Resource } from './resource.ts'
 import { revisionOf } from './revision.ts'
-import { resolveSecrets, type SecretTable } from './secrets.ts'
+import { realmsOfDomains, resolveSecrets, type SecretTable, withoutPassword } from './secrets.ts'
 
 /** A path of a file or folder, relative to `baseDir`, or one document given as an object. */
 export type ResourceSource = string | { readonly [key: string]: unknown }
 
-/** A checked set. `secrets` holds the passwords, by the key of their Subscriber; `revision` names the content. */
+/** A checked set. `secrets` holds hashes of the passwords, by the key of their Subscriber; `revision` names the content. */
 export interface ResourceSet {
   readonly resources: readonly Resource[]
   readonly secrets: SecretTable
@@ -26,6 +28,8 @@ export interface ResourceSet {
   readonly decks?: RateDecks
   /** Of NumberLists, with their files; absent in sets that are made by hand. */
   readonly lists?: NumberTables
+  /** Public keys of the issuers of tokens, by domain; absent in sets that are made by hand. */
+  readonly keySets?: KeySetFiles
   readonly revision: string
 }
 
@@ -97,7 +101,10 @@ function loadInline(value: object, document: number, into: Loading): void {
   else into.problems.push(...parsed.problems)
 }
 
-/** Loads and checks everything; never throws for what the sources contain. */
+/**
+ * Loads and checks everything; never throws for what the sources contain. Of a set that is taken no password remains: inline
+ * documents among the sources are changed, their passwords become hashes.
+ */
 export async function loadResources(sources: readonly ResourceSource[], options: LoadOptions): Promise<LoadResult> {
   const into: Loading = { located: [], problems: [] }
   for (const [index, source] of sources.entries()) {
@@ -113,9 +120,17 @@ export async function loadResources(sources: readonly ResourceSource[], options:
   into.problems.push(...problems)
   const rates = await loadRates(into.located, options.baseDir)
   const lists = await loadLists(into.located, options.baseDir)
-  into.problems.push(...rates.problems, ...lists.problems)
+  const { keySets, problems: keyProblems } = await loadKeySets(
+    options.withoutSecrets === true ? [] : into.located,
+    options.baseDir,
+  )
+  into.problems.push(...rates.problems, ...lists.problems, ...keyProblems)
   if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
-  const resources = into.located.map((one) => one.resource)
+  const realms = realmsOfDomains(into.located)
+  hashPasswords(sources, realms)
+  const resources = into.located.map(({ resource }) => {
+    return resource.kind === 'Subscriber' ? withoutPassword(resource, realms) : resource
+  })
   const revision = revisionOf(resources, [...rates.hashes, ...lists.hashes])
-  return { ok: true, set: { resources, secrets, decks: rates.decks, lists: lists.tables, revision } }
+  return { ok: true, set: { resources, secrets, decks: rates.decks, lists: lists.tables, keySets, revision } }
 }

@@ -3,9 +3,8 @@
 // A checked set of resources, laid out for lookups per request: hosts and users in Maps, one object shape for every user,
 // and the plan for each user built once and frozen, so that a decision on the plain path allocates nothing.
 // Built anew for each revision and never changed.
-import { isIP } from 'node:net'
 import { type AccountEntry, accountEntry, type RatePlanEntry, ratePlanEntry } from './account-entry.ts'
-import { type AddressList, addressList } from './addresses.ts'
+import { AclBuilder, type SourceAcl, type TrunkEntry, trunkEntry } from './acl.ts'
 import type { Domain } from './domain.ts'
 import { type DomainEntry, domainEntry, type IndexOptions, type UserTables } from './domain-entry.ts'
 import { isWildcard, longestSuffix, plainHost } from './hosts.ts'
@@ -34,8 +33,8 @@ export interface ResourceIndex {
   readonly anyAuthenticated: boolean
   /** The edges' own addresses, IPv6 in brackets. */
   readonly localHosts: ReadonlySet<string>
-  /** Where trusted trunks send from; undefined for nowhere. */
-  readonly trustedSources: AddressList | undefined
+  /** Who is known by where a request comes from: trunks and subscribers; undefined for nobody. */
+  readonly acl: SourceAcl | undefined
   /** By name. */
   readonly accounts: ReadonlyMap<string, AccountEntry>
   /** By name of the NumberList. */
@@ -44,16 +43,14 @@ export interface ResourceIndex {
   readonly schedules: ReadonlyMap<string, ScheduleClock>
   /** Hosts of trusted trunks. */
   readonly trustedHosts: ReadonlySet<string>
-  /** Those that speak TLS: a certificate that proves one of them is as good as an address of `trustedSources`. */
-  readonly trustedNames: ReadonlySet<string>
+  /** By their hosts that speak TLS: a certificate that proves one of them is as good as an address. */
+  readonly trunkNames: ReadonlyMap<string, TrunkEntry>
 }
 
 const hostKey = (address: string): string => {
   const host = address.toLowerCase()
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
-
-const bare = (host: string): string => host.replace(/^\[|\]$/g, '')
 
 interface Layout {
   readonly domains: Map<string, DomainEntry>
@@ -63,9 +60,9 @@ interface Layout {
   readonly tables: Map<string, UserTables>
   /** Address-of-record by the key of a Subscriber. */
   readonly aors: Map<string, string>
-  readonly sources: string[]
+  readonly acl: AclBuilder
   readonly trustedHosts: Set<string>
-  readonly trustedNames: Set<string>
+  readonly trunkNames: Map<string, TrunkEntry>
 }
 
 function addDomain(resource: Domain, into: Layout, options: IndexOptions): void {
@@ -81,14 +78,13 @@ function addDomain(resource: Domain, into: Layout, options: IndexOptions): void 
 }
 
 /** [RFC3325-5] Of a trusted trunk, both what it sends and what is sent to it is within the trust domain. */
-function addTrunk({ spec }: Trunk, into: Layout): void {
-  if (!spec.trusted) return
-  for (const { host, transport } of spec.hosts) {
-    into.trustedHosts.add(host)
-    if (transport === 'tls') into.trustedNames.add(host)
-    else if (isIP(bare(host)) !== 0) into.sources.push(bare(host))
+function addTrunk(resource: Trunk, into: Layout): void {
+  const entry = trunkEntry(resource)
+  into.acl.addTrunk(resource, entry)
+  for (const { host, transport } of resource.spec.hosts) {
+    if (entry.trusted) into.trustedHosts.add(host)
+    if (transport === 'tls' && !into.trunkNames.has(host)) into.trunkNames.set(host, entry)
   }
-  into.sources.push(...spec.sources)
 }
 
 function addNames(resource: Resource, into: Layout, options: IndexOptions): void {
@@ -164,9 +160,9 @@ export function indexResources(set: IndexedSet, options: IndexOptions): Resource
     contexts: new Map(),
     tables: new Map(),
     aors: new Map(),
-    sources: [],
+    acl: new AclBuilder(),
     trustedHosts: new Set(),
-    trustedNames: new Set(),
+    trunkNames: new Map(),
   }
   for (const resource of set.resources) addNames(resource, layout, options)
   for (const resource of set.resources) {
@@ -174,7 +170,8 @@ export function indexResources(set: IndexedSet, options: IndexOptions): Resource
       addUser(resource, layout)
     }
   }
-  const { domains, wildcards, contexts, trustedHosts, trustedNames } = layout
+  for (const { users } of layout.tables.values()) for (const user of new Set(users.values())) layout.acl.addUser(user)
+  const { domains, wildcards, contexts, trustedHosts, trunkNames } = layout
   const schedules = layOutSchedules(set)
   return {
     revision: set.revision,
@@ -184,12 +181,12 @@ export function indexResources(set: IndexedSet, options: IndexOptions): Resource
     numbers: globalNumbers(layout.tables.values()),
     anyAuthenticated: [...domains.values()].some((domain) => domain.authenticated),
     localHosts: new Set(options.localHosts.map(hostKey)),
-    trustedSources: addressList(layout.sources),
+    acl: layout.acl.build(),
     accounts: layOutAccounts(set, schedules),
     lists: layOutLists(set),
     schedules,
     trustedHosts,
-    trustedNames,
+    trunkNames,
   }
 }
 

@@ -34,14 +34,20 @@ export class Secret {
 /** Where a secret comes from: written in the resource, the content of a file (last newline cut), or the environment. */
 export type SecretSource = { readonly inline: Secret } | { readonly file: string } | { readonly env: string }
 
-export const secretSource = z.union(
-  [
-    z
-      .string()
-      .min(1)
-      .transform((value): SecretSource => ({ inline: new Secret(value) })),
-    z.strictObject({ file: z.string().min(1) }).transform((source): SecretSource => source),
-    z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }).transform((source): SecretSource => source),
-  ],
-  { error: 'expected a text, {file: PATH} or {env: NAME}' },
-)
+const elsewhere = [
+  z.strictObject({ file: z.string().min(1) }).transform((source): SecretSource => source),
+  z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }).transform((source): SecretSource => source),
+] as const
+
+const inline = (value: string): SecretSource => ({ inline: new Secret(value) })
+
+export const secretSource = z.union([z.string().min(1).transform(inline), ...elsewhere], {
+  error: 'expected a text, {file: PATH} or {env: NAME}',
+})
+
+/** A hash of so many hexadecimal digits, in lower case where it is inline. */
+export const hashSource = (digits: number) => {
+  const hex = z.string().regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`))
+  const error = `expected ${digits} hexadecimal digits, {file: PATH} or {env: NAME}`
+  return z.union([hex.transform((text) => inline(text.toLowerCase())), ...elsewhere], { error })
+}

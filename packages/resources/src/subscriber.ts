@@ -2,16 +2,14 @@
 //
 // Subscriber: a user of a domain, who registers phones, calls and is called.
 import { z } from 'zod'
+import { sourceRange } from './addresses.ts'
 import { staticContact } from './contact.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
 import { canonicalNumber } from './phone-number.ts'
-import { secretSource } from './secret.ts'
+import { hashSource, secretSource } from './secret.ts'
 
-const hexDigest = (characters: number) =>
-  z
-    .string()
-    .regex(new RegExp(`^[0-9a-fA-F]{${characters}}$`), `expected ${characters} hexadecimal digits`)
-    .transform((hex) => hex.toLowerCase())
+/** Hexadecimal digits of each hash. */
+export const HA1_DIGITS = { md5: 32, sha256: 64 } as const
 
 const credentials = z
   .strictObject({
@@ -20,14 +18,28 @@ const credentials = z
       .string()
       .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'expected printable ASCII without quote and backslash')
       .optional(),
+    /** Turned into both hashes when it is loaded, and dropped. */
     password: secretSource.optional(),
     /** H(username:realm:password), so that no password is stored. [RFC7616-3.4.2] */
-    ha1: z.strictObject({ md5: hexDigest(32).optional(), sha256: hexDigest(64).optional() }).optional(),
+    ha1: z
+      .strictObject({ md5: hashSource(HA1_DIGITS.md5).optional(), sha256: hashSource(HA1_DIGITS.sha256).optional() })
+      .optional(),
   })
   .refine((c) => (c.password === undefined) !== (c.ha1 === undefined), { error: 'expected either password or ha1' })
   .refine((c) => c.ha1 === undefined || c.ha1.md5 !== undefined || c.ha1.sha256 !== undefined, {
     error: 'expected md5, sha256 or both in ha1',
   })
+
+const acl = z.strictObject({
+  /** Who sends from here is this subscriber, without credentials; over UDP anybody can claim an address. */
+  sources: z.array(sourceRange).min(1).max(256),
+  /** REGISTER needs none either. */
+  register: z.boolean().default(false),
+})
+
+/** The digest username. */
+export const loginOf = ({ metadata, spec }: Subscriber): string =>
+  spec.credentials?.username ?? spec.usernames?.[0] ?? metadata.name
 
 export const subscriberSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
@@ -39,6 +51,7 @@ export const subscriberSchema = z.strictObject({
       usernames: z.array(userName).min(1).max(32).optional(),
       /** Without credentials a subscriber can use domains with `authentication: none` only. */
       credentials: credentials.optional(),
+      acl: acl.optional(),
       /** Name of an Account; written into the records of calls. */
       account: resourceName.optional(),
       maxContacts: z.int().min(1).max(100).optional(),

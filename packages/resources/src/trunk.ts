@@ -2,8 +2,9 @@
 //
 // Trunk: a carrier or PBX reached by address. No plan chooses a trunk by number yet; it says whom to trust: what comes from
 // a trusted trunk is believed, and what is relayed to its hosts may carry identities that are private. [RFC3325-5]
+// One that is not trusted may still be let in by its address or certificate; what it says of callers is then not believed.
 import { z } from 'zod'
-import { addressRange } from './addresses.ts'
+import { sourceRange } from './addresses.ts'
 import { API_VERSION, clusterMetadata, hostName } from './envelope.ts'
 
 const trunkHost = z.strictObject({
@@ -23,7 +24,9 @@ export const trunkSchema = z.strictObject({
     /** Within the trust domain, in both directions. */
     trusted: z.boolean().default(false),
     /** Where its requests come from, besides those of `hosts` that are addresses. */
-    sources: z.array(addressRange).max(256).default([]),
+    sources: z.array(sourceRange).max(256).default([]),
+    /** Its calls into our domains need no credentials; unset: where it is trusted. */
+    inbound: z.enum(['allow', 'refuse']).optional(),
   }),
 })
 export type Trunk = z.infer<typeof trunkSchema>

@@ -14,6 +14,8 @@ const CRLF = Buffer.from('\r\n')
 /** How long an ended connection may take to write what it has and see the peer's end. */
 const LINGER_MS = 2_000
 
+const NO_NAMES: readonly string[] = []
+
 export class StreamConnection implements PooledConnection {
   readonly id: number
   readonly transport: TransportName
@@ -22,6 +24,7 @@ export class StreamConnection implements PooledConnection {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly verifiedNames: readonly string[]
+  readonly verifiedUsers: readonly string[]
   localAddress = ''
   localPort = 0
   isOpen = true
@@ -55,7 +58,8 @@ export class StreamConnection implements PooledConnection {
     this.inbound = identity.inbound
     this.remoteAddress = identity.remoteAddress
     this.remotePort = identity.remotePort
-    this.verifiedNames = identity.verifiedNames ?? []
+    this.verifiedNames = identity.verifiedNames ?? NO_NAMES
+    this.verifiedUsers = identity.verifiedUsers ?? NO_NAMES
     this.#isLateWriter = readyEvent === 'secureConnect'
     this.#strangers = identity.inbound ? new StrangerWatch() : undefined
     this.#isConnecting = !identity.inbound

@@ -138,6 +138,7 @@ export interface ConnectionIdentity {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly verifiedNames?: readonly string[]
+  readonly verifiedUsers?: readonly string[]
 }
 
 export function emptyCounters(): StreamCounters {

@@ -11,7 +11,7 @@ import { plainAddress, StreamConnection } from './stream-connection.ts'
 import { type Arrival, StreamTransport } from './stream-transport.ts'
 import type { PooledConnection, StreamOptions } from './stream-types.ts'
 import { provesName } from './tls/sip-identities.ts'
-import { type TlsOptions, TlsStage, verifiedNamesOf } from './tls/tls-stage.ts'
+import { type TlsOptions, TlsStage, verifiedNamesOf, verifiedUsersOf } from './tls/tls-stage.ts'
 import type { Connection } from './types.ts'
 
 export interface TlsTransportOptions extends StreamOptions {
@@ -104,7 +104,9 @@ export class TlsTransport extends StreamTransport {
     this.adopt(arrival, (id) => {
       const { address: remoteAddress, port: remotePort } = arrival
       const verifiedNames = verifiedNamesOf(secure)
-      const identity = { id, transport: 'tls', inbound: true, remoteAddress, remotePort, verifiedNames } as const
+      const verifiedUsers = verifiedUsersOf(secure)
+      const peer = { remoteAddress, remotePort, verifiedNames, verifiedUsers }
+      const identity = { id, transport: 'tls', inbound: true, ...peer } as const
       return new StreamConnection(this.host, secure, identity)
     })
   }

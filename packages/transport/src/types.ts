@@ -97,6 +97,8 @@ export interface Connection {
   readonly isOpen: boolean
   /** The SIP domains that the peer's certificate proves [RFC5922-7.1], in lower case; none without one, or where it is not valid. */
   readonly verifiedNames: readonly string[]
+  /** Users' addresses in that certificate, `sip:user@domain`; absent for none. */
+  readonly verifiedUsers?: readonly string[]
   /** Bytes accepted by send() that the kernel has not taken yet. */
   readonly queuedBytes: number
   /** The user's own; the transport never reads it. */

@@ -10,6 +10,7 @@ import type { CallWorker } from './calls/call-work.ts'
 import type { AccountMarks } from './charging/account-marks.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
+import type { IssuerKeys } from './jwt/issuer-keys.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
 import type { StoreHealth } from './store-health.ts'
@@ -27,6 +28,8 @@ export interface PolicyContext {
   readonly health: StoreHealth
   readonly nonces: NonceMaker
   readonly challengeOrder: readonly DigestAlgorithm[]
+  /** Public keys of those who issue tokens. */
+  readonly issuers: IssuerKeys
   /** Opens temporary GRUUs. */
   readonly gruuKeys: KeyRing
   /** To the edges that have a stream here. */

@@ -45,6 +45,11 @@ export const POLICY_ERRORS = {
   no_rate: { kind: 'reject', sipStatus: 403, meaning: 'the rate plan of the account has no price for the number' },
   account_currency: { kind: 'reject', sipStatus: 403, meaning: 'the balance and the rate plan are of two currencies' },
   fraud: { kind: 'reject', sipStatus: 403, meaning: 'a rule against fraud stops the request' },
+  insecure_transport: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'the domain takes tokens alone, and only over TLS or secure WebSockets',
+  },
   not_decided: {
     kind: 'reject',
     sipStatus: 481,

@@ -37,6 +37,8 @@ export interface PolicyTuning {
   readonly clockSkewMs: number
   /** Credentials of one realm that are looked at in one request. */
   readonly maxCredentials: number
+  /** How often the key sets of token issuers are looked at for changes. */
+  readonly keySetPollMs: number
   /** One round over all shards of due work takes this long. */
   readonly dueRoundMs: number
   /** Lease of a claimed due call; more than half a round. */
@@ -60,6 +62,7 @@ export const POLICY_TUNING: PolicyTuning = {
   callsWithoutStore: 'refuse',
   clockSkewMs: 60_000,
   maxCredentials: 4,
+  keySetPollMs: 5_000,
   dueRoundMs: 4_000,
   dueLeaseMs: 10_000,
   dueLimit: 64,

@@ -18,6 +18,7 @@ import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide/decide.ts'
 import { NonceMaker } from './digest/nonce.ts'
 import { refusal } from './errors.ts'
+import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
@@ -42,6 +43,7 @@ function createContext(
     health: new StoreHealth(options.logger, counts, tuning.retryAfterS),
     nonces: new NonceMaker(config.keyRing, nonceTimes),
     challengeOrder: config.challengeOrder,
+    issuers: new IssuerKeys(options.resources.keySets, { counts, logger: options.logger, pollMs: tuning.keySetPollMs }),
     gruuKeys: createKeyRing(config.keyRing),
     pushes: new PushHub<policy.Push>(),
     state: createState(options.resources, config),
@@ -126,14 +128,17 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     },
     replaceResources(set: ResourceSet) {
       context.state = createState(set, options.config)
+      context.issuers.replace(set.keySets)
     },
     ready: () => !context.health.away,
     async start() {
       dueWork.start()
       context.work.start()
+      context.issuers.start()
     },
     async stop() {
       feed.stop()
+      context.issuers.stop()
       context.work.stop()
       await dueWork.stop()
     },

@@ -28,7 +28,7 @@ export interface PolicyState {
 
 function openPlans(index: ResourceIndex): Map<UserEntry, Done<policy.DecideResponse>> {
   const plans = new Map<UserEntry, Done<policy.DecideResponse>>()
-  if (index.trustedSources !== undefined) return plans
+  if (index.acl !== undefined) return plans
   for (const domain of index.domains.values()) {
     if (domain.sources !== undefined) continue
     const off = domain.identity === 'off'

@@ -4,6 +4,8 @@
 import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 
+/** Of one certificate. */
+const MAX_USERS = 32
 const ADDRESS_TYPE = 'IP Address:'
 
 /**
@@ -17,6 +19,12 @@ export function sipIdentities(certificate: Pick<X509Certificate, 'subject' | 'su
   const domains = names.flatMap((name) => domainOfUri(name) ?? [])
   if (domains.length > 0) return unique(domains)
   return unique(names.flatMap((name) => (name.startsWith('DNS:') ? [name.slice(4).toLowerCase()] : [])))
+}
+
+/** Users' addresses, `sip:user@domain`: they prove no domain [RFC5922-7.1], but whoever trusts the issuer knows the user. */
+export function userIdentities({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): string[] {
+  if (subjectAltName === undefined) return []
+  return unique(alternativeNames(subjectAltName).flatMap((name) => userOfUri(name) ?? [])).slice(0, MAX_USERS)
 }
 
 /** [RFC5922-7.2] Whole names, case aside; a wildcard is nobody's. @param name a domain or a numeric address */
@@ -49,6 +57,11 @@ function alternativeNames(text: string): string[] {
 function domainOfUri(name: string): string | undefined {
   const host = /^URI:sip:([^@;?:]+)(?::\d+)?(?:[;?][^@]*)?$/i.exec(name)?.[1]
   return host?.toLowerCase()
+}
+
+/** Without port, parameters and headers; anything else is no address-of-record. */
+function userOfUri(name: string): string | undefined {
+  return /^URI:(sip:[^@:;?/]+@[^@:;?/]+)$/i.exec(name)?.[1]
 }
 
 function commonNames(subject: string | undefined): string[] {

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { TlsCredentials } from './credentials.ts'
-import { sipIdentities } from './sip-identities.ts'
+import { sipIdentities, userIdentities } from './sip-identities.ts'
 
 export type ClientCertificates = 'none' | 'request' | 'require'
 
@@ -75,6 +75,13 @@ export function verifiedNamesOf(secure: TLSSocket): string[] {
   if (!secure.authorized) return []
   const certificate = secure.getPeerX509Certificate()
   return certificate === undefined ? [] : sipIdentities(certificate)
+}
+
+/** Its users' addresses: whoever takes them for proof trusts the issuers of `edge.tls.caFile` to know users. */
+export function verifiedUsersOf(secure: TLSSocket): string[] {
+  if (!secure.authorized) return []
+  const certificate = secure.getPeerX509Certificate()
+  return certificate === undefined ? [] : userIdentities(certificate)
 }
 
 function keyOf(socket: Socket): string {

@@ -128,8 +128,9 @@ export function headerText(msg: SipMessage, id: number): string {
 
 function sourceOf(peer: EdgePeer): policy.Source {
   const source = { transport: peer.transport, address: peer.address, port: peer.port }
-  const names = peer instanceof StreamPeer ? peer.connection.verifiedNames : undefined
-  return names === undefined || names.length === 0 ? source : { ...source, tls: { names: [...names] } }
+  if (!(peer instanceof StreamPeer)) return source
+  const { verifiedNames: names, verifiedUsers: users = NO_TEXTS } = peer.connection
+  return names.length + users.length === 0 ? source : { ...source, tls: { names: [...names], users: [...users] } }
 }
 
 const NO_CREDENTIALS: policy.Credentials[] = []

@@ -7,6 +7,7 @@
 // its nonce, and leaves nothing behind. Answers without a promise wherever the store does.
 // Race: resources replaced meanwhile. A decision reads `context.state` once.
 import {
+  type DigestAlgorithm,
   type DomainEntry,
   findDomain,
   findUser,
@@ -25,26 +26,30 @@ import { type Authentication, authenticate } from '../digest/authenticate.ts'
 import { challenge, offeredAlgorithms } from '../digest/challenge.ts'
 import { type NonceUse, useNonce } from '../digest/use-nonce.ts'
 import { refusal } from '../errors.ts'
+import { refuseAgent } from '../fraud/agents.ts'
+import { judgeToken, offersBearer, type TokenError, tokenIn } from '../jwt/judge-token.ts'
 import type { PolicyState } from '../state.ts'
 import type { Failure } from '../store-health.ts'
 import { decideRegister } from './decide-register.ts'
 import { asksForRegistrations, decideWatch, endsHere } from './decide-watch.ts'
 import { identityEdits, maySay, TRUSTED_EDITS, UNPROVEN_EDITS } from './identity.ts'
-import { askingDomain, isRegistrars, type Judgement, judge } from './judgement.ts'
+import { askingDomain, believesStranger, isRegistrars, type Judgement, judge } from './judgement.ts'
+import type { Proven } from './proven.ts'
 import { speakerOf } from './speaker.ts'
 import { paramOf, splitUri, type UriParts } from './uri-parts.ts'
 import { callerOf, NOBODY, type PlanAdditions, reject, toResponse } from './verdicts.ts'
 
 type Decision = Result<policy.DecideResponse>
 type EventualDecision = Decision | Promise<Decision>
-type Proven = Extract<Authentication, { outcome: 'proven' }>
 
 const { REMOVE } = policy.HeaderEdit_Operation
 
 const BAD_URI = done(reject('bad_uri'))
 const UNSUPPORTED_SCHEME = done(reject('unsupported_scheme'))
 const RELAY_REFUSED = done(reject('relay_refused'))
+const INSECURE_TOKEN = done(reject('insecure_transport'))
 const NOT_DECIDED = done(reject('not_decided'))
+const NO_ALGORITHMS: readonly DigestAlgorithm[] = []
 const NO_KEY = refusal('bad_request')
 
 /** Nobody of the domain is asked who he is, and no call leaves a record: the answer is there already. */
@@ -73,23 +78,36 @@ function isAccounted({ method }: policy.DecideRequest, domain: DomainEntry | und
   return method === 'INVITE' && domain !== undefined && domain.accounting
 }
 
-function ask(judgement: Judgement, domain: DomainEntry, stale: boolean): Decision {
-  const { context } = judgement
-  const algorithms = offeredAlgorithms(domain, context.challengeOrder)
-  return done(challenge(context.nonces, domain, algorithms, { proxy: !endsHere(judgement), stale }))
+/** Algorithms of digest; none where the domain takes tokens alone. */
+const algorithmsOf = (context: PolicyContext, domain: DomainEntry) =>
+  domain.schemes.includes('digest') ? offeredAlgorithms(domain, context.challengeOrder) : NO_ALGORITHMS
+
+/** @param tokenError what was wrong with a token that came, '' where none did */
+function ask(judgement: Judgement, domain: DomainEntry, stale: boolean, tokenError: TokenError | '' = ''): Decision {
+  const { context, request } = judgement
+  const algorithms = algorithmsOf(context, domain)
+  const bearer = offersBearer(domain, request.source)
+  if (algorithms.length === 0 && !bearer) return INSECURE_TOKEN
+  const offer = { algorithms, bearer, proxy: !endsHere(judgement), stale, tokenError }
+  return done(challenge(context.nonces, domain, offer))
+}
+
+/** Credentials that have done their work. */
+function removed({ proxy, value }: policy.Credentials): policy.HeaderEdit {
+  return { operation: REMOVE, name: proxy ? 'Proxy-Authorization' : 'Authorization', value }
 }
 
 /** Identity headers, and the credentials of our realm, which go no further; those of others pass. [RFC3261-22.3d] */
 function additionsFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): PlanAdditions {
   const { state, request, from, domain, trusted } = judgement
   if (proven !== undefined) {
-    const { user, value } = proven
-    const used = { operation: REMOVE, name: 'Proxy-Authorization', value }
+    const { user, used } = proven
     const wishes = { from, preferred: request.preferredIdentities, privacy: request.privacy }
-    const edits = [...identityEdits(state.index, user, wishes), used]
+    const edits = identityEdits(state.index, user, wishes)
+    if (used !== undefined) edits.push(removed(used))
     return { edits, accounting, sourceTrusted: user.domain.identity === 'off' }
   }
-  if (trusted) return { edits: TRUSTED_EDITS, accounting, sourceTrusted: true }
+  if (trusted || believesStranger(judgement)) return { edits: TRUSTED_EDITS, accounting, sourceTrusted: true }
   const off = domain?.identity === 'off'
   return { edits: off ? [] : UNPROVEN_EDITS, accounting, sourceTrusted: off }
 }
@@ -126,8 +144,12 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
   const response = toResponse(verdict, caller, maxDurationS === 0 ? additions : { ...additions, maxDurationS })
   // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a proven caller.
   const recorded = accounting && (verdict.kind === 'plan' || (verdict.kind === 'reject' && proven !== undefined))
-  return recorded ? accountCall(context, request, response) : done(response)
+  return recorded ? accountCall(context, request, response, { judgement, proven, speaker, askAgain }) : done(response)
 }
+
+/** For rules against fraud: a caller who was known otherwise shows his credentials. */
+const askAgain = (judgement: Judgement, domain: DomainEntry, stale: boolean): EventualDecision =>
+  stale ? ask(judgement, domain, true) : decideAsking(judgement, domain)
 
 function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
   const { state, request, from, context } = judgement
@@ -172,10 +194,24 @@ function afterNonce(judgement: Judgement, asking: DomainEntry, proven: Proven, u
   return ask(judgement, asking, true)
 }
 
+/** A token is judged elsewhere and later; nobody else waits. [RFC8898-2.2] [RFC8898-2.3] */
+async function decideBearer(judgement: Judgement, asking: DomainEntry, token: policy.Credentials): Promise<Decision> {
+  const { context, state } = judgement
+  const result = await judgeToken(context, state.index, asking, token)
+  if (result.outcome === 'proven') {
+    context.counts.bearerCallers++
+    return decideProven(judgement, result)
+  }
+  context.counts.badTokens++
+  return ask(judgement, asking, false, result.outcome)
+}
+
 function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecision {
   const { context, state, request, uri } = judgement
   const { method, credentials } = request
-  const algorithms = offeredAlgorithms(asking, context.challengeOrder)
+  const token = asking.bearer && tokenIn(request, asking)
+  if (token !== undefined) return decideBearer(judgement, asking, token)
+  const algorithms = algorithmsOf(context, asking)
   const proxy = !endsHere(judgement)
   const scope = {
     index: state.index,
@@ -200,12 +236,21 @@ function countFailure({ counts }: PolicyContext, outcome: Exclude<Authentication
   if (outcome === 'stale') counts.staleNonces++
 }
 
+/** Known by address or certificate: nothing is asked, and credentials are not looked at. */
+function decideKnown(judgement: Judgement, known: Proven): EventualDecision {
+  const { counts } = judgement.context
+  if (known.method === 'acl') counts.aclCallers++
+  else counts.certificateCallers++
+  return decideProven(judgement, known)
+}
+
 /** Nobody is asked who he is. */
 function decideUnasked(judgement: Judgement): EventualDecision {
-  const { context, state, request, domain } = judgement
+  const { context, state, request, domain, trunk } = judgement
   if (judgement.away) return RELAY_REFUSED
   if (request.method === 'REGISTER') return done(decideRegister(state, request, undefined))
   if (judgement.trusted) context.counts.trusted++
+  else if (trunk !== undefined) context.counts.trunkCallers++
   if (asksForRegistrations(request)) return done(decideWatch(judgement, speakerOf(judgement, undefined)))
   return planFor(judgement, undefined, isAccounted(request, domain))
 }
@@ -218,6 +263,8 @@ export function decide(context: PolicyContext, request: policy.DecideRequest): E
   const { state } = context
   const { method } = request
   const uri = splitUri(request.requestUri)
+  const stopped = state.fraud.agents.length === 0 ? undefined : refuseAgent(context, request)
+  if (stopped !== undefined) return stopped
   if (!state.index.anyAuthenticated) {
     const open = openAnswer(state, request, uri)
     if (open !== undefined) return open
@@ -230,6 +277,7 @@ export function decide(context: PolicyContext, request: policy.DecideRequest): E
   if (request.transactionKey === '') return NO_KEY
   const judgement = judge(context, state, request, uri)
   if (asksAboutUs(judgement)) return planFor(judgement, undefined, false)
+  if (judgement.known !== undefined) return decideKnown(judgement, judgement.known)
   const asking = askingDomain(judgement)
   return asking === undefined ? decideUnasked(judgement) : decideAsking(judgement, asking)
 }

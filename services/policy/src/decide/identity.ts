@@ -90,7 +90,7 @@ function preferredAddresses(index: ResourceIndex, user: UserEntry, preferred: re
 /** In the order in which an edge applies them: what came is removed before ours is added. [RFC3325-5b] [RFC3325-5c] */
 export function identityEdits(index: ResourceIndex, user: UserEntry, wishes: Wishes): policy.HeaderEdit[] {
   if (user.domain.identity === 'off') return []
-  if (isAnonymous(wishes.from) && !speaksOfIdentity(wishes.privacy)) return UNPROVEN_EDITS
+  if (isAnonymous(wishes.from) && !speaksOfIdentity(wishes.privacy)) return [...UNPROVEN_EDITS]
   if (wishes.preferred.length === 0) return [REMOVE_ASSERTED, REMOVE_PREFERRED, assert(user.aor)]
   const { sip, tel } = preferredAddresses(index, user, wishes.preferred)
   const edits = [REMOVE_ASSERTED, REMOVE_PREFERRED, assert(sip || user.aor)]

@@ -9,12 +9,15 @@ import {
   leadsAway,
   type PhoneNumber,
   parsePhoneNumber,
+  type TrunkEntry,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import type { PolicyContext } from '../context.ts'
 import { offersCredentials } from '../digest/authenticate.ts'
 import type { PolicyState } from '../state.ts'
 import { userOf } from './identity.ts'
+import type { Proven } from './proven.ts'
+import { senderOf } from './sender.ts'
 import { addressOf, paramOf, splitUri, type UriParts } from './uri-parts.ts'
 
 export interface Judgement {
@@ -33,6 +36,10 @@ export interface Judgement {
   readonly maddr: string
   /** The Request-URI leads out of this cluster. */
   readonly away: boolean
+  /** Whose address or certificate the sender has. */
+  readonly trunk: TrunkEntry | undefined
+  /** A user of ours who is known without being asked. */
+  readonly known: Proven | undefined
   /** Sent from an address that the domain, or a trunk, says to believe, or with a certificate of a trunk. */
   readonly trusted: boolean
 }
@@ -44,11 +51,9 @@ function ownDomain({ index }: PolicyState, from: UriParts): DomainEntry | undefi
 }
 
 /** Its own domain trusts for a caller of ours, the called one for strangers; a trusted trunk is trusted by all. */
-function isTrusted(state: PolicyState, source: policy.Source | undefined, asked: DomainEntry | undefined): boolean {
-  if (source === undefined) return false
-  const { trustedSources, trustedNames } = state.index
-  if (trustedSources?.has(source.address) === true || asked?.sources?.has(source.address) === true) return true
-  return source.tls?.names.some((name) => trustedNames.has(name)) === true // [RFC5922-7.4]
+function isTrusted(trunk: TrunkEntry | undefined, source: policy.Source | undefined, asked: DomainEntry | undefined) {
+  if (trunk?.trusted === true) return true
+  return source !== undefined && asked?.sources?.has(source.address) === true
 }
 
 export function judge(
@@ -63,6 +68,7 @@ export function judge(
   const number = uri.telephone === '' ? undefined : parsePhoneNumber(uri.telephone)
   const domain = number === undefined ? uri.host && findDomain(index, uri.host) : domainOfNumber(index, number, own)
   const maddr = paramOf(uri.params, 'maddr') ?? ''
+  const { trunk, known } = senderOf(index, request, from)
   return {
     context,
     state,
@@ -74,7 +80,9 @@ export function judge(
     own,
     maddr,
     away: leadsAway({ host: uri.host, maddr }, index),
-    trusted: isTrusted(state, request.source, own ?? (domain || undefined)),
+    trunk,
+    known,
+    trusted: isTrusted(trunk, request.source, own ?? (domain || undefined)),
   }
 }
 
@@ -83,15 +91,27 @@ export function judge(
  * called; so a name of ours is never taken in vain. undefined: nobody asks.
  * Out of the cluster only users of ours are let, by a domain that lets some: whoever they are, they say so with digest.
  */
-export function askingDomain({ request, domain, own, away, trusted }: Judgement): DomainEntry | undefined {
+export function askingDomain(judgement: Judgement): DomainEntry | undefined {
+  const { request, domain, own, away, trusted, trunk, known } = judgement
+  if (known !== undefined) return undefined
   if (away) return own?.authenticated && own.relay !== undefined ? own : undefined
   if (request.method === 'REGISTER') return domain?.authenticated ? domain : undefined
-  if (trusted) return undefined
+  if (trusted || trunk?.inbound === true) return undefined
   if (own?.authenticated) return own
   if (domain === undefined || !domain.authenticated) return undefined
-  const stranger = own === undefined && domain.anonymous && !offersCredentials(request.credentials, domain)
-  return stranger ? undefined : domain
+  return strangerAdmitted(judgement, domain) ? undefined : domain
 }
+
+/** Nobody of ours, whom the called domain lets in without a question. */
+function strangerAdmitted({ request, own, uri, number }: Judgement, domain: DomainEntry): boolean {
+  if (own !== undefined || domain.strangers === undefined) return false
+  if (offersCredentials(request.credentials, domain)) return false
+  return domain.strangers.admits(request.method, number?.number ?? uri.user)
+}
+
+/** What a stranger says of himself is believed. */
+export const believesStranger = ({ own, domain }: Judgement): boolean =>
+  own === undefined && domain?.strangers?.believed === true
 
 /** REGISTER is asked by a registrar, everything else by a proxy. [RFC3261-22.1a] */
 export const isRegistrars = ({ request, away }: Judgement): boolean => request.method === 'REGISTER' && !away

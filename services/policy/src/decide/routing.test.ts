@@ -319,7 +319,7 @@ describe('trust', () => {
   })
 
   const overTls = (address: string, ...names: string[]) => ({
-    source: { ...from(address), transport: 'tls', tls: { names } },
+    source: { ...from(address), transport: 'tls', tls: { names, users: [] } },
     from: '<sip:+49301234@tls.carrier.test>',
   })
 

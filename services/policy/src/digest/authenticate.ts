@@ -11,25 +11,15 @@ import {
   findDomain,
   parsePhoneNumber,
   type ResourceIndex,
-  type UserEntry,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { digestResponse, parseAuth, sameDigest, watchedAorOf } from '@tandem/sip'
+import type { Proven } from '../decide/proven.ts'
 import { splitUri, type UriParts } from '../decide/uri-parts.ts'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
 
-export type Authentication =
-  | {
-      readonly outcome: 'proven'
-      readonly user: UserEntry
-      readonly nonceId: string
-      /** 0: without qop, so there is no count to check. */
-      readonly nonceCount: number
-      /** The header's value as it came. */
-      readonly value: string
-    }
-  | { readonly outcome: 'missing' | 'wrong' | 'forged' | 'stale' | 'otherUri' }
+export type Authentication = Proven | { readonly outcome: 'missing' | 'wrong' | 'forged' | 'stale' | 'otherUri' }
 
 export interface AuthenticationContext {
   readonly index: ResourceIndex
@@ -148,7 +138,7 @@ function judge(
   context: AuthenticationContext,
   domain: DomainEntry,
   claim: DigestClaim,
-  request: { readonly method: string; readonly uri: UriParts },
+  request: { readonly method: string; readonly uri: UriParts; readonly proxy: boolean },
 ): Authentication {
   const entry = context.credentials.find(domain.realm, claim.username)
   const right = isRight(claim, ha1Of(entry, claim.algorithm), request.method)
@@ -158,7 +148,8 @@ function judge(
   if (nonce.state !== 'fresh') return { outcome: 'stale' }
   if (!isForRequest(context.index, claim.uri, request.uri)) return { outcome: 'otherUri' }
   const nonceCount = claim.nc === '' ? 0 : Number.parseInt(claim.nc, 16)
-  return { outcome: 'proven', user: entry.user, nonceId: nonce.id, nonceCount, value: claim.value }
+  const used = { proxy: request.proxy, value: claim.value }
+  return { outcome: 'proven', method: 'digest', user: entry.user, nonceId: nonce.id, nonceCount, used }
 }
 
 /** Judges the credentials for `domain`; of several the first that is right counts. [RFC3261-22.3h] */

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// HA1 of every subscriber, by realm and digest username: computed once per revision, so that passwords are not kept and
-// a known user costs one lookup, exactly as an unknown one does. HA1 never leaves this service. [DESIGN §5]
+// HA1 of every subscriber, by realm and digest username: a known user costs one lookup, exactly as an unknown one does.
+// Passwords do not come here: whoever loads the resources turns them into hashes. HA1 never leaves this service. [DESIGN §5]
 import { randomBytes } from 'node:crypto'
 import {
   type DigestAlgorithm,
   type DomainEntry,
+  type Ha1,
+  loginOf,
   type ResourceIndex,
   type ResourceSet,
   resourceKey,
   type Subscriber,
   type UserEntry,
 } from '@tandem/resources'
-import { ha1 as digestHa1 } from '@tandem/sip'
 
 export interface CredentialEntry {
   readonly user: UserEntry
@@ -40,18 +41,8 @@ export function hasHa1(entry: CredentialEntry | undefined, algorithm: DigestAlgo
   return entry !== undefined && entry[algorithm === 'MD5' ? 'md5' : 'sha256'] !== ''
 }
 
-function usernameOf({ metadata, spec }: Subscriber): string {
-  return spec.credentials?.username ?? spec.usernames?.[0] ?? metadata.name
-}
-
-function entryOf(subscriber: Subscriber, user: UserEntry, password: string | undefined): CredentialEntry {
-  const { realm } = user.domain
-  if (password === undefined) {
-    const ha1 = subscriber.spec.credentials?.ha1
-    return { user, md5: ha1?.md5 ?? '', sha256: ha1?.sha256 ?? '' }
-  }
-  const of = (algorithm: DigestAlgorithm) => digestHa1(algorithm, usernameOf(subscriber), realm, password)
-  return { user, md5: of('MD5'), sha256: of('SHA-256') }
+function entryOf(user: UserEntry, { md5, sha256 }: Ha1): CredentialEntry {
+  return { user, md5: md5?.reveal() ?? '', sha256: sha256?.reveal() ?? '' }
 }
 
 function userOf(domain: DomainEntry | undefined, { metadata, spec }: Subscriber): UserEntry | undefined {
@@ -63,9 +54,9 @@ export function indexCredentials(set: ResourceSet, index: ResourceIndex): Creden
   for (const resource of set.resources) {
     if (resource.kind !== 'Subscriber' || resource.spec.credentials === undefined) continue
     const user = userOf(index.domains.get(resource.metadata.domain), resource)
-    if (user === undefined) continue
-    const password = set.secrets.get(resourceKey(resource))?.reveal()
-    entries.set(tableKey(user.domain.realm, usernameOf(resource)), entryOf(resource, user, password))
+    const ha1 = set.secrets.get(resourceKey(resource))
+    if (user === undefined || ha1 === undefined) continue
+    entries.set(tableKey(user.domain.realm, loginOf(resource)), entryOf(user, ha1))
   }
   return { find: (realm, username) => entries.get(tableKey(realm, username)) }
 }

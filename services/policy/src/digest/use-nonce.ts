@@ -4,10 +4,8 @@
 // server transaction: the same request through another edge is a retransmission, no replay. [RFC7616-3.4.5] [STATE.md]
 import { type Eventual, whenStored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
+import type { Proven } from '../decide/proven.ts'
 import type { Failure } from '../store-health.ts'
-import type { Authentication } from './authenticate.ts'
-
-type Proven = Extract<Authentication, { outcome: 'proven' }>
 
 export type NonceUse = 'fresh' | 'replay' | Failure
 
