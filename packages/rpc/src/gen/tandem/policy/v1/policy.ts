@@ -250,6 +250,8 @@ export interface Source {
 export interface TlsPeer {
   /** SIP domains, RFC 5922 section 7.1, lower case. */
   names: string[];
+  /** Addresses of users, `sip:user@domain`, as they stand in the certificate; RFC 5922 section 7.1 has them prove no domain. */
+  users: string[];
 }
 
 /** One Authorization or Proxy-Authorization header. */
@@ -2367,13 +2369,16 @@ export const Source: MessageFns<Source> = {
 };
 
 function createBaseTlsPeer(): TlsPeer {
-  return { names: [] };
+  return { names: [], users: [] };
 }
 
 export const TlsPeer: MessageFns<TlsPeer> = {
   encode(message: TlsPeer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.names) {
       writer.uint32(10).string(v!);
+    }
+    for (const v of message.users) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -2399,6 +2404,14 @@ export const TlsPeer: MessageFns<TlsPeer> = {
             message.names.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.users.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2417,6 +2430,7 @@ export const TlsPeer: MessageFns<TlsPeer> = {
   fromPartial(object: DeepPartial<TlsPeer>): TlsPeer {
     const message = createBaseTlsPeer();
     message.names = object.names?.map((e) => e) || [];
+    message.users = object.users?.map((e) => e) || [];
     return message;
   },
 };
