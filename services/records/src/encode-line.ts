@@ -6,11 +6,6 @@
 import type { records } from '@tandem/rpc'
 import { type FieldValue, RECORD_FIELDS, type RecordLine } from './record-fields.ts'
 
-/** What tells one line from another. */
-export function lineKey(id: string, cdrId: string): string {
-  return `${id} ${cdrId}`
-}
-
 /** Names of the fields, in the order of a line. */
 export const CSV_COLUMNS: readonly string[] = RECORD_FIELDS.map(({ name }) => name)
 

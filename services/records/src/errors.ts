@@ -9,7 +9,23 @@ export interface RecordsError {
 
 export const RECORDS_ERRORS = {
   write_failed: {
-    meaning: 'the file could not be opened, written or synced; the batch is tried again',
+    meaning: 'a sink could not be written; the batch is tried again',
+    logLevel: 'error',
+  },
+  sink_lags: {
+    meaning: 'a sink is behind; its records go to disk until it has caught up',
+    logLevel: 'warn',
+  },
+  spool_failed: {
+    meaning: 'spool or dead letters could not be written; records stay unacknowledged until they can',
+    logLevel: 'error',
+  },
+  dead_letter: {
+    meaning: 'records went to the dead-letter file: the sink will not have them unless they are handed in again',
+    logLevel: 'error',
+  },
+  not_alone: {
+    meaning: 'another process writes the same files; this one waits until they are free',
     logLevel: 'error',
   },
   queue_full: {

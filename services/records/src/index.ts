@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // @tandem/records: finished call records into their sinks, each once (docs/records.md).
-export type { RecordsCounts } from './counts.ts'
-export type { RecordLine } from './encode-line.ts'
+export type { SinkCounts } from './delivery/sink-counts.ts'
 export { RECORDS_ERRORS, type RecordsError, type RecordsErrorCode } from './errors.ts'
 export { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
+export {
+  type FieldKind,
+  type FieldValue,
+  RECORD_FIELDS,
+  type RecordField,
+  type RecordFieldName,
+  type RecordLine,
+} from './record-fields.ts'
 export { createRecordsService } from './service.ts'

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: MIT
 //
 // The process that kill.test.ts kills: the records service, fed by its parent over IPC.
-// argv: the file. In: FeedItem of one id each. Out: the ids that are acknowledged, 'consuming' once it takes items.
-import { records } from '@tandem/rpc'
+// argv: its settings as JSON. In: ids for a group. Out: ids of a group that are acknowledged; the groups as they begin to
+// consume.
+import type { FeedStart, records } from '@tandem/rpc'
 import { createRecordsService } from './service.ts'
+import { itemOf } from './testing.ts'
+
+interface Message {
+  readonly group: string
+  readonly ids: string[]
+}
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined } as never
 
-const service = createRecordsService({
-  config: { file: process.argv[2] as string, window: 256 },
-  logger: quiet,
-  tuning: { maxBatchLines: 16, recentLines: 64 },
-  feeds: [
-    {
-      consume: (_start, onItems) => {
-        process.on('message', (ids: string[]) => onItems(ids.map(itemOf)))
-        process.send?.('consuming')
-        return { acknowledge: (ids) => void process.send?.(ids), close: () => undefined }
-      },
-    },
-  ],
-})
-
-function itemOf(id: string): records.FeedItem {
-  return { id, record: records.CallRecord.fromPartial({ cdrId: `c${id}`, userAgent: 'x'.repeat(2_000) }) }
+function consume({ group }: FeedStart, onItems: (items: records.FeedItem[]) => void) {
+  process.on('message', (message: Message) => {
+    if (message.group === group) onItems(message.ids.map((id) => itemOf(id, { userAgent: 'x'.repeat(1_000) })))
+  })
+  process.send?.({ group })
+  return { acknowledge: (ids: string[]) => void process.send?.({ group, ids }), close: () => undefined }
 }
+
+const service = createRecordsService({
+  config: JSON.parse(process.argv[2] as string),
+  logger: quiet,
+  tuning: { maxBatchLines: 16, recentLines: 64, spoolSegmentBytes: 50_000, acquireMs: 20 },
+  feeds: [{ consume }],
+})
 
 await service.start()

@@ -3,20 +3,17 @@
 // What the records service is built from and what it gives.
 import type { RecordFeed } from '@tandem/rpc'
 import type { HttpRoute, Logger, Metrics, RecordsConfig } from '@tandem/service-kit'
-import type { RecordsCounts } from './counts.ts'
+import type { SinkCounts } from './delivery/sink-counts.ts'
 
 export interface RecordsTuning {
-  /** Consumer group of this sink. */
-  readonly group: string
-  /** Name of this consumer within the group. */
-  readonly consumer: string
-  /** Lines of one write and one fsync, at most. */
+  /** Records of one write and one fsync of a file, at most. */
   readonly maxBatchLines: number
-  /** First pause after a failed write; doubled up to the longest. */
-  readonly retryMinMs: number
-  readonly retryMaxMs: number
-  /** Lines whose keys are remembered exactly; older ones are looked up in the file. */
+  /** Records whose keys are remembered exactly, by files, spools and dead letters each. */
   readonly recentLines: number
+  /** Of a file of the spool. */
+  readonly spoolSegmentBytes: number
+  /** Between two looks whether a file that another process writes is free. */
+  readonly acquireMs: number
   /** stop() first takes what the feeds still bring, until they have brought nothing for this long … */
   readonly quietMs: number
   /** … or this long has passed. */
@@ -26,36 +23,40 @@ export interface RecordsTuning {
 }
 
 export const RECORDS_TUNING: RecordsTuning = {
-  group: 'ndjson',
-  consumer: 'records',
   maxBatchLines: 512,
-  retryMinMs: 100,
-  retryMaxMs: 5_000,
   recentLines: 65_536,
+  spoolSegmentBytes: 16_777_216,
+  acquireMs: 1_000,
   // A few polls of the feed (policy's feedPollMs).
   quietMs: 150,
   lingerMs: 750,
   stopMs: 2_000,
 }
 
+export type RecordsServiceConfig = Pick<
+  RecordsConfig,
+  'file' | 'window' | 'node' | 'sinks' | 'spoolFolder' | 'deadLetterMaxBytes' | 'deadLetterFiles'
+>
+
 export interface RecordsServiceOptions {
   /** One per policy source. */
   readonly feeds: readonly RecordFeed[]
-  readonly config: Pick<RecordsConfig, 'file' | 'window'>
+  readonly config: RecordsServiceConfig
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   readonly tuning?: Partial<RecordsTuning>
 }
 
 export interface RecordsService {
-  readonly counts: Readonly<RecordsCounts>
+  /** By the sinks' names. */
+  readonly counts: Readonly<Record<string, Readonly<SinkCounts>>>
   /** `/records?limit=N`: the last N lines as NDJSON. */
   readonly routes: Readonly<Record<string, HttpRoute>>
-  /** Whether the file took the last batch. */
+  /** Whether the records of every sink get somewhere: files into their files, the others at least into their spool. */
   ready(): boolean
-  /** Opens and recovers the file, then consumes. A file that can't be opened is tried again; start does not wait for it. */
+  /** Opens what earlier processes left, then consumes. What can't be opened is tried again; start does not wait for it. */
   start(): Promise<void>
-  /** Opens the file anew under its name (SIGHUP, logrotate). */
+  /** Opens files anew under their names (SIGHUP, logrotate). */
   reopen(): void
   stop(): Promise<void>
 }

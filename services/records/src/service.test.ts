@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The service as its callers see it: feeds in, lines out, the last lines over HTTP. The sink: ndjson-sink.test.ts.
+// The service as its callers see it: feeds in, lines out, the last lines over HTTP. One sink's way: delivery/sink-runner.test.ts.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FeedStart, type RecordFeed, records } from '@tandem/rpc'
 import { Metrics } from '@tandem/service-kit'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readTail } from './files/tail.ts'
 import { createRecordsService } from './service.ts'
-import { readTail } from './tail.ts'
+import { settingsIn } from './testing.ts'
 
 let folder: string
 let file: string
@@ -18,6 +19,8 @@ beforeEach(async () => {
   file = join(folder, 'cdr.ndjson')
 })
 afterEach(() => rm(folder, { recursive: true }))
+
+const configOf = () => settingsIn(folder, [{ type: 'ndjson', name: 'ndjson', maxLagRecords: 8 }])
 
 const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 
@@ -40,16 +43,16 @@ describe('createRecordsService', () => {
   it('writes what several policy sources deliver, and acknowledges to each its own', async () => {
     const [a, b] = [feedOf(['1/1-0', '2/1-0']), feedOf(['1/2-0', '1/1-0'])]
     const metrics = new Metrics()
-    const service = createRecordsService({ feeds: [a.feed, b.feed], config: { file, window: 8 }, logger, metrics })
+    const service = createRecordsService({ feeds: [a.feed, b.feed], config: configOf(), logger, metrics })
     await service.start()
     await vi.waitFor(() => expect(b.acknowledged).toHaveLength(2))
     expect(service.ready()).toBe(true)
     expect(a.acknowledged).toEqual(['1/1-0', '2/1-0'])
-    expect(a.starts).toEqual([{ group: 'ndjson', consumer: 'records', window: 8 }])
+    expect(a.starts).toEqual([{ group: 'ndjson', consumer: 'node-1', window: 8 }])
     expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(4)
     const text = await metrics.render()
-    expect(text).toMatch(/^tandem_records_written_total 3$/m)
-    expect(text).toMatch(/^tandem_records_queued 0$/m)
+    expect(text).toMatch(/^tandem_records_written_total\{sink="ndjson"\} 3$/m)
+    expect(text).toMatch(/^tandem_records_queued\{sink="ndjson"\} 0$/m)
     await service.stop()
     expect(a.close).toHaveBeenCalledTimes(1)
     expect(service.ready()).toBe(false)
@@ -64,7 +67,7 @@ describe('createRecordsService', () => {
         return { acknowledge: (done) => void acknowledged.push(...done), close: () => undefined }
       },
     }
-    const service = createRecordsService({ feeds: [feed], config: { file, window: 8 }, logger })
+    const service = createRecordsService({ feeds: [feed], config: configOf(), logger })
     await service.start()
     const stopped = service.stop()
     setTimeout(() => deliver([{ id: '1/1-0', record: records.CallRecord.fromPartial({ cdrId: 'c' }) }]), 50)
@@ -75,7 +78,7 @@ describe('createRecordsService', () => {
 
   it('gives the last lines over HTTP', async () => {
     const { feed, acknowledged } = feedOf(['1/1-0', '1/2-0', '1/3-0'])
-    const service = createRecordsService({ feeds: [feed], config: { file, window: 8 }, logger })
+    const service = createRecordsService({ feeds: [feed], config: configOf(), logger })
     await service.start()
     await vi.waitFor(() => expect(acknowledged).toHaveLength(3))
     const reply = await service.routes['/records']?.(new URL('http://h/records?limit=2'), 'GET')
@@ -89,7 +92,7 @@ describe('createRecordsService', () => {
   })
 
   it.each(['0', '-1', '1.5', 'x', '1001'])('refuses limit=%s', async (limit) => {
-    const service = createRecordsService({ feeds: [], config: { file, window: 8 }, logger })
+    const service = createRecordsService({ feeds: [], config: configOf(), logger })
     const reply = await service.routes['/records']?.(new URL(`http://h/records?limit=${limit}`), 'GET')
     expect(reply?.status).toBe(400)
   })

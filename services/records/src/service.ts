@@ -1,73 +1,183 @@
 // SPDX-License-Identifier: MIT
 //
-// Composes feeds, sink and file. The feeds reconnect by themselves (@tandem/rpc); what is not acknowledged comes again.
+// Composes feeds and sinks: each sink has its own consumer group, queue, spool and dead letters, so none waits for another.
+// The feeds reconnect by themselves (@tandem/rpc); what is not acknowledged comes again.
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
-import type { HttpReply } from '@tandem/service-kit'
-import { createCounts, type RecordsCounts, registerCounts } from './counts.ts'
-import { NdjsonFile } from './ndjson-file.ts'
-import { NdjsonSink } from './ndjson-sink.ts'
-import { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
-import { MAX_TAIL_LINES, readTail } from './tail.ts'
+import type { HttpReply, Logger } from '@tandem/service-kit'
+import { createSink, fileOf, type SinkConfig } from './create-sink.ts'
+import { DeadLetters } from './delivery/dead-letters.ts'
+import { createSinkCounts, registerSinks, type SinkCounts } from './delivery/sink-counts.ts'
+import { SinkRunner } from './delivery/sink-runner.ts'
+import { Spool } from './delivery/spool.ts'
+import { RECORDS_ERRORS } from './errors.ts'
+import { FileLock } from './files/file-lock.ts'
+import { MAX_TAIL_LINES, readTail } from './files/tail.ts'
+import {
+  RECORDS_TUNING,
+  type RecordsService,
+  type RecordsServiceConfig,
+  type RecordsServiceOptions,
+  type RecordsTuning,
+} from './options.ts'
 
 const DEFAULT_LINES = 20
 
-/** One sink that writes what the feeds deliver to `config.file`. */
+interface Line {
+  readonly config: SinkConfig
+  readonly runner: SinkRunner
+  readonly counts: SinkCounts
+  /** One process has a spool, as one process has a file. */
+  readonly lock: FileLock
+  readonly start: FeedStart
+  readonly consumers: FeedConsumer[]
+}
+
 export function createRecordsService(options: RecordsServiceOptions): RecordsService {
   const { feeds, config, logger, metrics } = options
   const tuning = { ...RECORDS_TUNING, ...options.tuning }
-  const counts = createCounts()
-  const file = new NdjsonFile(config.file)
-  const sink = new NdjsonSink({
-    ...tuning,
-    file,
-    counts,
-    logger,
-    capacity: 2 * config.window * Math.max(1, feeds.length),
-  })
-  const consumers: FeedConsumer[] = []
-  const start = { group: tuning.group, consumer: tuning.consumer, window: config.window }
-  if (metrics) {
-    registerCounts(metrics, counts)
-    metrics.gauge('tandem_records_queued', 'Records waiting to be written.', () => sink.queuedCount)
-  }
+  const lines = config.sinks.map((sink) => lineOf(sink, config, tuning, logger, feeds.length))
+  const stopping = new AbortController()
+  if (metrics)
+    registerSinks(
+      metrics,
+      lines.map(({ runner, counts }) => measured(runner, counts)),
+    )
   return {
-    counts,
-    routes: { '/records': (url) => lastRecords(config.file, url) },
-    ready: () => sink.healthy,
+    counts: Object.fromEntries(lines.map(({ config: { name }, counts }) => [name, counts])),
+    routes: { '/records': (url) => lastRecords(config, url) },
+    ready: () => !stopping.signal.aborted && lines.every(({ runner }) => runner.healthy),
     start: async () => {
-      void sink.work()
-      for (const feed of feeds) consumers.push(connect(feed, start, sink))
+      for (const line of lines) void begin(line, feeds, { tuning, logger, signal: stopping.signal })
     },
-    reopen: () => sink.reopen(),
+    reopen: () => {
+      for (const { runner } of lines) runner.reopen()
+    },
     stop: async () => {
-      await untilQuiet(counts, tuning)
-      await sink.stop(tuning.stopMs)
-      for (const consumer of consumers.splice(0)) consumer.close()
+      await untilQuiet(lines, tuning)
+      stopping.abort()
+      await Promise.all(lines.map((line) => end(line, tuning)))
     },
   }
 }
 
+function lineOf(
+  sink: SinkConfig,
+  config: RecordsServiceConfig,
+  tuning: RecordsTuning,
+  logger: RecordsServiceOptions['logger'],
+  feedCount: number,
+): Line {
+  const counts = createSinkCounts()
+  const folder = join(config.spoolFolder || join(dirname(config.file), 'spool'), sink.name)
+  const window = Math.max(config.window, sink.maxLagRecords)
+  const { recentLines: recentKeys, spoolSegmentBytes: segmentBytes } = tuning
+  const runner = new SinkRunner({
+    name: sink.name,
+    sink: createSink(sink, { logger, tuning, counts, defaultFile: config.file }),
+    spool: new Spool({ folder, maxBytes: sink.spoolMaxBytes, segmentBytes, recentKeys }),
+    deadLetters: new DeadLetters({
+      file: join(folder, 'dead-letters.ndjson'),
+      maxBytes: config.deadLetterMaxBytes,
+      keepFiles: config.deadLetterFiles,
+      recentKeys,
+    }),
+    counts,
+    logger,
+    capacity: 2 * window * Math.max(1, feedCount),
+    maxLagMs: sink.maxLagMs,
+    maxLagRecords: sink.maxLagRecords,
+    retryMinMs: sink.retryMinMs,
+    retryMaxMs: sink.retryMaxMs,
+  })
+  const lost = () => logger.error({ code: 'not_alone', sink: sink.name }, RECORDS_ERRORS.not_alone.meaning)
+  const start = { group: sink.name, consumer: config.node || hostname(), window }
+  return { config: sink, runner, counts, lock: new FileLock(join(folder, 'spool'), lost), start, consumers: [] }
+}
+
+function measured(runner: SinkRunner, counts: SinkCounts) {
+  return {
+    name: runner.name,
+    counts,
+    get lagMs() {
+      return runner.lagMs
+    },
+    get queuedCount() {
+      return runner.queuedCount
+    },
+    get spooledBytes() {
+      return runner.spooledBytes
+    },
+    get isFailing() {
+      return runner.isFailing
+    },
+  }
+}
+
+interface Beginning {
+  readonly tuning: RecordsTuning
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  readonly signal: AbortSignal
+}
+
+/** Consumes once the sink's files are ours; what another process holds is looked at again and again. */
+async function begin(line: Line, feeds: readonly RecordFeed[], { tuning, logger, signal }: Beginning): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    const trouble = await tryStart(line)
+    if (signal.aborted) return
+    if (trouble === undefined) {
+      for (const feed of feeds) line.consumers.push(connect(feed, line.start, line.runner))
+      return
+    }
+    const { code, reason } = trouble
+    if (attempt === 0) logger.error({ code, sink: line.config.name, reason }, RECORDS_ERRORS[code].meaning)
+    await sleep(tuning.acquireMs, undefined, { signal, ref: false }).catch(() => undefined)
+  }
+}
+
+type Trouble = { readonly code: 'not_alone' | 'spool_failed'; readonly reason: string }
+
+async function tryStart({ lock, runner }: Line): Promise<Trouble | undefined> {
+  try {
+    if (!(await lock.acquire()) || !(await runner.start())) return { code: 'not_alone', reason: 'its lock is held' }
+    return undefined
+  } catch (error) {
+    return { code: 'spool_failed', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function end({ runner, lock, consumers }: Line, { stopMs }: RecordsTuning): Promise<void> {
+  await runner.stop(stopMs)
+  for (const consumer of consumers.splice(0)) consumer.close()
+  await lock.release()
+}
+
 /** The calls that edges ended as they stopped are still on their way, and an embedded store ends with its process. */
-async function untilQuiet(counts: RecordsCounts, { quietMs, lingerMs }: RecordsTuning): Promise<void> {
+async function untilQuiet(lines: readonly Line[], { quietMs, lingerMs }: RecordsTuning): Promise<void> {
   const deadline = performance.now() + lingerMs
-  for (let seen = -1; seen !== counts.received && performance.now() < deadline; ) {
-    seen = counts.received
+  const received = () => lines.reduce((sum, { counts }) => sum + counts.received, 0)
+  for (let seen = -1; seen !== received() && performance.now() < deadline; ) {
+    seen = received()
     await sleep(quietMs)
   }
 }
 
 /** Acknowledgements go to the consumer that delivered: its feed knows the ids. */
-function connect(feed: RecordFeed, start: FeedStart, sink: NdjsonSink): FeedConsumer {
+function connect(feed: RecordFeed, start: FeedStart, runner: SinkRunner): FeedConsumer {
   const source = { acknowledge: (ids: string[]) => consumer.acknowledge(ids) }
-  const consumer = feed.consume(start, (items) => sink.offer(items, source))
+  const consumer = feed.consume(start, (items) => runner.offer(items, source))
   return consumer
 }
 
-async function lastRecords(path: string, url: URL): Promise<HttpReply> {
+async function lastRecords({ sinks, file }: RecordsServiceConfig, url: URL): Promise<HttpReply> {
   const limit = Number(url.searchParams.get('limit') ?? DEFAULT_LINES)
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_TAIL_LINES) {
     return { status: 400, body: `limit: expected an integer from 1 to ${MAX_TAIL_LINES}\n`, contentType: 'text/plain' }
   }
-  return { status: 200, body: await readTail(path, limit), contentType: 'application/x-ndjson' }
+  const ndjson = sinks.find(({ type }) => type === 'ndjson')
+  const path = ndjson && fileOf(ndjson, file)
+  const body = path === undefined ? '' : await readTail(path, limit)
+  return { status: 200, body, contentType: 'application/x-ndjson' }
 }

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { records } from '@tandem/rpc'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { encodeLine } from './encode-line.ts'
-import { NdjsonFile, type OpenFile } from './ndjson-file.ts'
+import { encodeLine, parseLineKey } from '../encode-line.ts'
+import { LineFile, type OpenFile } from './line-file.ts'
 
 let folder: string
 let path: string
@@ -16,10 +16,11 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tandem-records-'))
   path = join(folder, 'deep', 'cdr.ndjson')
 })
-const opened: NdjsonFile[] = []
+const FORMAT = { header: '', keyOf: parseLineKey }
+const opened: LineFile[] = []
 
-function newFile(openFile?: OpenFile): NdjsonFile {
-  const file = new NdjsonFile(path, openFile)
+function newFile(openFile?: OpenFile): LineFile {
+  const file = new LineFile(path, FORMAT, openFile ? { openFile } : {})
   opened.push(file)
   return file
 }
@@ -32,7 +33,7 @@ afterEach(async () => {
 const line = (id: string, userAgent = '') =>
   encodeLine(id, records.CallRecord.fromPartial({ cdrId: `c${id}`, userAgent }))
 
-async function recover(file: NdjsonFile): Promise<{ ids: string[]; cutBytes: number }> {
+async function recover(file: LineFile): Promise<{ ids: string[]; cutBytes: number }> {
   const ids: string[] = []
   const { cutBytes } = await file.open((id) => ids.push(id))
   return { ids, cutBytes }

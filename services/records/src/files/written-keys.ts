@@ -4,7 +4,11 @@
 // were let go, the highest stream id of each shard is kept. A record above that and not among the latest can't be in the
 // file; one below it may be, and is looked up there. Ids of a shard grow, but records of one shard can arrive out of order
 // (an entry that one policy node held is delivered later by another), so the highest id alone would lose records.
-import { lineKey } from './encode-line.ts'
+
+/** What tells one line from another. */
+export function lineKey(id: string, cdrId: string): string {
+  return `${id} ${cdrId}`
+}
 
 export type Presence = 'written' | 'new' | 'unsure'
 
