@@ -168,7 +168,7 @@ export interface SweepOutcome {
 
 export interface DueAccount {
   readonly account: string
-  /** Give it to unmark. */
+  /** Give it to looked. */
   readonly mark: number
 }
 
@@ -186,12 +186,12 @@ export interface AccountStore {
   read(account: string, ledger: number): Eventual<AccountState>
   audit(account: string): Eventual<AccountAudit>
 
-  /** An account that has or will have holds: looked at by due work in `dueInMs`, not earlier than an earlier mark says. */
+  /** An account that has or will have holds until then: due work looks at it in `dueInMs` at the latest, and again until that is over. */
   mark(account: string, dueInMs: number): Eventual<void>
   /** Marked accounts of a shard whose time has come, claimed for leaseMs; as `claimDue`, it waits a lease after silence. */
   claimAccounts(shard: number, leaseMs: number, limit: number): Eventual<DueAccount[]>
   /** Ends holds whose lease has lapsed. */
   sweep(account: string, limit: number): Eventual<SweepOutcome>
-  /** Forgets the mark, unless it was set again since. */
-  unmark(account: string, mark: number): Eventual<void>
+  /** The claimed look is done. The next one is in `againInMs`; 0: when what it was marked for is over, or never where it is. */
+  looked(account: string, mark: number, againInMs: number): Eventual<void>
 }

@@ -12,6 +12,7 @@ import { listCalls } from './calls/list-calls.ts'
 import { RecordFeedServer } from './calls/record-feed.ts'
 import { report } from './calls/report.ts'
 import { AccountMarks } from './charging/account-marks.ts'
+import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
 import { getAccount, topUp } from './charging/admin.ts'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
@@ -34,7 +35,7 @@ function createContext(
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
     accounts: options.accounts,
-    marks: new AccountMarks(options.accounts, now),
+    marks: new AccountMarks(options.accounts, options.config.setupDeadlineMs + LEASE_MARGIN_MS, now),
     logger: options.logger,
     now,
     settings: config,

@@ -219,15 +219,36 @@ export function accountContract(at: () => World): void {
     })
     expect(await claim()).toEqual([])
     await value(accounts().mark(account, 1_000))
-    await value(accounts().unmark(account, claimed[0]?.mark ?? 0))
+    await value(accounts().looked(account, claimed[0]?.mark ?? 0, 0))
+    expect(await claim()).toEqual([])
     claimed = []
     await at().until(async () => {
       if (claimed.length === 0) claimed = await claim()
       return claimed.length > 0
     })
-    await value(accounts().unmark(account, claimed[0]?.mark ?? 0))
+    await value(accounts().looked(account, claimed[0]?.mark ?? 0, 0))
     await at().advance(260)
     expect(await claim()).toEqual([])
+  })
+
+  it('MUST look at an account again and again that is marked all the time, and sooner where it is said so', async () => {
+    const account = at().name('acc')
+    const shard = shardOf(account)
+    const looks = async (count: number, again: number) => {
+      let seen = 0
+      await at().until(async () => {
+        await value(accounts().mark(account, 150))
+        for (const one of await value(accounts().claimAccounts(shard, 10_000, 50))) {
+          if (one.account === account) seen++
+          await value(accounts().looked(one.account, one.mark, again))
+        }
+        return seen >= count
+      })
+      return seen
+    }
+    expect(await looks(3, 0)).toBe(3)
+    expect(await looks(1, 30)).toBe(1)
+    expect(await looks(2, 30)).toBe(2)
   })
 
   it('MUST refuse names and amounts that can not be kept', async () => {

@@ -27,6 +27,8 @@ import type { MemoryFraud } from './fraud.ts'
 /** deadlineMs is when to look; a claim moves it. */
 interface Mark extends Timed {
   readonly account: string
+  /** Until when it is marked. */
+  keepMs: number
 }
 
 interface Shard {
@@ -107,8 +109,9 @@ export class MemoryAccounts implements AccountStore {
     if (known === undefined && this.#marks.size >= this.#context.limits.maxAccounts) {
       return full('marked accounts', this.#context.limits.maxAccounts)
     }
-    const mark = known ?? { account, deadlineMs, heapIndex: -1 }
-    mark.deadlineMs = Math.max(mark.deadlineMs, deadlineMs)
+    const mark = known ?? { account, deadlineMs, keepMs: 0, heapIndex: -1 }
+    mark.keepMs = Math.max(mark.keepMs, deadlineMs)
+    if (known !== undefined) return stored(undefined)
     this.#marks.set(account, mark)
     this.#shardOf(account).due.set(mark)
     return stored(undefined)
@@ -134,9 +137,15 @@ export class MemoryAccounts implements AccountStore {
     return this.#at(account, (one) => one.sweep(limit, this.#now()))
   }
 
-  unmark(account: string, at: number): Stored<void> {
+  looked(account: string, at: number, againInMs: number): Stored<void> {
     const mark = this.#marks.get(account)
-    if (mark?.deadlineMs === at) {
+    if (mark?.deadlineMs !== at) return stored(undefined)
+    const now = this.#now()
+    const nextMs = againInMs > 0 ? now + againInMs : mark.keepMs
+    if (nextMs > now) {
+      mark.deadlineMs = nextMs
+      this.#shardOf(account).due.set(mark)
+    } else {
       this.#shardOf(account).due.remove(mark)
       this.#marks.delete(account)
     }

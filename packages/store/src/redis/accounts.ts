@@ -34,13 +34,13 @@ import {
   CLAIM_ACCOUNTS,
   HOLD,
   HOLD_CHECKED,
+  LOOKED_AT_ACCOUNT,
   MARK_ACCOUNT,
   READ_ACCOUNT,
   SETTLE,
   SWEEP,
   TOP_UP,
   UNBLOCK,
-  UNMARK_ACCOUNT,
   VERIFY,
 } from './scripts/accounts.ts'
 import type { Script } from './scripts/script.ts'
@@ -120,8 +120,8 @@ export class RedisAccounts implements AccountStore {
 
   mark(account: string, dueInMs: number): Promise<Stored<void>> {
     if (!isAccountName(account)) return Promise.resolve(INVALID)
-    const { tag, due } = markKeys(shardOf(account))
-    return this.#runner.run(MARK_ACCOUNT, tag, [due], [account, dueInMs], () => undefined)
+    const { tag, due, beat } = markKeys(shardOf(account))
+    return this.#runner.run(MARK_ACCOUNT, tag, [due, beat], [account, dueInMs], () => undefined)
   }
 
   claimAccounts(shard: number, leaseMs: number, limit: number): Promise<Stored<DueAccount[]>> {
@@ -143,9 +143,9 @@ export class RedisAccounts implements AccountStore {
     })
   }
 
-  unmark(account: string, mark: number): Promise<Stored<void>> {
-    const { tag, due } = markKeys(shardOf(account))
-    return this.#runner.run(UNMARK_ACCOUNT, tag, [due], [account, mark], () => undefined)
+  looked(account: string, mark: number, againInMs: number): Promise<Stored<void>> {
+    const { tag, due, beat } = markKeys(shardOf(account))
+    return this.#runner.run(LOOKED_AT_ACCOUNT, tag, [due, beat], [account, mark, againInMs], () => undefined)
   }
 
   #run<T>(

@@ -13,7 +13,7 @@ import { findRates } from './find-rates.ts'
 import { termsOf } from './terms-of.ts'
 
 /** Longer than a call can be in set-up by this: due work has ended it by then, so no hold of a ringing call lapses. */
-const LEASE_MARGIN_MS = 60_000
+export const LEASE_MARGIN_MS = 60_000
 
 export type Held =
   | { readonly result: 'held'; readonly charge: string }

@@ -5,11 +5,12 @@
 // do, which therefore come first. [STATE.md, Durability and failover]
 import type { DueAccount } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
-import { MARK_MS } from './account-marks.ts'
 
 /** Holds of an account in one look. */
 const SWEEP_LIMIT = 256
 const LEASES = 3
+/** At an account that has holds, while one mark stands. */
+const LOOKS = 4
 
 async function sweepAccount(context: PolicyContext, { account, mark }: DueAccount): Promise<void> {
   const { accounts, health, counts } = context
@@ -18,7 +19,7 @@ async function sweepAccount(context: PolicyContext, { account, mark }: DueAccoun
   const { settled, released, left } = swept.value
   counts.holdsLapsed += settled
   counts.holdsReleased += released
-  health.see(left > 0 ? await accounts.mark(account, MARK_MS / 4) : await accounts.unmark(account, mark))
+  health.see(await accounts.looked(account, mark, left > 0 ? context.marks.markMs / LOOKS : 0))
 }
 
 export async function sweepAccounts(context: PolicyContext, shard: number): Promise<void> {

@@ -355,12 +355,15 @@ return {int(get('bal')), int(sum), int(get('held')), int(holds), count, int(get(
 `,
 )
 
-/** KEYS marks; ARGV account dueInMs. */
+/** KEYS marks (account by its next look) beat (k<account>: until when it is marked); ARGV account dueInMs. */
 export const MARK_ACCOUNT = script(
   'mark-account',
   'writes',
   `
-redis.call('ZADD', KEYS[1], 'GT', int(now() + tonumber(ARGV[2])), ARGV[1])
+local until_ = now() + tonumber(ARGV[2])
+redis.call('ZADD', KEYS[1], 'NX', int(until_), ARGV[1])
+local field = 'k' .. ARGV[1]
+if until_ > tonumber(redis.call('HGET', KEYS[2], field) or '0') then redis.call('HSET', KEYS[2], field, int(until_)) end
 return 1
 `,
 )
@@ -386,12 +389,20 @@ return out
 `,
 )
 
-/** KEYS marks; ARGV account mark. */
-export const UNMARK_ACCOUNT = script(
-  'unmark-account',
+/** KEYS marks beat; ARGV account mark againInMs. */
+export const LOOKED_AT_ACCOUNT = script(
+  'looked-at-account',
   'writes',
   `
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) ~= ARGV[2] then return 1 end
+local at, again = now(), tonumber(ARGV[3])
+local nextMs = again > 0 and at + again or tonumber(redis.call('HGET', KEYS[2], 'k' .. ARGV[1]) or '0')
+if nextMs > at then
+  redis.call('ZADD', KEYS[1], int(nextMs), ARGV[1])
+else
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[2], 'k' .. ARGV[1])
+end
 return 1
 `,
 )
