@@ -101,20 +101,21 @@ function referenceOf(transactionKey: string): string {
   return createHash('sha256').update(transactionKey).digest('base64url').slice(0, REF_LENGTH)
 }
 
-/** scheme, user without password and parameters, host */
-const SIP_URI = /^(sips?):(?:([^@]*)@)?(\[[^\]]*\]|[^:;?>\s]+)/i
+/** User with password, host, port. */
+const SIP_URI = /^sips?:(?:([^@]*)@)?(\[[^\]]*\]|[^:;?>\s]+)(:\d+)?/i
 
 interface Place {
-  readonly scheme: string
   readonly user: string
   readonly host: string
+  /** ':5060', '' for none. */
+  readonly port: string
 }
 
 /** Of a URI, or of the value of a From or To. */
 function placeOf(text: string): Place {
   const opened = text.indexOf('<', text.startsWith('"') ? closingQuote(text) : 0)
-  const [, scheme = '', user = '', host = ''] = SIP_URI.exec(opened < 0 ? text.trim() : text.slice(opened + 1)) ?? []
-  return { scheme: scheme.toLowerCase(), user: user.replace(/:.*$/s, ''), host: host.toLowerCase() }
+  const [, user = '', host = '', port = ''] = SIP_URI.exec(opened < 0 ? text.trim() : text.slice(opened + 1)) ?? []
+  return { user: user.replace(/:.*$/s, ''), host: host.toLowerCase(), port }
 }
 
 /** Of a display name in quotes, behind which the URI begins. */
@@ -125,6 +126,6 @@ function closingQuote(text: string): number {
 
 /** The address-of-record of a URI; '' where it names no user. */
 function aorOf(text: string): string {
-  const { scheme, user, host } = placeOf(text)
-  return user === '' ? '' : `${scheme}:${user}@${host}`
+  const { user, host, port } = placeOf(text)
+  return user === '' ? '' : `sip:${user}@${host}${port}`
 }

@@ -18,6 +18,9 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     refused: 0,
     unknown: 0,
     repeated: 0,
+    hedged: 0,
+    shunned: 0,
+    late: 0,
     inFlight: 0,
     queued: 0,
   }
@@ -32,7 +35,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   constructor(onBug: OnBug) {
     this.#onBug = onBug
     this.deadlines = new DeadlineList(
-      (call) => this.finish(call, unknownBy('timeout')),
+      (call) => this.expire(call),
       () => performance.now(),
     )
   }
@@ -94,6 +97,11 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   protected begin(method: string, request: unknown, timeoutMs: number, onResult: OnResult<never>): PendingCall {
     this.counts.items++
     return new PendingCall(method, request, performance.now() + timeoutMs, onResult)
+  }
+
+  /** The deadline that a call is listed with is over. */
+  protected expire(call: PendingCall): void {
+    this.finish(call, unknownBy('timeout'))
   }
 
   /** Ends a call, once. */

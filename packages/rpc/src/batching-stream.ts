@@ -4,10 +4,12 @@
 // It sends batches that it is given, matches results by id and knows when `write` wants a pause. When it breaks, everything
 // in flight on it goes back to its owner: the replica may have acted, so whoever asks again does so with the same keys.
 // A replica that says UNIMPLEMENTED to the stream, of a service whose methods are all unary too, is asked by those.
-// Race: a result that arrives after its call timed out finds no entry and is dropped.
+// Race: a result that arrives after its call timed out finds no entry, is told to the owner and dropped.
 import { performance } from 'node:perf_hooks'
 import { type Client, type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { BatchWriter } from './batch.ts'
+import { Breaker } from './breaker.ts'
+import type { EndpointState } from './caller.ts'
 import { backoffMs, createClient, peerMetadata } from './channel.ts'
 import { unknownBy } from './errors.ts'
 import type { MethodMap } from './method-map.ts'
@@ -25,10 +27,12 @@ export interface StreamOwner<Push> {
   deliverPush(push: Push): void
   /** Ready or not, writable again, or a batch of results came: there may be something to send. */
   onProgress(): void
+  /** A result that no call waits for. */
+  onStray(): void
 }
 
 export type StreamOptions = CallerLimits &
-  Pick<StreamCallerOptions, 'peer' | 'credentials' | 'onUnary'> & { random: () => number }
+  Pick<StreamCallerOptions, 'peer' | 'credentials' | 'onUnary' | 'circuit'> & { random: () => number }
 
 type Wire<Push> = ClientDuplexStream<Buffer, WireResponse<Push>>
 
@@ -41,6 +45,10 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   ready = false
   /** No more batches; closes when the last result is in. */
   retiring = false
+  /** Since when there is no connection; NaN while there is one. */
+  downSinceMs = performance.now()
+  /** Whether it is fit to be asked. */
+  readonly breaker: Breaker | undefined
   readonly #service: StreamService<M, U, Push>
   readonly #options: StreamOptions
   readonly #owner: StreamOwner<Push>
@@ -61,7 +69,18 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     this.address = address
     this.#options = options
     this.#owner = owner
+    this.breaker = options.circuit && new Breaker(options.circuit)
     this.#connect()
+  }
+
+  /** Whether it has been too bad lately, or away for too long. */
+  isUnfit(now: number, downMs: number): boolean {
+    if (!this.ready) return now - this.downSinceMs > downMs
+    return this.breaker !== undefined && !this.breaker.allows(now)
+  }
+
+  get state(): EndpointState['state'] {
+    return this.ready ? (this.breaker?.state ?? 'closed') : 'down'
   }
 
   get writable(): boolean {
@@ -72,10 +91,12 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   /** One message. The calls are in flight from here on. */
   send(calls: readonly PendingCall[], bodyBytes: number): void {
     const now = performance.now()
-    const msLeft = (call: PendingCall) => Math.max(1, Math.floor(call.deadlineMs - now))
+    const msLeft = (call: PendingCall) => Math.max(1, Math.floor(call.untilMs - now))
+    if (this.breaker?.state !== 'closed') this.breaker?.asked(now)
     for (const call of calls) {
       call.id = this.#takeId()
       call.inFlight = this.inFlight
+      call.breaker = this.breaker
       this.inFlight.set(call.id, call)
     }
     if (this.#unary !== undefined) {
@@ -129,6 +150,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     if (stream !== this.#stream) return
     clearTimeout(this.#timer)
     this.ready = true
+    this.downSinceMs = Number.NaN
     this.#readySinceMs = performance.now()
     this.#owner.onProgress()
   }
@@ -147,12 +169,14 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
 
   #settle(result: WireItemResult): void {
     const call = this.inFlight.get(result.id)
-    if (call !== undefined) this.#owner.finish(call, fromWireResult(call.method, result))
+    if (call === undefined) this.#owner.onStray()
+    else this.#owner.finish(call, fromWireResult(call.method, result))
   }
 
   #settleUnary(id: number, result: Result<unknown>): void {
     const call = this.inFlight.get(id)
-    if (call !== undefined) this.#owner.finish(call, result)
+    if (call === undefined) this.#owner.onStray()
+    else this.#owner.finish(call, result)
     this.#progressed()
   }
 
@@ -179,6 +203,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     })
     this.#unary = unary
     this.ready = true
+    this.downSinceMs = Number.NaN
     this.#congested = false
     this.#readySinceMs = performance.now()
     if (!this.#hasToldUnary) this.#options.onUnary?.(this.address)
@@ -206,6 +231,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     this.#stream = undefined
     this.#unary?.close()
     this.#unary = undefined
+    if (this.ready) this.downSinceMs = performance.now()
     this.ready = false
     this.#congested = false
     stream?.cancel()

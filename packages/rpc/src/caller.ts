@@ -2,12 +2,13 @@
 //
 // The interface between an edge and a service, the same in one process and over gRPC, and the handlers behind it.
 // What every binding promises is written down as tests in caller-contract.ts.
+import type { BreakerState } from './breaker.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
 import type { Result } from './result.ts'
 
 export type OnResult<T> = (result: Result<T>) => void
 
-/** Integers for metrics; the first five only grow. */
+/** Integers for metrics; all but the last two only grow. */
 export interface CallerCounts {
   /** Calls accepted, each ended by exactly one result. */
   items: number
@@ -17,10 +18,24 @@ export interface CallerCounts {
   unknown: number
   /** Sent once more, to another replica, because a stream broke. */
   repeated: number
+  /** Sent once more, to another replica, because the first said nothing for half of its time. */
+  hedged: number
+  /** Ended at once as unknown, because nobody could be asked (circuit_open). */
+  shunned: number
+  /** Results that nobody waited for: too late, given twice, or of an item that never was. */
+  late: number
   /** Sent and not ended. */
   inFlight: number
   /** Waiting to be sent. */
   queued: number
+}
+
+/** A replica as a caller sees it. `down`: no connection. */
+export interface EndpointState {
+  readonly address: string
+  readonly state: BreakerState | 'down'
+  /** How often its breaker opened. */
+  readonly opened: number
 }
 
 export interface Caller<M extends MethodMap, Push = never> {
@@ -46,6 +61,8 @@ export interface Caller<M extends MethodMap, Push = never> {
   readonly ready: boolean
   onReadyChange(listener: (ready: boolean) => void): void
   readonly counts: Readonly<CallerCounts>
+  /** Every replica, where there are any to tell of. */
+  endpoints?(): readonly EndpointState[]
   /** Ends every item that is left as unknown, then lets go of all connections. */
   close(): Promise<void>
 }

@@ -29,6 +29,7 @@ const ENTRIES = {
   timeout: entry('unknown', 504, status.DEADLINE_EXCEEDED, 'info', 'no result came in the time given'),
   stream_broken: entry('unknown', 503, status.UNAVAILABLE, 'info', 'the stream ended before the result came'),
   queue_full: entry('unknown', 503, status.RESOURCE_EXHAUSTED, 'warn', 'the bound of waiting items was reached'),
+  circuit_open: entry('unknown', 503, status.UNAVAILABLE, 'info', 'no replica is fit to be asked at the moment'),
   closed: entry('unknown', 503, status.CANCELLED, 'debug', 'the caller was closed'),
   handler_failed: entry('unknown', 500, status.INTERNAL, 'error', 'a handler threw: a bug'),
   undecided: entry('unknown', 503, status.UNKNOWN, 'info', 'the service could not tell whether it acted'),

@@ -145,6 +145,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
   }
 
   #settle(call: PendingCall, result: Result<unknown>): void {
+    if (call.onResult === undefined) this.counts.late++
     this.finish(call, this.#encoded === undefined ? result : this.#copyResult(call, result, this.#encoded))
   }
 

@@ -2,9 +2,11 @@
 //
 // @tandem/rpc: generated messages, the batched streams and their in-process binding (docs/rpc.md).
 export { aorHash } from './aor-hash.ts'
+export { BREAKER_DEFAULTS, Breaker, type BreakerSettings, type BreakerState } from './breaker.ts'
 export type {
   Caller,
   CallerCounts,
+  EndpointState,
   HandlerContext,
   Handlers,
   OnBug,
@@ -33,7 +35,7 @@ export type {
   PolicyMethods,
   PolicyUnaryMethods,
 } from './method-map.ts'
-export type { RpcServerOptions, ServeLimits, StreamCallerOptions } from './options.ts'
+export type { CircuitSettings, RpcServerOptions, ServeLimits, StreamCallerOptions } from './options.ts'
 export { PushHub } from './push-hub.ts'
 export type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
 export { createFraudFeedClient, createRecordFeedClient } from './record-feed-client.ts'

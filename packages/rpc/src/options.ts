@@ -2,6 +2,7 @@
 //
 // Options of callers and servers, and their defaults. Every bound of the package is one of these numbers.
 import type { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js'
+import type { BreakerSettings } from './breaker.ts'
 import type { OnBug } from './caller.ts'
 
 /** Below grpc's 4 MiB; a message above is never written and never read. */
@@ -32,6 +33,14 @@ export const CALLER_DEFAULTS = {
 
 export type CallerLimits = typeof CALLER_DEFAULTS
 
+/** When a replica, or all of them, are not asked. */
+export interface CircuitSettings extends BreakerSettings {
+  /** Without a connection for longer than this a replica counts as open. */
+  readonly downMs: number
+  /** Calls that are given to another replica because the first is silent, for each call; 0 for none. */
+  readonly hedgeShare: number
+}
+
 export interface StreamCallerOptions extends Partial<CallerLimits> {
   /** The edge id, told to the service; part of membership. */
   peer: string
@@ -40,6 +49,8 @@ export interface StreamCallerOptions extends Partial<CallerLimits> {
   /** Uniform in [0, 1): spreads reconnects. */
   random?: () => number
   onBug?: OnBug
+  /** Without it every replica is always asked. */
+  circuit?: CircuitSettings
   /** Told once for each replica that has no stream, and is asked by unary calls instead. */
   onUnary?: (address: string) => void
 }

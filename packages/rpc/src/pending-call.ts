@@ -2,6 +2,7 @@
 //
 // One call from `call()` to its result, and the queue of those that wait to be sent. All fields are initialised, so that
 // every call has the same shape; links and places are kept on the call, so that leaving any list is O(1).
+import type { Breaker } from './breaker.ts'
 import type { OnResult } from './caller.ts'
 import type { Timed } from './deadline-list.ts'
 
@@ -9,7 +10,9 @@ export class PendingCall implements Timed {
   method: string
   /** The request itself (in process) or its encoded body (stream). */
   request: unknown
+  /** The next time at which something is to be done about it: its end, or that of its first try. */
   deadlineMs: number
+  readonly untilMs: number
   /** Taken away when the call has ended: whoever takes it delivers the one result. */
   onResult: OnResult<never> | undefined
   slot = -1
@@ -22,11 +25,14 @@ export class PendingCall implements Timed {
   inFlight: Map<number, PendingCall> | undefined = undefined
   /** Its first stream broke; it has been given to another. */
   isRepeat = false
+  /** Of the replica that has it. */
+  breaker: Breaker | undefined = undefined
 
   constructor(method: string, request: unknown, deadlineMs: number, onResult: OnResult<never>) {
     this.method = method
     this.request = request
     this.deadlineMs = deadlineMs
+    this.untilMs = deadlineMs
     this.onResult = onResult
   }
 

@@ -5,17 +5,22 @@
 // (pace.ts); it goes to the ready stream with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
 // in bytes; what does not fit, and what waits too long, ends as unknown. So does what was in flight on a stream that breaks,
 // unless another replica is there and the method may be repeated: then it is sent once more, within its time.
+//
+// With `circuit` each replica has a breaker: one that fails too often is passed over while there is another, and asked by single probes
+// after a while. While none is fit, urgent methods end at once. A call on which its replica is silent for half of its time goes to
+// another one, within a budget.
 import { lookup } from 'node:dns/promises'
 import { performance } from 'node:perf_hooks'
 import { BaseCaller } from './base-caller.ts'
 import { BatchingStream, type StreamOptions } from './batching-stream.ts'
-import { type Caller, type OnResult, warnOfBug } from './caller.ts'
+import { type Caller, type EndpointState, type OnResult, warnOfBug } from './caller.ts'
 import { refusedBy, unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
-import { CALLER_DEFAULTS, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
+import { CALLER_DEFAULTS, type CircuitSettings, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
 import { Pace } from './pace.ts'
 import { CallQueue, type PendingCall } from './pending-call.ts'
 import type { Result } from './result.ts'
+import { RetryBudget } from './retry-budget.ts'
 import type { StreamService } from './service.ts'
 import { encodeRequestBody } from './wire-copy.ts'
 
@@ -29,6 +34,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   readonly #retired = new Set<BatchingStream<M, U, Push>>()
   readonly #queue = new CallQueue()
   readonly #pace: Pace
+  readonly #hedges: RetryBudget
   #window: NodeJS.Timeout | undefined
   #endOfTurn: NodeJS.Immediate | undefined
   #resolving: NodeJS.Timeout | undefined
@@ -37,6 +43,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     super(options.onBug ?? warnOfBug)
     this.#service = service
     this.#options = { random: Math.random, ...CALLER_DEFAULTS, ...options }
+    this.#hedges = new RetryBudget(options.circuit?.hedgeShare ?? 0)
     this.#pace = new Pace(this.#options.batchWindowMs, performance.now())
     if (typeof addresses === 'function') void this.#follow(addresses)
     else this.#connectTo(addresses)
@@ -58,10 +65,67 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
       this.finishLater(call, unknownBy('queue_full'))
       return
     }
+    if (this.#options.circuit !== undefined && !this.#tryOnce(call, this.#options.circuit, timeoutMs)) return
     this.#queue.push(call)
     this.counts.queued++
     this.deadlines.add(call)
     this.#schedule()
+  }
+
+  endpoints(): readonly EndpointState[] {
+    return [...this.#streams.values()].map(({ address, state, breaker }) => ({
+      address,
+      state,
+      opened: breaker?.opened ?? 0,
+    }))
+  }
+
+  /** What the circuit says of a new call: false where it ends at once, and a first try that leaves time for a second. */
+  #tryOnce(call: PendingCall, { downMs, hedgeShare }: CircuitSettings, timeoutMs: number): boolean {
+    const { repeatable, urgent } = this.#service
+    if (urgent.has(call.method) && this.#isNobodyFit(call.untilMs - timeoutMs, downMs)) {
+      this.counts.shunned++
+      this.finishLater(call, unknownBy('circuit_open'))
+      return false
+    }
+    if (this.#streams.size > 1 && hedgeShare > 0 && repeatable.has(call.method)) {
+      this.#hedges.earn()
+      call.deadlineMs -= timeoutMs / 2
+    }
+    return true
+  }
+
+  #isNobodyFit(now: number, downMs: number): boolean {
+    for (const stream of this.#streams.values()) if (!stream.isUnfit(now, downMs)) return false
+    return this.#streams.size > 0
+  }
+
+  protected override expire(call: PendingCall): void {
+    const now = performance.now()
+    if (now >= call.untilMs) return super.expire(call)
+    call.deadlineMs = call.untilMs
+    this.deadlines.add(call)
+    const { inFlight } = call
+    const other = inFlight === undefined || call.isRepeat ? undefined : this.#leastLoaded(now, inFlight)
+    if (other !== undefined && this.#hedges.spend()) this.#hedge(call, other)
+  }
+
+  /** The first replica is silent: its result counts for nothing from here on. */
+  #hedge(call: PendingCall, other: BatchingStream<M, U, Push>): void {
+    call.breaker?.settled(false, performance.now())
+    call.inFlight?.delete(call.id)
+    call.isRepeat = true
+    this.counts.hedged++
+    this.counts.batches++
+    other.send([call], call.bytes)
+  }
+
+  protected override finish(call: PendingCall, result: Result<unknown>): void {
+    if (call.breaker !== undefined && call.inFlight !== undefined && call.onResult !== undefined) {
+      call.breaker.settled(result.outcome !== 'unknown', performance.now())
+      call.breaker = undefined
+    }
+    super.finish(call, result)
   }
 
   async close(): Promise<void> {
@@ -137,10 +201,11 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   }
 
   #sendBatch(): boolean {
-    const stream = this.#leastLoaded()
+    const stream = this.#leastLoaded(performance.now())
     if (stream === undefined) return false
     const before = this.#queue.bytes
-    const calls = this.#queue.take(this.#options.maxBatchItems, this.#options.maxBatchBytes)
+    const isProbe = stream.breaker !== undefined && stream.breaker.state !== 'closed'
+    const calls = this.#queue.take(isProbe ? 1 : this.#options.maxBatchItems, this.#options.maxBatchBytes)
     this.counts.queued -= calls.length
     this.counts.inFlight += calls.length
     this.counts.batches++
@@ -149,11 +214,20 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     return true
   }
 
-  #leastLoaded(): BatchingStream<M, U, Push> | undefined {
+  /**
+   * The fit one with the fewest calls in flight; where none is fit, of those that can be written to.
+   * @param except calls in flight on the one that is not meant
+   */
+  #leastLoaded(now: number, except?: Map<number, PendingCall>): BatchingStream<M, U, Push> | undefined {
     let best: BatchingStream<M, U, Push> | undefined
+    let isBestFit = false
     for (const stream of this.#streams.values()) {
-      if (!stream.writable) continue
-      if (best === undefined || stream.inFlight.size < best.inFlight.size) best = stream
+      if (!stream.writable || stream.inFlight === except) continue
+      const isFit = stream.breaker === undefined || stream.breaker.allows(now)
+      if (isBestFit && !isFit) continue
+      if (best !== undefined && isBestFit === isFit && stream.inFlight.size >= best.inFlight.size) continue
+      best = stream
+      isBestFit = isFit
     }
     return best
   }
@@ -177,6 +251,8 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     const mayRepeat = !call.isRepeat && !this.closed && this.#service.repeatable.has(call.method)
     if (!mayRepeat || !this.#isAnyReady()) return this.finish(call, result)
     call.isRepeat = true
+    call.breaker?.settled(false, performance.now())
+    call.breaker = undefined
     call.inFlight?.delete(call.id)
     call.inFlight = undefined
     this.#queue.push(call)
@@ -202,6 +278,9 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
       onLost: (call, result) => this.#onLost(call, result),
       deliverPush: (push) => this.deliverPush(push),
       onProgress: () => this.#onProgress(),
+      onStray: () => {
+        this.counts.late++
+      },
     })
   }
 

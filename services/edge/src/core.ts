@@ -9,6 +9,7 @@ import type { Reporter } from './accounting/reporter.ts'
 import type { Admission } from './admission/index.ts'
 import type { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCounts } from './counts.ts'
+import type { Decisions } from './decide/decisions.ts'
 import type { Hops } from './hops/hops.ts'
 import type { EdgePeer } from './listeners/peers.ts'
 import type { Unreachables } from './listeners/unreachable.ts'
@@ -25,6 +26,8 @@ export interface EdgeCore {
   readonly layer: TransactionLayer
   readonly proxy: StatefulProxy
   readonly policy: Caller<PolicyMethods, policy.Push>
+  /** Whether requests may pass, and whither: by policy, or by the failure mode. */
+  readonly decisions: Decisions
   readonly location: Caller<LocationMethods, location.Push>
   /** Bindings that were asked for lately; undefined where it would not pay. */
   readonly locationCache: LocationCache | undefined

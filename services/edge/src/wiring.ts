@@ -28,6 +28,7 @@ import { createAdmission } from './admission/index.ts'
 import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
 import { EdgeCounts } from './counts.ts'
+import { Decisions } from './decide/decisions.ts'
 import { takeCommands } from './hang-up/hang-up.ts'
 import { Hops } from './hops/hops.ts'
 import type { Facing } from './listeners/facing.ts'
@@ -82,6 +83,8 @@ export function createEdgeCore(
   useUdp()
   const hops = createHops(listeners, udpWays, membership, ring, environment, options)
   const { layer, proxy } = createProxy(config, out, hops)
+  const admission = createAdmission(config, logger, environment.random)
+  const counts = new EdgeCounts()
   const parts: Omit<EdgeCore, 'anyEdge'> = {
     config,
     edgeId: listeners.edgeId,
@@ -98,9 +101,10 @@ export function createEdgeCore(
     reporter: new Reporter({ policy: options.policy, timeoutMs: config.rpc.timeoutMs, logger, now }),
     statelessWays: new StatelessWays(config.limits.maxTransactions),
     natPings: new NatPings(config.natPing.intervalMs, environment.random),
-    admission: createAdmission(config, logger, environment.random),
+    decisions: new Decisions({ config, policy: options.policy, admission, counts, logger, now }),
+    admission,
     unreachables: new Unreachables(),
-    counts: new EdgeCounts(),
+    counts,
     logger,
     edits: new Edits(),
     out,

@@ -46,6 +46,8 @@ export interface EdgeConfig
   readonly internalPort: number
   readonly httpPort: number
   readonly rpc: Config['rpc']
+  /** For an admission that says nothing of its own. */
+  readonly registration: PolicyConfig['registration']
   /** As policy has it. */
   readonly nonceLifetimeMs: number
   /** host:port of gRPC, several separated by commas. */
@@ -167,6 +169,7 @@ export function edgeConfig(config: Config, index: number = config.edge.index): E
     internalPort: edge.basePort + 90 + offset,
     httpPort: edge.httpPort + index,
     rpc: config.rpc,
+    registration: registrationOf(config),
     nonceLifetimeMs: config.policy.nonceLifetimeMs,
     locationTarget: locationTarget(config),
     policyTarget: policyTarget(config),
@@ -180,8 +183,12 @@ export function locationConfig(config: Config, index: number = config.location.i
   return { ...common(config), ...config.location, ...ports, store: config.store }
 }
 
+function registrationOf({ location }: Config): PolicyConfig['registration'] {
+  const { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts } = location
+  return { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts }
+}
+
 export function policyConfig(config: Config): PolicyConfig {
-  const { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts } = config.location
   return {
     ...common(config),
     ...config.policy,
@@ -189,7 +196,7 @@ export function policyConfig(config: Config): PolicyConfig {
     resources: config.resources,
     baseDir: config.baseDir,
     localHosts: localHosts(config),
-    registration: { minExpiresMs, defaultExpiresMs, maxExpiresMs, maxContacts },
+    registration: registrationOf(config),
   }
 }
 

@@ -140,6 +140,11 @@ export class Admission {
     return this.#world.classes.isEmergency(msg, peer)
   }
 
+  /** To a number of the emergency services. */
+  callsForHelp(msg: SipMessage): boolean {
+    return this.#world.classes.callsForHelp(msg)
+  }
+
   /** Whether a request that begins something may go on; counts it. To be asked while `isLimiting`. */
   admits(msg: SipMessage, peer: EdgePeer, nowMs: number): boolean {
     this.#all.refill(nowMs)

@@ -54,11 +54,12 @@ export class RequestClasses {
 
   /** To the emergency services, or of a priority (RFC 4412) that a trusted source gives it. */
   isEmergency(msg: SipMessage, peer: EdgePeer): boolean {
-    if (msg.method !== METHOD.REGISTER && this.#callsForHelp(msg)) return true
+    if (msg.method !== METHOD.REGISTER && this.callsForHelp(msg)) return true
     return this.#settings.hasTrustedSources && this.#hasPriority(msg, peer)
   }
 
-  #callsForHelp(msg: SipMessage): boolean {
+  /** By its Request-URI. */
+  callsForHelp(msg: SipMessage): boolean {
     const { uriStart, uriEnd, uriUserStart, uriUserEnd } = msg
     if (msg.uriScheme === URI_SCHEME.OTHER) {
       const uri = msg.text(uriStart, Math.min(uriEnd, uriStart + SOS.length + 1)).toLowerCase()

@@ -54,8 +54,9 @@ export function rebuild(
   if (peer === undefined || scan(message, bytes, 0, bytes.length) !== SCAN_ERROR.NONE) return onDone(false)
   const popRoutes = leadingOwnRoutes(core, message)
   const request = describeRequest(message, entry.transactionKey, peer, core.edgeId)
-  core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => {
-    const decision = decisionOf(entry, result)
+  const scope = core.decisions.scopeOf(message)
+  core.decisions.ask(scope, request, (result) => {
+    const decision = decisionOf(entry, core.decisions.settle(scope, request, message, peer, result))
     if (decision.verdict === undefined && isAnswered()) return onDone(false)
     const resume = (candidates: readonly Candidate[]): void =>
       onDone(resumeInitialRequest(core, { entry, message, peer, popRoutes, decision, begunBy, candidates, resends }))

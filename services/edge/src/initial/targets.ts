@@ -8,6 +8,7 @@
 import type { location, policy } from '@tandem/rpc'
 import { type SipMessage, URI_SCHEME } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
+import { isRegisteredOnly } from '../decide/on-net.ts'
 import type { NextHop } from '../hops/hops.ts'
 import { isSecureTransport } from '../listeners/edge-streams.ts'
 import { locate } from '../location-cache/locate.ts'
@@ -135,6 +136,7 @@ class Resolution {
         this.settle()
       })
     }
+    if (slot.length === 0 && this.status === 0 && isRegisteredOnly(target)) this.status = 503 // policy may know more
     // [RFC5627-6.1a] A temporary GRUU whose registration is over is no address any more.
     if (target.registrationHash !== 0 && slot.length === 0 && this.status === 0) this.status = 404
   }
@@ -183,7 +185,9 @@ function isFound(candidate: Candidate | undefined): candidate is Candidate {
 }
 
 /** [RFC5627-5.1] A GRUU means the bindings of one instance, a temporary one those of one registration of it. */
-function isWanted({ instanceId, registrationHash }: policy.Target, binding: location.Binding): boolean {
+function isWanted(target: policy.Target, binding: location.Binding): boolean {
+  const { instanceId, registrationHash } = target
+  if (binding.isStatic === true && isRegisteredOnly(target)) return false
   if (instanceId !== '' && binding.instanceId !== instanceId) return false
   return registrationHash === 0 || binding.registrationHash === registrationHash
 }

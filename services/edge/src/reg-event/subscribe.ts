@@ -93,17 +93,18 @@ export function receiveResubscribe(core: EdgeCore, msg: SipMessage, key: string,
     return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
   }
   const request = { ...describeRequest(msg, key, peer, core.edgeId), requestUri: aor, event: 'reg' }
-  core.policy.call('decide', request, core.config.rpc.timeoutMs, (result) => onDecided(core, context, peer, result))
+  const message = context.request as SipMessage
+  const scope = core.decisions.scopeOf(message)
+  core.decisions.ask(scope, request, (result) =>
+    onDecided(core, context, peer, core.decisions.settle(scope, request, message, peer, result)),
+  )
 }
 
 function onDecided(core: EdgeCore, context: ProxyContext, peer: EdgePeer, result: Result<policy.DecideResponse>): void {
-  if (result.outcome === 'unknown') {
-    core.counts.decideUnknown += 1
-    return refuse(core, context, 503, '', retryAfter(2))
-  }
+  if (result.outcome === 'unknown') return refuse(core, context, 503, '', retryAfter(2))
   if (result.outcome === 'refused') {
     const { sipStatus, retryAfterS } = result.refusal
-    return refuse(core, context, sipStatus || 503, '', retryAfterS > 0 ? retryAfter(retryAfterS) : '')
+    return refuse(core, context, sipStatus, '', retryAfterS > 0 ? retryAfter(retryAfterS) : '')
   }
   const { verdict } = result.value
   switch (verdict?.$case) {

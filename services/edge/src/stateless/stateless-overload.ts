@@ -20,7 +20,9 @@ export function decideStateless(core: EdgeCore, msg: SipMessage, peer: EdgePeer,
   const request = msg.clone()
   const described = describeRequest(request, wayKey(core, request), peer, core.edgeId)
   const asked = request.method === METHOD.CANCEL ? { ...described, method: 'INVITE' } : described
-  core.policy.call('decide', asked, core.config.rpc.timeoutMs, (result) => {
+  const scope = core.decisions.scopeOf(request)
+  core.decisions.ask(scope, asked, (answer) => {
+    const result = core.decisions.settle(scope, asked, request, peer, answer)
     if (request.method === METHOD.CANCEL) return onCancelDecided(core, request, peer, popRoutes, result)
     onDecided(core, request, peer, popRoutes, result)
   })

@@ -3,6 +3,7 @@
 // `edge`: what a SIP edge is told.
 import { z } from 'zod'
 import { admission } from './edge-admission.ts'
+import { decide } from './edge-decide.ts'
 import { limits } from './edge-limits.ts'
 import { locationCache } from './edge-location-cache.ts'
 import { listeners, proxyProtocol, sctp, tls, udp, webSocket } from './edge-transports.ts'
@@ -100,6 +101,7 @@ export const edge = z.strictObject({
   limits,
   locationCache,
   admission,
+  decide,
   warmUpCalls: z
     .int()
     .min(0)

@@ -44,8 +44,8 @@ export const protobufFileName = "tandem/policy/v1/policy.proto";
  *
  * Conventions. Names end in their unit: _ms milliseconds, _s seconds, _milli thousandths. Ages are counted backwards from the moment
  * of sending, on the sender's monotonic clock, so that no two clocks need agree. Texts are UTF-8; texts taken from a SIP message
- * are its bytes as Latin-1. "AoR" is a canonical address-of-record: "sip:" or "sips:", the user part, "@", the host in lower case,
- * without port and parameters. Whatever a service answers is checked by the edge before it is used: what could not stand in a SIP
+ * are its bytes as Latin-1. "AoR" is a canonical address-of-record: "sip:" (of sips URIs too), the user part, "@", the host in
+ * lower case, the port where the URI has one; no parameters. Whatever a service answers is checked by the edge before it is used: what could not stand in a SIP
  * message, or is out of the bounds that are named here, makes the answer count as none (500, or the domain's failure mode).
  */
 
@@ -463,8 +463,8 @@ export interface Retarget {
 }
 
 /**
- * A change to the forwarded request. Via, Route, Record-Route, Max-Forwards, From, To, Call-ID, CSeq, Contact, Content-Length and the
- * credentials' counterparts of the edge are not a plan's to add: such an addition makes the plan no answer; such a removal is ignored.
+ * A change to the forwarded request. Via, Route, Record-Route, Max-Forwards, From, To, Call-ID, CSeq, Contact, Content-Type and
+ * Content-Length are not a plan's to add: such an addition makes the plan no answer; such a removal is ignored.
  */
 export interface HeaderEdit {
   /** Unspecified: nothing. */
