@@ -74,11 +74,17 @@ export function streamOptions(rpc: EdgeConfig['rpc'], peer: string, logger: Logg
   return { peer, batchWindowMs, maxBatchItems, maxQueueItems: maxPendingItems, onBug: logBugs(logger), onUnary }
 }
 
+/** Of policy's nodes: which of them are left alone for a while. */
+function circuitOf({ decide: { breaker, hedgeShare } }: EdgeConfig): Pick<StreamCallerOptions, 'circuit'> {
+  const { enabled, ...settings } = breaker
+  return enabled ? { circuit: { ...settings, hedgeShare } } : {}
+}
+
 export function streamCallers(config: EdgeConfig, logger: Logger): EdgeCallers {
   const options = streamOptions(config.rpc, config.id, logger)
   return {
     location: createStreamCaller(locationService, replicas(config.locationTarget), options),
-    policy: createStreamCaller(policyService, replicas(config.policyTarget), options),
+    policy: createStreamCaller(policyService, replicas(config.policyTarget), { ...options, ...circuitOf(config) }),
     locationWatch: createLocationWatch(replicas(config.locationTarget), options),
   }
 }

@@ -7,6 +7,7 @@ import type { StreamTransport, UdpListener } from '@tandem/transport'
 import { registerAdmissionMetrics } from './admission/metrics.ts'
 import type { EdgeCore } from './core.ts'
 import { EDGE_COUNT_HELP } from './counts.ts'
+import { registerDecideMetrics } from './decide/metrics.ts'
 import { registerLocationCacheMetrics } from './location-cache/metrics.ts'
 
 export interface MeasuredTransports {
@@ -80,6 +81,7 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
       ['policy', core.policy.counts.repeated],
     ],
   )
+  registerDecideMetrics(metrics, core)
   if (core.locationCache !== undefined) registerLocationCacheMetrics(metrics, core.locationCache)
   registerAdmissionMetrics(metrics, core.admission, core.now)
   registerTransportMetrics(metrics, transports)
