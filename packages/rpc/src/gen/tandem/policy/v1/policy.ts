@@ -379,7 +379,7 @@ export interface Answer {
 /** Ordered steps; the edge executes them (RFC 3261 section 16). */
 export interface Plan {
   /**
-   * Tried one after another until one is answered; 1 to 64 with at least one target among them. What they have beyond
+   * Tried one after another until one is answered; at most 64. Without any target the request gets 480. What they have beyond
    * `edge.limits.maxTargets` of the configuration is not tried.
    */
   steps: Step[];
@@ -691,6 +691,8 @@ export interface Failed {
   /** "cancelled" | "rejected" | "redirected" | "unanswered" | "unreachable" | "error" */
   cause: string;
   reason: string;
+  /** "caller" | "callee" | "system": who ended it; "" or absent where the reporter does not know it. */
+  by?: string | undefined;
 }
 
 /** The event is on record. May be empty. */
@@ -5110,7 +5112,7 @@ export const Ended: MessageFns<Ended> = {
 };
 
 function createBaseFailed(): Failed {
-  return { status: 0, cause: "", reason: "" };
+  return { status: 0, cause: "", reason: "", by: undefined };
 }
 
 export const Failed: MessageFns<Failed> = {
@@ -5123,6 +5125,9 @@ export const Failed: MessageFns<Failed> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.by !== undefined) {
+      writer.uint32(34).string(message.by);
     }
     return writer;
   },
@@ -5164,6 +5169,14 @@ export const Failed: MessageFns<Failed> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5184,6 +5197,7 @@ export const Failed: MessageFns<Failed> = {
     message.status = object.status ?? 0;
     message.cause = object.cause ?? "";
     message.reason = object.reason ?? "";
+    message.by = object.by ?? undefined;
     return message;
   },
 };
