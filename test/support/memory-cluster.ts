@@ -179,6 +179,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   const policy = createPolicyService({
     store: store.policy,
     accounts: store.accounts,
+    fraud: store.fraud,
     config: policyConfig(config),
     resources: resources.set,
     logger,

@@ -110,6 +110,7 @@ export class SharedCluster {
     const policy = createPolicyService({
       store: store.policy,
       accounts: store.accounts,
+      fraud: store.fraud,
       config: policyConfig(config),
       resources: resources.set,
       logger,

@@ -41,6 +41,7 @@ export function buildPolicy(
   const service = createPolicyService({
     store: store.policy,
     accounts: store.accounts,
+    fraud: store.fraud,
     config,
     resources,
     logger,

@@ -83,6 +83,27 @@ export class Metrics {
     )
   }
 
+  /** As `counter`, with several labels; series that `read` does not return are absent. */
+  counterOf(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => Iterable<{ readonly labels: Readonly<Record<string, string>>; readonly count: number }>,
+  ): void {
+    this.register(
+      new Counter({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers: [],
+        collect() {
+          this.reset()
+          for (const { labels, count } of read()) this.inc({ ...labels }, count)
+        },
+      }),
+    )
+  }
+
   /** One counter `<prefix>_<snake_case field>_total` per field of an object of plain integers. */
   counters<K extends string>(
     prefix: string,

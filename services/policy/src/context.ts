@@ -10,6 +10,7 @@ import type { CallWorker } from './calls/call-work.ts'
 import type { AccountMarks } from './charging/account-marks.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
+import type { FraudDesk } from './fraud/fraud-desk.ts'
 import type { IssuerKeys } from './jwt/issuer-keys.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
@@ -19,6 +20,8 @@ export interface PolicyContext {
   readonly store: PolicyStore
   readonly accounts: AccountStore
   readonly marks: AccountMarks
+  /** Rules against fraud: their counters, and whom they tell. */
+  readonly fraud: FraudDesk
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Wall clock: for prices that depend on the time, and nonces; it dates no event. */
   readonly now: () => number

@@ -5,10 +5,11 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type { AccountStore, PolicyStore } from '@tandem/store'
+import type { AccountStore, FraudStore, PolicyStore } from '@tandem/store'
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
+import type { FraudPorts } from './fraud/ports.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -24,6 +25,7 @@ export type PolicySettings = Pick<
   | 'warnBeforeMs'
   | 'warning'
   | 'livenessIntervalMs'
+  | 'fraud'
   | 'localHosts'
   | 'registration'
 >
@@ -76,6 +78,10 @@ export const POLICY_TUNING: PolicyTuning = {
 export interface PolicyServiceOptions {
   readonly store: PolicyStore
   readonly accounts: AccountStore
+  /** Counters; without them rules against fraud see only what needs none. */
+  readonly fraud?: FraudStore
+  /** What they need besides: each has a default that knows nothing. */
+  readonly fraudPorts?: Partial<FraudPorts>
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import { loadResources, type ResourceSet } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
-import { type AccountStore, createMemoryStore, type PolicyStore, type Store } from '@tandem/store'
+import { type AccountStore, createMemoryStore, type FraudStore, type PolicyStore, type Store } from '@tandem/store'
+import type { FraudPorts } from './fraud/ports.ts'
 import type { PolicyService, PolicySettings, PolicyTuning } from './options.ts'
 import { createPolicyService } from './service.ts'
 
@@ -23,6 +24,7 @@ export const SETTINGS: PolicySettings = {
   warnBeforeMs: 0,
   warning: 'This call will end in {seconds} seconds.',
   livenessIntervalMs: 0,
+  fraud: { dryRun: false, withoutStore: 'refuse', emergencyNumbers: ['112', '911'] },
   localHosts: ['127.0.0.1'],
   registration: { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 },
 }
@@ -90,6 +92,8 @@ export interface World {
     tuning?: Partial<PolicyTuning>
     store?: PolicyStore
     accounts?: AccountStore
+    fraud?: FraudStore
+    fraudPorts?: Partial<FraudPorts>
   }): PolicyService
 }
 
@@ -111,10 +115,12 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
     store,
     resources,
     lines,
-    node: ({ config, tuning, store: other, accounts } = {}) =>
+    node: ({ config, tuning, store: other, accounts, fraud, fraudPorts } = {}) =>
       createPolicyService({
         store: other ?? store.policy,
         accounts: accounts ?? store.accounts,
+        fraud: fraud ?? store.fraud,
+        ...(fraudPorts && { fraudPorts }),
         config: { ...SETTINGS, ...config },
         resources,
         logger: logTo(lines),

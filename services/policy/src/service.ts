@@ -19,6 +19,8 @@ import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide/decide.ts'
 import { NonceMaker } from './digest/nonce.ts'
 import { refusal } from './errors.ts'
+import { FraudDesk, registerMatches } from './fraud/fraud-desk.ts'
+import { NO_PORTS } from './fraud/ports.ts'
 import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
@@ -36,6 +38,7 @@ function createContext(
     store: options.store,
     accounts: options.accounts,
     marks: new AccountMarks(options.accounts, options.config.setupDeadlineMs + LEASE_MARGIN_MS, now),
+    fraud: new FraudDesk(options.fraud, { ...NO_PORTS, ...options.fraudPorts }, now),
     logger: options.logger,
     now,
     settings: config,
@@ -116,7 +119,10 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   const context = createContext(options, counts, onBug)
   const dueWork = new DueWork(context, onBug)
   const feed = new RecordFeedServer(context, onBug)
-  if (options.metrics !== undefined) registerCounts(options.metrics, counts)
+  if (options.metrics !== undefined) {
+    registerCounts(options.metrics, counts)
+    registerMatches(options.metrics, context.fraud)
+  }
   return {
     handlers: createHandlers(context, createGuard(onBug)),
     pushes: context.pushes,

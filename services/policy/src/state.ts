@@ -13,12 +13,18 @@ import { type Done, done, type policy } from '@tandem/rpc'
 import { UNPROVEN_EDITS } from './decide/identity.ts'
 import { NOBODY, toResponse } from './decide/verdicts.ts'
 import { type CredentialTable, indexCredentials } from './digest/credentials.ts'
+import { AgentTable } from './fraud/agents.ts'
+import { RuleIndex } from './fraud/rule-index.ts'
+import type { PolicySettings } from './options.ts'
 
 export interface PolicyState {
   readonly index: ResourceIndex
   readonly credentials: CredentialTable
   /** Some account has a price or a bound. */
   readonly metersAccounts: boolean
+  /** Rules against fraud. */
+  readonly fraud: RuleIndex
+  readonly agents: AgentTable
   /**
    * The plan for a user as anybody without a name gets it, without accounting: the plain path allocates nothing. Not there
    * for users whose plan depends on where a request comes from.
@@ -40,8 +46,10 @@ function openPlans(index: ResourceIndex): Map<UserEntry, Done<policy.DecideRespo
   return plans
 }
 
-export function createState(set: ResourceSet, options: IndexOptions): PolicyState {
+export function createState(set: ResourceSet, options: IndexOptions & Pick<PolicySettings, 'fraud'>): PolicyState {
   const index = indexResources(set, options)
-  const metersAccounts = [...index.accounts.values()].some(({ metered }) => metered)
-  return { index, credentials: indexCredentials(set, index), openPlans: openPlans(index), metersAccounts }
+  const fraud = new RuleIndex(set, index, options.fraud.dryRun)
+  const metersAccounts = !fraud.isEmpty || [...index.accounts.values()].some(({ metered }) => metered)
+  const credentials = indexCredentials(set, index)
+  return { index, credentials, openPlans: openPlans(index), metersAccounts, fraud, agents: new AgentTable(fraud) }
 }

@@ -5,6 +5,7 @@
 // It holds no setting that nothing reads; a new setting arrives with the code that reads it.
 import { z } from 'zod'
 import { edge } from './schema/edge.ts'
+import { policyFraud } from './schema/policy-fraud.ts'
 import { records } from './schema/records.ts'
 import { address, durationMs, port } from './schema/values.ts'
 
@@ -184,6 +185,7 @@ const policy = z.strictObject({
     .max(500)
     .default('This call will end in {seconds} seconds.')
     .describe('Text of that MESSAGE; `{seconds}` is what is left.'),
+  fraud: policyFraud.prefault({}).describe('Rules against fraud.'),
   livenessIntervalMs: durationMs(0, MAX_CALL_MS)
     .refine((ms) => ms === 0 || ms >= 10_000, 'expected 0 or at least 10000')
     .default(900_000)

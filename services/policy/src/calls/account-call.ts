@@ -9,17 +9,30 @@ import { createReference } from '@tandem/store'
 import { accountOf, holdCall } from '../charging/hold-call.ts'
 import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
+import { type CallSubject, isEmergency } from '../fraud/call-facts.ts'
+import { checkedCall, selectedBy } from '../fraud/checked-call.ts'
 import { mintCall } from './mint-call.ts'
 
 type Decision = Result<policy.DecideResponse>
 
+/** @param subject for rules against fraud; absent: none is asked */
 export function accountCall(
   context: PolicyContext,
   request: policy.DecideRequest,
   response: policy.DecideResponse,
+  subject?: CallSubject,
 ): Decision | Promise<Decision> {
   const account = accountOf(context, response)
   const ref = createReference()
+  if (subject !== undefined && response.verdict?.$case === 'plan') {
+    const { fraud } = subject.judgement.state
+    if ((account !== undefined || !fraud.isEmpty) && isEmergency(context, subject)) {
+      context.counts.emergencyCalls++
+      return mintCall(context, request, response, ref)
+    }
+    const selected = fraud.isEmpty ? undefined : selectedBy(context, subject)
+    if (selected !== undefined) return checkedCall(context, request, response, subject, selected)
+  }
   return account === undefined
     ? mintCall(context, request, response, ref)
     : mintCharged(context, request, response, { ref, account })

@@ -5,6 +5,7 @@
 // counts. [STATE.md, Hold] A text that can't be read (a newer version's) charges nothing and is counted.
 import { firstQuantum, type Rate } from '@tandem/resources'
 import { splitUri } from '../decide/uri-parts.ts'
+import { type FraudTerms, type FraudTermsText, fraudText, readFraudText } from '../fraud/fraud-terms.ts'
 
 /** One rate, and the targets that it is for; no targets: all of them. */
 export interface ChargeLine {
@@ -19,7 +20,10 @@ export interface ChargeTerms {
   readonly ratePlan: string
   /** Of the resources from which the rates come. */
   readonly revision: string
+  /** None: the call holds nothing of an account, it is only counted. */
   readonly lines: readonly ChargeLine[]
+  /** What it owes the counters of rules against fraud. */
+  readonly fraud?: readonly FraudTerms[]
 }
 
 export const FREE_RATE: Rate = Object.freeze({
@@ -48,6 +52,7 @@ interface TermsText {
   readonly p: string
   readonly r: string
   readonly l: readonly LineText[]
+  readonly w?: readonly FraudTermsText[]
 }
 
 function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
@@ -64,11 +69,25 @@ function readLine({ t = [], x, f, m, i, n, g }: LineText): ChargeLine {
   return { targets: t, prefix: x, rate }
 }
 
+/** The same with what the call owes the counters. */
+export function withFraud(charge: string, fraud: readonly FraudTerms[]): string {
+  if (fraud.length === 0) return charge
+  return JSON.stringify({ ...(JSON.parse(charge) as TermsText), w: fraudText(fraud) } satisfies TermsText)
+}
+
+/** Of a call that costs nothing and is only counted; '' where it owes nothing. */
+export function fraudCharge(fraud: readonly FraudTerms[]): string {
+  return fraud.length === 0
+    ? ''
+    : withFraud(encodeTerms({ currency: '', ratePlan: '', revision: '', lines: [] }), fraud)
+}
+
 /** undefined: nobody here can read it. */
 export function parseTerms(text: string): ChargeTerms | undefined {
   try {
-    const { v, c, p, r, l } = JSON.parse(text) as TermsText
-    return v === VERSION ? { currency: c, ratePlan: p, revision: r, lines: l.map(readLine) } : undefined
+    const { v, c, p, r, l, w } = JSON.parse(text) as TermsText
+    if (v !== VERSION) return undefined
+    return { currency: c, ratePlan: p, revision: r, lines: l.map(readLine), fraud: readFraudText(w) }
   } catch {
     return undefined
   }

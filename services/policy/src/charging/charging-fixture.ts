@@ -3,7 +3,7 @@
 // For tests of charging: a domain that asks nobody, callers with accounts of every kind, one node or more over one memory store, and a
 // clock that moves the timers of all of them.
 import type { policy } from '@tandem/rpc'
-import type { AccountAudit, AccountStore, PolicyStore, Stored } from '@tandem/store'
+import type { AccountAudit, Stored } from '@tandem/store'
 import { expect, vi } from 'vitest'
 import type { PolicyService } from '../options.ts'
 import { createWorld, decideOn, reportTo, request, type World } from '../policy-fixture.ts'
@@ -36,11 +36,13 @@ export const documentsWith = (accounts: Readonly<Record<string, object>>, rates:
 export const PREPAID = { billing: 'prepaid', ratePlan: 'retail' }
 export const POSTPAID = { billing: 'postpaid', ratePlan: 'retail' }
 
+type NodeParts = NonNullable<Parameters<World['node']>[0]>
+
 export interface Bench {
   readonly world: World
   readonly nodes: PolicyService[]
   /** A node more; `spoil` lets its stores fail. */
-  add(parts?: { readonly store?: PolicyStore; readonly accounts?: AccountStore }): PolicyService
+  add(parts?: NodeParts): PolicyService
   /** Every hang-up that any node pushed, with the time at which it did. */
   readonly hangUps: { readonly ref: string; readonly reason: string; readonly atMs: number }[]
   pass(ms: number): Promise<void>

@@ -5,10 +5,10 @@
 // script more. Whoever dies in between leaves a hold that lapses unanswered. [STATE.md, Hold]
 import { type AccountEntry, firstQuantum } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import type { HoldOutcome, HoldRefusal, Stored } from '@tandem/store'
+import type { FraudBegun, FraudCheck, HoldOutcome, HoldRefusal, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import type { PolicyErrorCode } from '../errors.ts'
-import { dearestOf, encodeTerms } from './charge-terms.ts'
+import { type ChargeLine, dearestOf, encodeTerms } from './charge-terms.ts'
 import { findRates } from './find-rates.ts'
 import { termsOf } from './terms-of.ts'
 
@@ -16,8 +16,13 @@ import { termsOf } from './terms-of.ts'
 export const LEASE_MARGIN_MS = 60_000
 
 export type Held =
-  | { readonly result: 'held'; readonly charge: string }
-  | { readonly result: 'refused'; readonly code: PolicyErrorCode; readonly account: AccountEntry }
+  | { readonly result: 'held'; readonly charge: string; readonly fraud?: FraudBegun | undefined }
+  | {
+      readonly result: 'refused'
+      readonly code: PolicyErrorCode
+      readonly account: AccountEntry
+      readonly fraud?: FraudBegun | undefined
+    }
   | { readonly result: 'failed'; readonly failure: Exclude<Stored<unknown>, { state: 'stored' }> }
 
 const CODES: Readonly<Record<HoldRefusal, PolicyErrorCode>> = {
@@ -34,14 +39,29 @@ const CODES: Readonly<Record<HoldRefusal, PolicyErrorCode>> = {
   gone: 'internal',
 }
 
-/** The account whose calls are counted or charged; undefined: the call goes its way without one. */
-export function accountOf(context: PolicyContext, response: policy.DecideResponse): AccountEntry | undefined {
+/**
+ * The account whose calls are counted or charged; undefined: the call goes its way without one.
+ *
+ * @param isCounted by rules against fraud
+ */
+export function accountOf(
+  context: PolicyContext,
+  response: policy.DecideResponse,
+  isCounted = false,
+): AccountEntry | undefined {
   if (response.account === '' || response.verdict?.$case !== 'plan') return undefined
-  const account = context.state.index.accounts.get(response.account)
-  return account !== undefined && (account.metered || account.blocked) ? account : undefined
+  const { index, fraud } = context.state
+  const account = index.accounts.get(response.account)
+  if (account === undefined) return undefined
+  return account.metered || account.blocked || isCounted || fraud.blocks ? account : undefined
 }
 
-function askForHold(context: PolicyContext, account: AccountEntry, ref: string, amount: bigint) {
+function askForHold(
+  context: PolicyContext,
+  account: AccountEntry,
+  ref: string,
+  { amount, fraud }: { readonly amount: bigint; readonly fraud: readonly FraudCheck[] | undefined },
+) {
   const { setupDeadlineMs } = context.settings
   return context.accounts.hold({
     account: account.name,
@@ -52,22 +72,36 @@ function askForHold(context: PolicyContext, account: AccountEntry, ref: string, 
     create: true,
     leaseMs: setupDeadlineMs + LEASE_MARGIN_MS,
     terms: termsOf(account),
+    ...(fraud !== undefined && { fraud }),
   })
+}
+
+/** A rated prefix that is new to the account is known here first. */
+function fillFresh(checks: FraudCheck[] | undefined, dearest: ChargeLine | undefined): void {
+  for (const [i, check] of checks?.entries() ?? []) {
+    if (checks === undefined || check.kind !== 'fresh') continue
+    checks[i] = { ...check, member: dearest?.prefix ?? '', amount: dearest?.rate.perMinute ?? 0n }
+  }
 }
 
 function read(outcome: Stored<HoldOutcome>, account: AccountEntry, charge: string): Held {
   if (outcome.state !== 'stored') return { result: 'failed', failure: outcome }
-  if (outcome.value.result !== 'refused') return { result: 'held', charge }
-  return { result: 'refused', code: CODES[outcome.value.why], account }
+  const { value } = outcome
+  if (value.result !== 'refused') return { result: 'held', charge, fraud: value.fraud }
+  return { result: 'refused', code: CODES[value.why], account, fraud: value.fraud }
 }
 
-/** @param ref the reference that the call will have */
+/**
+ * @param ref the reference that the call will have
+ * @param checks of rules against fraud; what they miss is put in
+ */
 export async function holdCall(
   context: PolicyContext,
   account: AccountEntry,
   ref: string,
   request: Pick<policy.DecideRequest, 'requestUri'>,
   plan: policy.Plan,
+  checks?: FraudCheck[],
 ): Promise<Held> {
   if (account.blocked) return { result: 'refused', code: 'account_blocked', account }
   const about = { unixMs: context.now(), revision: context.state.index.revision }
@@ -75,6 +109,7 @@ export async function holdCall(
   if (terms === undefined) return { result: 'refused', code: 'no_rate', account }
   const { quantumMs } = context.tuning
   const dearest = dearestOf(terms.lines, quantumMs)
+  fillFresh(checks, dearest)
   const amount = dearest === undefined ? 0n : firstQuantum(dearest.rate, quantumMs)
   if (!context.marks.has(account.name)) {
     const marked = await context.marks.ensure(account.name)
@@ -84,7 +119,7 @@ export async function holdCall(
     context,
     account,
     ref,
-    { amount, least: dearest && firstQuantum(dearest.rate, 0) },
+    { amount, least: dearest && firstQuantum(dearest.rate, 0), fraud: checks },
     encodeTerms(terms),
   )
 }
@@ -94,11 +129,19 @@ async function holdLargest(
   context: PolicyContext,
   account: AccountEntry,
   ref: string,
-  { amount, least = 0n }: { readonly amount: bigint; readonly least: bigint | undefined },
+  {
+    amount,
+    least = 0n,
+    fraud,
+  }: { readonly amount: bigint; readonly least: bigint | undefined; readonly fraud: readonly FraudCheck[] | undefined },
   charge: string,
 ): Promise<Held> {
-  const outcome = await askForHold(context, account, ref, amount)
-  const isShort = outcome.state === 'stored' && outcome.value.result === 'refused' && outcome.value.available >= least
+  const outcome = await askForHold(context, account, ref, { amount, fraud })
+  const isShort = outcome.state === 'stored' && isShortOf(outcome.value, least)
   if (!isShort || least >= amount) return read(outcome, account, charge)
-  return read(await askForHold(context, account, ref, least), account, charge)
+  return read(await askForHold(context, account, ref, { amount: least, fraud }), account, charge)
 }
+
+/** Of money: what a rule against fraud stops costs nothing more. */
+const isShortOf = (outcome: HoldOutcome, least: bigint): boolean =>
+  outcome.result === 'refused' && outcome.why !== 'fraud' && outcome.available >= least

@@ -8,6 +8,7 @@ import { paidMs, price } from '@tandem/resources'
 import type { ChargedCall, HoldOutcome, Stored } from '@tandem/store'
 import { HANG_UP_REASONS, requestHangUp } from '../calls/hang-up.ts'
 import type { PolicyContext } from '../context.ts'
+import { lookAtFraud, nextFraudLookMs, planFraudEnd } from '../fraud/in-call.ts'
 import { type ChargeTerms, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
 import { nothingMore, termsOf } from './terms-of.ts'
 
@@ -31,6 +32,8 @@ interface Renewal {
   readonly rate: ReturnType<typeof lineFor>['rate']
   readonly talkMs: number
   readonly create: boolean
+  /** Until rules against fraud want to look at the call. */
+  readonly fraudLookMs: number
 }
 
 /** From 1 on, and later ones larger: so that each look has its own. */
@@ -82,7 +85,7 @@ async function planNext(renewal: Renewal, outcome: HoldOutcome, paid: number): P
   const { context, charged, talkMs } = renewal
   const { store, tuning, health } = context
   if (!Number.isFinite(paid)) {
-    health.see(await store.planCharge(charged.ref, FREE_LOOK_MS))
+    health.see(await store.planCharge(charged.ref, Math.min(FREE_LOOK_MS, renewal.fraudLookMs)))
     return { paidMs: undefined }
   }
   const leftMs = Math.max(0, paid - talkMs)
@@ -92,10 +95,26 @@ async function planNext(renewal: Renewal, outcome: HoldOutcome, paid: number): P
   if (isLast || isShort || charged.hangUpReason === HANG_UP_REASONS.credit) {
     await requestHangUp(context, charged.ref, HANG_UP_REASONS.credit, leftMs)
   }
-  const lookMs = isLast ? RETRY_MS : Math.max(SOONEST_LOOK_MS, leftMs - tuning.renewAheadMs)
+  const lookMs = Math.min(
+    renewal.fraudLookMs,
+    isLast ? RETRY_MS : Math.max(SOONEST_LOOK_MS, leftMs - tuning.renewAheadMs),
+  )
   health.see(await store.planCharge(charged.ref, leftMs === 0 ? LEASE_SLACK_MS : lookMs))
   if (isLast && charged.hangUpReason !== HANG_UP_REASONS.credit) context.counts.cutOffs++
   return { paidMs: leftMs }
+}
+
+/** Leases and levels of rules against fraud; with the answer, the end that one of them plans. */
+async function lookAtCounters({ context, charged, terms, rate, talkMs, create }: Renewal): Promise<void> {
+  const fraud = terms.fraud ?? []
+  if (create) await planFraudEnd(context, charged, fraud, talkMs)
+  await lookAtFraud(context, charged, fraud, { talkMs, price: price(rate, talkMs), leaseMs: 2 * FREE_LOOK_MS })
+}
+
+/** Nothing of an account is held for it. */
+async function countedOnly({ context, charged, fraudLookMs }: Renewal): Promise<Stored<Grant>> {
+  context.health.see(await context.store.planCharge(charged.ref, Math.min(FREE_LOOK_MS, fraudLookMs)))
+  return { state: 'stored', value: { paidMs: undefined } }
 }
 
 /**
@@ -114,7 +133,10 @@ export async function renewCall(
   const known = terms ?? { currency: '', ratePlan: '', revision: '', lines: [] }
   const rate = terms === undefined ? FREE_RATE : lineFor(known, charged.target, context.tuning.quantumMs).rate
   const talkMs = Math.max(0, charged.nowMs - charged.answeredMs)
-  const renewal: Renewal = { context, charged, terms: known, rate, talkMs, create }
+  const fraudLookMs = nextFraudLookMs(context, known.fraud, talkMs)
+  const renewal: Renewal = { context, charged, terms: known, rate, talkMs, create, fraudLookMs }
+  if (known.fraud !== undefined && known.fraud.length > 0) await lookAtCounters(renewal)
+  if (terms !== undefined && terms.lines.length === 0) return countedOnly(renewal)
   const outcome = await (create ? begin(renewal) : grow(renewal))
   if (!context.health.see(outcome)) return outcome
   context.counts.renewals++

@@ -5,8 +5,10 @@
 // was taken (`settled`); some time later the ledger is looked at again, since an acknowledged write may have gone with its
 // master, and the call is forgotten. [STATE.md, Saga between call and account]
 import { billedMs, formatAmount, paidMs, price, type Rate } from '@tandem/resources'
-import type { Billing, ChargedCall, SettleOutcome } from '@tandem/store'
+import type { Billing, ChargedCall, SettleOutcome, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
+import type { FraudTerms } from '../fraud/fraud-terms.ts'
+import { endFraud } from '../fraud/in-call.ts'
 import { type ChargeLine, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
 
 interface Bill {
@@ -14,6 +16,9 @@ interface Bill {
   readonly ratePlan: string
   readonly line: ChargeLine
   readonly talkMs: number
+  /** Nothing was held of an account. */
+  readonly isCountedOnly: boolean
+  readonly fraud: readonly FraudTerms[]
 }
 
 /** Only talk that was answered and whose end is known costs anything. */
@@ -26,10 +31,17 @@ function billOf(context: PolicyContext, charged: ChargedCall): Bill {
   const talkMs = talkOf(charged)
   if (terms === undefined) {
     context.counts.unreadableCharges++
-    return { currency: '', ratePlan: '', line: { targets: [], prefix: '', rate: FREE_RATE }, talkMs }
+    const line = { targets: [], prefix: '', rate: FREE_RATE }
+    return { currency: '', ratePlan: '', line, talkMs, isCountedOnly: false, fraud: [] }
   }
   const line = lineFor(terms, charged.target, context.tuning.quantumMs)
-  return { currency: terms.currency, ratePlan: terms.ratePlan, line, talkMs }
+  const { currency, ratePlan, lines, fraud = [] } = terms
+  return { currency, ratePlan, line, talkMs, isCountedOnly: lines.length === 0, fraud }
+}
+
+const NOTHING_TAKEN: Stored<SettleOutcome> = {
+  state: 'stored',
+  value: { applied: 0n, repeated: false, entry: '' },
 }
 
 /** `0.01 + 0.02/min 60/60 grace 3` */
@@ -70,8 +82,10 @@ async function charge(context: PolicyContext, charged: ChargedCall): Promise<voi
   const { accounts, store, health, counts, tuning } = context
   const bill = billOf(context, charged)
   const { account, ref } = charged
-  const outcome = await accounts.settle({ account, ref, price: price(bill.line.rate, bill.talkMs) })
+  const due = price(bill.line.rate, bill.talkMs)
+  const outcome = bill.isCountedOnly ? NOTHING_TAKEN : await accounts.settle({ account, ref, price: due })
   if (!health.see(outcome)) return
+  await endFraud(context, charged, bill.fraud, { talkMs: bill.talkMs, price: outcome.value.applied })
   const billing = billingFor(bill, outcome.value)
   const isCharged = outcome.value.applied > 0n
   const made = await store.settled(ref, billing, isCharged ? tuning.verifyAfterMs : undefined)
