@@ -6,6 +6,7 @@ export type { MemoryNetworkOptions, MemorySink, SentDatagram } from './in-memory
 export { InMemoryNetwork, MemoryEndpoint, POISON } from './in-memory-network.ts'
 export type { RequestParts, ResponseParts } from './message-builder.ts'
 export { buildRequest, buildResponse, headerValues, startLine } from './message-builder.ts'
+export { type CountryOfNetwork, countryDatabase } from './mmdb.ts'
 export type { PostgresOptions, RunningPostgres } from './postgres.ts'
 export { postgresAvailable, startPostgres } from './postgres.ts'
 export type { ManagedProcess, ProcessEnd, ProcessOptions } from './process.ts'

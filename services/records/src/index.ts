@@ -3,6 +3,9 @@
 // @tandem/records: finished call records into their sinks, each once (docs/records.md).
 export type { SinkCounts } from './delivery/sink-counts.ts'
 export { RECORDS_ERRORS, type RecordsError, type RecordsErrorCode } from './errors.ts'
+export { type FraudWebhookParts, fraudWebhookFrom } from './fraud/create-fraud-webhook.ts'
+export { type FraudEventLine, toFraudLine } from './fraud/event-body.ts'
+export type { FraudWebhook, FraudWebhookCounts } from './fraud/fraud-webhook.ts'
 export { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
 export {
   type FieldKind,

@@ -185,6 +185,12 @@ const policy = z.strictObject({
     .max(500)
     .default('This call will end in {seconds} seconds.')
     .describe('Text of that MESSAGE; `{seconds}` is what is left.'),
+  geoIpFile: z
+    .string()
+    .default('')
+    .describe(
+      "File in MaxMind's format (.mmdb) with the countries of IP addresses, for rules against fraud; read again when it changes. Relative to the cluster file; empty: none.",
+    ),
   fraud: policyFraud.prefault({}).describe('Rules against fraud.'),
   livenessIntervalMs: durationMs(0, MAX_CALL_MS)
     .refine((ms) => ms === 0 || ms >= 10_000, 'expected 0 or at least 10000')
@@ -192,6 +198,23 @@ const policy = z.strictObject({
     .describe(
       'Between two looks (OPTIONS inside the dialog, to both parties) whether anybody is left of a call on record; 0: never.',
     ),
+  charging: z
+    .strictObject({
+      quantumMs: durationMs(1_000, 3_600_000)
+        .default(60_000)
+        .describe(
+          'Talk that is held in advance for a charged call, at least one increment of its rate. Shorter ties up less of a small balance and costs more renewals.',
+        ),
+      renewAheadMs: durationMs(5_000, 600_000)
+        .default(15_000)
+        .describe(
+          'A hold grows this long before the talk that it pays for is used up; well above the 4 s that due work takes to come by.',
+        ),
+      verifyAfterMs: durationMs(30_000, 600_000)
+        .default(35_000)
+        .describe('How long after a charge the ledger is looked at again, whether it has gone with its master.'),
+    })
+    .prefault({}),
 })
 
 const rpc = z.strictObject({

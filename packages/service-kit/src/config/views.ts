@@ -192,6 +192,7 @@ export function policyConfig(config: Config): PolicyConfig {
   return {
     ...common(config),
     ...config.policy,
+    geoIpFile: config.policy.geoIpFile === '' ? '' : resolve(config.baseDir, config.policy.geoIpFile),
     store: config.store,
     resources: config.resources,
     baseDir: config.baseDir,

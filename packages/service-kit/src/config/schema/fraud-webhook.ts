@@ -6,7 +6,9 @@ import { durationMs } from './values.ts'
 
 export const fraudWebhook = z.strictObject({
   url: z
-    .union([z.literal(''), z.url({ protocol: /^https?$/ })], { error: 'expected an http:// or https:// URL' })
+    .string()
+    .regex(/^(https?:\/\/\S+)?$/, 'expected an http:// or https:// URL')
+    .refine((text) => text === '' || URL.canParse(text), 'expected an http:// or https:// URL')
     .default('')
     .describe('http:// or https://; empty: nobody is told. Redirects are not followed.'),
   minLevel: z.enum(['warning', 'critical']).default('warning').describe('Events below this level are not sent.'),
