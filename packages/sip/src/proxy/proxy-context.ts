@@ -112,6 +112,8 @@ export interface ContextUser {
   onFinal(context: ProxyContext, status: number): void
   /** An ACK for the 2xx that matched the INVITE's transaction (RFC 2543 senders): to be forwarded. */
   onAck(msg: SipMessage): void
+  /** A branch has failed, whatever comes of it. `msg`: its response, where it had one. Before what the failure leads to. */
+  onBranchFailed?(context: ProxyContext, branch: ProxyBranch, msg: SipMessage | undefined): void
   /** Another edge runs the transaction from now on: nothing more may be sent or reported for it. */
   onSurrender?(context: ProxyContext): void
   /** The server transaction is gone. */

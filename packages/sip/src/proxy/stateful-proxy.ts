@@ -318,6 +318,7 @@ export class StatefulProxy implements TransactionUser {
     const { context } = branch
     const { status } = msg
     const { upstream } = this
+    context.user.onBranchFailed?.(context, branch, msg)
     if (branch.timedOut && status === 487 && !context.cancelled) return this.fail(branch, 408, status)
     if ((status === 503 || status === 430) && this.failsOver(branch, status)) return upstream.endEarly(branch, status)
     const contacts = status < 400 ? this.recurses(branch, msg) : undefined
@@ -374,6 +375,7 @@ export class StatefulProxy implements TransactionUser {
   /** A timeout or a transport error: where nothing at all was heard, another way may stand in. */
   private onNoResponse(branch: ProxyBranch, status: number): void {
     const mayFailOver = branch.lost || branch.provisional === 0
+    branch.context.user.onBranchFailed?.(branch.context, branch, undefined)
     branch.context.history?.onResponse(branch.id, status, undefined)
     if (!mayFailOver || !this.failsOver(branch, status)) this.fail(branch, status)
   }

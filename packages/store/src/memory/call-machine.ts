@@ -141,6 +141,7 @@ export function applyFailed(call: CallOnRecord, report: FailedReport, nowMs: num
   describe(call, report.call, 'owner', nowMs)
   call.finalStatus = report.status
   call.reason = report.reason
+  call.endedBy = report.by ?? ''
   if (call.plan.hangUpAttempts > 0) endedByPlan(call)
   call.endEdge = report.call.edgeId
   call.endedMs = Math.max(nowMs - report.ageMs, call.setupMs)

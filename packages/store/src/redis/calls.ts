@@ -112,8 +112,8 @@ export class RedisCalls {
   }
 
   failed(ref: string, report: FailedReport): Promise<Stored<ReportOutcome>> {
-    const { ageMs, status, cause, reason } = report
-    return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason], CORRECTIONS.f)
+    const { ageMs, status, cause, reason, by = '' } = report
+    return this.#report(FAILED, ref, report.call, [ageMs, status, cause, reason, by], CORRECTIONS.f)
   }
 
   updated(ref: string, report: UpdatedReport): Promise<Stored<ReportOutcome>> {

@@ -199,6 +199,8 @@ export interface FailedReport {
   status: number
   cause: string
   reason: string
+  /** `caller`, `callee` or `system`; '' or absent where it is not known. */
+  by?: string | undefined
 }
 
 /** Of a charged call that is over: `ended` until its account has been charged, `settled` until that has been looked at again. */

@@ -197,7 +197,6 @@ describe('an answer that comes when the caller has his failure', () => {
       callRef: 'ref',
       reason: 'SIP;cause=402',
       status: 402,
-      transactionKey,
       attempt: 1,
     }
     const call = { ...describedCall, callId: 'call-1' }

@@ -5,13 +5,14 @@
 //
 // Races: the report's outcome may come after the deadline of the wait: the 2xx has gone then, and the outcome changes nothing.
 
-import type { policy } from '@tandem/rpc'
-import type { ProxyBranch, ProxyContext, SipMessage } from '@tandem/sip'
+import type { policy, records } from '@tandem/rpc'
+import { HEADER, type ProxyBranch, type ProxyContext, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import { contactUri, dialogOf } from '../hang-up/answered-dialog.ts'
-import { toTag, UNKNOWN_AGE } from '../initial/describe.ts'
+import { headerText, toTag, UNKNOWN_AGE } from '../initial/describe.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { retryAfter } from '../own/replies.ts'
+import { Attempts } from './attempts.ts'
 import { endUnheardAnswer, NOT_ON_RECORD } from './unrecorded-answer.ts'
 
 /** A leg per To tag of a 2xx. Ended: by us, for want of a record. */
@@ -22,6 +23,16 @@ export interface Reached {
   readonly aor: string
   readonly hop: { readonly flow: policy.PartyFlow }
 }
+
+/** What is reported of an answer. */
+interface AnswerFacts {
+  readonly tag: string
+  readonly dialog: policy.Dialog | undefined
+  /** Of the first. */
+  readonly answerer: records.Answerer | undefined
+}
+
+const NOWHERE = { transport: '', address: '', port: 0 }
 
 /** Legs of one call, at most; further ones pass unreported. */
 const MAX_LEGS = 16
@@ -34,6 +45,7 @@ export class CallAccount {
   private ringMs = -1
   private readonly legs = new Map<string, LegState>()
   private readonly peer: EdgePeer
+  private readonly attempts: Attempts
   /** Of the dialogs, taken from the INVITE at the first answer. */
   private caller: policy.Party | undefined
 
@@ -44,10 +56,23 @@ export class CallAccount {
     this.callRef = callRef
     this.call = call
     this.startedMs = startedMs
+    this.attempts = new Attempts(startedMs)
   }
 
-  ringing(): void {
-    if (this.ringMs < 0) this.ringMs = this.core.now()
+  /** @param trunk to which the branch goes, '' for none */
+  sent(branch: ProxyBranch, trunk: string): void {
+    this.attempts.sent(branch, trunk, this.core.now())
+  }
+
+  ringing(branch: ProxyBranch): void {
+    const now = this.core.now()
+    if (this.ringMs < 0) this.ringMs = now
+    this.attempts.rang(branch, now)
+  }
+
+  /** @param msg undefined where no response was its end */
+  branchFailed(branch: ProxyBranch, msg: SipMessage | undefined): void {
+    this.attempts.ended(branch, this.core.now(), msg)
   }
 
   /**
@@ -70,8 +95,16 @@ export class CallAccount {
     this.legs.set(tag, 'waiting')
     const answer = msg.clone()
     const dialog = this.dialog(context, answer, tag, reached)
-    this.reportAnswer(context, branch, answer, tag, dialog, isFirst ? onPassed : undefined)
+    this.attempts.ended(branch, this.core.now())
+    const answerer = isFirst ? this.answerer(branch, answer, reached) : undefined
+    this.reportAnswer(context, branch, answer, { tag, dialog, answerer }, isFirst ? onPassed : undefined)
     return true
+  }
+
+  private answerer(branch: ProxyBranch, answer: SipMessage, reached: Reached | undefined): records.Answerer {
+    const userAgent = headerText(answer, HEADER.USER_AGENT) || headerText(answer, HEADER.SERVER)
+    const { transport, address, port } = reached?.hop.flow ?? NOWHERE
+    return { aor: reached?.aor ?? '', userAgent, transport, address, port, trunk: this.attempts.trunkOf(branch) }
   }
 
   private dialog(context: ProxyContext, answer: SipMessage, tag: string, reached: Reached | undefined) {
@@ -91,8 +124,7 @@ export class CallAccount {
     context: ProxyContext,
     branch: ProxyBranch,
     answer: SipMessage,
-    tag: string,
-    dialog: policy.Dialog | undefined,
+    { tag, dialog, answerer }: AnswerFacts,
     onPassed: (() => void) | undefined,
   ): void {
     const { core } = this
@@ -105,7 +137,7 @@ export class CallAccount {
       onPassed?.()
     }
     const deadline = setTimeout(() => this.onLate(context, branch, answer, tag, pass), core.config.reportDeadlineMs)
-    const answered = { toTag: tag, status: answer.status, target: branch.uri, dialog }
+    const answered = { toTag: tag, status: answer.status, target: branch.uri, dialog, answerer }
     const taken = core.reporter.report(this.request(context, { $case: 'answered', value: answered }), pass)
     if (!taken) this.onLate(context, branch, answer, tag, pass)
   }
@@ -140,22 +172,21 @@ export class CallAccount {
 
   /** The call ended without an answer. */
   failed(context: ProxyContext, status: number): void {
-    const value = { status, cause: causeOf(context, status), reason: '' }
+    const { cancelled, cancelReason } = context
+    const isOurs = cancelled || cancelReason !== ''
+    const reason = isOurs ? reasonIn(cancelReason) : this.attempts.reasonOf(status)
+    const by = cancelled ? 'caller' : isOurs || !this.attempts.isCallees(status) ? 'system' : 'callee'
+    const value = { status, cause: causeOf(context, status), reason, by }
     this.core.reporter.report(this.request(context, { $case: 'failed', value }))
   }
 
   private request(context: ProxyContext, event: policy.ReportRequest['event']): policy.ReportRequest {
     const now = this.core.now()
-    const attempts = context.branches.map((branch) => ({
-      target: branch.uri,
-      status: branch.final,
-      provisionalStatus: branch.provisional,
-    }))
     const call = {
       ...this.call,
       setupAgeMs: this.startedMs < 0 ? UNKNOWN_AGE : Math.round(now - this.startedMs),
       ringAgeMs: this.ringMs < 0 ? UNKNOWN_AGE : Math.round(now - this.ringMs),
-      attempts,
+      attempts: this.attempts.list(context),
     }
     return { callRef: this.callRef, call, event, ageMs: 0 }
   }
@@ -164,9 +195,23 @@ export class CallAccount {
 /** Why a call failed, for its record. */
 function causeOf(context: ProxyContext, status: number): string {
   if (context.cancelled) return 'cancelled'
+  if (status < 400) return 'redirected'
   const rang = context.branches.some((branch) => branch.provisional >= 180)
   if (status === 408) return 'unanswered'
   if (status === 480) return rang ? 'unanswered' : 'unreachable'
   if (context.branches.length === 0 && status < 500) return 'rejected'
   return status >= 500 && status < 600 ? 'error' : 'rejected'
 }
+
+/** `Reason: a\r\nReason: b\r\n` → `a`, without folding. */
+function reasonIn(lines: string): string {
+  const end = lines.search(/\r?\n(?![ \t])/)
+  const line = end < 0 ? lines : lines.slice(0, end)
+  return line
+    .slice(line.indexOf(':') + 1)
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, MAX_REASON_CHARS)
+}
+
+const MAX_REASON_CHARS = 200

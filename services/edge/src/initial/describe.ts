@@ -13,6 +13,7 @@ import {
   unfold,
   ValueCursor,
 } from '@tandem/sip'
+import { offeredMedia } from '../accounting/offered-media.ts'
 import { type EdgePeer, StreamPeer } from '../listeners/peers.ts'
 
 /** @param key the server transaction's */
@@ -74,6 +75,8 @@ export function describeCall(
     identity: decision.identity,
     account: decision.account,
     charge: decision.charge,
+    facts: decision.facts,
+    media: offeredMedia(msg),
     edgeId,
     userAgent: headerText(msg, HEADER.USER_AGENT),
     setupAgeMs: UNKNOWN_AGE,

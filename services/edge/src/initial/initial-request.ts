@@ -109,7 +109,13 @@ class InitialRequest implements ContextUser {
     this.openAccount(context, message, decision)
     openHeaderWork(core, context, plan?.sourceTrusted ?? false)
     if (resumption.resends) core.proxy.trying(context) // the caller need not look for anybody else
-    this.run = new PlanRun(core, context, { peer, plan: plan ?? NO_PLAN, callRef: entry.callRef, popRoutes })
+    this.run = new PlanRun(core, context, {
+      peer,
+      plan: plan ?? NO_PLAN,
+      account: this.account,
+      callRef: entry.callRef,
+      popRoutes,
+    })
     this.run.adopt(context, resumption)
     if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))
   }
@@ -191,7 +197,13 @@ class InitialRequest implements ContextUser {
     }
     if (context.isInvite) core.counts.calls += 1
     openHeaderWork(core, context, plan.sourceTrusted)
-    this.run = new PlanRun(core, context, { peer, plan, callRef: this.account?.callRef ?? '', popRoutes })
+    this.run = new PlanRun(core, context, {
+      peer,
+      plan,
+      account: this.account,
+      callRef: this.account?.callRef ?? '',
+      popRoutes,
+    })
     const reason = privacyRefusal(context, plan)
     if (reason !== '') return core.proxy.respond(context, 500, reason) // [RFC3323-5]
     this.run.start(context)
@@ -223,8 +235,12 @@ class InitialRequest implements ContextUser {
     return this.run?.forkMore(context) ?? false
   }
 
-  onProvisional(_context: ProxyContext, _branch: ProxyBranch, status: number): void {
-    if (status > 100) this.account?.ringing()
+  onProvisional(_context: ProxyContext, branch: ProxyBranch, status: number): void {
+    if (status > 100) this.account?.ringing(branch)
+  }
+
+  onBranchFailed(_context: ProxyContext, branch: ProxyBranch, msg: SipMessage | undefined): void {
+    this.account?.branchFailed(branch, msg)
   }
 
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean {

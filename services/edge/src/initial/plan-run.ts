@@ -19,6 +19,7 @@ import {
   requestDisposition,
   type SipMessage,
 } from '@tandem/sip'
+import type { CallAccount } from '../accounting/call-account.ts'
 import { handCancelOf, handInvite } from '../any-edge/hand-over.ts'
 import { matchBranch, storedStatus } from '../any-edge/match-branch.ts'
 import type { Resumption } from '../any-edge/rebuild.ts'
@@ -36,6 +37,8 @@ import { Candidate, resolveTargets } from './targets.ts'
 export interface PlanSource {
   readonly peer: EdgePeer
   readonly plan: policy.Plan
+  /** Of a call that leaves a record. */
+  readonly account: CallAccount | undefined
   /** Reference of the call, '' for none. */
   readonly callRef: string
   /** Leading Route values that are ours. */
@@ -296,12 +299,14 @@ export class PlanRun {
 
   private send(context: ProxyContext, group: readonly Candidate[]): void {
     if (context.closed || context.request === undefined) return this.goOn(context)
-    const { peer, plan, popRoutes } = this.source
+    const { peer, plan, popRoutes, account } = this.source
     const ringMs = plan.steps[this.step]?.ringMs ?? 0
     for (const candidate of group) {
       const facts = candidate.facts(plan.sourceTrusted)
       const branch = sendBranch(this.core, context, candidate, peer, plan.edits, ringMs, popRoutes, facts)
-      if (branch !== undefined) this.queue.sent.push(candidate)
+      if (branch === undefined) continue
+      this.queue.sent.push(candidate)
+      account?.sent(branch, candidate.target.trunk ?? '')
     }
   }
 

@@ -296,7 +296,7 @@ return done('applied', c)
 `,
 )
 
-/** KEYS call due cdr; event: ageMs status cause reason. */
+/** KEYS call due cdr; event: ageMs status cause reason by. */
 export const FAILED = script(
   'failed',
   'writes',
@@ -307,7 +307,7 @@ if not c then return other end
 if foreign(c) or c.s == 'answered' then return close(done('ignored', c), c) end
 local isKnown = c.su or ARGV[19] ~= ''
 describe(c, true)
-c.fs, c.rs, c.ee = tonumber(ARGV[22]), ARGV[24], ARGV[17]
+c.fs, c.rs, c.by, c.ee = tonumber(ARGV[22]), ARGV[24], ARGV[25], ARGV[17]
 if (c.ha or 0) > 0 then
   c.by = 'system'
   if c.rs == '' then c.rs = c.hr end
