@@ -28,7 +28,8 @@ export type PolicySettings = Pick<
   | 'fraud'
   | 'localHosts'
   | 'registration'
->
+> &
+  Partial<Pick<PolicyConfig, 'charging'>>
 
 export interface PolicyTuning {
   /** Retry-After of a 503 while the store is away. */

@@ -32,7 +32,7 @@ function createContext(
   onBug: (error: unknown) => void,
 ): PolicyContext {
   const { config, now = Date.now } = options
-  const tuning = { ...POLICY_TUNING, ...options.tuning }
+  const tuning = { ...POLICY_TUNING, ...config.charging, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
