@@ -131,7 +131,7 @@ test('Answer: a report is never refused; without a hold and money it grants what
   const thief = await begin(node, 'pre')
   await answer(node, thief)
   const late = { ...call, ref: call.ref }
-  const lost = { ...late, ref: `${call.ref.slice(0, -4)}zzzz` }
+  const lost = { ...late, ref: `${call.ref.slice(0, 2)}zzzz${call.ref.slice(6)}` }
   expect(await answer(node, lost)).toBe(0)
   await bench.pass(500)
   expect(bench.hangUps.map(({ ref }) => ref)).toContain(lost.ref)
