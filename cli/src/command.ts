@@ -76,7 +76,7 @@ const actions: Actions = {
     print(await hangUp(settings(flags), ref, flags.reason, flags.output))
   },
   async cdr(flags) {
-    print(await cdr(settings(flags), flags.limit, flags.output))
+    for await (const piece of cdr(settings(flags), flags, flags.output)) await writeLine(piece)
   },
 }
 

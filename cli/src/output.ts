@@ -12,13 +12,23 @@ export type Row = Readonly<Record<string, string | number>>
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g
 const printable = (value: string | number): string => String(value).replace(CONTROL, '·')
 
-/** Columns in the order given, as wide as their widest cell. */
-export function renderTable(columns: readonly string[], rows: readonly Row[]): string {
+/**
+ * Columns in the order given, as wide as their widest cell.
+ *
+ * @param widthsBefore of a table that goes on: no heading then, and columns at least as wide
+ */
+export function renderTable(
+  columns: readonly string[],
+  rows: readonly Row[],
+  widthsBefore?: readonly number[],
+): string {
   const cells = [
-    columns.map((name) => name.toUpperCase()),
+    ...(widthsBefore === undefined ? [columns.map((name) => name.toUpperCase())] : []),
     ...rows.map((row) => columns.map((name) => printable(row[name] ?? ''))),
   ]
-  const widths = columns.map((_, column) => Math.max(...cells.map((line) => (line[column] as string).length)))
+  const widths = columns.map((_, column) =>
+    Math.max(widthsBefore?.[column] ?? 0, ...cells.map((line) => (line[column] as string).length)),
+  )
   return cells
     .map((line) =>
       line

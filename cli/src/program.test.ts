@@ -115,7 +115,7 @@ describe('the administrative verbs', () => {
     ],
     [
       ['cdr', '--limit', '5', '--output', 'yaml'],
-      ['cdr', { output: 'yaml', limit: 5 }],
+      ['cdr', { output: 'yaml', limit: 5, failed: false }],
     ],
     [
       ['doctor', '--config', 'f'],

@@ -3,6 +3,8 @@
 // The verbs and flags of `tandem` (DESIGN §9). Nothing is done here: each verb hands its parsed flags to `actions`.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { BalanceFlags } from './admin/balance.ts'
+import { CDR_FORMATS, type CdrFormat } from './admin/cdr.ts'
+import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
@@ -28,7 +30,7 @@ export interface Actions {
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
-  cdr(flags: AdminFlags): Promise<void>
+  cdr(flags: CdrFlags & Pick<AdminFlags, 'config'> & { readonly output: CdrFormat }): Promise<void>
 }
 
 function integer(text: string): number {
@@ -93,9 +95,32 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   adminCommand(program, 'hangup <ref>', 'end a call; `tandem calls` shows the refs')
     .option('--reason <text>', 'text, or a whole value of a Reason header, that both parties are told', '')
     .action((ref: string, flags: AdminFlags & { reason: string }) => actions.hangUp(ref, flags))
-  adminCommand(program, 'cdr', 'the newest finished call records')
-    .option('--limit <n>', 'at most', integer, 20)
-    .action((flags: AdminFlags) => actions.cdr(flags))
+  addRecords(program, actions)
+}
+
+function addRecords(program: Command, actions: Actions): void {
+  program
+    .command('cdr')
+    .description('finished call records, oldest first; without a time the newest 20')
+    .option('--config <file>', 'cluster file (YAML)')
+    .option('--since <when>', 'that ended since: 90s, 15m, 1h, 7d ago, or a time (ISO 8601)', when)
+    .option('--until <when>', 'that ended before', when)
+    .option('--account <name>', 'of this account')
+    .option('--trunk <name>', 'that came from, or went to, this trunk')
+    .option('--call-id <id>', 'of this Call-ID')
+    .option('--caller <text>', 'whose caller has this in it')
+    .option('--callee <text>', 'whose callee, or number, has this in it')
+    .option('--failed', 'that were not answered', false)
+    .option('--limit <n>', 'the newest of them, at most', integer)
+    .addOption(new Option('--from <source>', 'where to look').choices(['postgres', 'files']))
+    .addOption(new Option('-o, --output <format>', 'output').choices(CDR_FORMATS).default('table'))
+    .action((flags: CdrFlags & { output: CdrFormat }) => actions.cdr(flags))
+}
+
+function when(text: string): string {
+  if (parseWhen(text, 0) === undefined)
+    throw new InvalidArgumentError('Expected 90s, 15m, 1h, 7d, or a time (ISO 8601).')
+  return text
 }
 
 function addMoney(program: Command, actions: Actions): void {

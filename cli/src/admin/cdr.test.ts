@@ -11,7 +11,8 @@ import { type Config, createLogger, Lifecycle, recordsConfig } from '@tandem/ser
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { buildRecords } from '../parts/records.ts'
 import { loadSettings } from '../settings.ts'
-import { cdr } from './cdr.ts'
+import { type CdrFormat, cdr } from './cdr.ts'
+import { type CdrFlags, parseWhen, recordsPath } from './cdr-flags.ts'
 
 const CALL = records.CallRecord.fromPartial({
   cdrId: 'f12ZRzHv',
@@ -22,6 +23,7 @@ const CALL = records.CallRecord.fromPartial({
   finalStatus: 200,
   outcome: 'answered',
   endedBy: 'caller',
+  account: 'demo',
 })
 const logger = createLogger({ level: 'silent', service: 'test' })
 const feed: RecordFeed = {
@@ -58,15 +60,57 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
+async function printed(flags: Partial<CdrFlags>, format: CdrFormat): Promise<string> {
+  const pieces: string[] = []
+  for await (const piece of cdr(config, { failed: false, ...flags }, format)) pieces.push(piece)
+  return pieces.join('\n')
+}
+
 it('shows when a call ended, how, how long it was and who was in it', async () => {
   const table = await vi.waitFor(async () => {
-    const text = await cdr(config, 20, 'table')
+    const text = await printed({}, 'table')
     expect(text).toContain('f12ZRzHv')
     return text
   })
   const [heading, ...rows] = table.split('\n').map((line) => line.split(/ {2,}/))
-  expect(heading).toEqual(['ENDED', 'OUTCOME', 'STATUS', 'SECONDS', 'BY', 'FROM', 'TO', 'CDR_ID'])
+  expect(heading).toEqual(['ENDED', 'OUTCOME', 'STATUS', 'SECONDS', 'BY', 'ACCOUNT', 'FROM', 'TO', 'CDR_ID'])
   const ended = '2026-11-22T11:12:06.927Z'
   const parties = ['sip:alice@example.test', 'sip:bob@example.test']
-  expect(rows).toEqual([[ended, 'answered', '200', '3.0', 'caller', ...parties, 'f12ZRzHv']])
+  expect(rows).toEqual([[ended, 'answered', '200', '3.0', 'caller', 'demo', ...parties, 'f12ZRzHv']])
+})
+
+it.each([
+  ['json', (text: string) => (JSON.parse(text) as { cdr_id: string }[]).map(({ cdr_id }) => cdr_id)],
+  ['yaml', (text: string) => [...text.matchAll(/cdr_id: (\S+)/g)].map(([, id]) => id)],
+  ['csv', (text: string) => text.split('\n').map((line) => line.split(',')[1])],
+] as const)('prints %s, and what nothing matches as nothing', async (format, idsOf) => {
+  const none = format === 'csv' ? ['cdr_id'] : []
+  await vi.waitFor(async () => expect(idsOf(await printed({}, format))).toEqual([...none, 'f12ZRzHv']), 10_000)
+  expect(idsOf(await printed({ account: 'demo', caller: 'ALICE', since: '2026-11-22' }, format))).toHaveLength(
+    none.length + 1,
+  )
+  expect(idsOf(await printed({ failed: true }, format))).toEqual(none)
+  expect(idsOf(await printed({ until: '2026-11-22T11:12:06.927Z' }, format))).toEqual(none)
+})
+
+it('says what the service says', async () => {
+  await expect(printed({ limit: 99_999 }, 'table')).rejects.toThrow('answered 400: limit: expected an integer')
+  await lifecycle.stop()
+  await expect(printed({}, 'table')).rejects.toThrow('does not answer')
+})
+
+it.each([
+  ['90s', 910_000],
+  ['1h', -2_600_000],
+  ['1970-01-01', 0],
+  ['1970-01-01T00:00:05Z', 5_000],
+  ['1x', undefined],
+  ['yesterday', undefined],
+])('takes %s at 1,000 s for %s', (text, expected) => {
+  expect(parseWhen(text, 1_000_000)).toBe(expected)
+})
+
+it('asks for exactly what the flags say', () => {
+  const flags = { failed: true, since: '1s', caller: 'a b&c', trunk: 't', limit: 5 }
+  expect(recordsPath(flags, 5_000)).toBe('/records?since=4000&trunk=t&caller=a+b%26c&failed=true&limit=5')
 })

@@ -13,6 +13,7 @@ import { type Config, locationConfig, policyConfig, recordsConfig } from '@tande
 import { hostPort } from '../addresses.ts'
 
 const CALL_MS = 3_000
+const QUERY_MS = 30_000
 
 /** A command that could not do its work: one sentence, exit status 1. */
 export class CommandFailed extends Error {
@@ -71,14 +72,38 @@ export async function callPolicy<K extends keyof PolicyUnaryMethods & string>(
   return unwrap(last as Result<PolicyUnaryMethods[K]['response']>, 'policy', targets.join(', '))
 }
 
-/** Text of a path of the records service. Throws `CommandFailed`. */
-export async function fetchRecords(config: Config, path: string): Promise<string> {
+/** Lines of a path of the records service, as they come. Throws `CommandFailed`. */
+export async function* streamRecords(config: Config, path: string): AsyncGenerator<string> {
   const { bindAddress, httpPort } = recordsConfig(config)
   const base = `http://${hostPort(loopback(bindAddress), httpPort)}`
-  const response = await fetch(base + path, { signal: AbortSignal.timeout(CALL_MS) }).catch((error: unknown) => {
+  const silent = new AbortController()
+  // A query of PostgreSQL may take its time before the first record.
+  const timer = setTimeout(() => silent.abort(new Error('silence')), QUERY_MS)
+  const response = await fetch(base + path, { signal: silent.signal }).catch((error: unknown) => {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
     throw new CommandFailed(`records at ${base} does not answer (${cause}). Is \`tandem up\` running?`)
   })
-  if (!response.ok) throw new CommandFailed(`records at ${base} answered ${response.status}.`)
-  return response.text()
+  clearTimeout(timer)
+  if (!response.ok)
+    throw new CommandFailed(`records at ${base} answered ${response.status}: ${await sentence(response)}`)
+  try {
+    yield* linesOf(response.body ?? [])
+  } catch (error) {
+    if (error instanceof CommandFailed) throw error
+    throw new CommandFailed(`records at ${base} broke off; what was printed is not all of it.`)
+  }
+}
+
+async function sentence(response: Response): Promise<string> {
+  return (await response.text().catch(() => '')).trim().slice(0, 500) || 'no reason'
+}
+
+async function* linesOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
 }

@@ -4,6 +4,8 @@
 // no bodies. It leaves out TLS and authentication: it binds loopback unless configured otherwise.
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { explainBind } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -12,6 +14,8 @@ export interface HttpReply {
   readonly status: number
   readonly body: string
   readonly contentType?: string
+  /** In the place of `body`: written as fast as the other side reads. It breaks off where this throws. */
+  readonly stream?: AsyncIterable<string>
 }
 
 /** Handler of one route, by exact path. */
@@ -62,7 +66,23 @@ async function answer(routes: Record<string, HttpRoute>, target: string, method:
 
 function write(response: ServerResponse, reply: HttpReply): void {
   response.writeHead(reply.status, { 'content-type': reply.contentType ?? 'application/json; charset=utf-8' })
-  response.end(reply.body)
+  if (reply.stream === undefined) response.end(reply.body)
+  // An error ends the connection without the last chunk: the reader sees that it is not whole.
+  else pipeline(Readable.from(chunksOf(reply.stream)), response).catch(() => response.destroy())
+}
+
+const CHUNK_CHARS = 65_536
+
+/** Small pieces together: a write for each line would cost more than the line. */
+async function* chunksOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let chunk = ''
+  for await (const piece of pieces) {
+    chunk += piece
+    if (chunk.length < CHUNK_CHARS) continue
+    yield chunk
+    chunk = ''
+  }
+  if (chunk !== '') yield chunk
 }
 
 function listen(server: Server, options: HttpOptions): Promise<void> {

@@ -2,6 +2,7 @@
 //
 // @tandem/records: finished call records into their sinks, each once (docs/records.md).
 export type { SinkCounts } from './delivery/sink-counts.ts'
+export { csvLine } from './encode-csv.ts'
 export { RECORDS_ERRORS, type RecordsError, type RecordsErrorCode } from './errors.ts'
 export { type FraudWebhookParts, fraudWebhookFrom } from './fraud/create-fraud-webhook.ts'
 export { type FraudEventLine, toFraudLine } from './fraud/event-body.ts'

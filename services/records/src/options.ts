@@ -50,7 +50,7 @@ export interface RecordsServiceOptions {
 export interface RecordsService {
   /** By the sinks' names. */
   readonly counts: Readonly<Record<string, Readonly<SinkCounts>>>
-  /** `/records?limit=N`: the last N lines as NDJSON. */
+  /** `/records?since=…&account=…&limit=N`: finished records as NDJSON (docs/sinks.md). */
   readonly routes: Readonly<Record<string, HttpRoute>>
   /** Whether the records of every sink get somewhere: files into their files, the others at least into their spool. */
   ready(): boolean

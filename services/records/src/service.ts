@@ -6,15 +6,14 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
-import type { HttpReply, Logger } from '@tandem/service-kit'
-import { createSink, fileOf, type SinkConfig } from './create-sink.ts'
+import type { Logger } from '@tandem/service-kit'
+import { createSink, type SinkConfig } from './create-sink.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
 import { createSinkCounts, registerSinks, type SinkCounts } from './delivery/sink-counts.ts'
 import { SinkRunner } from './delivery/sink-runner.ts'
 import { Spool } from './delivery/spool.ts'
 import { RECORDS_ERRORS } from './errors.ts'
 import { FileLock } from './files/file-lock.ts'
-import { MAX_TAIL_LINES, readTail } from './files/tail.ts'
 import {
   RECORDS_TUNING,
   type RecordsService,
@@ -22,8 +21,7 @@ import {
   type RecordsServiceOptions,
   type RecordsTuning,
 } from './options.ts'
-
-const DEFAULT_LINES = 20
+import { recordsRoute } from './query/records-route.ts'
 
 interface Line {
   readonly config: SinkConfig
@@ -47,7 +45,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     )
   return {
     counts: Object.fromEntries(lines.map(({ config: { name }, counts }) => [name, counts])),
-    routes: { '/records': (url) => lastRecords(config, url) },
+    routes: { '/records': recordsRoute(config) },
     ready: () => !stopping.signal.aborted && lines.every(({ runner }) => runner.healthy),
     start: async () => {
       for (const line of lines) void begin(line, feeds, { tuning, logger, signal: stopping.signal })
@@ -169,15 +167,4 @@ function connect(feed: RecordFeed, start: FeedStart, runner: SinkRunner): FeedCo
   const source = { acknowledge: (ids: string[]) => consumer.acknowledge(ids) }
   const consumer = feed.consume(start, (items) => runner.offer(items, source))
   return consumer
-}
-
-async function lastRecords({ sinks, file }: RecordsServiceConfig, url: URL): Promise<HttpReply> {
-  const limit = Number(url.searchParams.get('limit') ?? DEFAULT_LINES)
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_TAIL_LINES) {
-    return { status: 400, body: `limit: expected an integer from 1 to ${MAX_TAIL_LINES}\n`, contentType: 'text/plain' }
-  }
-  const ndjson = sinks.find(({ type }) => type === 'ndjson')
-  const path = ndjson && fileOf(ndjson, file)
-  const body = path === undefined ? '' : await readTail(path, limit)
-  return { status: 200, body, contentType: 'application/x-ndjson' }
 }
