@@ -12,7 +12,7 @@ import {
   MAX_KNOWN,
   SUB_BUCKETS,
 } from '../fraud-rules.ts'
-import type { FraudBegun, FraudCheck, FraudCounter, FraudFinding, FraudKind } from '../fraud-store.ts'
+import type { FraudBegun, FraudCancel, FraudCheck, FraudCounter, FraudFinding, FraudKind } from '../fraud-store.ts'
 
 interface Counter {
   /** By kind of sum and bucket: `n17`. */
@@ -52,8 +52,8 @@ export class FraudCounters {
     return { stopped, findings }
   }
 
-  isKnown(ref: string): boolean {
-    return this.#seen.has(ref)
+  isKnown(ref: string, nowMs: number): boolean {
+    return (this.#seen.get(ref) ?? 0) > nowMs
   }
 
   count(ref: string, checks: readonly FraudCheck[], leaseMs: number, nowMs: number): string[] {
@@ -61,13 +61,18 @@ export class FraudCounters {
     return checks.map((check) => this.#count(check, ref, nowMs + leaseMs, nowMs))
   }
 
-  cancel(ref: string, counters: readonly FraudCounter[], undo: readonly string[], begunMs: number): void {
-    if (!this.#seen.delete(ref)) return
+  cancel(
+    ref: string,
+    { counters, undo, begunMs }: Pick<FraudCancel, 'counters' | 'undo' | 'begunMs'>,
+    nowMs: number,
+  ): void {
+    if (!this.isKnown(ref, nowMs)) return
+    this.#seen.delete(ref)
     for (const [i, counter] of counters.entries()) this.#undo(counter, ref, undo[i] ?? '', begunMs)
   }
 
   renew(ref: string, counters: readonly FraudCounter[], leaseMs: number, nowMs: number): bigint[] {
-    const isOver = this.#seen.has(`${ref}/`)
+    const isOver = this.isKnown(`${ref}/`, nowMs)
     return counters.map((one) => {
       if ((one.kind === 'live' || one.kind === 'countries') && !isOver) this.#lease(one, ref, nowMs + leaseMs)
       return this.#running(one, nowMs)
@@ -80,7 +85,7 @@ export class FraudCounters {
     of: { readonly talkMs: number; readonly price: bigint; readonly short: readonly (boolean | undefined)[] },
     nowMs: number,
   ): boolean {
-    const isNew = !this.#seen.has(`${ref}/`)
+    const isNew = !this.isKnown(`${ref}/`, nowMs)
     if (isNew) this.#see(`${ref}/`, nowMs + ENDED_MS, nowMs)
     for (const [i, one] of counters.entries()) {
       const { kind, member } = one
@@ -190,8 +195,8 @@ export class FraudCounters {
     if (kind === 'live' || kind === 'countries') at.members.delete(leasedAs(kind, ref, member))
     if (kind === 'sequence') unfollow(at, member, before, begunMs)
     if ((kind === 'distinct' || kind === 'fresh') && at.members.get(member) === begunMs) {
-      if (before === '') at.members.delete(member)
-      else at.members.set(member, Number(before))
+      at.members.delete(member)
+      if (before !== '') putBack(at.members, member, Number(before))
     }
   }
 
@@ -260,6 +265,13 @@ function dropOld({ members }: Counter, sinceMs: number): void {
     if (ms > sinceMs) return
     members.delete(member)
   }
+}
+
+/** In its place by time. */
+function putBack(members: Map<string, number>, member: string, ms: number): void {
+  const all = [...members, [member, ms] as const].sort(([, a], [, b]) => a - b)
+  members.clear()
+  for (const [name, at] of all) members.set(name, at)
 }
 
 function unfollow(at: Counter, member: string, before: string, begunMs: number): void {

@@ -35,7 +35,7 @@ export class MemoryFraud implements FraudStore {
 
   begin({ slot, ref, leaseMs, checks }: FraudBegin): Stored<FraudBegun> {
     return this.#at(slot, checks, (counters, nowMs) => {
-      if (counters.isKnown(ref)) return { stopped: false, findings: [], undo: [], nowMs }
+      if (counters.isKnown(ref, nowMs)) return { stopped: false, findings: [], undo: [], nowMs }
       const { stopped, findings } = counters.check(checks, nowMs)
       const undo = stopped ? [] : counters.count(ref, checks, leaseMs, nowMs)
       return { stopped, findings, undo, nowMs }
@@ -43,7 +43,7 @@ export class MemoryFraud implements FraudStore {
   }
 
   cancel({ slot, ref, counters, undo, begunMs }: FraudCancel): Stored<void> {
-    return this.#at(slot, counters, (at) => at.cancel(ref, counters, undo, begunMs))
+    return this.#at(slot, counters, (at, nowMs) => at.cancel(ref, { counters, undo, begunMs }, nowMs))
   }
 
   renew({ slot, ref, counters, leaseMs }: FraudRenewal): Stored<bigint[]> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Memory and Redis agree on random operations: registers, refreshes, removals, kicks, expiry, watches, the directory of calls, membership,
-// references and nonces. The clock of a real server stands still and moves with the clock of memory, so that leases and times to live end
+// references and nonces, counters of rules against fraud. The clock of a real server stands still and moves with the clock of memory, so that leases and times to live end
 // in both at one millisecond. TANDEM_AGREEMENT_OPERATIONS=100000 for the whole, TANDEM_AGREEMENT_SEED to go a way again.
 // Not tested here: calls on record and finished records.
 import {

@@ -3,6 +3,7 @@
 import type { Store } from '../../store.ts'
 import * as bindings from './bindings.ts'
 import * as directory from './directory.ts'
+import * as fraud from './fraud.ts'
 import { type Clock, type Step, Walk } from './walk.ts'
 
 type MakeStep = (walk: Walk) => Step
@@ -32,6 +33,11 @@ const STEPS: readonly (readonly [weight: number, make: MakeStep])[] = [
   [3, directory.mintStep],
   [1, directory.releaseStep],
   [5, directory.nonceStep],
+  [12, fraud.beginStep],
+  [3, fraud.cancelStep],
+  [4, fraud.renewStep],
+  [5, fraud.endStep],
+  [1, fraud.liveStep],
 ]
 /** These compare what a sweep moves. */
 const SWEPT_STEPS: typeof STEPS = [

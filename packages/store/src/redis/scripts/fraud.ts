@@ -115,6 +115,9 @@ local function fcheck(held)
   end
   return stopped, found
 end
+local function fseen(key)
+  return tonumber(redis.call('ZSCORE', SEEN, key) or '0') > at
+end
 local function fsee(key, ms)
   redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', int(at))
   redis.call('ZADD', SEEN, int(at + ms), key)
@@ -135,7 +138,7 @@ local function ffollow(i)
   local before = s[1] and (s[2] .. ' ' .. s[3] .. ' ' .. s[1]) or ''
   local run = s[1] == member and tonumber(s[3]) >= at - w and tonumber(s[2]) + 1 or 1
   redis.call('HSET', key, 'm', member, 'k', int(run), 't', int(at))
-  keep(key, w)
+  keep(key, w + 1)
   return before
 end
 local function fcount(ref, leaseMs)
@@ -167,7 +170,7 @@ export const FRAUD_BEGIN = script(
   FRAUD,
   `
 local ref = ARGV[1]
-if redis.call('ZSCORE', SEEN, ref) then return {0, int(at), {}, {}} end
+if fseen(ref) then return {0, int(at), {}, {}} end
 local stopped, found = fcheck(0)
 if stopped == 1 then return {1, int(at), found, {}} end
 return {0, int(at), found, fcount(ref, tonumber(ARGV[2]))}
@@ -185,7 +188,8 @@ local at = now()
   FRAUD,
   `
 local ref, begun = ARGV[1], tonumber(ARGV[2])
-if redis.call('ZREM', SEEN, ref) == 0 then return 0 end
+if not fseen(ref) then return 0 end
+redis.call('ZREM', SEEN, ref)
 local function unfollow(key, member, before)
   local s = redis.call('HMGET', key, 'm', 't')
   if s[1] ~= member then return end
@@ -220,7 +224,7 @@ local at = now()
   FRAUD,
   `
 local ref, leaseMs = ARGV[1], tonumber(ARGV[2])
-local isOver = redis.call('ZSCORE', SEEN, ref .. '/')
+local isOver = fseen(ref .. '/')
 local out = {}
 for i = 1, COUNT do
   local kind = farg(i, 1)
@@ -242,7 +246,7 @@ local at = now()
   FRAUD,
   `
 local ref = ARGV[1]
-local isNew = not redis.call('ZSCORE', SEEN, ref .. '/')
+local isNew = not fseen(ref .. '/')
 if isNew then fsee(ref .. '/', ${ENDED_MS}) end
 for i = 1, COUNT do
   local kind, amount = farg(i, 1), farg(i, 4)
