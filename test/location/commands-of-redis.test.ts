@@ -66,7 +66,18 @@ describe.skipIf(!server.available)('what Redis is asked', () => {
     ['REGISTER of a new binding', () => register(node(), 1, 1)],
     ['REGISTER that refreshes', () => register(node(), 1, 2)],
     ['REGISTER that is a repeat', () => register(node(), 1, 2)],
-    ['nonce count of a digest', async () => store.policy.useNonce('nonce', 1, 'key', 60_000)],
+    [
+      'nonce count of a digest',
+      async () =>
+        store.policy.useNonce({
+          nonceId: 'nonce',
+          count: 1,
+          transactionKey: 'key',
+          ttlMs: 60_000,
+          user: 'u',
+          source: 's',
+        }),
+    ],
     ['lookup', () => locate(node(), 1)],
     ['call in set-up: begin', async () => node().handlers.beginCall(call, CONTEXT)],
     [

@@ -184,7 +184,8 @@ function kick(node: LocationService, user: number) {
 async function digests(url: string): Promise<unknown[]> {
   const store = await openStore({ url })
   cleanups.push(() => store.close())
-  const use = (count: number, key: string) => store.policy.useNonce('nonce', count, key, 60_000)
+  const use = (count: number, key: string) =>
+    store.policy.useNonce({ nonceId: 'nonce', count, transactionKey: key, ttlMs: 60_000, user: 'u', source: 's' })
   return [await use(1, 'a'), await use(2, 'b'), await use(2, 'c')]
 }
 

@@ -35,6 +35,7 @@ export function inProcessCallers(services: Services, config: EdgeConfig, logger:
     }),
     policy: createInProcess(policyService, services.policy.handlers, {
       ...common,
+      ...services.policy.hooks,
       pushes: services.policy.pushes,
     }),
   }

@@ -42,6 +42,7 @@ export function buildPolicy(
     store: store.policy,
     accounts: store.accounts,
     fraud: store.fraud,
+    bans: store.bans,
     config,
     resources,
     logger,
@@ -50,7 +51,7 @@ export function buildPolicy(
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()
-  servePolicy(server, service.handlers, { pushes: service.pushes })
+  servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
   serveRecordFeed(server, service.feed)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config

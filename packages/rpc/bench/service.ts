@@ -19,6 +19,9 @@ export const handlers: PolicyHandlers = {
   listCalls: () => done({ calls: [], truncated: false }),
   getAccount: () => done(policy.GetAccountResponse.fromPartial({})),
   topUp: () => done(policy.TopUpResponse.fromPartial({})),
+  listBans: () => done({ bans: [], truncated: false }),
+  addBan: () => done(policy.Ban.fromPartial({})),
+  liftBan: () => done({ lifted: 0 }),
   requestHangUp: () => done({ state: '', edgeCount: 0 }),
 }
 

@@ -20,6 +20,7 @@ export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, star
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
 export { IntHistogram, type Labelled, Metrics, snakeCase } from './metrics.ts'
+export { sourceKeyOf } from './source-key.ts'
 export {
   type DeliverOptions,
   type Delivery,

@@ -23,13 +23,26 @@ import type {
   UpdatedReport,
 } from './types.ts'
 
+/** A count that somebody used who had the right password. */
+export interface NonceUse {
+  readonly nonceId: string
+  /** 1 to 2^32 - 1. */
+  readonly count: number
+  /** Names the request: of two that are equal, one is a retransmission. */
+  readonly transactionKey: string
+  readonly ttlMs: number
+  readonly user: string
+  /** His failures from there (ban-store.ts) are forgotten. */
+  readonly source: string
+}
+
 export interface PolicyStore {
   /** Freezes reference and decision under the server-transaction key for keepMs; a repeat gets those of the first. */
   mint(transactionKey: string, proposal: MintProposal, keepMs: number): Eventual<Minted>
   /** The transaction is over: forget its key after keepMs (32,000). False: nothing was minted under it. */
   releaseMint(transactionKey: string, keepMs: number): Eventual<boolean>
   /** A count is fresh once, and again for the transaction that used it first: a retransmission is no replay. */
-  useNonce(nonceId: string, nc: number, transactionKey: string, ttlMs: number): Eventual<'fresh' | 'replay'>
+  useNonce(use: NonceUse): Eventual<'fresh' | 'replay'>
 
   answered(ref: string, report: AnsweredReport): Eventual<ReportOutcome>
   ended(ref: string, report: EndedReport): Eventual<ReportOutcome>

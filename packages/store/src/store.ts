@@ -2,6 +2,7 @@
 // A store as a process holds it: both interfaces, its state for readiness, integers for metrics; settings and their defaults.
 
 import type { AccountStore } from './account-store.ts'
+import type { BanStore } from './ban-store.ts'
 import type { FraudEventStore } from './fraud-event-store.ts'
 import type { FraudStore } from './fraud-store.ts'
 import type { LocationStore } from './location-store.ts'
@@ -22,6 +23,7 @@ export interface Store {
   readonly accounts: AccountStore
   readonly fraud: FraudStore
   readonly fraudEvents: FraudEventStore
+  readonly bans: BanStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */
   onStatus(listener: (status: StoreStatus) => void): () => void

@@ -6,6 +6,7 @@ import type { Caller, LocationMethods, location, PolicyMethods, policy } from '@
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import type { Edits, KeyRing, RouteOwner, StatefulProxy, TransactionLayer, VerifiedToken } from '@tandem/sip'
 import type { Reporter } from './accounting/reporter.ts'
+import type { BannedSources } from './admission/banned-sources.ts'
 import type { Admission } from './admission/index.ts'
 import type { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCounts } from './counts.ts'
@@ -45,6 +46,8 @@ export interface EdgeCore {
   readonly natPings: NatPings
   /** Which new requests are taken under overload. */
   readonly admission: Admission
+  /** Whom nothing new is taken from. */
+  readonly banned: BannedSources
   /** What ICMP says of destinations. */
   readonly unreachables: Unreachables
   readonly counts: EdgeCounts

@@ -16,6 +16,7 @@ export class EdgeCounts {
   droppedRelay = 0
   droppedLookup = 0
   droppedAdmission = 0
+  droppedBanned = 0
   droppedByBug = 0
   /** Nothing but line ends: no message. */
   keepAlives = 0
@@ -30,6 +31,7 @@ export class EdgeCounts {
   refusedRoute = 0
   refusedOverload = 0
   refusedAdmission = 0
+  refusedBanned = 0
   refusedRate = 0
   refusedDraining = 0
   cancelsUnmatched = 0
@@ -111,6 +113,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   droppedLookup: 'CANCELs dropped because nobody could say who runs their INVITE.',
   droppedAdmission:
     'Requests over UDP dropped because their latency is too long, others go first, and enough are answered with 503.',
+  droppedBanned: 'Requests dropped because their source is banned.',
   droppedByBug: 'Messages lost to an exception: a bug.',
   keepAlives: 'Datagrams that only keep a NAT open.',
   refusedUnreadable: 'Requests answered with an error because they could not be read.',
@@ -123,6 +126,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedRoute: 'Initial requests answered with 403 for a Route that is not ours.',
   refusedOverload: 'Requests answered with 503 because a bound is reached.',
   refusedAdmission: 'Requests answered with 503 because their latency is too long and others go first.',
+  refusedBanned: 'Requests answered with 403 because their source is banned.',
   refusedRate: 'Requests answered with 503 because their source sends too many.',
   refusedDraining: 'Requests answered with 503 because the edge drains.',
   cancelsUnmatched: 'CANCELs answered with 481.',

@@ -43,6 +43,9 @@ export function registerEdgeMetrics(metrics: Metrics, core: EdgeCore, transports
     'Bindings behind a NAT that this edge keeps open.',
     () => core.natPings.size,
   )
+  metrics.gauge('tandem_edge_banned_sources', 'Sources that this edge takes nothing new from.', () =>
+    core.banned.countAt(core.now()),
+  )
   metrics.gauge('tandem_edge_members', 'Edges that this one knows of.', () => core.membership.size)
   metrics.gauge(
     'tandem_edge_relays_under_way',

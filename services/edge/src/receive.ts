@@ -28,6 +28,7 @@ import {
   type VerifiedToken,
   ViaView,
 } from '@tandem/sip'
+import { dropsFrom, dropsUnread, isRegister, refusesBanned } from './admission/banned-requests.ts'
 import { spreadRetryAfter } from './admission/index.ts'
 import { isFrame } from './any-edge/frame.ts'
 import { handAck, handCancel, handInvite } from './any-edge/hand-over.ts'
@@ -52,13 +53,13 @@ import { receiveStrayResponse } from './stateless/stray-response.ts'
 export interface PeerSource {
   peer(msg: SipMessage): EdgePeer
   readonly internal: boolean
+  /** Where the message at hand comes from. */
+  readonly address?: string
   /** Who gets no answer sends it again. */
   readonly isLossy?: boolean
   /** Answers a STUN keep-alive; false for what is none. Streams have none [RFC5626-3.5]. */
   answerStun?(buf: Buffer, start: number, end: number): boolean
 }
-
-const REGISTER = Buffer.from('REGISTER ')
 
 export class Receiver {
   private readonly core: EdgeCore
@@ -95,6 +96,7 @@ export class Receiver {
     const { scanned: msg, core } = this
     this.msg = msg
     if (core.admission.isLimiting && source.isLossy === true && this.isShed(buf, start, end)) return
+    if (!core.banned.isEmpty && !source.internal && dropsUnread(core, buf, start, end, source.address)) return
     const code = scan(msg, buf, start, end)
     if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
     if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, source)
@@ -109,11 +111,7 @@ export class Receiver {
   /** A REGISTER that need not be read. */
   private isShed(buf: Buffer, start: number, end: number): boolean {
     const { admission, counts } = this.core
-    if (
-      end - start < REGISTER.length ||
-      buf.compare(REGISTER, 0, REGISTER.length, start, start + REGISTER.length) !== 0
-    )
-      return false
+    if (!isRegister(buf, start, end)) return false
     if (!admission.sheds(this.core.now())) return false
     counts.droppedAdmission += 1
     return true
@@ -130,6 +128,7 @@ export class Receiver {
   private refuseUnreadable(code: number, source: PeerSource): void {
     const { msg, core } = this
     const error = SCAN_ERRORS[code]
+    if (code !== SCAN_ERROR.KEEP_ALIVE && dropsFrom(core, source.address)) return
     if (code === SCAN_ERROR.KEEP_ALIVE) {
       core.counts.keepAlives += 1
       return
@@ -161,6 +160,7 @@ export class Receiver {
     if (this.msg.method === METHOD.CANCEL) return this.receiveCancel(peer)
     if (this.msg.method === METHOD.INVITE && core.anyEdge.claims.knows(key))
       return this.receiveInviteElsewhere(key, peer)
+    if (!core.banned.isEmpty && refusesBanned(core, this.msg, peer)) return
     if (core.admission.isLimiting && !this.isAdmitted(peer)) return
     if (!this.preprocess(peer)) return
     const { msg } = this

@@ -24,6 +24,7 @@ import {
   type UdpListener,
 } from '@tandem/transport'
 import { Reporter } from './accounting/reporter.ts'
+import { BannedSources, takeBans } from './admission/banned-sources.ts'
 import { createAdmission } from './admission/index.ts'
 import { AnyEdge } from './any-edge/any-edge.ts'
 import type { EdgeCore } from './core.ts'
@@ -103,6 +104,7 @@ export function createEdgeCore(
     natPings: new NatPings(config.natPing.intervalMs, environment.random),
     decisions: new Decisions({ config, policy: options.policy, admission, counts, logger, now }),
     admission,
+    banned: new BannedSources(),
     unreachables: new Unreachables(),
     counts,
     logger,
@@ -115,6 +117,7 @@ export function createEdgeCore(
   membership.onGone = (edgeId) => core.anyEdge.takeover.onGone(edgeId)
   sendPushedNotifies(core)
   takeCommands(core)
+  takeBans(core.policy, core.banned, now)
   return {
     core,
     setDraining: () => {

@@ -5,11 +5,14 @@ import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import type { KeyRing } from '@tandem/sip'
-import type { AccountStore, PolicyStore } from '@tandem/store'
+import type { AccountStore, BanStore, PolicyStore } from '@tandem/store'
+import type { BanFeed } from './bans/ban-feed.ts'
+import type { Bans } from './bans/bans.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { AccountMarks } from './charging/account-marks.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
+import type { OneTimeNonces } from './digest/one-time.ts'
 import type { FraudDesk } from './fraud/fraud-desk.ts'
 import type { IssuerKeys } from './jwt/issuer-keys.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
@@ -30,6 +33,13 @@ export interface PolicyContext {
   readonly counts: PolicyCounts
   readonly health: StoreHealth
   readonly nonces: NonceMaker
+  /** Used ones of this node's own. */
+  readonly oneTime: OneTimeNonces
+  readonly bans: Bans
+  readonly banFeed: BanFeed
+  readonly banStore: BanStore
+  /** Of what this node counts while that one is away. */
+  readonly localBans: BanStore
   readonly challengeOrder: readonly DigestAlgorithm[]
   /** Public keys of those who issue tokens. */
   readonly issuers: IssuerKeys

@@ -50,6 +50,7 @@ export const POLICY_ERRORS = {
     sipStatus: 403,
     meaning: 'the domain takes tokens alone, and only over TLS or secure WebSockets',
   },
+  banned: { kind: 'reject', sipStatus: 403, meaning: 'banned for wrong passwords: the user, or all from there' },
   not_decided: {
     kind: 'reject',
     sipStatus: 481,
@@ -76,6 +77,12 @@ export const POLICY_ERRORS = {
   },
   top_up_conflict: { kind: 'refuse', sipStatus: 409, meaning: 'the key was used for another amount' },
   top_up_currency: { kind: 'refuse', sipStatus: 409, meaning: 'the balance is of another currency' },
+  bad_ban: { kind: 'refuse', sipStatus: 400, meaning: 'no IP address, or a time below a second or above 30 days' },
+  ban_not_allowed: {
+    kind: 'refuse',
+    sipStatus: 409,
+    meaning: 'the address is in `policy.bans.allow`, or bans are switched off',
+  },
   internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
 } as const satisfies Record<string, PolicyError>
 

@@ -3,9 +3,10 @@
 // What the policy service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
 import type { ResourceSet } from '@tandem/resources'
-import type { PolicyHandlers, PushHub, policy, RecordFeed } from '@tandem/rpc'
+import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type { AccountStore, FraudStore, PolicyStore } from '@tandem/store'
+import type { AccountStore, BanStore, FraudStore, PolicyStore } from '@tandem/store'
+import type { BanFeed } from './bans/ban-feed.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
@@ -30,12 +31,13 @@ export type PolicySettings = Pick<
   | 'registration'
 > &
   Partial<Pick<PolicyConfig, 'charging'>>
+  | 'replayWithoutStore'
+  | 'bans'
+>
 
 export interface PolicyTuning {
   /** Retry-After of a 503 while the store is away. */
   readonly retryAfterS: number
-  /** Calls while the store is away: `refuse` (503), or `admit` without replay check and record. Never for REGISTER. */
-  readonly callsWithoutStore: 'refuse' | 'admit'
   /** How far ahead of this node's clock a nonce may be dated. */
   readonly clockSkewMs: number
   /** Credentials of one realm that are looked at in one request. */
@@ -62,7 +64,6 @@ export interface PolicyTuning {
 
 export const POLICY_TUNING: PolicyTuning = {
   retryAfterS: 5,
-  callsWithoutStore: 'refuse',
   clockSkewMs: 60_000,
   maxCredentials: 4,
   keySetPollMs: 5_000,
@@ -83,6 +84,8 @@ export interface PolicyServiceOptions {
   readonly fraud?: FraudStore
   /** What they need besides: each has a default that knows nothing. */
   readonly fraudPorts?: Partial<FraudPorts>
+  /** Absent: this node's own, in memory. */
+  readonly bans?: BanStore
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet
@@ -98,10 +101,14 @@ export interface PolicyService {
   readonly handlers: PolicyHandlers
   /** Commands to edges. */
   readonly pushes: PushHub<policy.Push>
+  /** For the servers and callers that its streams come by. */
+  readonly hooks: Pick<StreamHooks, 'onStreamOpen'>
   /** For serveRecordFeed and createInProcessRecordFeed. */
   readonly feed: RecordFeed
   /** Does what is due at calls; ticks by itself once started. */
   readonly work: Pick<CallWorker, 'tick' | 'do'>
+  /** Reads what is new of bans; by itself once started. */
+  readonly banFeed: Pick<BanFeed, 'poll'>
   /** Does what is due in one shard of calls and accounts; by itself once started. */
   readonly due: Pick<DueWork, 'shard'>
   readonly counts: Readonly<PolicyCounts>

@@ -5,7 +5,14 @@
 import { createHash } from 'node:crypto'
 import { loadResources, type ResourceSet } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
-import { type AccountStore, createMemoryStore, type FraudStore, type PolicyStore, type Store } from '@tandem/store'
+import {
+  type AccountStore,
+  type BanStore,
+  createMemoryStore,
+  type FraudStore,
+  type PolicyStore,
+  type Store,
+} from '@tandem/store'
 import type { FraudPorts } from './fraud/ports.ts'
 import type { PolicyService, PolicySettings, PolicyTuning } from './options.ts'
 import { createPolicyService } from './service.ts'
@@ -26,6 +33,21 @@ export const SETTINGS: PolicySettings = {
   livenessIntervalMs: 0,
   fraud: { dryRun: false, withoutStore: 'refuse', emergencyNumbers: ['112', '911'] },
   localHosts: ['127.0.0.1'],
+  replayWithoutStore: 'oneTime',
+  bans: {
+    enabled: true,
+    windowMs: 600_000,
+    pairFailures: 10,
+    sourceFailures: 60,
+    userFailures: 50,
+    firstMs: 60_000,
+    maxMs: 3_600_000,
+    forgetMs: 86_400_000,
+    spareMs: 86_400_000,
+    allow: [],
+    maxBans: 1_000,
+    withoutStore: 'local',
+  },
   registration: { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 },
 }
 
@@ -94,6 +116,7 @@ export interface World {
     accounts?: AccountStore
     fraud?: FraudStore
     fraudPorts?: Partial<FraudPorts>
+    bans?: BanStore
   }): PolicyService
 }
 
@@ -115,10 +138,11 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
     store,
     resources,
     lines,
-    node: ({ config, tuning, store: other, accounts, fraud, fraudPorts } = {}) =>
+    node: ({ config, tuning, store: other, accounts, bans, fraud, fraudPorts } = {}) =>
       createPolicyService({
         store: other ?? store.policy,
         accounts: accounts ?? store.accounts,
+        bans: bans ?? store.bans,
         fraud: fraud ?? store.fraud,
         ...(fraudPorts && { fraudPorts }),
         config: { ...SETTINGS, ...config },

@@ -5,6 +5,10 @@
 import type { ResourceSet } from '@tandem/resources'
 import { PushHub, type policy, type Result } from '@tandem/rpc'
 import { createKeyRing } from '@tandem/sip'
+import { createMemoryStore } from '@tandem/store'
+import { addBan, liftBan, listBans } from './bans/admin.ts'
+import { BanFeed } from './bans/ban-feed.ts'
+import { Bans } from './bans/bans.ts'
 import { CallWorker } from './calls/call-work.ts'
 import { DueWork } from './calls/due-work.ts'
 import { handleHangUp } from './calls/hang-up.ts'
@@ -12,12 +16,14 @@ import { listCalls } from './calls/list-calls.ts'
 import { RecordFeedServer } from './calls/record-feed.ts'
 import { report } from './calls/report.ts'
 import { AccountMarks } from './charging/account-marks.ts'
-import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
 import { getAccount, topUp } from './charging/admin.ts'
+import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
 import { decide } from './decide/decide.ts'
 import { NonceMaker } from './digest/nonce.ts'
+import { OneTimeNonces } from './digest/one-time.ts'
+import { nonceMemoryMs } from './digest/use-nonce.ts'
 import { refusal } from './errors.ts'
 import { FraudDesk, registerMatches } from './fraud/fraud-desk.ts'
 import { NO_PORTS } from './fraud/ports.ts'
@@ -34,6 +40,7 @@ function createContext(
   const { config, now = Date.now } = options
   const tuning = { ...POLICY_TUNING, ...config.charging, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
+  const pushes = new PushHub<policy.Push>()
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
     accounts: options.accounts,
@@ -46,16 +53,34 @@ function createContext(
     counts,
     health: new StoreHealth(options.logger, counts, tuning.retryAfterS),
     nonces: new NonceMaker(config.keyRing, nonceTimes),
+    oneTime: new OneTimeNonces(nonceMemoryMs(config.nonceLifetimeMs, tuning.clockSkewMs)),
+    ...createBans(options, counts, onBug, pushes),
     challengeOrder: config.challengeOrder,
     issuers: new IssuerKeys(options.resources.keySets, { counts, logger: options.logger, pollMs: tuning.keySetPollMs }),
     gruuKeys: createKeyRing(config.keyRing),
-    pushes: new PushHub<policy.Push>(),
+    pushes,
     state: createState(options.resources, config),
   }
   // It works on the whole context.
   return Object.assign(parts, {
     work: new CallWorker(parts as PolicyContext, onBug, options.now ?? (() => performance.now())),
   })
+}
+
+function createBans(
+  { bans: shared, config, logger, metrics, now }: PolicyServiceOptions,
+  counts: PolicyCounts,
+  onBug: (error: unknown) => void,
+  pushes: PushHub<policy.Push>,
+): Pick<PolicyContext, 'bans' | 'banFeed' | 'banStore' | 'localBans'> {
+  const local = createMemoryStore({ now: now ?? Date.now }).bans
+  const store = shared ?? local
+  const monotonic = now ?? (() => performance.now())
+  const bans = new Bans({ store, local, settings: config.bans, counts, logger, now: monotonic, onBug })
+  metrics?.labelledGauge('tandem_policy_banned', 'Bans that this node knows of.', 'kind', () =>
+    (['source', 'user', 'pair'] as const).map((kind) => [kind, bans.countOf(kind)]),
+  )
+  return { bans, banFeed: new BanFeed(bans, store, pushes, onBug), banStore: store, localBans: local }
 }
 
 const CASE_COUNTS = {
@@ -106,6 +131,9 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
     topUp: (request) => guard(() => topUp(context, request)),
+    listBans: (request) => guard(() => listBans(context, request)),
+    addBan: (request) => guard(() => addBan(context, request)),
+    liftBan: (request) => guard(() => liftBan(context, request)),
     listCalls: (request) => guard(() => listCalls(context, request)),
   }
 }
@@ -126,6 +154,8 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   return {
     handlers: createHandlers(context, createGuard(onBug)),
     pushes: context.pushes,
+    hooks: { onStreamOpen: (peer) => context.banFeed.greet(peer) },
+    banFeed: context.banFeed,
     work: context.work,
     due: dueWork,
     feed,
@@ -142,11 +172,13 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       dueWork.start()
       context.work.start()
       context.issuers.start()
+      context.banFeed.start()
     },
     async stop() {
       feed.stop()
       context.issuers.stop()
       context.work.stop()
+      await context.banFeed.stop()
       await dueWork.stop()
     },
   }

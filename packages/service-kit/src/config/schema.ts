@@ -5,6 +5,7 @@
 // It holds no setting that nothing reads; a new setting arrives with the code that reads it.
 import { z } from 'zod'
 import { edge } from './schema/edge.ts'
+import { bans } from './schema/policy-bans.ts'
 import { policyFraud } from './schema/policy-fraud.ts'
 import { records } from './schema/records.ts'
 import { address, durationMs, port } from './schema/values.ts'
@@ -161,6 +162,13 @@ const policy = z.strictObject({
     .default(true)
     .describe('Whether calls leave a record, and an answer waits until it is on record.'),
   nonceLifetimeMs: durationMs(1_000).default(300_000).describe('Age at which a nonce is stale.'),
+  replayWithoutStore: z
+    .enum(['oneTime', 'open'])
+    .default('oneTime')
+    .describe(
+      'While the store can not say whether a nonce count was used: each policy node takes its own nonces once, or calls within the cluster pass without that check and without a record (then somebody who has seen a request can repeat it as long as its nonce lives).',
+    ),
+  bans,
   challengeOrder: z
     .array(z.enum(['SHA-256', 'MD5']))
     .min(1)

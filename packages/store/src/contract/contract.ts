@@ -4,6 +4,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountContract } from './accounts.ts'
+import { banContract } from './bans.ts'
 import { bindingContract } from './bindings.ts'
 import { callWorkContract } from './call-work.ts'
 import { chargeContract } from './charges.ts'
@@ -46,6 +47,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('rules against fraud', () => fraudContract(at))
     describe('fraud events', () => fraudEventContract(at))
     describe('what is due at calls', () => callWorkContract(at))
+    describe('failures and bans', () => banContract(at))
     describe('finished records', () => recordContract(at))
     describe('late facts', () => lateFactContract(at))
   })

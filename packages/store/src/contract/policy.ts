@@ -58,25 +58,49 @@ export function mintContract(at: () => World): void {
     expect(result).toMatchObject({ state: 'notStored', reason: 'invalid' })
   })
 
+  const using = (nonceId: string, ttlMs: number, user = at().name('user')) => {
+    return (count: number, transactionKey: string) =>
+      value(at().store.policy.useNonce({ nonceId, count, transactionKey, ttlMs, user, source: '192.0.2.1' }))
+  }
+
   it('MUST take a nonce count once, and again for its own transaction', async () => {
-    const { policy } = at().store
-    const nonce = at().name('nonce')
-    expect(await value(policy.useNonce(nonce, 1, 'tx1', 60_000))).toBe('fresh')
-    expect(await value(policy.useNonce(nonce, 1, 'tx1', 60_000))).toBe('fresh')
-    expect(await value(policy.useNonce(nonce, 1, 'tx2', 60_000))).toBe('replay')
-    expect(await value(policy.useNonce(nonce, 3, 'tx3', 60_000))).toBe('fresh')
-    expect(await value(policy.useNonce(nonce, 2, 'tx4', 60_000))).toBe('fresh')
-    expect(await value(policy.useNonce(nonce, 2, 'tx5', 60_000))).toBe('replay')
+    const use = using(at().name('nonce'), 60_000)
+    expect(await use(1, 'tx1')).toBe('fresh')
+    expect(await use(1, 'tx1')).toBe('fresh')
+    expect(await use(1, 'tx2')).toBe('replay')
+    expect(await use(3, 'tx3')).toBe('fresh')
+    expect(await use(2, 'tx4')).toBe('fresh')
+    expect(await use(2, 'tx5')).toBe('replay')
+    expect(await use(3, 'tx3')).toBe('fresh')
   })
 
   it('MUST bound a nonce by its window and its time', async () => {
-    const { policy } = at().store
-    const nonce = at().name('nonce')
-    for (const nc of [1, 5, 100]) expect(await value(policy.useNonce(nonce, nc, `tx${nc}`, 500))).toBe('fresh')
-    expect(await value(policy.useNonce(nonce, 36, 'tx', 500))).toBe('replay')
-    expect(await value(policy.useNonce(nonce, 37, 'tx', 500))).toBe('fresh')
+    const use = using(at().name('nonce'), 500)
+    for (const nc of [1, 5, 100]) expect(await use(nc, `tx${nc}`)).toBe('fresh')
+    expect(await use(36, 'tx')).toBe('replay')
+    expect(await use(37, 'tx')).toBe('fresh')
+    expect(await use(69, 'tx69')).toBe('fresh') // its place was that of 5
+    expect(await use(69, 'tx5')).toBe('replay')
     await at().advance(600)
-    expect(await value(policy.useNonce(nonce, 1, 'tx', 500))).toBe('fresh')
+    expect(await use(1, 'tx')).toBe('fresh')
+  })
+
+  it('MUST take each count of the window once in any order, and none below it', async () => {
+    const use = using(at().name('nonce'), 60_000)
+    const highest = 0xffff_ffff
+    expect(await use(highest, 'top')).toBe('fresh')
+    for (let back = 63; back > 0; back--) expect(await use(highest - back, `tx${back}`)).toBe('fresh')
+    for (const back of [63, 30, 1]) {
+      expect(await use(highest - back, `tx${back}`)).toBe('fresh')
+      expect(await use(highest - back, 'another')).toBe('replay')
+    }
+    for (const nc of [highest - 64, highest - 65, 1]) expect(await use(nc, `low${nc}`)).toBe('replay')
+  })
+
+  it('MUST count a nonce for each user by himself', async () => {
+    const nonce = at().name('nonce')
+    expect(await using(nonce, 60_000)(1, 'tx1')).toBe('fresh')
+    expect(await using(nonce, 60_000)(1, 'tx2')).toBe('fresh')
   })
 }
 

@@ -12,6 +12,10 @@ export interface MemoryLimits {
   maxMints: number
   maxNonces: number
   maxCalls: number
+  /** Users, and sources, with failures (ban-store.ts); beyond it the oldest are forgotten. */
+  maxFailing: number
+  /** Notes of successes; beyond it the oldest are forgotten. */
+  maxGood: number
   maxAccounts: number
   /** Subjects that rules against fraud count. */
   maxFraudSlots: number
@@ -26,6 +30,8 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxMints: 500_000,
   maxNonces: 500_000,
   maxCalls: 1_000_000,
+  maxFailing: 50_000,
+  maxGood: 500_000,
   maxAccounts: 1_000_000,
   maxFraudSlots: 500_000,
   maxRecords: 65_536,

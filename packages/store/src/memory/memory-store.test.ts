@@ -17,6 +17,10 @@ runStoreContract('memory, fake clock', async (settings) => {
   return { store, advance, close: () => store.close() }
 })
 
+const nonceUse = (name: string, ttlMs: number) => {
+  return { nonceId: name, count: 1, transactionKey: name, ttlMs, user: name, source: 's' }
+}
+
 const newCall = (transactionKey: string) => ({
   transactionKey,
   owner: 'edge0.1',
@@ -33,7 +37,7 @@ async function wholeCall(store: Store, name: string): Promise<void> {
   const { location, policy } = store
   const ref = createReference()
   const call = description(name)
-  await policy.useNonce(`nonce-${name}`, 1, name, 30_000)
+  await policy.useNonce(nonceUse(name, 30_000))
   await policy.mint(name, { ref, decision: new Uint8Array(8), call, deadlineMs: 60_000 }, 180_000)
   await location.beginCall(newCall(name))
   await location.updateCall({ transactionKey: name, owner: 'edge0.1', epoch: 1, step: 0, branches: [] })
@@ -108,7 +112,7 @@ describe('memory store', () => {
     {
       limit: { maxNonces: 2 },
       counter: 'noncesRefused',
-      fill: (store, name) => store.policy.useNonce(name, 1, name, 1000),
+      fill: (store, name) => store.policy.useNonce(nonceUse(name, 1000)),
     },
     {
       limit: { maxCalls: 2 },

@@ -10,6 +10,7 @@ import { shardOfReference } from '../shard.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreStatus } from '../store.ts'
 import type { Minted, MintProposal } from '../types.ts'
 import { MemoryAccounts } from './accounts.ts'
+import { MemoryBans } from './bans.ts'
 import { MemoryBindings } from './bindings.ts'
 import { MemoryCalls } from './calls.ts'
 import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context.ts'
@@ -36,7 +37,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   }
   const location = createLocation(context)
-  const policy = createPolicy(context)
+  const bans = new MemoryBans(context)
+  const policy = createPolicy(context, bans)
   const fraud = new MemoryFraud(context)
   const fraudEvents = new MemoryFraudEvents(context)
   const accounts = new MemoryAccounts(context, fraud)
@@ -47,6 +49,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     accounts,
     fraud,
     fraudEvents,
+    bans,
     get status() {
       return status
     },
@@ -57,10 +60,12 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       ...accounts.counts(),
       ...fraud.counts(),
       ...fraudEvents.counts(),
+      ...bans.counts(),
     }),
     tick() {
       location.tick()
       policy.tick()
+      bans.tick()
     },
     async close() {
       status = { state: 'closed', detail: 'closed' }
@@ -108,15 +113,15 @@ function createLocation(context: MemoryContext) {
   return { store, tick, counts }
 }
 
-function createPolicy(context: MemoryContext) {
+function createPolicy(context: MemoryContext, bans: MemoryBans) {
   const records = new MemoryRecords(context)
   const calls = new MemoryCalls(context, records)
   const mints = new MemoryMints(context)
-  const nonces = new MemoryNonces(context)
+  const nonces = new MemoryNonces(context, bans)
   const store: PolicyStore = {
     mint: (key, proposal, keepMs) => mintCall(mints, calls, key, proposal, keepMs),
     releaseMint: (key, keepMs) => releaseMint(mints, calls, key, keepMs),
-    useNonce: (id, nc, key, ttlMs) => nonces.use(id, nc, key, ttlMs),
+    useNonce: (use) => nonces.use(use),
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),
     failed: (ref, report) => calls.failed(ref, report),

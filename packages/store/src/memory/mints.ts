@@ -2,8 +2,10 @@
 // References with frozen decisions by server-transaction key, and nonce counts, in memory.
 
 import { NONCE_WINDOW } from '../nonce-window.ts'
+import type { NonceUse } from '../policy-store.ts'
 import { type Stored, stored } from '../result.ts'
 import type { Minted, MintProposal } from '../types.ts'
+import type { MemoryBans } from './bans.ts'
 import { full, type MemoryContext, SWEEP_PER_OPERATION } from './context.ts'
 import { Deadlines, type Timed } from './deadlines.ts'
 
@@ -93,13 +95,17 @@ export class MemoryNonces {
   readonly #context: MemoryContext
   readonly #nonces = new Map<string, Nonce>()
   readonly #deadlines = new Deadlines<Nonce>()
+  readonly #bans: MemoryBans
   #refused = 0
 
-  constructor(context: MemoryContext) {
+  constructor(context: MemoryContext, bans: MemoryBans) {
     this.#context = context
+    this.#bans = bans
   }
 
-  use(id: string, nc: number, transactionKey: string, ttlMs: number): Stored<'fresh' | 'replay'> {
+  use(use: NonceUse): Stored<'fresh' | 'replay'> {
+    const { count: nc, transactionKey, ttlMs, user: owner, source } = use
+    const id = `${use.nonceId}:${owner}`
     const now = this.#context.now()
     this.#sweep(now, SWEEP_PER_OPERATION)
     const nonce = this.#open(id, now, ttlMs)
@@ -109,6 +115,7 @@ export class MemoryNonces {
     if (nc <= nonce.highest - NONCE_WINDOW) return stored('replay')
     nonce.used.set(nc, transactionKey)
     if (nc > nonce.highest) advance(nonce, nc)
+    this.#bans.forgive(owner, source)
     return stored('fresh')
   }
 

@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto'
 import { liveCallOf, livingDialogs } from '../call-record.ts'
 import { type Billing, billingText, chargedOf } from '../charges.ts'
 import { CORRECTIONS } from '../memory/late-facts.ts'
+import { NONCE_USER_BYTES } from '../nonce-window.ts'
+import type { NonceUse } from '../policy-store.ts'
 import { mapStored, notStored, type Stored, stored } from '../result.ts'
 import { shardOf, shardOfReference } from '../shard.ts'
 import type {
@@ -26,6 +28,7 @@ import type {
   ReportOutcome,
   UpdatedReport,
 } from '../types.ts'
+import { userFailures } from './bans.ts'
 import type { Argument, Reply } from './batcher.ts'
 import { aboutArgs, callOf, descriptionArgs, dialogArgs } from './packed-call.ts'
 import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
@@ -66,10 +69,12 @@ export class RedisMints {
     return this.#runner.run(RELEASE_MINT, tag, [`{${tag}}:mint:${key}`], [keepMs], (reply) => numberOf(reply) === 1)
   }
 
-  useNonce(id: string, nc: number, transactionKey: string, ttlMs: number): Promise<Stored<'fresh' | 'replay'>> {
-    const tag = tagOf('n', shardOf(id))
-    const user = createHash('sha1').update(transactionKey).digest('base64url').slice(0, 16)
-    return this.#runner.run(USE_NONCE, tag, [`{${tag}}:nonce:${id}`], [nc, user, ttlMs], (reply) =>
+  useNonce({ nonceId, count, transactionKey, ttlMs, user, source }: NonceUse): Promise<Stored<'fresh' | 'replay'>> {
+    const { tag, key } = userFailures(user)
+    const by = createHash('sha1').update(transactionKey).digest().subarray(0, NONCE_USER_BYTES)
+    by[0] = (by[0] as number) | 1 // eight zeros are a count that nobody used
+    const keys = [`{${tag}}:nc:${nonceId}:${user}`, key]
+    return this.#runner.run(USE_NONCE, tag, keys, [count, by, ttlMs, source], (reply) =>
       numberOf(reply) === 1 ? 'fresh' : 'replay',
     )
   }

@@ -50,12 +50,14 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{l\d{1,3}\}:(loc|changes|exp|watch:.+|due|on:.+:[0-9a-f])$/s,
       /^\{t\d{1,3}\}:(tx:.+|owned:.+|mint:.+)$/s,
       /^\{c\d{1,3}\}:(call:.+|due|beat|cdr|over:\d+)$/s,
-      /^\{n\d{1,3}\}:nonce:.+$/s,
+      /^\{n\d{1,3}\}:(nc|fail):.+$/s,
+      /^\{b\d{1,3}\}:(fail:.+|good:\d{1,2})$/s,
+      /^\{bans\}:(ban|rev|gone)$/,
       /^\{h\d{1,3}\}:(due|beat)$/s,
       /^\{a:[A-Za-z0-9._-]+\}:(acc|holds|exp|done|dexp|spend|keys|kexp|ledger)$/s,
       /^\{(a:[A-Za-z0-9._-]+|f:[A-Za-z]+:[^{}]+)\}:f(:[A-Za-z0-9._-]+)?$/s,
       /^\{e\}:edges$/,
-      /^\{[ltcne]\d{0,3}\}:mark$/,
+      /^\{([ltcnbe]\d{0,3}|bans)\}:mark$/,
     ]
     expect(keys.length).toBeGreaterThan(100)
     expect(keys.filter((key) => !layout.some((shape) => shape.test(key)))).toEqual([])

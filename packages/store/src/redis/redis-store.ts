@@ -9,6 +9,7 @@ import type { LocationStore } from '../location-store.ts'
 import type { PolicyStore } from '../policy-store.ts'
 import { DEFAULT_SETTINGS, type Store, type StoreSettings } from '../store.ts'
 import { RedisAccounts } from './accounts.ts'
+import { RedisBans } from './bans.ts'
 import { Batcher, type Durability } from './batcher.ts'
 import { RedisBindings } from './bindings.ts'
 import { BlockingFollow } from './blocking-follow.ts'
@@ -59,6 +60,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     accounts: new RedisAccounts(runner),
     fraud: new RedisFraud(runner),
     fraudEvents: new RedisFraudEvents(runner),
+    bans: new RedisBans(runner),
     get status() {
       return connection.status
     },
@@ -111,7 +113,7 @@ function createPolicy(mints: RedisMints, calls: RedisCalls, records: RedisRecord
   return {
     mint: (key, proposal, keepMs) => mints.mint(key, proposal, keepMs),
     releaseMint: (key, keepMs) => mints.release(key, keepMs),
-    useNonce: (id, nc, key, ttlMs) => mints.useNonce(id, nc, key, ttlMs),
+    useNonce: (use) => mints.useNonce(use),
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),
     failed: (ref, report) => calls.failed(ref, report),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Hash tags of the key layout and their cluster slots: CRC16 (XMODEM) of the tag modulo 16,384, as Redis Cluster has it.
 
-export type Family = 'l' | 't' | 'c' | 'n' | 'h' | 'e'
+export type Family = 'l' | 't' | 'c' | 'n' | 'h' | 'b' | 'e'
 
 const slots = new Map<string, number>()
 

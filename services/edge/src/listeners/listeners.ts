@@ -315,6 +315,10 @@ class ConnectionSink implements StreamSink, PeerSource {
     this.onMessageOf(buf, start, end, this)
   }
 
+  get address(): string {
+    return this.current?.remoteAddress ?? ''
+  }
+
   peer(): EdgePeer {
     return streamPeer(this.current as Connection, this.facing)
   }

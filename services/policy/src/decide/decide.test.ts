@@ -288,7 +288,7 @@ describe('the store away', () => {
   })
 
   test('by setting calls pass without record; REGISTER never', async () => {
-    const open = world.node({ store: notStoredBy('away'), tuning: { callsWithoutStore: 'admit' } })
+    const open = world.node({ store: notStoredBy('away'), config: { replayWithoutStore: 'open' } })
     const result = await refused(await withCredentials({}), open)
     expect(result).toMatchObject({ outcome: 'done', value: { callRef: '', verdict: { value: { accounting: false } } } })
     expect(await refused(await withCredentials(REGISTER), open)).toMatchObject(AWAY)

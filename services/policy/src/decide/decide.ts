@@ -20,9 +20,10 @@ import {
 } from '@tandem/resources'
 import { type Done, done, policy, type Result } from '@tandem/rpc'
 import { parseGruu } from '@tandem/sip'
+import { banUserOf } from '../bans/bans.ts'
 import { accountCall } from '../calls/account-call.ts'
 import type { PolicyContext } from '../context.ts'
-import { type Authentication, authenticate } from '../digest/authenticate.ts'
+import { type Authentication, authenticate, type DigestProof, offersCredentials } from '../digest/authenticate.ts'
 import { challenge, offeredAlgorithms } from '../digest/challenge.ts'
 import { type NonceUse, useNonce } from '../digest/use-nonce.ts'
 import { refusal } from '../errors.ts'
@@ -48,6 +49,7 @@ const BAD_URI = done(reject('bad_uri'))
 const UNSUPPORTED_SCHEME = done(reject('unsupported_scheme'))
 const RELAY_REFUSED = done(reject('relay_refused'))
 const INSECURE_TOKEN = done(reject('insecure_transport'))
+const BANNED = done(reject('banned'))
 const NOT_DECIDED = done(reject('not_decided'))
 const NO_ALGORITHMS: readonly DigestAlgorithm[] = []
 const NO_KEY = refusal('bad_request')
@@ -82,14 +84,26 @@ function isAccounted({ method }: policy.DecideRequest, domain: DomainEntry | und
 const algorithmsOf = (context: PolicyContext, domain: DomainEntry) =>
   domain.schemes.includes('digest') ? offeredAlgorithms(domain, context.challengeOrder) : NO_ALGORITHMS
 
-/** @param tokenError what was wrong with a token that came, '' where none did */
-function ask(judgement: Judgement, domain: DomainEntry, stale: boolean, tokenError: TokenError | '' = ''): Decision {
+interface Asked {
+  readonly stale: boolean
+  /** What was wrong with a token that came, '' where none did. */
+  readonly tokenError?: TokenError | ''
+  /** With a nonce for this node alone; absent: where the store is away. */
+  readonly oneTime?: boolean
+}
+
+function ask(judgement: Judgement, domain: DomainEntry, { stale, tokenError = '', oneTime }: Asked): Decision {
   const { context, request } = judgement
   const algorithms = algorithmsOf(context, domain)
   const bearer = offersBearer(domain, request.source)
   if (algorithms.length === 0 && !bearer) return INSECURE_TOKEN
-  const offer = { algorithms, bearer, proxy: !endsHere(judgement), stale, tokenError }
-  return done(challenge(context.nonces, domain, offer))
+  const isOneTime = oneTime ?? (context.health.away && context.settings.replayWithoutStore === 'oneTime')
+  if (isOneTime) context.counts.oneTimeNonces++
+  const source = context.bans.sourceOf(request.source)
+  const proxy = !endsHere(judgement)
+  return done(
+    challenge(context.nonces, domain, { algorithms, bearer, proxy, stale, tokenError, source, oneTime: isOneTime }),
+  )
 }
 
 /** Credentials that have done their work. */
@@ -149,7 +163,7 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
 
 /** For rules against fraud: a caller who was known otherwise shows his credentials. */
 const askAgain = (judgement: Judgement, domain: DomainEntry, stale: boolean): EventualDecision =>
-  stale ? ask(judgement, domain, true) : decideAsking(judgement, domain)
+  stale ? ask(judgement, domain, { stale: true }) : decideAsking(judgement, domain)
 
 function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
   const { state, request, from, context } = judgement
@@ -170,28 +184,30 @@ function costsMoney({ state, request }: Judgement, { user }: Proven): boolean {
 }
 
 /**
- * The store can't say whether the nonce is used up. Fails closed for REGISTER and for what leaves the cluster, which may
- * cost money; for other calls by setting.
+ * The store can't say whether the nonce is used up. With one-time nonces it need not: one is given out. Else the check is left out, but
+ * not for REGISTER and for what leaves the cluster, which may cost money.
  */
-function withoutStore(judgement: Judgement, proven: Proven, failure: Failure): EventualDecision {
+function withoutStore(judgement: Judgement, asking: DomainEntry, proven: Proven, failure: Failure): EventualDecision {
   const { context, request, state, from } = judgement
+  if (context.settings.replayWithoutStore === 'oneTime') return ask(judgement, asking, { stale: true, oneTime: true })
   const closed =
     costsMoney(judgement, proven) || isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
-  if (closed || context.tuning.callsWithoutStore === 'refuse') return context.health.toResult(failure)
+  if (closed) return context.health.toResult(failure)
   if (!maySay(state.index, from, proven.user)) return done(reject('not_your_identity', callerOf(proven.user)))
   context.counts.admittedWithoutStore++
   return planFor(judgement, proven, false)
 }
 
-function afterNonce(judgement: Judgement, asking: DomainEntry, proven: Proven, use: NonceUse): EventualDecision {
-  const { counts } = judgement.context
+function afterNonce(judgement: Judgement, asking: DomainEntry, proven: DigestProof, use: NonceUse): EventualDecision {
+  const { counts, bans } = judgement.context
   if (use === 'fresh') {
     counts.authenticated++
+    bans.succeeded(bans.sourceOf(judgement.request.source), banUserOf(proven.username, asking.realm))
     return decideProven(judgement, proven)
   }
-  if (use !== 'replay') return withoutStore(judgement, proven, use)
+  if (use !== 'replay') return withoutStore(judgement, asking, proven, use)
   counts.replayedNonces++
-  return ask(judgement, asking, true)
+  return ask(judgement, asking, { stale: true })
 }
 
 /** A token is judged elsewhere and later; nobody else waits. [RFC8898-2.2] [RFC8898-2.3] */
@@ -203,7 +219,7 @@ async function decideBearer(judgement: Judgement, asking: DomainEntry, token: po
     return decideProven(judgement, result)
   }
   context.counts.badTokens++
-  return ask(judgement, asking, false, result.outcome)
+  return ask(judgement, asking, { stale: false, tokenError: result.outcome })
 }
 
 function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecision {
@@ -211,6 +227,9 @@ function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecisi
   const { method, credentials } = request
   const token = asking.bearer && tokenIn(request, asking)
   if (token !== undefined) return decideBearer(judgement, asking, token)
+  const source = context.bans.sourceOf(request.source)
+  // The edge drops what comes from there once it knows; here a guess is not looked at any more.
+  if (context.bans.isSourceBanned(source) && offersCredentials(credentials, asking)) return refuseBanned(context)
   const algorithms = algorithmsOf(context, asking)
   const proxy = !endsHere(judgement)
   const scope = {
@@ -218,20 +237,46 @@ function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecisi
     credentials: state.credentials,
     nonces: context.nonces,
     maxCredentials: context.tuning.maxCredentials,
+    source,
+    isBarred: context.bans.barrier(source, asking.realm),
   }
   const result = authenticate(scope, asking, algorithms, { method, uri, proxy, credentials })
   if (result.outcome === 'proven') {
-    const use = useNonce(context, result, request.transactionKey)
+    const user = banUserOf(result.username, asking.realm)
+    const use = useNonce(context, result, request, { user, source })
     const next = (known: NonceUse) => afterNonce(judgement, asking, result, known)
     return use instanceof Promise ? use.then(next) : next(use)
   }
   countFailure(context, result.outcome)
+  if (result.outcome === 'barred') return decideBarred(judgement, asking, result)
+  if (result.outcome === 'guessed') context.bans.failed(failureOf(judgement, asking, result))
   if (result.outcome === 'otherUri') return done(reject('digest_uri_mismatch'))
-  return ask(judgement, asking, result.outcome === 'stale')
+  return ask(judgement, asking, { stale: result.outcome === 'stale' || result.outcome === 'forged' }) // [RFC7616-3.3]
+}
+
+type Guess = Extract<Authentication, { outcome: 'guessed' | 'barred' }>
+
+function failureOf({ context, request }: Judgement, { realm }: DomainEntry, { username, response }: Guess) {
+  const source = context.bans.sourceOf(request.source)
+  return { source, user: banUserOf(username, realm), attempt: `${request.transactionKey}|${response}` }
+}
+
+/** A user who is banned from there, or from everywhere but where he proved himself lately. */
+async function decideBarred(judgement: Judgement, asking: DomainEntry, guess: Guess): Promise<Decision> {
+  const { bans } = judgement.context
+  const failure = failureOf(judgement, asking, guess)
+  if (await bans.isSpared(failure.source, failure.user)) return decideAsking(judgement, asking)
+  bans.triedOn(failure)
+  return refuseBanned(judgement.context)
+}
+
+function refuseBanned({ counts }: PolicyContext): Decision {
+  counts.refusedBanned++
+  return BANNED
 }
 
 function countFailure({ counts }: PolicyContext, outcome: Exclude<Authentication['outcome'], 'proven'>): void {
-  if (outcome === 'wrong' || outcome === 'otherUri') counts.badCredentials++
+  if (outcome === 'guessed' || outcome === 'wrong' || outcome === 'otherUri') counts.badCredentials++
   if (outcome === 'forged') counts.forgedNonces++
   if (outcome === 'stale') counts.staleNonces++
 }

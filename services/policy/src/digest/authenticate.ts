@@ -4,6 +4,8 @@
 // algorithms are not offered and not accepted; other schemes than Digest are passed over [RFC3261-22b].
 // DEVIATION[RFC3261-22.4a]: without qop (RFC 2069) only where the domain says so, for such a digest can be replayed.
 // An unknown user and a wrong password do the same work and end the same way: another challenge.
+// A password is judged over a fresh nonce only, given to who sends it: whoever guesses over another one is told `stale`, right or wrong,
+// which RFC 7616 section 3.3 allows. So there is no answer to a guess that is not counted, and no guess in another's name.
 // The nonce count is not judged here: its place is the store, see use-nonce.ts.
 import {
   type DigestAlgorithm,
@@ -19,13 +21,32 @@ import { splitUri, type UriParts } from '../decide/uri-parts.ts'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
 
-export type Authentication = Proven | { readonly outcome: 'missing' | 'wrong' | 'forged' | 'stale' | 'otherUri' }
+export interface DigestProof extends Proven {
+  /** As the credentials name him. */
+  readonly username: string
+  readonly isOneTime: boolean
+}
+
+export type Authentication =
+  | DigestProof
+  | {
+      /** `guessed`: a wrong password, or nobody's. `wrong`: credentials that can't be judged. */
+      readonly outcome: 'guessed' | 'barred'
+      readonly username: string
+      /** Of the digest: another guess has another one. */
+      readonly response: string
+    }
+  | { readonly outcome: 'missing' | 'wrong' | 'forged' | 'stale' | 'otherUri' }
 
 export interface AuthenticationContext {
   readonly index: ResourceIndex
   readonly credentials: CredentialTable
   readonly nonces: NonceMaker
   readonly maxCredentials: number
+  /** Key of the source that the request came from; '' where nonces are good for all. */
+  readonly source: string
+  /** Whether credentials in this name are not to be looked at now. Absent: nobody is banned. */
+  readonly isBarred?: ((username: string) => boolean) | undefined
 }
 
 /** What is compared of one set of credentials, after the shape was checked. */
@@ -134,22 +155,29 @@ function isRight(claim: DigestClaim, ha1: string, method: string): boolean {
   return sameDigest(digestResponse({ ...claim, ha1, method, qop: claim.nc === '' ? '' : 'auth' }), claim.response)
 }
 
+const FORGED: Authentication = { outcome: 'forged' }
+const STALE: Authentication = { outcome: 'stale' }
+
 function judge(
   context: AuthenticationContext,
   domain: DomainEntry,
   claim: DigestClaim,
   request: { readonly method: string; readonly uri: UriParts; readonly proxy: boolean },
 ): Authentication {
-  const entry = context.credentials.find(domain.realm, claim.username)
+  const { username, response } = claim
+  const nonce = context.nonces.check(claim.nonce, { realm: domain.realm, source: context.source })
+  if (nonce.state === 'forged') return FORGED
+  if (nonce.state === 'stale' || nonce.state === 'foreign') return STALE
+  if (context.isBarred?.(username)) return { outcome: 'barred', username, response }
+  const entry = context.credentials.find(domain.realm, username)
   const right = isRight(claim, ha1Of(entry, claim.algorithm), request.method)
-  const nonce = context.nonces.check(claim.nonce, domain.realm)
-  if (!right || !hasHa1(entry, claim.algorithm)) return { outcome: nonce.state === 'forged' ? 'forged' : 'wrong' }
-  // Whoever knows the password is told that only the nonce is old: also after the key ring was changed.
-  if (nonce.state !== 'fresh') return { outcome: 'stale' }
+  if (!right || !hasHa1(entry, claim.algorithm)) return { outcome: 'guessed', username, response }
   if (!isForRequest(context.index, claim.uri, request.uri)) return { outcome: 'otherUri' }
   const nonceCount = claim.nc === '' ? 0 : Number.parseInt(claim.nc, 16)
   const used = { proxy: request.proxy, value: claim.value }
-  return { outcome: 'proven', method: 'digest', user: entry.user, nonceId: nonce.id, nonceCount, used }
+  const isOneTime = nonce.state === 'oneTime'
+  const proof = { outcome: 'proven', method: 'digest', nonceId: nonce.id, nonceCount, used } as const
+  return { ...proof, user: entry.user, username, isOneTime }
 }
 
 /** Judges the credentials for `domain`; of several the first that is right counts. [RFC3261-22.3h] */

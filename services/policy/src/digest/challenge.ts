@@ -30,8 +30,12 @@ export interface Offer {
   readonly algorithms: readonly DigestAlgorithm[]
   readonly bearer: boolean
   readonly proxy: boolean
-  /** The credentials were right but their nonce is used up: no need to ask a person again [RFC7616-3.3] */
+  /** The nonce of the credentials can't be used (any more): no need to ask a person again [RFC7616-3.3] */
   readonly stale: boolean
+  /** Key of the source that is asked; '' for a nonce that is good for all. */
+  readonly source: string
+  /** The store is away: a nonce for this node alone. */
+  readonly oneTime: boolean
   /** Of a token that came; '' for none. */
   readonly tokenError: string
 }
@@ -42,11 +46,12 @@ export interface Offer {
  */
 export function challenge(nonces: NonceMaker, domain: DomainEntry, offer: Offer): policy.DecideResponse {
   const values: string[] = []
-  const nonce = offer.algorithms.length === 0 ? '' : nonces.make(domain.realm)
+  const { realm } = domain
+  const nonce = offer.algorithms.length === 0 ? '' : nonces.make({ realm, source: offer.source }, offer.oneTime)
   for (const scheme of domain.schemes) {
     if (scheme === 'bearer' && offer.bearer) values.push(bearerValue(domain, offer.tokenError))
     if (scheme !== 'digest') continue
-    for (const algorithm of offer.algorithms) values.push(challengeValue(domain.realm, nonce, algorithm, offer.stale))
+    for (const algorithm of offer.algorithms) values.push(challengeValue(realm, nonce, algorithm, offer.stale))
   }
   const value = { status: offer.proxy ? 407 : 401, values }
   return { verdict: { $case: 'challenge', value }, callRef: '', identity: '', account: '' }

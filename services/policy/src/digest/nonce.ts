@@ -3,13 +3,16 @@
 // The nonces that this service gives out and judges: how they are made is in @tandem/sip (digest/nonce.ts), the clock and the random
 // bytes are here. Any node with the same key ring accepts them, nothing is stored when one is given out, and so a flood of requests
 // without credentials costs no memory anywhere. [RFC7616-3.3]
-import { randomFillSync } from 'node:crypto'
-import { encodeNonce, NONCE_RANDOM_BYTES, type NonceKey, nonceKeys, readNonce } from '@tandem/sip'
+// A nonce is good for whom it was given to: for any other source it is stale. So nobody guesses in the name of somebody else's address.
+// A one-time nonce is given out while the store is away; only the node that made it takes it, see one-time.ts.
+import { randomBytes, randomFillSync } from 'node:crypto'
+import { encodeNonce, NONCE_RANDOM_BYTES, type NonceKey, nonceKeys, readNonce, scopeOf } from '@tandem/sip'
 import type { PolicySettings } from '../options.ts'
 
 const POOL_BYTES = NONCE_RANDOM_BYTES * 1024
 
-export type NonceState = 'fresh' | 'stale' | 'forged'
+/** `foreign`: given to another source, or a one-time nonce of another node. */
+export type NonceState = 'fresh' | 'oneTime' | 'stale' | 'foreign' | 'forged'
 
 export interface NonceCheck {
   readonly state: NonceState
@@ -18,6 +21,13 @@ export interface NonceCheck {
 }
 
 const FORGED: NonceCheck = { state: 'forged', id: '' }
+
+/** For whom a nonce is. */
+export interface NonceFor {
+  readonly realm: string
+  /** Key of the source (bans/source-key.ts); '' where it is good for all. */
+  readonly source: string
+}
 
 export interface NonceOptions {
   readonly lifetimeMs: number
@@ -29,6 +39,7 @@ export interface NonceOptions {
 export class NonceMaker {
   readonly #keys: readonly NonceKey[]
   readonly #options: NonceOptions
+  readonly #instance = randomBytes(12).toString('base64url')
   readonly #pool = Buffer.alloc(POOL_BYTES)
   #poolAt = POOL_BYTES
 
@@ -38,18 +49,28 @@ export class NonceMaker {
     this.#options = options
   }
 
-  make(realm: string): string {
+  make({ realm, source }: NonceFor, isOneTime = false): string {
     const signer = this.#keys[0]
     if (signer === undefined) throw new Error('the key ring is empty')
-    return encodeNonce(signer, realm, this.#options.now(), this.#random())
+    const scope = scopeOf(signer, isOneTime ? this.#ownScope(source) : source)
+    return encodeNonce(signer, realm, this.#options.now(), this.#random(), scope)
   }
 
-  check(nonce: string, realm: string): NonceCheck {
+  check(nonce: string, { realm, source }: NonceFor): NonceCheck {
     const known = readNonce(this.#keys, nonce, realm)
     if (known === undefined) return FORGED
-    const ageMs = this.#options.now() - known.madeMs
-    const fresh = ageMs <= this.#options.lifetimeMs && ageMs >= -this.#options.clockSkewMs
-    return { state: fresh ? 'fresh' : 'stale', id: known.id }
+    const { id, scope, key, madeMs } = known
+    const isCommon = scope === scopeOf(key, source)
+    if (!isCommon && scope !== scopeOf(key, this.#ownScope(source))) return { state: 'foreign', id }
+    const ageMs = this.#options.now() - madeMs
+    const isFresh = ageMs <= this.#options.lifetimeMs && ageMs >= -this.#options.clockSkewMs
+    if (!isFresh) return { state: 'stale', id }
+    return { state: isCommon ? 'fresh' : 'oneTime', id }
+  }
+
+  /** Of this process alone. */
+  #ownScope(source: string): string {
+    return `${this.#instance} ${source}`
   }
 
   #random(): Buffer {

@@ -102,6 +102,12 @@ export const edge = z.strictObject({
   locationCache,
   admission,
   decide,
+  whenBanned: z
+    .enum(['drop', 'refuse'])
+    .default('drop')
+    .describe(
+      'What a source gets that is banned for wrong passwords (`policy.bans`): nothing, or 403. Calls that are up, and emergencies, pass.',
+    ),
   warmUpCalls: z
     .int()
     .min(0)

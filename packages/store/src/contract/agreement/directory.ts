@@ -216,6 +216,7 @@ export function nonceStep(walk: Walk): Step {
   const count = walk.chance(0.7) ? 1 + walk.int(40) : 1 + walk.int(200)
   return {
     text: `nonce ${id} ${count} ${key}`,
-    run: ({ store }) => ended(store.policy.useNonce(id, count, key, ttlMs)),
+    run: ({ store }) =>
+      ended(store.policy.useNonce({ nonceId: id, count, transactionKey: key, ttlMs, user: 'u', source: 's' })),
   }
 }

@@ -2,6 +2,7 @@
 // Every script there is: what is loaded when a server is met.
 
 import * as accounts from './accounts.ts'
+import * as bans from './bans.ts'
 import * as bindings from './bindings.ts'
 import * as callWork from './call-work.ts'
 import * as calls from './calls.ts'
@@ -19,6 +20,7 @@ import * as watches from './watches.ts'
 
 const families = [
   accounts,
+  bans,
   bindings,
   calls,
   callWork,

@@ -113,10 +113,26 @@ export interface Push {
     | //
     /** Tells the caller that the call is about to end. */
     { $case: "warn"; value: Warn }
+    | //
+    /** Sources from which nothing new is taken, or is taken again. Told to every edge, told again now and then, never acknowledged. */
+    { $case: "bannedSources"; value: BannedSources }
     | undefined;
 }
 
 /** End this call. */
+export interface BannedSources {
+  sources: BannedSource[];
+}
+
+export interface BannedSource {
+  /** An IPv4 address, or an IPv6 prefix of 64 bits without leading zeros: "2001:db8:0:1::/64". */
+  source: string;
+  /** 0: not banned any more. */
+  leftMs: bigint;
+  /** Of two words about one source the higher counts. */
+  revision: bigint;
+}
+
 export interface HangUp {
   /** Unique per call and attempt. */
   commandId: string;
@@ -857,6 +873,48 @@ export interface FraudFinding {
   why: string;
 }
 
+export interface ListBansRequest {
+  limit: number;
+}
+
+export interface ListBansResponse {
+  /** Those that end last come first. */
+  bans: Ban[];
+  truncated: boolean;
+}
+
+export interface Ban {
+  /** "source" | "user" | "pair": a user from one source */
+  kind: string;
+  /** "" for a user. */
+  source: string;
+  /** Name and realm, "alice@example.test"; "" for a source. */
+  user: string;
+  /** "failures" | "admin" */
+  cause: string;
+  /** How many bans went before it. */
+  level: number;
+  sinceUnixMs: bigint;
+  leftMs: bigint;
+  /** Known to the answering node alone, which counted it while the store was away. */
+  local: boolean;
+}
+
+export interface AddBanRequest {
+  /** An IP address; of IPv6 its /64. */
+  address: string;
+  forMs: bigint;
+}
+
+export interface LiftBanRequest {
+  /** An IP address, or a user: "alice@example.test". */
+  target: string;
+}
+
+export interface LiftBanResponse {
+  lifted: number;
+}
+
 function createBaseStreamRequest(): StreamRequest {
   return { items: [] };
 }
@@ -1298,6 +1356,9 @@ export const Push: MessageFns<Push> = {
       case "warn":
         Warn.encode(message.event.value, writer.uint32(26).fork()).join();
         break;
+      case "bannedSources":
+        BannedSources.encode(message.event.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1339,6 +1400,14 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "warn", value: Warn.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = { $case: "bannedSources", value: BannedSources.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1375,7 +1444,153 @@ export const Push: MessageFns<Push> = {
         }
         break;
       }
+      case "bannedSources": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "bannedSources", value: BannedSources.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseBannedSources(): BannedSources {
+  return { sources: [] };
+}
+
+export const BannedSources: MessageFns<BannedSources> = {
+  encode(message: BannedSources, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sources) {
+      BannedSource.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BannedSources {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBannedSources();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sources.push(BannedSource.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BannedSources>): BannedSources {
+    return BannedSources.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BannedSources>): BannedSources {
+    const message = createBaseBannedSources();
+    message.sources = object.sources?.map((e) => BannedSource.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBannedSource(): BannedSource {
+  return { source: "", leftMs: 0n, revision: 0n };
+}
+
+export const BannedSource: MessageFns<BannedSource> = {
+  encode(message: BannedSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.leftMs !== 0n) {
+      if (BigInt.asUintN(64, message.leftMs) !== message.leftMs) {
+        throw new globalThis.Error("value provided for field message.leftMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.leftMs);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BannedSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBannedSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leftMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BannedSource>): BannedSource {
+    return BannedSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BannedSource>): BannedSource {
+    const message = createBaseBannedSource();
+    message.source = object.source ?? "";
+    message.leftMs = (object.leftMs !== undefined && object.leftMs !== null) ? BigInt(object.leftMs) : 0n;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     return message;
   },
 };
@@ -6809,6 +7024,455 @@ export const FraudFinding: MessageFns<FraudFinding> = {
   },
 };
 
+function createBaseListBansRequest(): ListBansRequest {
+  return { limit: 0 };
+}
+
+export const ListBansRequest: MessageFns<ListBansRequest> = {
+  encode(message: ListBansRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBansRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBansRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListBansRequest>): ListBansRequest {
+    return ListBansRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBansRequest>): ListBansRequest {
+    const message = createBaseListBansRequest();
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListBansResponse(): ListBansResponse {
+  return { bans: [], truncated: false };
+}
+
+export const ListBansResponse: MessageFns<ListBansResponse> = {
+  encode(message: ListBansResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.bans) {
+      Ban.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.truncated !== false) {
+      writer.uint32(16).bool(message.truncated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBansResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBansResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bans.push(Ban.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.truncated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListBansResponse>): ListBansResponse {
+    return ListBansResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBansResponse>): ListBansResponse {
+    const message = createBaseListBansResponse();
+    message.bans = object.bans?.map((e) => Ban.fromPartial(e)) || [];
+    message.truncated = object.truncated ?? false;
+    return message;
+  },
+};
+
+function createBaseBan(): Ban {
+  return { kind: "", source: "", user: "", cause: "", level: 0, sinceUnixMs: 0n, leftMs: 0n, local: false };
+}
+
+export const Ban: MessageFns<Ban> = {
+  encode(message: Ban, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.source !== "") {
+      writer.uint32(18).string(message.source);
+    }
+    if (message.user !== "") {
+      writer.uint32(26).string(message.user);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.level !== 0) {
+      writer.uint32(40).uint32(message.level);
+    }
+    if (message.sinceUnixMs !== 0n) {
+      if (BigInt.asIntN(64, message.sinceUnixMs) !== message.sinceUnixMs) {
+        throw new globalThis.Error("value provided for field message.sinceUnixMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.sinceUnixMs);
+    }
+    if (message.leftMs !== 0n) {
+      if (BigInt.asUintN(64, message.leftMs) !== message.leftMs) {
+        throw new globalThis.Error("value provided for field message.leftMs of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.leftMs);
+    }
+    if (message.local !== false) {
+      writer.uint32(64).bool(message.local);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Ban {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sinceUnixMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leftMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.local = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Ban>): Ban {
+    return Ban.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Ban>): Ban {
+    const message = createBaseBan();
+    message.kind = object.kind ?? "";
+    message.source = object.source ?? "";
+    message.user = object.user ?? "";
+    message.cause = object.cause ?? "";
+    message.level = object.level ?? 0;
+    message.sinceUnixMs = (object.sinceUnixMs !== undefined && object.sinceUnixMs !== null)
+      ? BigInt(object.sinceUnixMs)
+      : 0n;
+    message.leftMs = (object.leftMs !== undefined && object.leftMs !== null) ? BigInt(object.leftMs) : 0n;
+    message.local = object.local ?? false;
+    return message;
+  },
+};
+
+function createBaseAddBanRequest(): AddBanRequest {
+  return { address: "", forMs: 0n };
+}
+
+export const AddBanRequest: MessageFns<AddBanRequest> = {
+  encode(message: AddBanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.forMs !== 0n) {
+      if (BigInt.asUintN(64, message.forMs) !== message.forMs) {
+        throw new globalThis.Error("value provided for field message.forMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.forMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddBanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddBanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.forMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AddBanRequest>): AddBanRequest {
+    return AddBanRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AddBanRequest>): AddBanRequest {
+    const message = createBaseAddBanRequest();
+    message.address = object.address ?? "";
+    message.forMs = (object.forMs !== undefined && object.forMs !== null) ? BigInt(object.forMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseLiftBanRequest(): LiftBanRequest {
+  return { target: "" };
+}
+
+export const LiftBanRequest: MessageFns<LiftBanRequest> = {
+  encode(message: LiftBanRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiftBanRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiftBanRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LiftBanRequest>): LiftBanRequest {
+    return LiftBanRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LiftBanRequest>): LiftBanRequest {
+    const message = createBaseLiftBanRequest();
+    message.target = object.target ?? "";
+    return message;
+  },
+};
+
+function createBaseLiftBanResponse(): LiftBanResponse {
+  return { lifted: 0 };
+}
+
+export const LiftBanResponse: MessageFns<LiftBanResponse> = {
+  encode(message: LiftBanResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lifted !== 0) {
+      writer.uint32(8).uint32(message.lifted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiftBanResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiftBanResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lifted = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LiftBanResponse>): LiftBanResponse {
+    return LiftBanResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LiftBanResponse>): LiftBanResponse {
+    const message = createBaseLiftBanResponse();
+    message.lifted = object.lifted ?? 0;
+    return message;
+  },
+};
+
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
   /**
@@ -6924,6 +7588,35 @@ export const PolicyServiceService = {
       Buffer.from(TryFraudRulesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TryFraudRulesResponse => TryFraudRulesResponse.decode(value),
   },
+  /** Who is banned for wrong passwords, or by a person. */
+  listBans: {
+    path: "/tandem.policy.v1.PolicyService/ListBans" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListBansRequest): Buffer => Buffer.from(ListBansRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListBansRequest => ListBansRequest.decode(value),
+    responseSerialize: (value: ListBansResponse): Buffer => Buffer.from(ListBansResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListBansResponse => ListBansResponse.decode(value),
+  },
+  addBan: {
+    path: "/tandem.policy.v1.PolicyService/AddBan" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AddBanRequest): Buffer => Buffer.from(AddBanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddBanRequest => AddBanRequest.decode(value),
+    responseSerialize: (value: Ban): Buffer => Buffer.from(Ban.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Ban => Ban.decode(value),
+  },
+  /** Ends all bans of a source or a user, and forgets what led to them. */
+  liftBan: {
+    path: "/tandem.policy.v1.PolicyService/LiftBan" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LiftBanRequest): Buffer => Buffer.from(LiftBanRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LiftBanRequest => LiftBanRequest.decode(value),
+    responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -6956,6 +7649,11 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   listFraudEvents: handleUnaryCall<ListFraudEventsRequest, ListFraudEventsResponse>;
   /** Which rules against fraud a call would meet, and what would come of it. Counts nothing. */
   tryFraudRules: handleUnaryCall<TryFraudRulesRequest, TryFraudRulesResponse>;
+  /** Who is banned for wrong passwords, or by a person. */
+  listBans: handleUnaryCall<ListBansRequest, ListBansResponse>;
+  addBan: handleUnaryCall<AddBanRequest, Ban>;
+  /** Ends all bans of a source or a user, and forgets what led to them. */
+  liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -7115,6 +7813,50 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TryFraudRulesResponse) => void,
+  ): ClientUnaryCall;
+  /** Who is banned for wrong passwords, or by a person. */
+  listBans(
+    request: ListBansRequest,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  listBans(
+    request: ListBansRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  listBans(
+    request: ListBansRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListBansResponse) => void,
+  ): ClientUnaryCall;
+  addBan(request: AddBanRequest, callback: (error: ServiceError | null, response: Ban) => void): ClientUnaryCall;
+  addBan(
+    request: AddBanRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Ban) => void,
+  ): ClientUnaryCall;
+  addBan(
+    request: AddBanRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Ban) => void,
+  ): ClientUnaryCall;
+  /** Ends all bans of a source or a user, and forgets what led to them. */
+  liftBan(
+    request: LiftBanRequest,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  liftBan(
+    request: LiftBanRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  liftBan(
+    request: LiftBanRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LiftBanResponse) => void,
   ): ClientUnaryCall;
 }
 
