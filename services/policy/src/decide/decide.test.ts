@@ -280,11 +280,38 @@ describe('the store away', () => {
   const REGISTER = { method: 'REGISTER', requestUri: 'sip:example.test', to: '<sip:alice@example.test>' }
   const AWAY = { outcome: 'refused', refusal: { code: 'store_away', sipStatus: 503, retryAfterS: 5 } }
 
-  test('REGISTER and calls are refused with 503 and Retry-After, and counted', async () => {
-    const other = away()
-    for (const parts of [REGISTER, {}]) expect(await refused(await withCredentials(parts), other)).toMatchObject(AWAY)
-    expect(other.counts.storeAway).toBe(2)
-    expect(other.ready()).toBe(false)
+  const again = (asked: policy.DecideRequest, answer: policy.DecideResponse, key: string): policy.DecideRequest => ({
+    ...asked,
+    transactionKey: key,
+    credentials: [answerTo(answer, asked)],
+  })
+
+  test('[RFC7616-3.3] a nonce that nobody can check is stale; one of this node is taken once, and a call that has to be recorded gets 503', async () => {
+    const [one, two] = [away(), away()]
+    const first = await withCredentials({})
+    const stale = await decideOn(one, first)
+    expect(JSON.stringify(stale)).toContain('stale=true')
+    expect(one.ready()).toBe(false)
+    expect(await refused(again(first, stale, 'two-1'), one)).toMatchObject(AWAY)
+    const elsewhere = await decideOn(two, again(first, stale, 'two-2'))
+    expect(JSON.stringify(elsewhere)).toContain('stale=true')
+    expect(one.counts.oneTimeNonces).toBe(1)
+  })
+
+  test('REGISTER and MESSAGE pass with a nonce of this node, once, and again as a retransmission', async () => {
+    for (const parts of [REGISTER, { method: 'MESSAGE' }]) {
+      const node = away()
+      const asked = request(parts)
+      await decideOn(node, await withCredentials(parts)) // from now on it knows that the store is away
+      const challenge = await decideOn(node, asked)
+      const answered = again(asked, challenge, `${asked.transactionKey}-a`)
+      expect(outcomeOf(await decideOn(node, answered))).toMatch(/^(admit|plan)$/)
+      expect(outcomeOf(await decideOn(node, answered))).toMatch(/^(admit|plan)$/)
+      const replay = await decideOn(node, { ...answered, transactionKey: `${asked.transactionKey}-b` })
+      expect(JSON.stringify(replay)).toContain('stale=true')
+      const second = { ...asked, credentials: [answerTo(challenge, asked, { nc: '00000002' })] }
+      expect(JSON.stringify(await decideOn(node, second))).toContain('stale=true')
+    }
   })
 
   test('by setting calls pass without record; REGISTER never', async () => {
@@ -301,7 +328,9 @@ describe('the store away', () => {
 
   test('an outcome that nobody knows is unknown: the edge asks again with the same key', async () => {
     const other = world.node({ store: notStoredBy('unknown') })
-    expect(await refused(await withCredentials({}), other)).toMatchObject({ outcome: 'unknown' })
+    const first = await withCredentials({})
+    const stale = await decideOn(other, first)
+    expect(await refused(again(first, stale, 'unknown-2'), other)).toMatchObject({ outcome: 'unknown' })
     expect(
       await reportTo(other, {
         callRef: '00aaaaaaaa',
