@@ -12,6 +12,7 @@ import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
+import { fraudEvents, fraudTest } from './admin/fraud.ts'
 import { hangUp } from './admin/hang-up.ts'
 import { kick } from './admin/kick.ts'
 import { locate } from './admin/locate.ts'
@@ -74,6 +75,14 @@ const actions: Actions = {
   },
   async hangUp(ref, flags) {
     print(await hangUp(settings(flags), ref, flags.reason, flags.output))
+  },
+  async fraudEvents(flags) {
+    const ending = new AbortController()
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort())
+    await fraudEvents(settings(flags), flags, flags.output, print, ending.signal)
+  },
+  async fraudTest(flags) {
+    print(await fraudTest(settings(flags), flags, flags.output))
   },
   async cdr(flags) {
     for await (const piece of cdr(settings(flags), flags, flags.output)) await writeLine(piece)

@@ -31,6 +31,8 @@ async function parse(...args: string[]): Promise<Call> {
     cdr: note('cdr'),
     balance: note('balance'),
     topUp: note('topUp'),
+    fraudEvents: note('fraudEvents'),
+    fraudTest: note('fraudTest'),
   }
   const program = createProgram(actions, '1.2.3')
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined })

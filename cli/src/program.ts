@@ -5,6 +5,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { BalanceFlags } from './admin/balance.ts'
 import { CDR_FORMATS, type CdrFormat } from './admin/cdr.ts'
 import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
+import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
@@ -30,6 +31,8 @@ export interface Actions {
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
+  fraudEvents(flags: AdminFlags & FraudEventFlags): Promise<void>
+  fraudTest(flags: AdminFlags & FraudTestFlags): Promise<void>
   cdr(flags: CdrFlags & Pick<AdminFlags, 'config'> & { readonly output: CdrFormat }): Promise<void>
 }
 
@@ -89,6 +92,7 @@ function addAdminVerbs(program: Command, actions: Actions): void {
     .action((flags: AdminFlags & RegistrationFlags) => actions.registrations(flags))
   addBindings(program, actions)
   addMoney(program, actions)
+  addFraud(program, actions)
   adminCommand(program, 'calls', 'calls that have not ended')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.calls(flags))
@@ -133,6 +137,27 @@ function addMoney(program: Command, actions: Actions): void {
     .action((account: string, amount: string, flags: AdminFlags & { key: string }) =>
       actions.topUp(account, amount, flags),
     )
+}
+
+function addFraud(program: Command, actions: Actions): void {
+  const fraud = program.command('fraud').description('rules against fraud: what they found, what they would find')
+  adminCommand(fraud, 'events', 'what was found, oldest first')
+    .option('--since <age>', 'not older than this: 90s, 15m, 1h, 7d', '1h')
+    .option('--account <name>', 'of this account alone', '')
+    .option('--rule <name>', 'of this rule alone', '')
+    .option('--limit <n>', 'the newest, at most', integer, 100)
+    .option('--follow', 'go on with what comes, one line each', false)
+    .action((flags: AdminFlags & FraudEventFlags) => actions.fraudEvents(flags))
+  adminCommand(fraud, 'test', 'which rules a call would meet, and why; counts nothing')
+    .requiredOption('--from <uri>', 'who calls: sip:user@domain, or a stranger')
+    .requiredOption('--to <uri>', 'who is called: a URI or a number')
+    .option('--account <name>', "who pays, where it is not the caller's", '')
+    .option('--source <address>', 'IP address that the call comes from', '')
+    .option('--user-agent <text>', 'what the phone says it is', '')
+    .option('--at <time>', 'when, ISO 8601; now unless set', '')
+    .option('--all', 'also rules that do not look at the call', false)
+    .action((flags: AdminFlags & FraudTestFlags) => actions.fraudTest(flags))
+  for (const command of fraud.commands) command.exitOverride()
 }
 
 function addBindings(program: Command, actions: Actions): void {

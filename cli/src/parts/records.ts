@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Wires the records service: feed → file, HTTP with `/records`. SIGHUP opens the file anew (logrotate).
-import { createRecordsService, type RecordsService } from '@tandem/records'
+// Wires the records service: feed → sinks, fraud events → webhook, HTTP with `/records`. SIGHUP opens files anew
+// (logrotate).
+import { hostname } from 'node:os'
+import { createRecordsService, type FraudWebhook, fraudWebhookFrom, type RecordsService } from '@tandem/records'
 import type { RecordFeed } from '@tandem/rpc'
 import type { Logger, RecordsConfig } from '@tandem/service-kit'
 import { type Built, serviceMetrics } from './built.ts'
@@ -20,13 +22,22 @@ function servicePart(service: RecordsService) {
   return { name: 'records', start, stop }
 }
 
+const webhookPart = (webhook: FraudWebhook) => ({
+  name: 'fraud webhook',
+  start: () => webhook.start(),
+  stop: () => webhook.stop(),
+})
+
 export function buildRecords(
   config: RecordsConfig,
   feeds: readonly RecordFeed[],
   logger: Logger,
+  fraudFeeds: readonly RecordFeed[] = [],
 ): Built<RecordsService> {
   const metrics = serviceMetrics('records', config.clusterName)
   const service = createRecordsService({ feeds, config, logger, metrics })
+  const consumer = config.node || hostname()
+  const webhook = fraudWebhookFrom({ feeds: fraudFeeds, config, consumer, logger, metrics })
   const ready = () => service.ready()
   const { bindAddress: address, httpPort: port } = config
   const http = httpPart('records', {
@@ -37,5 +48,6 @@ export function buildRecords(
     ready,
     routes: service.routes,
   })
-  return { service, parts: [servicePart(service), http], ready }
+  const parts = [servicePart(service), ...(webhook === undefined ? [] : [webhookPart(webhook)]), http]
+  return { service, parts, ready }
 }

@@ -2,7 +2,7 @@
 //
 // One service in a process of its own (`tandem run …`): what `up --processes many` starts, and what containers run.
 // Each of location and policy opens its own store; with the embedded one they share nothing, and need not.
-import { createRecordFeedClient } from '@tandem/rpc'
+import { createFraudFeedClient, createRecordFeedClient } from '@tandem/rpc'
 import { type Config, createLogger, edgeConfig, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
 import { streamCallers, streamOptions } from '../parts/callers.ts'
 import { buildEdge } from '../parts/edge.ts'
@@ -35,8 +35,10 @@ async function composePolicy(config: Config): Promise<Composition> {
 function composeRecords(config: Config): Composition {
   const logger = createLogger({ level: config.logging.level, service: 'records' })
   const settings = recordsConfig(config)
-  const feed = createRecordFeedClient(settings.policyTarget, streamOptions(config.rpc, 'records', logger))
-  const { parts, ready } = buildRecords(settings, [feed], logger)
+  const options = streamOptions(config.rpc, 'records', logger)
+  const feed = createRecordFeedClient(settings.policyTarget, options)
+  const fraudFeed = createFraudFeedClient(settings.policyTarget, options)
+  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed])
   return { parts, ready }
 }
 

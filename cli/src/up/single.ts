@@ -36,7 +36,8 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const location = buildLocation(locationConfig(config), resources, store, loggerFor(config, 'location'))
   const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'))
   const feed = createInProcessRecordFeed(policy.service.feed)
-  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'))
+  const fraudFeed = createInProcessRecordFeed(policy.service.fraudEvents)
+  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'), [fraudFeed])
   const services = { location: location.service, policy: policy.service }
   const edges = Array.from({ length: config.edge.count }, (_, index) => {
     const settings = edgeConfig(config, index)

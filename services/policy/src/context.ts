@@ -14,6 +14,7 @@ import type { PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
 import type { OneTimeNonces } from './digest/one-time.ts'
 import type { FraudDesk } from './fraud/fraud-desk.ts'
+import type { FraudFeed } from './fraud-feed/fraud-feed.ts'
 import type { IssuerKeys } from './jwt/issuer-keys.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
@@ -25,6 +26,8 @@ export interface PolicyContext {
   readonly marks: AccountMarks
   /** Rules against fraud: their counters, and whom they tell. */
   readonly fraud: FraudDesk
+  /** The way of their events; undefined where nobody keeps any. */
+  readonly fraudFeed: FraudFeed | undefined
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Wall clock: for prices that depend on the time, and nonces; it dates no event. */
   readonly now: () => number

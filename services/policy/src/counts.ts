@@ -69,6 +69,8 @@ const HELP = {
   emergencyCalls: 'Calls to emergency numbers, which nothing stops.',
   recordsDelivered: 'Records given to consumers of the feed, repeats included.',
   recordsAcknowledged: 'Records acknowledged by consumers of the feed.',
+  fraudEvents: 'Fraud events that were stored.',
+  fraudEventsDropped: 'Fraud events that found no room while the store was away.',
   bugs: 'Exceptions out of handlers.',
 } as const
 

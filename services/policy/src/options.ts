@@ -5,8 +5,12 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
+<<<<<<< theirs
+import type { AccountStore, FraudEventStore, FraudStore, PolicyStore } from '@tandem/store'
+=======
 import type { AccountStore, BanStore, FraudStore, PolicyStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
+>>>>>>> replay
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
@@ -30,10 +34,14 @@ export type PolicySettings = Pick<
   | 'localHosts'
   | 'registration'
 > &
+<<<<<<< theirs
+  Partial<Pick<PolicyConfig, 'charging' | 'geoIpFile'>>
+=======
   Partial<Pick<PolicyConfig, 'charging'>>
   | 'replayWithoutStore'
   | 'bans'
 >
+>>>>>>> replay
 
 export interface PolicyTuning {
   /** Retry-After of a 503 while the store is away. */
@@ -84,8 +92,13 @@ export interface PolicyServiceOptions {
   readonly fraud?: FraudStore
   /** What they need besides: each has a default that knows nothing. */
   readonly fraudPorts?: Partial<FraudPorts>
+<<<<<<< theirs
+  /** Where their events are kept; without it there are none. */
+  readonly fraudEvents?: FraudEventStore
+=======
   /** Absent: this node's own, in memory. */
   readonly bans?: BanStore
+>>>>>>> replay
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet
@@ -105,6 +118,8 @@ export interface PolicyService {
   readonly hooks: Pick<StreamHooks, 'onStreamOpen'>
   /** For serveRecordFeed and createInProcessRecordFeed. */
   readonly feed: RecordFeed
+  /** Of fraud events, in the same way. */
+  readonly fraudEvents: RecordFeed
   /** Does what is due at calls; ticks by itself once started. */
   readonly work: Pick<CallWorker, 'tick' | 'do'>
   /** Reads what is new of bans; by itself once started. */

@@ -27,10 +27,24 @@ import { nonceMemoryMs } from './digest/use-nonce.ts'
 import { refusal } from './errors.ts'
 import { FraudDesk, registerMatches } from './fraud/fraud-desk.ts'
 import { NO_PORTS } from './fraud/ports.ts'
+import { FraudFeed, type FraudFeedOptions, NO_FEED } from './fraud-feed/fraud-feed.ts'
+import { listFraudEvents } from './fraud-feed/list-events.ts'
+import { tryFraudRules } from './fraud-feed/try-rules.ts'
 import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
+
+/** undefined: nobody gave a store for events. */
+function createFraudFeed(
+  { fraudEvents: store, config, logger, resources }: PolicyServiceOptions,
+  shared: Pick<FraudFeedOptions, 'counts' | 'health' | 'onBug' | 'state'>,
+): FraudFeed | undefined {
+  if (store === undefined) return undefined
+  const feed = new FraudFeed({ ...shared, store, logger, geoIpFile: config.geoIpFile ?? '' })
+  feed.look(resources)
+  return feed
+}
 
 function createContext(
   options: PolicyServiceOptions,
@@ -40,18 +54,24 @@ function createContext(
   const { config, now = Date.now } = options
   const tuning = { ...POLICY_TUNING, ...config.charging, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
+<<<<<<< theirs
+  const health = new StoreHealth(options.logger, counts, tuning.retryAfterS)
+  const fraudFeed = createFraudFeed(options, { counts, health, onBug, state: () => parts.state })
+=======
   const pushes = new PushHub<policy.Push>()
+>>>>>>> replay
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
     accounts: options.accounts,
     marks: new AccountMarks(options.accounts, options.config.setupDeadlineMs + LEASE_MARGIN_MS, now),
-    fraud: new FraudDesk(options.fraud, { ...NO_PORTS, ...options.fraudPorts }, now),
+    fraud: new FraudDesk(options.fraud, { ...NO_PORTS, ...fraudFeed?.ports, ...options.fraudPorts }, now),
+    fraudFeed,
     logger: options.logger,
     now,
     settings: config,
     tuning,
     counts,
-    health: new StoreHealth(options.logger, counts, tuning.retryAfterS),
+    health,
     nonces: new NonceMaker(config.keyRing, nonceTimes),
     oneTime: new OneTimeNonces(nonceMemoryMs(config.nonceLifetimeMs, tuning.clockSkewMs)),
     ...createBans(options, counts, onBug, pushes),
@@ -135,6 +155,8 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     addBan: (request) => guard(() => addBan(context, request)),
     liftBan: (request) => guard(() => liftBan(context, request)),
     listCalls: (request) => guard(() => listCalls(context, request)),
+    listFraudEvents: (request) => guard(() => listFraudEvents(context, request)),
+    tryFraudRules: (request) => guard(() => tryFraudRules(context, request)),
   }
 }
 
@@ -159,6 +181,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     work: context.work,
     due: dueWork,
     feed,
+    fraudEvents: context.fraudFeed?.events ?? NO_FEED,
     counts,
     get revision() {
       return context.state.index.revision
@@ -166,16 +189,22 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     replaceResources(set: ResourceSet) {
       context.state = createState(set, options.config)
       context.issuers.replace(set.keySets)
+      context.fraudFeed?.look(set)
     },
     ready: () => !context.health.away,
     async start() {
       dueWork.start()
       context.work.start()
       context.issuers.start()
+<<<<<<< theirs
+      await context.fraudFeed?.start()
+=======
       context.banFeed.start()
+>>>>>>> replay
     },
     async stop() {
       feed.stop()
+      await context.fraudFeed?.stop()
       context.issuers.stop()
       context.work.stop()
       await context.banFeed.stop()

@@ -24,8 +24,8 @@ export const fraudWebhook = z.strictObject({
   caFile: z.string().default('').describe('PEM of the authorities; empty for those that come with Node.'),
   concurrency: z.int().min(1).max(64).default(8).describe('Requests at once; each carries one event.'),
   timeoutMs: durationMs(100, 600_000).default(10_000).describe('Of one request.'),
-  retryMinMs: durationMs(1).default(500).describe('First pause after a failed request; doubled, with jitter …'),
-  retryMaxMs: durationMs(1).default(60_000).describe('… up to this.'),
+  retryMinMs: durationMs(1).default(500).describe('First pause after a failed request; doubled, with jitter.'),
+  retryMaxMs: durationMs(1).default(60_000).describe('The longest pause between two requests of one event.'),
   maxAgeMs: durationMs(1_000)
     .default(3_600_000)
     .describe('Age at which an event that the endpoint does not take goes to the dead-letter file.'),
