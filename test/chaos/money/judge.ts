@@ -64,7 +64,8 @@ function takeInvite(seen: Seen, { isCaller, atMs, isSent, status }: Line): void 
   if (!isCaller && isSent && status === 200 && seen.answerSentMs < 0) seen.answerSentMs = atMs
   if (!isCaller || isSent || status < 200) return
   seen.status ||= status
-  if (status === 200 && seen.answeredMs < 0) seen.answeredMs = atMs
+  // A caller who has had a failure takes no answer any more. [RFC3261-17.1.1.2]
+  if (seen.status === 200 && seen.answeredMs < 0) seen.answeredMs = atMs
 }
 
 /** A BYE that a phone gets was sent by the other one, or by the cluster: by then it has left. */

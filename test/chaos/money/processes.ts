@@ -47,6 +47,10 @@ export interface MoneyClusterOptions {
 /** A call in set-up whose edge and policy died is over after this long. */
 const SETUP_DEADLINE_MS = 20_000
 
+/** Longer than any phone talks: only calls that have lost their phones are looked at. */
+const LIVENESS_MS = 50_000
+
+/** An answer that is not on record in time is ended, as a seller of prepaid calls would have it. */
 function settings({ base, store, documents }: MoneyClusterOptions, folder: string): unknown {
   const policies = Array.from({ length: POLICIES }, (_, k) => `${ADDRESS}:${base + AT.policy + k}`)
   return {
@@ -58,9 +62,10 @@ function settings({ base, store, documents }: MoneyClusterOptions, folder: strin
       sharedAddress: true,
       advertisedAddress: ADDRESS,
       httpPort: base + AT.edgeHttp,
+      whenReportLate: 'closed',
     },
     location: { grpcPort: base + AT.location, httpPort: base + AT.locationHttp },
-    policy: { address: policies.join(','), setupDeadlineMs: SETUP_DEADLINE_MS },
+    policy: { address: policies.join(','), setupDeadlineMs: SETUP_DEADLINE_MS, livenessIntervalMs: LIVENESS_MS },
     records: { httpPort: base + AT.recordsHttp, file: join(folder, 'cdr.ndjson') },
     logging: { level: 'warn' },
     resources: { documents },
