@@ -14,6 +14,7 @@ import { cdr } from './admin/cdr.ts'
 import { doctor } from './admin/doctor.ts'
 import { fraudEvents, fraudTest } from './admin/fraud.ts'
 import { hangUp } from './admin/hang-up.ts'
+import { importSubscribers } from './admin/import-subscribers.ts'
 import { kick } from './admin/kick.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
@@ -63,6 +64,9 @@ const actions: Actions = {
   },
   async importBindings(flags) {
     complain(await importBindings(settings(flags), createInterface({ input: process.stdin })))
+  },
+  async importSubscribers(file, flags) {
+    complain(await importSubscribers(file, flags, print))
   },
   async calls(flags) {
     print(await calls(settings(flags), flags.limit, flags.output))

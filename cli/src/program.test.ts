@@ -25,6 +25,7 @@ async function parse(...args: string[]): Promise<Call> {
     kick: note('kick'),
     registrations: note('registrations'),
     exportBindings: note('exportBindings'),
+    importSubscribers: note('importSubscribers'),
     importBindings: note('importBindings'),
     calls: note('calls'),
     hangUp: note('hangUp'),

@@ -6,6 +6,7 @@ import type { BalanceFlags } from './admin/balance.ts'
 import { CDR_FORMATS, type CdrFormat } from './admin/cdr.ts'
 import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
 import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
+import type { ImportFlags } from './admin/import-subscribers.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
@@ -27,6 +28,7 @@ export interface Actions {
   registrations(flags: AdminFlags & RegistrationFlags): Promise<void>
   exportBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   importBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
+  importSubscribers(file: string, flags: ImportFlags): Promise<void>
   calls(flags: AdminFlags): Promise<void>
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
@@ -91,6 +93,7 @@ function addAdminVerbs(program: Command, actions: Actions): void {
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags & RegistrationFlags) => actions.registrations(flags))
   addBindings(program, actions)
+  addImports(program, actions)
   addMoney(program, actions)
   addFraud(program, actions)
   adminCommand(program, 'calls', 'calls that have not ended')
@@ -174,6 +177,18 @@ function addBindings(program: Command, actions: Actions): void {
     .option(...config)
   back.action((flags: Pick<AdminFlags, 'config'>) => actions.importBindings(flags))
   for (const command of bindings.commands) command.exitOverride()
+}
+
+function addImports(program: Command, actions: Actions): void {
+  const imports = program.command('import').description('data of other systems as resource documents')
+  imports
+    .command('subscribers <file>')
+    .description('CSV (username, domain, ha1_md5, ha1_sha256), a `subscriber` table, or an htdigest file')
+    .option('--domain <domain>', 'of lines that name none')
+    .option('--realm <realm>', 'with which passwords in clear are hashed; the domain unless set')
+    .option('--out <file>', 'a new file for the documents; else standard output')
+    .action((file: string, flags: ImportFlags) => actions.importSubscribers(file, flags))
+  for (const command of imports.commands) command.exitOverride()
 }
 
 /** The command, with every exit turned into a `CommanderError`. */

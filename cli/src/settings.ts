@@ -2,6 +2,7 @@
 //
 // Command-line flags as settings. A flag is one dotted path of the schema; nothing is read from process.argv elsewhere.
 import { randomBytes } from 'node:crypto'
+import { hashPasswords, realmsOf } from '@tandem/resources'
 import { type Config, loadConfig } from '@tandem/service-kit'
 
 /** Flags of `up` and `run` as commander gives them. */
@@ -44,5 +45,9 @@ export interface LoadOptions {
 /** The configuration of a command. Throws `ConfigError`. */
 export function loadSettings(flags: ClusterFlags, { makeKeys }: LoadOptions): Config {
   const defaults = makeKeys ? { 'cluster.secrets': randomKeyRing() } : {}
-  return loadConfig({ file: flags.config, flags: flagSettings(flags), defaults })
+  const config = loadConfig({ file: flags.config, flags: flagSettings(flags), defaults })
+  // Also processes that never look at the resources are given the cluster file: no password stays with them either.
+  const { documents } = config.resources
+  hashPasswords(documents, realmsOf(documents))
+  return config
 }

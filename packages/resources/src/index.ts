@@ -72,5 +72,14 @@ export type { SecretTable } from './secrets.ts'
 export { type StaticBinding, staticBindings } from './static-bindings.ts'
 export type { StrangerRules } from './strangers.ts'
 export { loginOf, type Subscriber } from './subscriber.ts'
+export {
+  type ImportedLine,
+  type ImportedSubscriber,
+  type ImportOptions,
+  MAX_IMPORTED,
+  parseSubscribers,
+  type SubscriberImport,
+  subscriberDocument,
+} from './subscriber-csv.ts'
 export type { Trunk } from './trunk.ts'
 export type { UserEntry } from './user-entry.ts'

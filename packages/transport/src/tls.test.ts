@@ -196,10 +196,12 @@ describe('clients that prove who they are', () => {
     await dial(port, client('x', { uris: ['sip:Carrier.test', 'sip:user@carrier.test'], dns: ['dns.test'] }))
     await until(() => sink.opened.length === 1)
     expect(sink.opened[0]?.verifiedNames).toEqual(['carrier.test'])
+    expect(sink.opened[0]?.verifiedUsers).toEqual(['sip:user@carrier.test'])
     await dial(port)
     await dial(port, issueCertificate({ commonName: 'stranger', dns: ['carrier.test'] }))
     await until(() => sink.opened.length === 3)
     expect(sink.opened.slice(1).map((conn) => conn.verifiedNames)).toEqual([[], []])
+    expect(sink.opened.slice(1).map((conn) => conn.verifiedUsers)).toEqual([[], []])
   })
 
   it('must be that where the setting says so [RFC3261-26.3.1a]', async () => {

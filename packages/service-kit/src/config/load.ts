@@ -141,10 +141,11 @@ function issuesOf(error: z.ZodError, origins: Origins, file: string | undefined)
   })
 }
 
-function freeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+/** @param apart stays as it is: whoever reads it changes it */
+function freeze<T>(value: T, apart: unknown): T {
+  if (typeof value === 'object' && value !== null && value !== apart && !Object.isFrozen(value)) {
     Object.freeze(value)
-    for (const inner of Object.values(value)) freeze(inner)
+    for (const inner of Object.values(value)) freeze(inner, apart)
   }
   return value
 }
@@ -158,5 +159,7 @@ export function loadConfig({ file, env = process.env, flags = {}, defaults = {} 
   applyDefaults(tree, { cluster: {}, ...defaults })
   const parsed = configSchema.safeParse(tree)
   if (!parsed.success) throw new ConfigError(issuesOf(parsed.error, origins, file))
-  return freeze(resolveFiles(parsed.data, file))
+  const config = resolveFiles(parsed.data, file)
+  // Passwords in these documents become hashes, and the texts are dropped.
+  return freeze(config, config.resources.documents)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whom a certificate proves, case by case. That real certificates are written as these texts is tested in tls.test.ts.
 import { expect, it } from 'vitest'
-import { provesName, servedNames, sipIdentities } from './sip-identities.ts'
+import { provesName, servedNames, sipIdentities, userIdentities } from './sip-identities.ts'
 
 const of = (subjectAltName: string | undefined, subject = 'CN=cn.test') => ({ subject, subjectAltName })
 
@@ -31,6 +31,15 @@ it.each([
   ['DNS:192.0.2.1', '192.0.2.1', false],
 ])('[RFC5922-7.2acd] %s proves %s: %s', (text, name, expected) => {
   expect(provesName(of(text), name)).toBe(expected)
+})
+
+it.each([
+  ['URI:sip:alice@a.test, URI:SIP:+4930@b.test, DNS:c.test', ['sip:alice@a.test', 'SIP:+4930@b.test']],
+  ['URI:sip:a.test, URI:sips:alice@a.test, URI:mailto:alice@a.test, email:alice@a.test', []],
+  ['URI:sip:alice:pw@a.test, URI:sip:alice@a.test;user=phone, URI:sip:alice@a.test:5060, URI:sip:a@b@c', []],
+  ['DNS:"x, URI:sip:mallory@a.test"', []],
+])('[RFC5922-7.1d] the users in %s are %j', (text, expected) => {
+  expect(userIdentities(of(text))).toEqual(expected)
 })
 
 it('a server chooses by every name', () => {

@@ -10,8 +10,8 @@ import type { policy } from '@tandem/rpc'
 import { createMemoryStore } from '@tandem/store'
 import { exportJWK, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PolicyService } from '../options.ts'
 import { authenticated, createWorld, decideOn, outcomeOf, request, START_MS, type World } from '../policy-fixture.ts'
-import type { PolicyService } from '../service.ts'
 import { MAX_TOKEN_LENGTH } from './judge-token.ts'
 
 const NOW_S = START_MS / 1_000
