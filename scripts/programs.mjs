@@ -4,8 +4,12 @@
 // a line says what is missing, and the suites skip with their reason.
 import { isOnPath, runQuietly, say } from './bootstrap.mjs'
 
-/** Program on the PATH → Debian package that brings it. */
-const PROGRAMS = { 'redis-server': 'redis-server', sipp: 'sip-tester' }
+/** What a suite asks for → Debian package that brings it, and what of it is on the PATH where that is another program. */
+const PROGRAMS = {
+  'redis-server': { package: 'redis-server' },
+  sipp: { package: 'sip-tester' },
+  postgres: { package: 'postgresql', also: 'pg_ctlcluster' },
+}
 const MINUTE = 60_000
 // A package must not start a server of its own on the port that tests or people use.
 const ENV = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
@@ -23,9 +27,10 @@ function aptInstall(packages, { run, say }) {
 
 /** Installs what is missing, where it can. `system` is what it does it with (tests). */
 export function ensurePrograms(system = SYSTEM) {
-  const missing = Object.keys(PROGRAMS).filter((program) => !system.isOnPath(program))
+  const isThere = (program) => [program, PROGRAMS[program].also].some((name) => name && system.isOnPath(name))
+  const missing = Object.keys(PROGRAMS).filter((program) => !isThere(program))
   if (missing.length === 0) return
-  const packages = missing.map((program) => PROGRAMS[program])
+  const packages = missing.map((program) => PROGRAMS[program].package)
   if (system.isRoot() && system.isOnPath('apt-get') && aptInstall(packages, system)) return
   system.say(
     `tandem: not installed: ${missing.join(', ')}. The suites that need them are skipped; install them with: apt-get install ${packages.join(' ')}`,

@@ -25,9 +25,10 @@ function machine(programs, { isRoot = true, failing = [] } = {}) {
 
 describe('ensurePrograms', () => {
   it.each([
-    ['all', [], ['redis-server', 'sip-tester']],
-    ['SIPp', ['redis-server'], ['sip-tester']],
-    ['Redis', ['sipp'], ['redis-server']],
+    ['all', [], ['redis-server', 'sip-tester', 'postgresql']],
+    ['SIPp', ['redis-server', 'postgres'], ['sip-tester']],
+    ['Redis', ['sipp', 'pg_ctlcluster'], ['redis-server']],
+    ['PostgreSQL', ['redis-server', 'sipp'], ['postgresql']],
   ])('installs %s when missing, after an update of the lists', (_name, there, packages) => {
     const { system, ran, said } = machine(['apt-get', ...there])
     ensurePrograms(system)
@@ -39,7 +40,7 @@ describe('ensurePrograms', () => {
   })
 
   it('does nothing when all are there', () => {
-    const { system, ran, said } = machine(['apt-get', 'redis-server', 'sipp'])
+    const { system, ran, said } = machine(['apt-get', 'redis-server', 'sipp', 'pg_ctlcluster'])
     ensurePrograms(system)
     expect([ran, said()]).toEqual([[], ''])
   })
@@ -47,7 +48,7 @@ describe('ensurePrograms', () => {
   it('tries with the lists at hand when they cannot be updated', () => {
     const { system, ran } = machine(['apt-get'], { failing: ['update'] })
     ensurePrograms(system)
-    expect(ran.at(-1)).toEqual([...INSTALL, 'redis-server', 'sip-tester'])
+    expect(ran.at(-1)).toEqual([...INSTALL, 'redis-server', 'sip-tester', 'postgresql'])
   })
 
   it.each([
@@ -58,7 +59,7 @@ describe('ensurePrograms', () => {
     const { system, ran, said } = machine(there, options)
     ensurePrograms(system)
     expect(ran).toHaveLength(runs)
-    expect(said()).toContain('not installed: redis-server, sipp. The suites that need them are skipped')
-    expect(said()).toContain('apt-get install redis-server sip-tester')
+    expect(said()).toContain('not installed: redis-server, sipp, postgres. The suites that need them are skipped')
+    expect(said()).toContain('apt-get install redis-server sip-tester postgresql')
   })
 })

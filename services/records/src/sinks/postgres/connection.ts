@@ -2,7 +2,7 @@
 //
 // One connection to PostgreSQL, made when it is needed and dropped when it fails: the next use connects anew, so a caller
 // that tries again reconnects. Every statement has a bound. Passwords and URLs never reach an error's text.
-import type { ConnectionOptions } from 'node:tls'
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
 import type { RecordsConfig } from '@tandem/service-kit'
 import pg from 'pg'
 import { readNamedFile, readSecret } from '../../files/read-secret.ts'
@@ -59,7 +59,8 @@ function sslOf({ tls }: PostgresConfig, at: string, host: string): false | Conne
   const key = readNamedFile(tls.keyFile, `${at}.tls.keyFile`)
   return {
     rejectUnauthorized: tls.mode === 'verify',
-    servername: tls.serverName || host,
+    // `pg` asks for the host by its name whatever stands here, but leaves the check to us.
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(tls.serverName || host, certificate),
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
