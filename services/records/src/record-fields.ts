@@ -123,7 +123,7 @@ export const RECORD_FIELDS = [
   text(
     'auth_method',
     (r) => r.facts?.authMethod ?? '',
-    'How it was proven: `none`, `digest-md5`, `digest-sha-256`, `ip`, `tls`, `jwt`.',
+    'How it was proven: `none`, `digest-md5`, `digest-sha-256`, …, `ip`, `mtls`, `jwt`.',
   ),
   text('direction', (r) => r.facts?.direction ?? '', '`internal`, `inbound`, `outbound`, `transit`.'),
   text('from_uri', (r) => r.fromUri, 'URI of From.'),

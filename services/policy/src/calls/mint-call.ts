@@ -25,6 +25,7 @@ function describeCall(request: policy.DecideRequest, response: policy.DecideResp
     ringAgeMs: AGE_UNKNOWN,
     attempts: [],
     charge: response.charge,
+    facts: response.facts,
   }
 }
 
@@ -32,7 +33,7 @@ function describeCall(request: policy.DecideRequest, response: policy.DecideResp
 function recordRejection(context: PolicyContext, ref: string, call: CallDescription, decision: Decision) {
   if (decision.outcome !== 'done' || decision.value.verdict?.$case !== 'reject') return decision
   const { status, code } = decision.value.verdict.value
-  const failed = context.store.failed(ref, { call, ageMs: 0, status, cause: 'rejected', reason: code })
+  const failed = context.store.failed(ref, { call, ageMs: 0, status, cause: 'rejected', reason: code, by: 'system' })
   return whenStored(failed, (result) => {
     context.health.see(result)
     return decision

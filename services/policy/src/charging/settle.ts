@@ -14,6 +14,7 @@ import { type ChargeLine, FREE_RATE, lineFor, parseTerms } from './charge-terms.
 interface Bill {
   readonly currency: string
   readonly ratePlan: string
+  readonly revision: string
   readonly line: ChargeLine
   readonly talkMs: number
   /** Nothing was held of an account. */
@@ -32,11 +33,11 @@ function billOf(context: PolicyContext, charged: ChargedCall): Bill {
   if (terms === undefined) {
     context.counts.unreadableCharges++
     const line = { targets: [], prefix: '', rate: FREE_RATE }
-    return { currency: '', ratePlan: '', line, talkMs, isCountedOnly: false, fraud: [] }
+    return { currency: '', ratePlan: '', revision: '', line, talkMs, isCountedOnly: false, fraud: [] }
   }
   const line = lineFor(terms, charged.target, context.tuning.quantumMs)
-  const { currency, ratePlan, lines, fraud = [] } = terms
-  return { currency, ratePlan, line, talkMs, isCountedOnly: lines.length === 0, fraud }
+  const { currency, ratePlan, revision, lines, fraud = [] } = terms
+  return { currency, ratePlan, revision, line, talkMs, isCountedOnly: lines.length === 0, fraud }
 }
 
 const NOTHING_TAKEN: Stored<SettleOutcome> = {
@@ -51,7 +52,7 @@ export function rateText({ connectFee, perMinute, firstMs, nextMs, graceMs }: Ra
   return `${fee}${formatAmount(perMinute)}/min ${firstMs / 1_000}/${nextMs / 1_000}${grace}`
 }
 
-function billingFor({ currency, ratePlan, line, talkMs }: Bill, { applied, entry }: SettleOutcome): Billing {
+function billingFor({ currency, ratePlan, revision, line, talkMs }: Bill, { applied, entry }: SettleOutcome): Billing {
   const { rate, prefix } = line
   const isWhole = applied >= price(rate, talkMs)
   const paid = isWhole ? talkMs : Math.min(talkMs, paidMs(rate, applied))
@@ -63,6 +64,7 @@ function billingFor({ currency, ratePlan, line, talkMs }: Bill, { applied, entry
     ratePlan,
     ratePrefix: prefix,
     rate: ratePlan === '' ? '' : rateText(rate),
+    rateRevision: ratePlan === '' ? '' : revision,
     entry,
   }
 }

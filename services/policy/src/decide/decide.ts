@@ -22,6 +22,7 @@ import { type Done, done, policy, type Result } from '@tandem/rpc'
 import { parseGruu } from '@tandem/sip'
 import { banUserOf } from '../bans/bans.ts'
 import { accountCall } from '../calls/account-call.ts'
+import { factsOf, nameTrunks } from '../calls/facts-of.ts'
 import type { PolicyContext } from '../context.ts'
 import { type Authentication, authenticate, type DigestProof, offersCredentials } from '../digest/authenticate.ts'
 import { challenge, offeredAlgorithms } from '../digest/challenge.ts'
@@ -156,9 +157,13 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
   const additions = additionsFor(judgement, proven, accounting)
   const maxDurationS = accounting ? ((proven?.user.domain ?? judgement.domain)?.maxDurationS ?? 0) : 0
   const response = toResponse(verdict, caller, maxDurationS === 0 ? additions : { ...additions, maxDurationS })
-  // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a proven caller.
-  const recorded = accounting && (verdict.kind === 'plan' || (verdict.kind === 'reject' && proven !== undefined))
-  return recorded ? accountCall(context, request, response, { judgement, proven, speaker, askAgain }) : done(response)
+  // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a caller who is known.
+  const isKnown = proven !== undefined || judgement.trunk !== undefined
+  const recorded = accounting && (verdict.kind === 'plan' || (verdict.kind === 'reject' && isKnown))
+  if (!recorded) return done(response)
+  nameTrunks(judgement, response)
+  const facts = factsOf(judgement, proven, speaker, verdict)
+  return accountCall(context, request, { ...response, facts }, { judgement, proven, speaker, askAgain })
 }
 
 /** For rules against fraud: a caller who was known otherwise shows his credentials. */
@@ -175,7 +180,8 @@ function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
     return planFor(judgement, proven, accounting)
   }
   const response = reject('not_your_identity', callerOf(user))
-  return accounting ? accountCall(context, request, response) : done(response)
+  if (!accounting) return done(response)
+  return accountCall(context, request, { ...response, facts: factsOf(judgement, proven, user) })
 }
 
 /** Calls of his account have a price even within the cluster. [DESIGN-3.8] */

@@ -173,7 +173,7 @@ export interface CallFacts {
   dialled: string;
   /** Trunk from which the call came; "" for none. */
   ingressTrunk: string;
-  /** How the caller was authenticated: "none" | "digest-md5" | "digest-sha-256" | "ip" | "tls" | "jwt" | ... */
+  /** How the caller was authenticated: "none" | "digest-md5" | "digest-sha-256" | "ip" | "mtls" | "jwt" | ... */
   authMethod: string;
   /** "" for none. */
   fraudVerdict: string;
