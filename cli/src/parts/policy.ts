@@ -42,11 +42,8 @@ export function buildPolicy(
     store: store.policy,
     accounts: store.accounts,
     fraud: store.fraud,
-<<<<<<< theirs
     fraudEvents: store.fraudEvents,
-=======
     bans: store.bans,
->>>>>>> replay
     config,
     resources,
     logger,
@@ -55,13 +52,8 @@ export function buildPolicy(
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()
-<<<<<<< theirs
-  servePolicy(server, service.handlers, { pushes: service.pushes })
-  serveRecordFeed(server, service.feed, service.fraudEvents)
-=======
   servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
-  serveRecordFeed(server, service.feed)
->>>>>>> replay
+  serveRecordFeed(server, service.feed, service.fraudEvents)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config
   const parts = [

@@ -77,16 +77,13 @@ export const POLICY_ERRORS = {
   },
   top_up_conflict: { kind: 'refuse', sipStatus: 409, meaning: 'the key was used for another amount' },
   top_up_currency: { kind: 'refuse', sipStatus: 409, meaning: 'the balance is of another currency' },
-<<<<<<< theirs
   bad_cursor: { kind: 'refuse', sipStatus: 400, meaning: 'the cursor of a list is none that was given' },
-=======
   bad_ban: { kind: 'refuse', sipStatus: 400, meaning: 'no IP address, or a time below a second or above 30 days' },
   ban_not_allowed: {
     kind: 'refuse',
     sipStatus: 409,
     meaning: 'the address is in `policy.bans.allow`, or bans are switched off',
   },
->>>>>>> replay
   internal: { kind: 'refuse', sipStatus: 500, meaning: 'a bug; it was logged and counted' },
 } as const satisfies Record<string, PolicyError>
 

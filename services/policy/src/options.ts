@@ -5,12 +5,8 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-<<<<<<< theirs
-import type { AccountStore, FraudEventStore, FraudStore, PolicyStore } from '@tandem/store'
-=======
-import type { AccountStore, BanStore, FraudStore, PolicyStore } from '@tandem/store'
+import type { AccountStore, BanStore, FraudEventStore, FraudStore, PolicyStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
->>>>>>> replay
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
@@ -33,15 +29,10 @@ export type PolicySettings = Pick<
   | 'fraud'
   | 'localHosts'
   | 'registration'
-> &
-<<<<<<< theirs
-  Partial<Pick<PolicyConfig, 'charging' | 'geoIpFile'>>
-=======
-  Partial<Pick<PolicyConfig, 'charging'>>
   | 'replayWithoutStore'
   | 'bans'
->
->>>>>>> replay
+> &
+  Partial<Pick<PolicyConfig, 'charging' | 'geoIpFile'>>
 
 export interface PolicyTuning {
   /** Retry-After of a 503 while the store is away. */
@@ -92,13 +83,10 @@ export interface PolicyServiceOptions {
   readonly fraud?: FraudStore
   /** What they need besides: each has a default that knows nothing. */
   readonly fraudPorts?: Partial<FraudPorts>
-<<<<<<< theirs
   /** Where their events are kept; without it there are none. */
   readonly fraudEvents?: FraudEventStore
-=======
   /** Absent: this node's own, in memory. */
   readonly bans?: BanStore
->>>>>>> replay
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet

@@ -54,12 +54,9 @@ function createContext(
   const { config, now = Date.now } = options
   const tuning = { ...POLICY_TUNING, ...config.charging, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
-<<<<<<< theirs
   const health = new StoreHealth(options.logger, counts, tuning.retryAfterS)
   const fraudFeed = createFraudFeed(options, { counts, health, onBug, state: () => parts.state })
-=======
   const pushes = new PushHub<policy.Push>()
->>>>>>> replay
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
     accounts: options.accounts,
@@ -196,11 +193,8 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       dueWork.start()
       context.work.start()
       context.issuers.start()
-<<<<<<< theirs
       await context.fraudFeed?.start()
-=======
       context.banFeed.start()
->>>>>>> replay
     },
     async stop() {
       feed.stop()

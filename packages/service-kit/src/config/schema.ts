@@ -223,23 +223,6 @@ const policy = z.strictObject({
         .describe('How long after a charge the ledger is looked at again, whether it has gone with its master.'),
     })
     .prefault({}),
-  charging: z
-    .strictObject({
-      quantumMs: durationMs(1_000, 3_600_000)
-        .default(60_000)
-        .describe(
-          'Talk that is held in advance for a charged call, at least one increment of its rate. Shorter ties up less of a small balance and costs more renewals.',
-        ),
-      renewAheadMs: durationMs(5_000, 600_000)
-        .default(15_000)
-        .describe(
-          'A hold grows this long before the talk that it pays for is used up; well above the 4 s that due work takes to come by.',
-        ),
-      verifyAfterMs: durationMs(30_000, 600_000)
-        .default(35_000)
-        .describe('How long after a charge the ledger is looked at again, whether it has gone with its master.'),
-    })
-    .prefault({}),
 })
 
 const rpc = z.strictObject({
