@@ -25,7 +25,7 @@ function consume({ group }: FeedStart, onItems: (items: records.FeedItem[]) => v
 const service = createRecordsService({
   config: JSON.parse(process.argv[2] as string),
   logger: quiet,
-  tuning: { maxBatchLines: 16, recentLines: 64, spoolSegmentBytes: 50_000, acquireMs: 20 },
+  tuning: { maxBatchLines: 16, recentLines: 64, spoolSegmentBytes: 50_000, acquireMs: 20, firstAckMs: 0 },
   feeds: [{ consume }],
 })
 

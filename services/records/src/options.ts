@@ -14,6 +14,8 @@ export interface RecordsTuning {
   readonly spoolSegmentBytes: number
   /** Between two looks whether a file that another process writes is free. */
   readonly acquireMs: number
+  /** Of several sinks: how long after the first delivery nothing is acknowledged yet (delivery/ack-gate.ts). */
+  readonly firstAckMs: number
   /** stop() first takes what the feeds still bring, until they have brought nothing for this long … */
   readonly quietMs: number
   /** … or this long has passed. */
@@ -27,6 +29,8 @@ export const RECORDS_TUNING: RecordsTuning = {
   recentLines: 65_536,
   spoolSegmentBytes: 16_777_216,
   acquireMs: 1_000,
+  // More than the longest pause of the store's readers between two looks at all shards.
+  firstAckMs: 3_000,
   // A few polls of the feed (policy's feedPollMs).
   quietMs: 150,
   lingerMs: 750,

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import { createSink, type SinkConfig } from './create-sink.ts'
+import { AckGate } from './delivery/ack-gate.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
 import { createSinkCounts, registerSinks, type SinkCounts } from './delivery/sink-counts.ts'
 import { SinkRunner } from './delivery/sink-runner.ts'
@@ -38,6 +39,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
   const tuning = { ...RECORDS_TUNING, ...options.tuning }
   const lines = config.sinks.map((sink) => lineOf(sink, config, tuning, logger, feeds.length))
   const stopping = new AbortController()
+  const gate = new AckGate(lines.length > 1 ? tuning.firstAckMs : 0)
   if (metrics)
     registerSinks(
       metrics,
@@ -48,7 +50,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     routes: { '/records': recordsRoute(config) },
     ready: () => !stopping.signal.aborted && lines.every(({ runner }) => runner.healthy),
     start: async () => {
-      for (const line of lines) void begin(line, feeds, { tuning, logger, signal: stopping.signal })
+      for (const line of lines) void begin(line, feeds, { tuning, logger, gate, signal: stopping.signal })
     },
     reopen: () => {
       for (const { runner } of lines) runner.reopen()
@@ -56,6 +58,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     stop: async () => {
       await untilQuiet(lines, tuning)
       stopping.abort()
+      gate.open()
       await Promise.all(lines.map((line) => end(line, tuning)))
     },
   }
@@ -117,16 +120,21 @@ function measured(runner: SinkRunner, counts: SinkCounts) {
 interface Beginning {
   readonly tuning: RecordsTuning
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  readonly gate: AckGate
   readonly signal: AbortSignal
 }
 
 /** Consumes once the sink's files are ours; what another process holds is looked at again and again. */
-async function begin(line: Line, feeds: readonly RecordFeed[], { tuning, logger, signal }: Beginning): Promise<void> {
+async function begin(
+  line: Line,
+  feeds: readonly RecordFeed[],
+  { tuning, logger, gate, signal }: Beginning,
+): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     const trouble = await tryStart(line)
     if (signal.aborted) return
     if (trouble === undefined) {
-      for (const feed of feeds) line.consumers.push(connect(feed, line.start, line.runner))
+      for (const feed of feeds) line.consumers.push(connect(feed, line, gate))
       return
     }
     const { code, reason } = trouble
@@ -163,8 +171,11 @@ async function untilQuiet(lines: readonly Line[], { quietMs, lingerMs }: Records
 }
 
 /** Acknowledgements go to the consumer that delivered: its feed knows the ids. */
-function connect(feed: RecordFeed, start: FeedStart, runner: SinkRunner): FeedConsumer {
-  const source = { acknowledge: (ids: string[]) => consumer.acknowledge(ids) }
-  const consumer = feed.consume(start, (items) => runner.offer(items, source))
+function connect(feed: RecordFeed, { start, runner }: Line, gate: AckGate): FeedConsumer {
+  const source = { acknowledge: (ids: string[]) => gate.pass(() => consumer.acknowledge(ids)) }
+  const consumer = feed.consume(start, (items) => {
+    gate.onItems()
+    runner.offer(items, source)
+  })
   return consumer
 }
