@@ -12,7 +12,15 @@ const SECOND_MS = 1_000
 const DAY_MS = 86_400_000
 
 /** Of whom a measure is: each account, subscriber, … has values of its own. */
-export const fraudScope = z.enum(['account', 'subscriber', 'source', 'trunk', 'destinationPrefix', 'country'])
+export const fraudScope = z.enum([
+  'account',
+  'subscriber',
+  'source',
+  'trunk',
+  'destinationPrefix',
+  'destinationCountry',
+  'country',
+])
 export type FraudScope = z.infer<typeof fraudScope>
 
 const windowMs = z
@@ -131,6 +139,8 @@ const selection = z.strictObject({
   lists: z.array(resourceName).min(1).max(32).optional(),
   /** Of the caller's address; needs a GeoIP file. */
   countries: z.array(country).min(1).max(300).optional(),
+  /** Of the number that is called, by its country code; XG for satellites and other global services. */
+  destinationCountries: z.array(country).min(1).max(300).optional(),
   hours: z.strictObject({ schedule: resourceName, is: z.enum(['within', 'outside']).default('outside') }).optional(),
 })
 export type FraudSelection = z.infer<typeof selection>

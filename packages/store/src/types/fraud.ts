@@ -9,7 +9,7 @@ export interface FraudEvent {
   readonly at: number
   /** Name of the FraudRule. */
   readonly rule: string
-  /** `account`, `subscriber`, `source`, `trunk`, `destinationPrefix`, `country`. */
+  /** `account`, `subscriber`, `source`, `trunk`, `destinationPrefix`, `destinationCountry`, `country`. */
   readonly scope: string
   /** Whose value it is: name of the account, `sip:user@domain`, address, name of the trunk, prefix, country. */
   readonly subject: string

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Why a rule does not look at a call, for a person: the first thing of its selection that the call is not.
-import type { FraudSelection } from '@tandem/resources'
+import { countryOfNumber, type FraudSelection } from '@tandem/resources'
 import type { FraudPorts } from '../fraud/ports.ts'
 import type { RuleEntry } from '../fraud/rule-checks.ts'
 import { listedPrefix } from '../fraud/rule-index.ts'
@@ -29,6 +29,10 @@ const LOOKS: readonly Look[] = [
       : undefined,
   ({ countries }, call) =>
     countries?.includes(call.country()) === false ? `countries: the source's is ${shown(call.country())}` : undefined,
+  ({ destinationCountries }, { number }) =>
+    destinationCountries?.includes(countryOfNumber(number) ?? '') === false
+      ? `destinationCountries: the number's is ${shown(countryOfNumber(number) ?? '')}`
+      : undefined,
   ({ hours }, _, ports, unixMs) =>
     hours !== undefined && ports.isWithin(hours.schedule, unixMs) !== (hours.is === 'within')
       ? `hours: the time is not ${hours.is} ${hours.schedule}`

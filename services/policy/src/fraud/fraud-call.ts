@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What rules against fraud look at of one call.
-import type { FraudScope } from '@tandem/resources'
+import { countryOfNumber, type FraudScope } from '@tandem/resources'
 
 /** How far the caller has just proven who he is: `fresh` with a nonce that was made for this request. */
 export type Proof = 'fresh' | 'asked' | 'possible' | 'impossible'
@@ -43,6 +43,8 @@ export function subjectOf(scope: FraudScope, call: FraudCall, prefix: string): s
       return call.source
     case 'trunk':
       return call.trunk
+    case 'destinationCountry':
+      return countryOfNumber(call.number) ?? ''
     case 'country':
       return call.country()
     default:

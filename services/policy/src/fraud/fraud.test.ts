@@ -304,6 +304,31 @@ test('scopes: source, prefix, trunk and country count alone, and before the acco
   ])
 })
 
+test('scope destinationCountry: each country that is called counts alone, whoever calls', async () => {
+  const documents = [
+    {
+      apiVersion: 'tandem/v1',
+      kind: 'Subscriber',
+      metadata: { name: 'far', domain: 'pay.test' },
+      spec: { usernames: ['+491', '+492', '+331'] },
+    },
+  ]
+  const { node, events } = await start(
+    {
+      scope: 'destinationCountry',
+      measures: { callsPerWindow: { windowMs: HOUR, critical: { above: 1, ...REJECT } } },
+    },
+    { documents },
+  )
+  expect(await calls(node, 1, to('+491'))).toEqual(['plan'])
+  expect(await calls(node, 1, to('+492'))).toEqual([STOPPED])
+  expect(await calls(node, 2, to('+331'))).toEqual(['plan', STOPPED])
+  expect(events.map(({ scope, subject }) => `${scope} ${subject}`)).toEqual([
+    'destinationCountry DE',
+    'destinationCountry FR',
+  ])
+})
+
 test('blockAccount: every call of the account is refused for a time', async () => {
   const { node, bench } = await start({
     scope: 'source',

@@ -6,6 +6,7 @@
 import {
   type AddressList,
   addressList,
+  countryOfNumber,
   type FraudRule,
   type FraudSelection,
   findDomain,
@@ -36,6 +37,7 @@ interface Placed {
   readonly prefixes: ReadonlySet<string> | undefined
   readonly sources: AddressList | undefined
   readonly countries: ReadonlySet<string> | undefined
+  readonly destinations: ReadonlySet<string> | undefined
   readonly exceptAccounts: ReadonlySet<string> | undefined
   readonly exceptSubscribers: ReadonlySet<string> | undefined
   readonly exceptPrefixes: ReadonlySet<string> | undefined
@@ -201,7 +203,7 @@ const hasIt = (names: ReadonlySet<string> | undefined, name: string): boolean =>
 
 /** @returns the prefix that counts, '' for none; undefined: not selected */
 function match(placed: Placed, call: FraudCall, ports: FraudPorts, unixMs: number): string | undefined {
-  const { accounts, subscribers, labelled, domains, trunks, prefixes, sources, countries, rule } = placed
+  const { accounts, subscribers, labelled, domains, trunks, prefixes, sources, countries, destinations, rule } = placed
   if (!hasIt(accounts, call.account) || !hasIt(subscribers, call.subscriber)) return undefined
   if (!hasIt(labelled, call.subscriber) || !hasIt(domains, call.domain) || !hasIt(trunks, call.trunk)) return undefined
   const prefix = prefixes === undefined ? '' : hasPrefix(prefixes, call)
@@ -209,6 +211,7 @@ function match(placed: Placed, call: FraudCall, ports: FraudPorts, unixMs: numbe
   if (sources !== undefined && !sources.has(call.source)) return undefined
   if (isExcepted(placed, call, ports)) return undefined
   if (countries !== undefined && !countries.has(call.country())) return undefined
+  if (destinations !== undefined && !destinations.has(countryOfNumber(call.number) ?? '')) return undefined
   const { hours, lists } = rule.spec.select
   if (hours !== undefined && ports.isWithin(hours.schedule, unixMs) !== (hours.is === 'within')) return undefined
   if (lists === undefined) return prefix
@@ -284,6 +287,7 @@ function placedOf(rule: RuleEntry, index: ResourceIndex, labelled: readonly Labe
     prefixes: setOf(select.prefixes),
     sources: listOf(select.sources),
     countries: setOf(select.countries),
+    destinations: setOf(select.destinationCountries),
     exceptAccounts: setOf(except.accounts),
     exceptSubscribers: aors(except.subscribers),
     exceptPrefixes: setOf(except.prefixes),
