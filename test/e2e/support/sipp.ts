@@ -28,6 +28,8 @@ export interface SippRun {
   readonly status?: number
   /** Of both sides; 127.0.0.1 where absent. */
   readonly address?: string
+  /** Where SIPp sends from, if that is not `address`. */
+  readonly from?: string
 }
 
 /** One socket for all calls. */
@@ -51,7 +53,7 @@ function optionsOf(run: SippRun) {
     timeoutMs: run.timeoutMs ?? 15_000,
     args,
     ...(run.port !== undefined && { target: `${bracketed(address)}:${run.port}` }),
-    localAddress: address,
+    localAddress: run.from ?? address,
     ...(run.localPort !== undefined && { localPort: run.localPort }),
   }
 }
