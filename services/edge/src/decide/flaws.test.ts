@@ -18,7 +18,7 @@ const plan = (value: Partial<policy.Plan>): Verdict => ({ $case: 'plan', value: 
 const uri = (value: string): policy.Target => targetOf({ $case: 'uri', value })
 const bob = targetOf({ $case: 'aor', value: 'sip:bob@example.test' })
 const to = (...targets: policy.Target[]): Verdict => plan({ steps: [stepOf({ targets })] })
-const edit = (name: string, value: string, operation = ADD): Verdict =>
+const edit = (name: string, value: string, operation: policy.HeaderEdit_Operation = ADD): Verdict =>
   plan({ steps: [stepOf({ targets: [bob] })], edits: [{ operation, name, value }] })
 const reject = (status: number, reason = ''): Verdict => ({
   $case: 'reject',
