@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
-import { balance, topUp } from './admin/balance.ts'
+import { balance, topUp, unblock } from './admin/balance.ts'
 import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
@@ -73,6 +73,9 @@ const actions: Actions = {
   },
   async balance(account, flags) {
     print(await balance(settings(flags), account, flags, flags.output))
+  },
+  async unblock(account, flags) {
+    print(await unblock(settings(flags), account, flags.output))
   },
   async topUp(account, amount, flags) {
     print(await topUp(settings(flags), account, amount, flags.key, flags.output))

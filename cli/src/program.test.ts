@@ -32,6 +32,7 @@ async function parse(...args: string[]): Promise<Call> {
     cdr: note('cdr'),
     balance: note('balance'),
     topUp: note('topUp'),
+    unblock: note('unblock'),
     fraudEvents: note('fraudEvents'),
     fraudTest: note('fraudTest'),
   }

@@ -32,6 +32,7 @@ export interface Actions {
   calls(flags: AdminFlags): Promise<void>
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
+  unblock(account: string, flags: AdminFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
   fraudEvents(flags: AdminFlags & FraudEventFlags): Promise<void>
   fraudTest(flags: AdminFlags & FraudTestFlags): Promise<void>
@@ -135,6 +136,11 @@ function addMoney(program: Command, actions: Actions): void {
     .option('--ledger', 'its newest movements too', false)
     .option('--limit <n>', 'movements at most', integer, 20)
     .action((account: string, flags: AdminFlags & BalanceFlags) => actions.balance(account, flags))
+  adminCommand(
+    program,
+    'unblock <account>',
+    'lift the block for a time that a rule against fraud has put on an account',
+  ).action((account: string, flags: AdminFlags) => actions.unblock(account, flags))
   adminCommand(program, 'topup <account> <amount>', 'add to a balance; the same key again changes nothing')
     .requiredOption('--key <key>', 'of this payment')
     .action((account: string, amount: string, flags: AdminFlags & { key: string }) =>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `tandem balance ACCOUNT [--ledger]`: what an account has, what is reserved, and its newest movements.
+// `tandem unblock ACCOUNT`: lifts the block that a rule against fraud has put on it.
 // `tandem topup ACCOUNT AMOUNT --key K`: adds to it, once by key. Amounts are decimal units of the account's currency.
 import { formatAmount, parseAmount } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
@@ -12,7 +13,7 @@ const COLUMNS = ['account', 'currency', 'balance', 'held', 'calls', 'limit', 'ho
 const LEDGER_COLUMNS = ['time', 'cause', 'amount', 'balance', 'key']
 
 function rowOf(state: policy.GetAccountResponse) {
-  const { account, currency, balance, held, holds, spentHour, spentDay, creditLimit } = state
+  const { account, currency, balance, held, holds, spentHour, spentDay, creditLimit, blockedUntilUnixMs } = state
   return {
     account,
     currency,
@@ -22,6 +23,7 @@ function rowOf(state: policy.GetAccountResponse) {
     limit: creditLimit === undefined ? 'none' : formatAmount(-creditLimit),
     hour: formatAmount(spentHour),
     day: formatAmount(spentDay),
+    ...(blockedUntilUnixMs > 0n && { blocked: new Date(Number(blockedUntilUnixMs)).toISOString() }),
   }
 }
 
@@ -45,9 +47,16 @@ export async function balance(
   format: Format,
 ): Promise<string> {
   const state = await callPolicy(config, 'getAccount', { account, ledger: ledger ? limit : 0 })
-  const text = render(format, state, COLUMNS, [rowOf(state)])
+  const columns = state.blockedUntilUnixMs > 0n ? [...COLUMNS, 'blocked'] : COLUMNS
+  const text = render(format, state, columns, [rowOf(state)])
   if (!ledger || format !== 'table') return text
   return `${text}\n\n${render(format, state, LEDGER_COLUMNS, state.ledger.map(entryRow))}`
+}
+
+export async function unblock(config: Config, account: string, format: Format): Promise<string> {
+  const { wasBlocked } = await callPolicy(config, 'unblockAccount', { account })
+  const row = { account, blocked: wasBlocked ? 'lifted' : 'was not blocked for a time' }
+  return render(format, { account, wasBlocked }, Object.keys(row), [row])
 }
 
 export async function topUp(

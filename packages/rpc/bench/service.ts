@@ -18,6 +18,7 @@ export const handlers: PolicyHandlers = {
   report: () => done({ paidMs: undefined }),
   listCalls: () => done({ calls: [], truncated: false }),
   getAccount: () => done(policy.GetAccountResponse.fromPartial({})),
+  unblockAccount: () => done(policy.UnblockAccountResponse.fromPartial({})),
   topUp: () => done(policy.TopUpResponse.fromPartial({})),
   listBans: () => done({ bans: [], truncated: false }),
   addBan: () => done(policy.Ban.fromPartial({})),

@@ -144,6 +144,8 @@ export interface AccountState {
   readonly blockedUntilMs: number
   /** Name of what blocked it. */
   readonly blockedBy: string
+  /** Store time of this look. */
+  readonly nowMs: number
   /** Newest first. */
   readonly ledger: readonly LedgerEntry[]
 }

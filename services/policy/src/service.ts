@@ -16,7 +16,7 @@ import { listCalls } from './calls/list-calls.ts'
 import { RecordFeedServer } from './calls/record-feed.ts'
 import { report } from './calls/report.ts'
 import { AccountMarks } from './charging/account-marks.ts'
-import { getAccount, topUp } from './charging/admin.ts'
+import { getAccount, topUp, unblockAccount } from './charging/admin.ts'
 import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
 import type { PolicyContext } from './context.ts'
 import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
@@ -148,6 +148,7 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
     topUp: (request) => guard(() => topUp(context, request)),
+    unblockAccount: (request) => guard(() => unblockAccount(context, request)),
     listBans: (request) => guard(() => listBans(context, request)),
     addBan: (request) => guard(() => addBan(context, request)),
     liftBan: (request) => guard(() => liftBan(context, request)),

@@ -171,6 +171,7 @@ export class Account {
       spentDay: this.#spent('h', nowMs),
       blockedUntilMs: this.#blocked.untilMs,
       blockedBy: this.#blocked.by,
+      nowMs,
       ledger: limit > 0 ? this.#ledger.slice(-limit).reverse() : [],
     }
   }

@@ -185,7 +185,7 @@ function readHold(reply: Reply): HoldOutcome {
 }
 
 function readState(account: string, reply: Reply): AccountState {
-  const [currency, balance, held, holds, calls, spentHour, spentDay, blocked, by, ...flat] = listOf(reply)
+  const [currency, balance, held, holds, calls, spentHour, spentDay, blocked, by, nowMs, ...flat] = listOf(reply)
   const ledger: LedgerEntry[] = []
   for (let i = 0; i + 1 < flat.length; i += 2) ledger.push(readEntry(textOf(flat[i]), flat[i + 1]))
   return {
@@ -199,6 +199,7 @@ function readState(account: string, reply: Reply): AccountState {
     spentDay: amountOf(spentDay),
     blockedUntilMs: numberOf(blocked),
     blockedBy: textOf(by),
+    nowMs: numberOf(nowMs),
     ledger,
   }
 }

@@ -2,7 +2,7 @@
 //
 // The unary methods over accounts: what one has, and adding to it.
 import { done, type policy, type Result } from '@tandem/rpc'
-import type { LedgerEntry } from '@tandem/store'
+import type { AccountState, LedgerEntry } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import { refusal } from '../errors.ts'
 
@@ -45,7 +45,26 @@ export async function getAccount(
     ledger: state.value.ledger.map(toEntry),
     ledgerSum,
     holdsSum,
+    ...blockOf(state.value),
   })
+}
+
+/** One that has passed is none. */
+function blockOf({ blockedUntilMs, blockedBy, nowMs }: AccountState) {
+  const isBlocked = blockedUntilMs > nowMs
+  return { blockedUntilUnixMs: BigInt(isBlocked ? blockedUntilMs : 0), blockedBy: isBlocked ? blockedBy : '' }
+}
+
+/** Lifts what a rule against fraud has put on it; `blocked` of the resource stays. */
+export async function unblockAccount(
+  context: PolicyContext,
+  { account }: policy.UnblockAccountRequest,
+): Promise<Result<policy.UnblockAccountResponse>> {
+  if (!context.state.index.accounts.has(account)) return refusal('unknown_account')
+  const result = await context.accounts.unblock(account)
+  if (!context.health.see(result)) return context.health.toResult(result)
+  context.logger.info({ account, wasBlocked: result.value }, 'the block of an account was lifted')
+  return done({ wasBlocked: result.value })
 }
 
 export async function topUp(

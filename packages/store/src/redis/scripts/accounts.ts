@@ -329,7 +329,7 @@ export const READ_ACCOUNT = script(
   `
 local out = {redis.call('HGET', ACC, 'cur') or '', int(get('bal')), int(get('held')), redis.call('HLEN', HOLDS),
   redis.call('ZCOUNT', EXP, '(' .. int(at), '+inf'), int(spent('m')), int(spent('h')),
-  int(get('blk')), redis.call('HGET', ACC, 'blr') or ''}
+  int(get('blk')), redis.call('HGET', ACC, 'blr') or '', int(at)}
 if tonumber(ARGV[4]) > 0 then
   for _, e in ipairs(redis.call('XREVRANGE', LEDGER, '+', '-', 'COUNT', ARGV[4])) do
     out[#out + 1] = e[1]

@@ -743,6 +743,9 @@ export interface GetAccountResponse {
   /** Sums that are equal to balance and held, always. */
   ledgerSum: bigint;
   holdsSum: bigint;
+  /** Blocked for a time: until when, by the store's clock, and by which rule; 0 and "" for not. */
+  blockedUntilUnixMs: bigint;
+  blockedBy: string;
 }
 
 export interface LedgerEntry {
@@ -754,6 +757,15 @@ export interface LedgerEntry {
   cause: string;
   amount: bigint;
   balance: bigint;
+}
+
+export interface UnblockAccountRequest {
+  account: string;
+}
+
+export interface UnblockAccountResponse {
+  /** It was blocked until now. */
+  wasBlocked: boolean;
 }
 
 export interface TopUpRequest {
@@ -5552,6 +5564,8 @@ function createBaseGetAccountResponse(): GetAccountResponse {
     ledger: [],
     ledgerSum: 0n,
     holdsSum: 0n,
+    blockedUntilUnixMs: 0n,
+    blockedBy: "",
   };
 }
 
@@ -5610,6 +5624,15 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
         throw new globalThis.Error("value provided for field message.holdsSum of type int64 too large");
       }
       writer.uint32(88).int64(message.holdsSum);
+    }
+    if (message.blockedUntilUnixMs !== 0n) {
+      if (BigInt.asIntN(64, message.blockedUntilUnixMs) !== message.blockedUntilUnixMs) {
+        throw new globalThis.Error("value provided for field message.blockedUntilUnixMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.blockedUntilUnixMs);
+    }
+    if (message.blockedBy !== "") {
+      writer.uint32(106).string(message.blockedBy);
     }
     return writer;
   },
@@ -5715,6 +5738,22 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
             message.holdsSum = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.blockedUntilUnixMs = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.blockedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5745,6 +5784,10 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
     message.ledger = object.ledger?.map((e) => LedgerEntry.fromPartial(e)) || [];
     message.ledgerSum = (object.ledgerSum !== undefined && object.ledgerSum !== null) ? BigInt(object.ledgerSum) : 0n;
     message.holdsSum = (object.holdsSum !== undefined && object.holdsSum !== null) ? BigInt(object.holdsSum) : 0n;
+    message.blockedUntilUnixMs = (object.blockedUntilUnixMs !== undefined && object.blockedUntilUnixMs !== null)
+      ? BigInt(object.blockedUntilUnixMs)
+      : 0n;
+    message.blockedBy = object.blockedBy ?? "";
     return message;
   },
 };
@@ -5869,6 +5912,116 @@ export const LedgerEntry: MessageFns<LedgerEntry> = {
     message.cause = object.cause ?? "";
     message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
     message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    return message;
+  },
+};
+
+function createBaseUnblockAccountRequest(): UnblockAccountRequest {
+  return { account: "" };
+}
+
+export const UnblockAccountRequest: MessageFns<UnblockAccountRequest> = {
+  encode(message: UnblockAccountRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnblockAccountRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnblockAccountRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnblockAccountRequest>): UnblockAccountRequest {
+    return UnblockAccountRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnblockAccountRequest>): UnblockAccountRequest {
+    const message = createBaseUnblockAccountRequest();
+    message.account = object.account ?? "";
+    return message;
+  },
+};
+
+function createBaseUnblockAccountResponse(): UnblockAccountResponse {
+  return { wasBlocked: false };
+}
+
+export const UnblockAccountResponse: MessageFns<UnblockAccountResponse> = {
+  encode(message: UnblockAccountResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.wasBlocked !== false) {
+      writer.uint32(8).bool(message.wasBlocked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnblockAccountResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnblockAccountResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.wasBlocked = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UnblockAccountResponse>): UnblockAccountResponse {
+    return UnblockAccountResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnblockAccountResponse>): UnblockAccountResponse {
+    const message = createBaseUnblockAccountResponse();
+    message.wasBlocked = object.wasBlocked ?? false;
     return message;
   },
 };
@@ -7565,6 +7718,18 @@ export const PolicyServiceService = {
     responseSerialize: (value: TopUpResponse): Buffer => Buffer.from(TopUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TopUpResponse => TopUpResponse.decode(value),
   },
+  /** Lifts the block for a time that a rule against fraud has put on an account. */
+  unblockAccount: {
+    path: "/tandem.policy.v1.PolicyService/UnblockAccount" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnblockAccountRequest): Buffer =>
+      Buffer.from(UnblockAccountRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnblockAccountRequest => UnblockAccountRequest.decode(value),
+    responseSerialize: (value: UnblockAccountResponse): Buffer =>
+      Buffer.from(UnblockAccountResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UnblockAccountResponse => UnblockAccountResponse.decode(value),
+  },
   /** What rules against fraud have found: the newest, or what came after a cursor. */
   listFraudEvents: {
     path: "/tandem.policy.v1.PolicyService/ListFraudEvents" as const,
@@ -7645,6 +7810,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
   /** Adds to a balance, once by key. */
   topUp: handleUnaryCall<TopUpRequest, TopUpResponse>;
+  /** Lifts the block for a time that a rule against fraud has put on an account. */
+  unblockAccount: handleUnaryCall<UnblockAccountRequest, UnblockAccountResponse>;
   /** What rules against fraud have found: the newest, or what came after a cursor. */
   listFraudEvents: handleUnaryCall<ListFraudEventsRequest, ListFraudEventsResponse>;
   /** Which rules against fraud a call would meet, and what would come of it. Counts nothing. */
@@ -7781,6 +7948,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TopUpResponse) => void,
+  ): ClientUnaryCall;
+  /** Lifts the block for a time that a rule against fraud has put on an account. */
+  unblockAccount(
+    request: UnblockAccountRequest,
+    callback: (error: ServiceError | null, response: UnblockAccountResponse) => void,
+  ): ClientUnaryCall;
+  unblockAccount(
+    request: UnblockAccountRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UnblockAccountResponse) => void,
+  ): ClientUnaryCall;
+  unblockAccount(
+    request: UnblockAccountRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UnblockAccountResponse) => void,
   ): ClientUnaryCall;
   /** What rules against fraud have found: the newest, or what came after a cursor. */
   listFraudEvents(
