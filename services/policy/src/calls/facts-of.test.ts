@@ -20,6 +20,7 @@ const credentials = { password: 'alice-secret' }
 const WORLD = [
   ...DOCUMENTS,
   resource('Trunk', { name: 'carrier' }, { hosts: [{ host: '192.0.2.50' }], inbound: 'allow' }),
+  resource('Trunk', { name: 'pbx' }, { hosts: [{ host: '192.0.2.51' }] }),
   resource('Domain', { name: 'out.test' }, { relay: { allow: ['192.0.2.50', 'elsewhere.test'] } }),
   resource('Subscriber', { name: 'alice', domain: 'out.test' }, { credentials }),
 ]
@@ -47,6 +48,11 @@ test.each([
     parts: { ...from('out.test'), requestUri: 'sip:4930123@192.0.2.50' },
     facts: { tenant: 'out.test', direction: 'outbound', dialled: '4930123@192.0.2.50', ingressTrunk: '' },
     trunk: 'carrier',
+  },
+  {
+    what: 'a user calls from the address of a trunk',
+    parts: { source: { ...byTrunk.source, address: '192.0.2.51' } },
+    facts: { direction: 'internal', ingressTrunk: '', authMethod: 'digest-md5' },
   },
   {
     what: 'a user calls out elsewhere',

@@ -49,7 +49,8 @@ export function factsOf(
     tenant: (speaker?.domain ?? judgement.domain)?.name ?? '',
     direction: directionOf(judgement, verdict, speaker !== undefined),
     dialled: dialledOf(judgement),
-    ingressTrunk: judgement.trunk?.name ?? '',
+    // A user of ours may share his address with a trunk.
+    ingressTrunk: proven === undefined ? (judgement.trunk?.name ?? '') : '',
     authMethod: authMethodOf(judgement, proven),
     fraudVerdict: '',
     traceId: '',
