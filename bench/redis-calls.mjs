@@ -5,17 +5,18 @@
 // transactions to itself; every process of either side is counted, Redis too. Contestants in turn, as many rounds of all of them as asked for.
 //
 //   npm run build && node bench/redis-calls.mjs [--rate 1000] [--calls 10000] [--rounds 3] [--warm-up 4000] [--base-port 27000]
-//        [--only tandem,tandem-redis,tandem-redis-many,kamailio,kamailio-redis]
+//        [--only tandem,tandem-redis,tandem-redis-many,tandem-redis-full,tandem-redis-many-full,kamailio,kamailio-redis]
 //
 // The call is that of `npm run bench` (bench/scenarios, SIPp): one registered callee, INVITE, 100, 180, 200, ACK, 100 ms, BYE, 200,
 // Record-Route, no authentication, no records. The first `--warm-up` calls are not counted. Prints one JSON line for each contestant and round;
-// the last has the medians and their ratios. Ends with 1 where a call has failed, with 2 where SIPp is not installed.
+// the last has the medians and their ratios. `full`: the same call with digest (INVITE, 407, ACK, INVITE again), an account that pays, rules
+// against fraud and a record. Ends with 1 where a call has failed, with 2 where SIPp is not installed.
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { flags, median, printLine, rounded } from './support/numbers.mjs'
-import { chooseContestants, perItem, Registrar } from './support/registrars.mjs'
+import { chooseContestants, isFull, perItem, Registrar } from './support/registrars.mjs'
 import { temporaryFolder } from './support/tandem.mjs'
 
 const options = flags({
@@ -33,24 +34,45 @@ const [calleePort, registerPort, callerPort] = [port + 70, port + 71, port + 72]
 const folder = temporaryFolder()
 
 const sippArguments = (scenario, from, more) => [
-  ...['-sf', join(SCENARIOS, scenario), '-i', HOST, '-p', String(from), '-nostdin'],
+  ...['-sf', scenario, '-i', HOST, '-p', String(from), '-nostdin'],
   ...more,
 ]
+const fileOf = (scenario) => join(SCENARIOS, scenario)
+
+/** The scenario with a challenge: its first request comes once more, with credentials; every CSeq after it is one higher. */
+function withDigest(scenario) {
+  const xml = readFileSync(fileOf(scenario), 'latin1')
+  const [first] = /<send retrans="500">[\s\S]*?<\/send>\n/.exec(xml)
+  const [, method, uri] = /(INVITE|REGISTER) (\S+) SIP/.exec(first)
+  const isInvite = method === 'INVITE'
+  const raised = (text) => text.replaceAll(/CSeq: (\d)/g, (_, number) => `CSeq: ${Number(number) + 1}`)
+  const again = raised(first).replace(`CSeq: 2 ${method}\n`, `CSeq: 2 ${method}\n[authentication]\n`)
+  const ack = `<send><![CDATA[\nACK ${uri} SIP/2.0\n[last_Via:]\nMax-Forwards: 70\n[last_From:]\n[last_To:]\nCall-ID: [call_id]\nCSeq: 1 ACK\nContent-Length: 0\n\n]]></send>\n`
+  const challenge = `<recv response="100" optional="true"/>\n<recv response="${isInvite ? 407 : 401}" auth="true"/>\n${isInvite ? ack : ''}`
+  const [head, rest] = xml.split(first)
+  const file = join(folder, `digest-${scenario}`)
+  writeFileSync(file, `${head}${first}${challenge}${again}${raised(rest)}`)
+  return file
+}
+const credentials = (user) => ['-au', user, '-ap', `${user}-secret`]
 
 /** The callee's binding names its port: SIPp's key for it is set here. */
-function registerCallee() {
+function registerCallee(isAsked) {
   const more = [`${HOST}:${port}`, '-m', '1', '-timeout', '10', '-key', 'callee_port', String(calleePort)]
-  const run = spawnSync('sipp', sippArguments('register.xml', registerPort, more), { stdio: 'ignore' })
+  const scenario = isAsked ? withDigest('register.xml') : fileOf('register.xml')
+  const args = sippArguments(scenario, registerPort, [...more, ...credentials('bob')])
+  const run = spawnSync('sipp', args, { stdio: 'ignore' })
   if (run.status !== 0) throw new Error('the callee could not register')
 }
 
 /** Resolves with SIPp's own count. */
-async function call(calls, name) {
+async function call(calls, name, isAsked) {
   const csv = join(folder, `${name}.csv`)
   const flow = ['-r', String(options.rate), '-m', String(calls), '-l', '50000']
   const statistics = ['-trace_stat', '-stf', csv, '-fd', '1']
-  const more = [`${HOST}:${port}`, ...flow, ...statistics]
-  const caller = spawn('sipp', sippArguments('uac.xml', callerPort, more), { stdio: 'ignore' })
+  const more = [`${HOST}:${port}`, ...flow, ...statistics, ...credentials('alice')]
+  const scenario = isAsked ? withDigest('uac.xml') : fileOf('uac.xml')
+  const caller = spawn('sipp', sippArguments(scenario, callerPort, more), { stdio: 'ignore' })
   await new Promise((resolve) => caller.once('exit', resolve))
   const [head, ...rows] = readFileSync(csv, 'latin1')
     .trim()
@@ -66,13 +88,13 @@ async function call(calls, name) {
 
 async function round(name, k) {
   const registrar = await Registrar.start(name, { folder, port, users: ['alice', 'bob'] })
-  const callee = spawn('sipp', sippArguments('uas.xml', calleePort, []), { stdio: 'ignore' })
+  const callee = spawn('sipp', sippArguments(fileOf('uas.xml'), calleePort, []), { stdio: 'ignore' })
   try {
-    registerCallee()
-    await call(options['warm-up'], `warm-${name}-${k}`)
+    registerCallee(isFull(name))
+    await call(options['warm-up'], `warm-${name}-${k}`, isFull(name))
     const before = registrar.spent()
     const began = performance.now()
-    const counts = await call(options.calls, `run-${name}-${k}`)
+    const counts = await call(options.calls, `run-${name}-${k}`, isFull(name))
     const callsPerSecond = Math.round((options.calls * 1_000) / (performance.now() - began))
     return { proxy: name, cpuUs: perItem(before, registrar.spent(), options.calls), callsPerSecond, ...counts }
   } finally {

@@ -16,11 +16,13 @@ const CONFIG = join(dirname(fileURLToPath(import.meta.url)), '../kamailio-regist
 const MODULES = '/usr/lib/x86_64-linux-gnu/kamailio/modules'
 const HOST = '127.0.0.1'
 
-/** Every contestant there is. `many`: a process for each service. */
+/** Every contestant there is. `many`: a process for each service. `isFull`: digest, an account that pays, ten rules against fraud, records. */
 const CONTESTANTS = {
   tandem: { redis: false, processes: 'single' },
   'tandem-redis': { redis: true, processes: 'single' },
   'tandem-redis-many': { redis: true, processes: 'many' },
+  'tandem-redis-full': { redis: true, processes: 'single', isFull: true },
+  'tandem-redis-many-full': { redis: true, processes: 'many', isFull: true },
   kamailio: { redis: false },
   'kamailio-redis': { redis: true },
 }
@@ -44,6 +46,21 @@ function kamailioLacks(redis) {
   if (spawnSync('kamailio', ['-v']).error !== undefined) return 'kamailio is not installed'
   return redis && !existsSync(join(MODULES, 'db_redis.so')) ? 'kamailio-redis-modules is not installed' : ''
 }
+
+/** Whether who calls, and who registers, is asked who he is. */
+export const isFull = (name) => CONTESTANTS[name].isFull === true
+
+const PAID = [
+  ['RatePlan', 'retail', { currency: 'EUR', onNet: 'rated', rates: [{ prefix: '*', perMinuteMicros: 10_000 }] }],
+  ['Account', 'acme', { ratePlan: 'retail', maxCalls: 100_000 }],
+  ...Array.from({ length: 10 }, (_, k) => [
+    'FraudRule',
+    `rule${k}`,
+    {
+      measures: { callsPerWindow: { windowMs: 60_000 * (k + 1), critical: { above: 100_000_000, action: 'reject' } } },
+    },
+  ]),
+].map(([kind, name, spec]) => ({ apiVersion: 'tandem/v1', kind, metadata: { name }, spec }))
 
 const md5 = (text) => createHash('md5').update(text).digest('hex')
 
@@ -111,19 +128,26 @@ export class Registrar {
     this.#proxy = await RunningProxy.start(command, { ...ready, env: options.env ?? {} })
   }
 
-  #tandem({ folder, port, users, digest = false, redirect = false }) {
+  #tandem({ folder, port, users, digest: asksRegisters = false, redirect = false }) {
+    const isPaid = isFull(this.#name)
+    const digest = asksRegisters || isPaid
     const domain = {
+      ...(isPaid ? { accounting: true } : {}),
       realm: HOST,
       challenge: ['MD5'],
       ...(digest ? { authentication: 'required' } : {}),
       ...(redirect ? { routing: 'redirect' } : {}),
     }
-    const ha1 = (name) => ({ credentials: { ha1: { md5: md5(`${name}:${HOST}:${name}-secret`) } } })
+    const ha1 = (name) => ({
+      credentials: { ha1: { md5: md5(`${name}:${HOST}:${name}-secret`) } },
+      ...(isPaid ? { account: 'acme' } : {}),
+    })
     const base = { folder, basePort: port, users, processes: CONTESTANTS[this.#name].processes, domain }
     return tandemCommand({
       ...base,
       ...(this.#redis === undefined ? {} : { store: this.#redis.url }),
-      ...(digest ? { subscriberOf: ha1, policy: { authentication: 'digest' } } : {}),
+      ...(digest ? { subscriberOf: ha1, policy: { authentication: 'digest', accounting: isPaid } } : {}),
+      ...(isPaid ? { more: PAID } : {}),
     })
   }
 

@@ -44,7 +44,7 @@ const OPEN_DOMAIN = {
   anonymous: 'allow',
 }
 
-function documents(users, domain, subscriberOf) {
+function documents(users, domain, subscriberOf, more) {
   const apiVersion = 'tandem/v1'
   const spec = { ...OPEN_DOMAIN, ...domain }
   const subscribers = users.map((name) => ({
@@ -53,7 +53,7 @@ function documents(users, domain, subscriberOf) {
     metadata: { name, domain: DOMAIN },
     spec: subscriberOf(name),
   }))
-  return [{ apiVersion, kind: 'Domain', metadata: { name: DOMAIN }, spec }, ...subscribers]
+  return [{ apiVersion, kind: 'Domain', metadata: { name: DOMAIN }, spec }, ...subscribers, ...more]
 }
 
 /** A bench asks for all there is: nothing of it is to be refused because it takes long. */
@@ -61,22 +61,22 @@ const NO_ADMISSION = { admission: { enabled: false } }
 
 /**
  * @param {{ folder: string, basePort: number, users: readonly string[], edge?: object, location?: object, policy?: object,
- *   processes?: string, store?: string, domain?: object, subscriberOf?: (name: string) => object }} options
- *   `store` a URL; `domain` what its `spec` has beyond an open one's; `subscriberOf` the `spec` of a user
+ *   processes?: string, store?: string, domain?: object, subscriberOf?: (name: string) => object, more?: readonly object[] }} options
+ *   `store` a URL; `domain` what its `spec` has beyond an open one's; `subscriberOf` the `spec` of a user; `more` further resources
  * @returns {readonly string[]} the command that runs it
  */
 export function tandemCommand(options) {
   const { folder, basePort, users, edge = {}, location = {}, policy = {}, processes = 'single', store } = options
-  const { domain = {}, subscriberOf = () => ({}) } = options
+  const { domain = {}, subscriberOf = () => ({}), more = [] } = options
   const settings = {
     ...(store === undefined ? {} : { store: { url: store } }),
     cluster: { name: 'bench', processes, secrets: [{ id: 1, secret: 'bench-secret-not-for-production' }] },
     edge: { bindAddress: '127.0.0.1', basePort, httpPort: basePort + 20, ...NO_ADMISSION, ...edge },
     location: { grpcPort: basePort + 40, httpPort: basePort + 41, ...location },
     policy: { grpcPort: basePort + 42, httpPort: basePort + 43, authentication: 'off', accounting: false, ...policy },
-    records: { httpPort: basePort + 44 },
+    records: { httpPort: basePort + 44, file: join(folder, 'cdr.ndjson') },
     logging: { level: 'error' },
-    resources: { documents: documents(users, domain, subscriberOf) },
+    resources: { documents: documents(users, domain, subscriberOf, more) },
   }
   const file = join(folder, `tandem-${basePort}.yaml`)
   writeFileSync(file, JSON.stringify(settings)) // JSON is YAML

@@ -28,6 +28,8 @@ const RECORD = {
   unbilled_ms: 0,
   ended_by: 'caller',
   state: 'complete',
+  corrects: '',
+  call_ref: 'r1',
 } as PricedLine
 const STATEMENT: Statement = {
   account: 'payer0',
@@ -65,14 +67,24 @@ test('a run that is right has nothing wrong', () => {
   })
 })
 
+test('a correction stands in the place of what it corrects', () => {
+  const partial = { ...RECORD, outcome: 'error', price: '0.000000' }
+  const correction = { ...RECORD, cdr_id: 'r1.1', corrects: 'r1' }
+  expect(wrongOf([partial, correction])).toEqual([])
+})
+
 describe('each fault is found', () => {
   test.each([
     ['an answered call without a record', [], /0 records say so/],
-    ['two records of one call', [RECORD, { ...RECORD, cdr_id: 'r2' }], /2 records/],
+    ['two records of one call', [RECORD, { ...RECORD, cdr_id: 'r2', call_ref: 'r2' }], /2 records/],
     ['one record twice', [RECORD, RECORD], /record r1 is there 2 times/],
     ['a length that is off', [{ ...RECORD, duration_ms: 6_900 }], /1900 ms off/],
     ['a price that is off', [{ ...RECORD, price: '0.006001' }], /cost 6001, expected 6000/],
-    ['a record of no call', [RECORD, { ...RECORD, cdr_id: 'r2', call_id: 'c2' }], /a record of no call/],
+    [
+      'a record of no call',
+      [RECORD, { ...RECORD, cdr_id: 'r2', call_ref: 'r2', call_id: 'c2' }],
+      /a record of no call/,
+    ],
     ['an answer that is recorded as none', [{ ...RECORD, outcome: 'error', price: '0.000000' }], /0 records say so/],
   ])('%s', (_, records, sentence) => {
     expect(wrongOf(records as PricedLine[]).join('\n')).toMatch(sentence)

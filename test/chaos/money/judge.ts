@@ -24,6 +24,8 @@ export interface Figures {
   /** Final status, or 0 for none, → calls that were not answered. */
   readonly failures: Readonly<Record<string, number>>
   readonly records: number
+  /** Of them; they stand in the place of others. */
+  readonly corrections: number
   readonly recovered: number
   readonly unbilledCalls: number
   readonly unbilledMs: number
@@ -139,15 +141,17 @@ function judgeStatement(one: Statement, payer: Payer, spent: bigint): string[] {
   return wrong
 }
 
+function judgeIds(lines: readonly PricedLine[]): string[] {
+  const ids = new Map<string, number>()
+  for (const { cdr_id: id } of lines) ids.set(id, (ids.get(id) ?? 0) + 1)
+  return [...ids].filter(([, count]) => count > 1).map(([id, count]) => `record ${id} is there ${count} times`)
+}
+
 /** Records by call, and what is wrong with how many there are. */
 function judgeRecords(calls: ReadonlyMap<string, Seen>, records: readonly PricedLine[]): string[] {
   const byCall = new Map<string, PricedLine[]>()
-  const ids = new Map<string, number>()
-  for (const line of records) {
-    byCall.set(line.call_id, [...(byCall.get(line.call_id) ?? []), line])
-    ids.set(line.cdr_id, (ids.get(line.cdr_id) ?? 0) + 1)
-  }
-  const wrong = [...ids].filter(([, count]) => count > 1).map(([id, count]) => `record ${id} is there ${count} times`)
+  for (const line of records) byCall.set(line.call_id, [...(byCall.get(line.call_id) ?? []), line])
+  const wrong: string[] = []
   for (const [callId, seen] of calls) {
     const answered = (byCall.get(callId) ?? []).filter(({ outcome }) => outcome === 'answered')
     if (seen.answeredMs >= 0 && answered.length !== 1)
@@ -159,6 +163,16 @@ function judgeRecords(calls: ReadonlyMap<string, Seen>, records: readonly Priced
   return wrong
 }
 
+/** Each call's last word: a correction stands in the place of what came before it. */
+function standing(lines: readonly PricedLine[]): PricedLine[] {
+  const last = new Map<string, PricedLine>()
+  for (const line of lines) {
+    const isLater = line.corrects !== '' || !last.has(line.call_ref)
+    if (isLater) last.set(line.call_ref, line)
+  }
+  return [...last.values()]
+}
+
 function tally(values: readonly number[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1
@@ -167,12 +181,13 @@ function tally(values: readonly number[]): Record<string, number> {
 
 export function judge(
   traces: Traces,
-  records: readonly PricedLine[],
+  lines: readonly PricedLine[],
   statements: readonly Statement[],
   payers: readonly Payer[],
 ): Figures {
   const calls = readTraces(traces)
-  const wrong = judgeRecords(calls, records)
+  const records = standing(lines)
+  const wrong = [...judgeIds(lines), ...judgeRecords(calls, records)]
   const spent = new Map<string, bigint>()
   const away: number[] = []
   for (const line of records) {
@@ -197,7 +212,8 @@ export function judge(
     attempted: calls.size,
     answered: seen.filter(({ answeredMs }) => answeredMs >= 0).length,
     failures: tally(seen.filter(({ answeredMs }) => answeredMs < 0).map(({ status }) => status)),
-    records: records.length,
+    records: lines.length,
+    corrections: lines.filter(({ corrects }) => corrects !== '').length,
     recovered: records.filter(({ state }) => state === 'recovered').length,
     unbilledCalls: records.filter(({ unbilled_ms: ms }) => ms > 0).length,
     unbilledMs: records.reduce((sum, { unbilled_ms: ms }) => sum + ms, 0),

@@ -9,7 +9,7 @@ import { freeBlock } from '../../e2e/support/cluster.ts'
 import { answeredIn, type Figures, judge, type Statement } from './judge.ts'
 import { Phones, type Traces } from './phones.ts'
 import { calleesOf, documentsOf, type Payer, payersOf } from './plan.ts'
-import { MoneyCluster, NAMES, type Name, OFFSETS } from './processes.ts'
+import { MoneyCluster, NAMES, type Name, OFFSETS, type PricedLine } from './processes.ts'
 import { RedisSet } from './redis-set.ts'
 
 export interface MoneyOptions {
@@ -43,6 +43,7 @@ export interface MoneyOutcome {
   readonly settledMs: number
   readonly output: string
   readonly traces: Traces
+  readonly records: readonly PricedLine[]
 }
 
 const CALLEES = 12
@@ -189,7 +190,7 @@ async function runOn(redis: RedisSet, options: MoneyOptions): Promise<MoneyOutco
     const settledMs = await untilSettled(cluster, payers, purse, traces)
     const figures = judge(traces, cluster.records(), await statementsOf(cluster, payers, purse), payers)
     const doctor = await cluster.command('doctor')
-    return { figures, kills, doctor, settledMs, output: cluster.output(), traces }
+    return { figures, kills, doctor, settledMs, output: cluster.output(), traces, records: cluster.records() }
   } finally {
     await phones?.stop()
     await cluster.stop()

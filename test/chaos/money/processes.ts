@@ -33,6 +33,9 @@ export type PricedLine = RecordLine & {
   readonly state: string
   readonly price: string | null
   readonly unbilled_ms: number
+  /** `cdr_id` of the record in whose place it stands; '' for none. */
+  readonly corrects: string
+  readonly call_ref: string
   readonly to_uri: string
 }
 

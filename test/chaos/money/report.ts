@@ -13,7 +13,7 @@ export function report({ figures, kills, doctor, settledMs }: MoneyOutcome): str
     `calls attempted              ${attempted}`,
     `calls answered               ${answered}`,
     `not answered, by status      ${counts(figures.failures)}`,
-    `records                      ${figures.records}, ${figures.recovered} of them recovered`,
+    `records                      ${figures.records}, ${figures.corrections} of them corrections, ${figures.recovered} recovered`,
     `ended by the cluster         ${figures.cutOff}`,
     `talk not billed              ${figures.unbilledCalls} calls, ${figures.unbilledMs} ms`,
     `lengths compared             ${compared}, ${withinTenthMs} within 0.1 s, the furthest ${furthestMs} ms off`,

@@ -83,7 +83,9 @@ if (values.cases === true) {
   const { callers, callees } = outcome.traces
   for (const sentence of wrong) {
     console.log(sentence)
-    for (const line of historyOf(sentence.slice(0, sentence.indexOf(': ')), callers, callees)) console.log(`  ${line}`)
+    const callId = sentence.slice(0, sentence.indexOf(': '))
+    for (const line of historyOf(callId, callers, callees)) console.log(`  ${line}`)
+    for (const record of outcome.records.filter((one) => one.call_id === callId)) console.log(JSON.stringify(record))
   }
   console.log(outcome.output)
 }
