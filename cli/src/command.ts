@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
-import { balance, topUp, unblock } from './admin/balance.ts'
+import { balance, balance, topUp, topUp, unblock } from './admin/balance.ts'
+import { addBan, liftBan, listBans } from './admin/bans.ts'
 import { exportBindings, importBindings } from './admin/bindings.ts'
 import { calls } from './admin/calls.ts'
 import { cdr } from './admin/cdr.ts'
@@ -82,6 +83,15 @@ const actions: Actions = {
   },
   async hangUp(ref, flags) {
     print(await hangUp(settings(flags), ref, flags.reason, flags.output))
+  },
+  async bans(flags) {
+    print(await listBans(settings(flags), flags.limit, flags.output))
+  },
+  async addBan(address, flags) {
+    print(await addBan(settings(flags), address, flags.for, flags.output))
+  },
+  async liftBan(target, flags) {
+    print(await liftBan(settings(flags), target, flags.output))
   },
   async fraudEvents(flags) {
     const ending = new AbortController()

@@ -33,6 +33,9 @@ async function parse(...args: string[]): Promise<Call> {
     balance: note('balance'),
     topUp: note('topUp'),
     unblock: note('unblock'),
+    bans: note('bans'),
+    addBan: note('addBan'),
+    liftBan: note('liftBan'),
     fraudEvents: note('fraudEvents'),
     fraudTest: note('fraudTest'),
   }
@@ -51,6 +54,20 @@ describe('tandem hangup', () => {
     expect(await parse('hangup', 'REF')).toEqual(['hangUp', 'REF', { reason: '', output: 'table' }])
     const [, ref, flags] = await parse('hangup', 'REF', '--reason', 'fraud', '-o', 'json')
     expect([ref, flags]).toEqual(['REF', { reason: 'fraud', output: 'json' }])
+  })
+})
+
+describe('tandem bans', () => {
+  it('lists, adds and lifts, with its flags before or after', async () => {
+    expect(await parse('bans', '-o', 'json')).toEqual(['bans', { limit: 100, output: 'json' }])
+    const [verb, address, flags] = await parse('bans', 'add', '192.0.2.1', '--for', '1h', '--config', 'f.yaml')
+    expect([verb, address, flags]).toEqual([
+      'addBan',
+      '192.0.2.1',
+      expect.objectContaining({ for: '1h', config: 'f.yaml', output: 'table' }),
+    ])
+    const [lift, user, more] = await parse('bans', 'lift', 'alice@example.test', '-o', 'json')
+    expect([lift, user, more]).toEqual(['liftBan', 'alice@example.test', expect.objectContaining({ output: 'json' })])
   })
 })
 

@@ -34,6 +34,9 @@ export interface Actions {
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
   unblock(account: string, flags: AdminFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
+  bans(flags: AdminFlags): Promise<void>
+  addBan(address: string, flags: AdminFlags & { readonly for: string }): Promise<void>
+  liftBan(target: string, flags: AdminFlags): Promise<void>
   fraudEvents(flags: AdminFlags & FraudEventFlags): Promise<void>
   fraudTest(flags: AdminFlags & FraudTestFlags): Promise<void>
   cdr(flags: CdrFlags & Pick<AdminFlags, 'config'> & { readonly output: CdrFormat }): Promise<void>
@@ -96,6 +99,7 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   addBindings(program, actions)
   addImports(program, actions)
   addMoney(program, actions)
+  addBans(program, actions)
   addFraud(program, actions)
   adminCommand(program, 'calls', 'calls that have not ended')
     .option('--limit <n>', 'at most', integer, 100)
@@ -129,6 +133,21 @@ function when(text: string): string {
   if (parseWhen(text, 0) === undefined)
     throw new InvalidArgumentError('Expected 90s, 15m, 1h, 7d, or a time (ISO 8601).')
   return text
+}
+
+function addBans(program: Command, actions: Actions): void {
+  const bans = adminCommand(program, 'bans', 'who is banned for wrong passwords, or by a person')
+    .option('--limit <n>', 'at most', integer, 100)
+    .action((flags: AdminFlags) => actions.bans(flags))
+  adminCommand(bans, 'add <address>', 'ban an address (of IPv6 its /64)')
+    .requiredOption('--for <time>', 'such as 90s, 10m, 1h, 2d')
+    .action((address: string, _flags: object, command: Command) => actions.addBan(address, command.optsWithGlobals()))
+  adminCommand(
+    bans,
+    'lift <address|user>',
+    'end all bans of an address or of a user, such as alice@example.test',
+  ).action((target: string, _flags: object, command: Command) => actions.liftBan(target, command.optsWithGlobals()))
+  for (const command of bans.commands) command.exitOverride()
 }
 
 function addMoney(program: Command, actions: Actions): void {
