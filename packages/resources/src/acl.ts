@@ -45,7 +45,7 @@ export const trunkEntry = ({ metadata, spec }: Trunk): TrunkEntry => ({
 const bare = (host: string): string => host.replace(/^\[|\]$/g, '')
 
 /** Addresses of hosts with TLS are left out: those are known by their certificate. */
-export function sourcesOf({ spec }: Trunk): SourceRange[] {
+function sourcesOf({ spec }: Trunk): SourceRange[] {
   const hosts = spec.hosts.flatMap(({ host, transport }) =>
     transport !== 'tls' && isIP(bare(host)) !== 0 ? [{ range: bare(host), transports: [] }] : [],
   )

@@ -9,7 +9,7 @@ import type { ResourceProblem } from './errors.ts'
 import type { LocatedResource } from './parse-yaml.ts'
 
 /** Stops a file that is no set of keys. */
-export const MAX_KEY_SET_BYTES = 1024 * 1024
+const MAX_KEY_SET_BYTES = 1024 * 1024
 const MAX_KEYS = 256
 
 const text = z.string().max(8_192)
