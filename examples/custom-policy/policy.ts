@@ -14,7 +14,7 @@ type Event = {
   callRef: string
   event: string
   ageMs: number
-  call: { fromUri: string; requestUri: string }
+  call: { fromUri: string; toUri: string }
   failed?: { status: number }
 }
 type Reply = sendUnaryData<object>
@@ -36,11 +36,11 @@ function report({ request: { callRef, event, ageMs, call, failed } }: { request:
   const at = Date.now() - ageMs
   if (event === 'answered' && !answeredAt.has(callRef)) answeredAt.set(callRef, at)
   if (event === 'failed')
-    console.log(JSON.stringify({ call: callRef, status: failed?.status, from: call.fromUri, to: call.requestUri }))
+    console.log(JSON.stringify({ call: callRef, status: failed?.status, from: call.fromUri, to: call.toUri }))
   const since = answeredAt.get(callRef)
   if (event === 'ended' && answeredAt.delete(callRef))
     console.log(
-      JSON.stringify({ call: callRef, status: 200, ms: at - (since ?? at), from: call.fromUri, to: call.requestUri }),
+      JSON.stringify({ call: callRef, status: 200, ms: at - (since ?? at), from: call.fromUri, to: call.toUri }),
     )
   reply(null, {})
 }
