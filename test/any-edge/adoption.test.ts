@@ -47,7 +47,21 @@ describe('the owner is killed', () => {
     await world.answer(world.bob, 200)
     expect(world.seen()).toEqual(['100', '180', '200'])
     expect(world.counts(1)).toMatchObject({ adoptions: 1, callsAnswered: 1 })
+    const [first, second] = [0, 1].map((edge) => world.cluster.edge(edge).core.edgeId)
     await completes()
+    const record = await world.record()
+    expect(record).toMatchObject({
+      type: 'call',
+      state: 'complete',
+      setupEdge: second,
+      edges: expect.arrayContaining([first, second]),
+      endedBy: 'caller',
+      facts: { tenant: 'tandem.test', direction: 'internal', dialled: 'bob@tandem.test', authMethod: 'none' },
+      answerer: { aor: 'sip:bob@tandem.test', transport: 'udp', address: '192.0.2.30' },
+      attempts: [{ status: 200 }],
+    })
+    expect(record?.durationMs).toBeGreaterThanOrEqual(3_000n)
+    expect(record?.setupUnixMs).toBeGreaterThan(0n)
   })
 
   test('between 200 and ACK: the callee’s repeated 200 and the caller’s ACK pass', async () => {

@@ -3,6 +3,7 @@
 // Edges behind one address, and phones whose datagrams go to the edge that the test names. What a phone sees is counted as text: a callee
 // that is called twice would see two INVITEs of different branches, or a call that it has ended.
 import type { ResourceSource } from '@tandem/resources'
+import type { CallRecord } from '@tandem/store'
 import { headerValues, startLine } from '@tandem/test-kit'
 import { MemoryPhone } from '../../support/phone.ts'
 import { SHARED_ADDRESS, SharedCluster } from '../../support/shared-cluster.ts'
@@ -153,6 +154,13 @@ export class World {
   records(): { recordCount: number; callCount: number } {
     const { recordCount = 0, callCount = 0 } = this.cluster.store.counts()
     return { recordCount, callCount }
+  }
+
+  /** What was recorded, once. */
+  async record(): Promise<CallRecord | undefined> {
+    const read = await this.cluster.store.policy.openRecords('test', 'test').read(10)
+    if (read.state !== 'stored' || read.value.length > 1) throw new Error(JSON.stringify(read.state))
+    return read.value[0]?.record
   }
 
   counts(edge: number): SharedCluster['edges'][number]['core']['counts'] {
