@@ -39,7 +39,7 @@ export const RECORDS_TUNING: RecordsTuning = {
 
 export type RecordsServiceConfig = Pick<
   RecordsConfig,
-  'file' | 'window' | 'node' | 'sinks' | 'spoolFolder' | 'deadLetterMaxBytes' | 'deadLetterFiles'
+  'file' | 'window' | 'node' | 'sinks' | 'retiredSinks' | 'spoolFolder' | 'deadLetterMaxBytes' | 'deadLetterFiles'
 >
 
 export interface RecordsServiceOptions {

@@ -76,6 +76,23 @@ describe('createRecordsService', () => {
     expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(2)
   })
 
+  it('lets go of what the feed holds for a sink that is no more, and of nothing else', async () => {
+    const delivered: Record<string, string[]> = {}
+    const feed: RecordFeed = {
+      consume({ group }, onItems) {
+        delivered[group] = []
+        queueMicrotask(() => onItems([{ id: '1/1-0', record: records.CallRecord.fromPartial({ cdrId: 'c' }) }]))
+        return { acknowledge: (ids) => void delivered[group]?.push(...ids), close: vi.fn() }
+      },
+    }
+    const config = { ...configOf(), retiredSinks: ['old', 'ndjson'] }
+    const service = createRecordsService({ feeds: [feed], config, logger })
+    await service.start()
+    await vi.waitFor(() => expect(delivered).toEqual({ old: ['1/1-0'], ndjson: ['1/1-0'] }), 10_000)
+    expect(service.counts.ndjson?.written).toBe(1)
+    await service.stop()
+  })
+
   it('gives the last lines over HTTP', async () => {
     const { feed, acknowledged } = feedOf(['1/1-0', '1/2-0', '1/3-0'])
     const service = createRecordsService({ feeds: [feed], config: configOf(), logger })

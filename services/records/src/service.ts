@@ -24,6 +24,9 @@ import {
 } from './options.ts'
 import { recordsRoute } from './query/records-route.ts'
 
+/** Of a sink that is no more. */
+const RETIRED_WINDOW = 4_096
+
 interface Line {
   readonly config: SinkConfig
   readonly runner: SinkRunner
@@ -39,6 +42,8 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
   const tuning = { ...RECORDS_TUNING, ...options.tuning }
   const lines = config.sinks.map((sink) => lineOf(sink, config, tuning, logger, feeds.length))
   const stopping = new AbortController()
+  const retired = config.retiredSinks.filter((name) => !config.sinks.some((sink) => sink.name === name))
+  const idlers: FeedConsumer[] = []
   const gate = new AckGate(lines.length > 1 ? tuning.firstAckMs : 0)
   if (metrics)
     registerSinks(
@@ -50,6 +55,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     routes: { '/records': recordsRoute(config) },
     ready: () => !stopping.signal.aborted && lines.every(({ runner }) => runner.healthy),
     start: async () => {
+      for (const group of retired) for (const feed of feeds) idlers.push(letGo(feed, group, config))
       for (const line of lines) void begin(line, feeds, { tuning, logger, gate, signal: stopping.signal })
     },
     reopen: () => {
@@ -60,6 +66,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
       stopping.abort()
       gate.open()
       await Promise.all(lines.map((line) => end(line, tuning)))
+      for (const idler of idlers.splice(0)) idler.close()
     },
   }
 }
@@ -177,5 +184,12 @@ function connect(feed: RecordFeed, { start, runner }: Line, gate: AckGate): Feed
     gate.onItems()
     runner.offer(items, source)
   })
+  return consumer
+}
+
+/** A sink that is no more holds nothing back: its group takes and forgets. */
+function letGo(feed: RecordFeed, group: string, { node }: RecordsServiceConfig): FeedConsumer {
+  const start = { group, consumer: node || hostname(), window: RETIRED_WINDOW }
+  const consumer = feed.consume(start, (items) => consumer.acknowledge(items.map(({ id }) => id)))
   return consumer
 }

@@ -150,6 +150,13 @@ export const records = z.strictObject({
     .refine((sinks) => new Set(sinks.map(({ name }) => name)).size === sinks.length, 'expected distinct names')
     .prefault([{ type: 'ndjson', name: 'ndjson' }])
     .describe('Where finished call records go, each once: [sinks.md](sinks.md). Each entry has a `type` and a `name`.'),
+  retiredSinks: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'expected names of sinks'))
+    .max(64)
+    .default([])
+    .describe(
+      'Names of sinks that are no more: what the feed holds for them is let go. One of `sinks` is none of these.',
+    ),
   fraudWebhook: fraudWebhook
     .prefault({})
     .describe('An HTTP endpoint that is told what rules against fraud find: [fraud.md](fraud.md#webhook).'),
