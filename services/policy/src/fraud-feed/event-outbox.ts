@@ -85,6 +85,7 @@ export class EventOutbox {
         // What came between the last look and now.
         if (this.#waiting.length > 0) this.#turn()
       })
+      .catch(this.#onBug)
   }
 
   #later(): void {
