@@ -86,6 +86,17 @@ describe('WebhookSink', () => {
     expect(failure).toBeDefined()
   })
 
+  it('gives nothing up because it was told to end', async () => {
+    const abort = new AbortController()
+    const { sink } = sinkThat(() => {
+      abort.abort()
+      return FAILED
+    })
+    const { refused, failure } = await sink.write(batchOf(3, 0), abort.signal)
+    expect(refused).toEqual([])
+    expect(failure).toBeDefined()
+  })
+
   it('ends early when it is told to', async () => {
     const { sink, sent } = sinkThat(() => DELIVERED, { concurrency: 1 })
     const abort = new AbortController()

@@ -50,7 +50,8 @@ export class WebhookSink implements Sink {
     }
     await Promise.all(Array.from({ length: this.#options.concurrency }, work))
     const { written, failure } = progress
-    const refused = [...progress.refused, ...this.#tooOld(batch, progress)]
+    // A failure that is our own doing gives nothing up.
+    const refused = [...progress.refused, ...(signal.aborted ? [] : this.#tooOld(batch, progress))]
     if (failure !== undefined) return { written, refused, failure }
     if (written.length + refused.length === batch.length) return { written, refused }
     return { written, refused, failure: { reason: 'aborted', retryAfterMs: 0 } }
