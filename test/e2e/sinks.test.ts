@@ -8,6 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { verifyWebhook } from '@tandem/service-kit'
 import { createRedisStore, createReference, type Store } from '@tandem/store'
 import {
@@ -116,15 +117,13 @@ async function heldByRedis(): Promise<number> {
 }
 
 async function openHook(): Promise<void> {
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    const header = String(request.headers['tandem-signature'])
-    taken.set(
-      String(request.headers['idempotency-key']),
-      verifyWebhook(header, 'a secret of webhooks', body, Date.now() / 1_000),
-    )
-    response.end()
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const header = String(request.headers['tandem-signature'])
+      const isSigned = verifyWebhook(header, 'a secret of webhooks', body, Date.now() / 1_000)
+      taken.set(String(request.headers['idempotency-key']), isSigned)
+      response.end()
+    })
   })
   hook = server
   await new Promise<void>((done) => server.listen(ports[3], '127.0.0.1', done))

@@ -3,6 +3,7 @@
 // Signature, judgement of answers, attempts over real sockets, retries. Not tested here: TLS to the receiver (Node's).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { deliver } from './deliver.ts'
 import type { WebhookOutcome, WebhookSettings } from './index.ts'
@@ -92,10 +93,8 @@ afterEach(() => {
 type Handler = (request: IncomingMessage, body: string, response: ServerResponse) => void
 
 async function receiver(handle: Handler): Promise<string> {
-  const started = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    handle(request, body, response)
+  const started = createServer((request, response) => {
+    void text(request).then((body) => handle(request, body, response))
   })
   server = started
   await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve))

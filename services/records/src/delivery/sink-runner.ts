@@ -9,11 +9,12 @@
 // A write that hangs as spooling begins: it is aborted and waited for a second; should it end well later, its records are
 // in the spool too, and the sink takes them once.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FeedConsumer, records } from '@tandem/rpc'
+import type { records } from '@tandem/rpc'
 import { type Logger, RetryPause } from '@tandem/service-kit'
 import { RECORDS_ERRORS } from '../errors.ts'
 import type { Refusal, Sink, SinkFailure, SinkRecord, WriteResult } from '../sinks/sink.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { acknowledge, bornMsOf, type Entry, failedWhole, reasonOf } from './entry.ts'
 import type { SinkCounts } from './sink-counts.ts'
 import type { Spool } from './spool.ts'
 
@@ -31,11 +32,6 @@ export interface RunnerOptions {
   readonly retryMinMs: number
   readonly retryMaxMs: number
   readonly nowMs?: () => number
-}
-
-interface Entry extends SinkRecord {
-  readonly consumer: Pick<FeedConsumer, 'acknowledge'>
-  readonly receivedMs: number
 }
 
 const LOOK_MS = 200
@@ -214,7 +210,7 @@ export class SinkRunner {
     while (this.#spooling && this.#queue.length > 0 && !this.#stopped.signal.aborted) {
       try {
         await this.#spoolSome(this.#queue.slice(0, SPOOL_BATCH))
-        this.#onDisk()
+        this.#diskFailing = false
       } catch (error) {
         this.#onDiskFailure(error)
         await this.#sleep(this.#options.retryMaxMs)
@@ -383,10 +379,6 @@ export class SinkRunner {
     this.#options.logger.error({ code: 'write_failed', sink: this.name, reason }, RECORDS_ERRORS.write_failed.meaning)
   }
 
-  #onDisk(): void {
-    this.#diskFailing = false
-  }
-
   #onDiskFailure(error: unknown): void {
     this.#options.counts.spoolFailures++
     if (this.#diskFailing) return
@@ -405,32 +397,4 @@ export class SinkRunner {
     const signal = AbortSignal.any([this.#stopped.signal, this.#attempt.signal])
     return this.#sleep(this.#pause.next(retryAfterMs), signal)
   }
-}
-
-const failedWhole = (error: unknown): WriteResult => ({
-  written: [],
-  refused: [],
-  failure: { reason: reasonOf(error), retryAfterMs: 0 },
-})
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { code } = error as NodeJS.ErrnoException
-  return code === undefined ? error.message : `${code}: ${error.message}`
-}
-
-/** The stream's time of its entry, `<shard>/<ms>-<sequence>`; `nowMs` for an id of another form. */
-function bornMsOf(id: string, nowMs: number): number {
-  const ms = Number(/\/(\d{12,15})-/.exec(id)?.[1] ?? Number.NaN)
-  return Number.isFinite(ms) ? ms : nowMs
-}
-
-function acknowledge(entries: readonly Entry[]): void {
-  const byConsumer = new Map<Entry['consumer'], string[]>()
-  for (const { id, consumer } of entries) {
-    const ids = byConsumer.get(consumer)
-    if (ids) ids.push(id)
-    else byConsumer.set(consumer, [id])
-  }
-  for (const [consumer, ids] of byConsumer) consumer.acknowledge(ids)
 }
