@@ -56,6 +56,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{h\d{1,3}\}:(due|beat)$/s,
       /^\{a:[A-Za-z0-9._-]+\}:(acc|holds|exp|done|dexp|spend|keys|kexp|ledger)$/s,
       /^\{(a:[A-Za-z0-9._-]+|f:[A-Za-z]+:[^{}]+)\}:f(:[A-Za-z0-9._-]+)?$/s,
+      /^\{fraud\}:(seen|events)$/,
       /^\{e\}:edges$/,
       /^\{([ltcnbe]\d{0,3}|bans)\}:mark$/,
     ]
