@@ -17,8 +17,8 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   store: ['cli/src/parts/store{,-tls}.ts'],
   edge: [...WIRING, 'services/edge/src/**/*.ts'],
   location: [...WIRING, 'services/location/src/**/*.ts'],
-  policy: [...WIRING, 'services/policy/src/*.ts'],
-  records: [...WIRING, 'services/records/src/*.ts'],
+  policy: [...WIRING, 'services/policy/src/**/*.ts'],
+  records: [...WIRING, 'services/records/src/**/*.ts'],
   rpc: ['cli/src/parts/callers.ts', 'services/edge/src/**/*.ts'],
   resources: ['cli/src/parts/policy.ts'],
 }
