@@ -37,7 +37,7 @@ export async function beginSlots(context: PolicyContext, own: readonly SlotCheck
   const { fraud, settings, health } = context
   const leaseMs = settings.setupDeadlineMs + LEASE_MARGIN_MS
   const counted = own.filter(({ checks }) => checks.length > 0)
-  const asked = counted.map(({ slot, checks }) => fraud.store?.begin({ slot, ref, leaseMs, checks }))
+  const asked = counted.map(async ({ slot, checks }) => fraud.store?.begin({ slot, ref, leaseMs, checks }))
   const results: (Stored<FraudBegun> | undefined)[] = await Promise.all(asked)
   const slots: BegunSlot[] = []
   let failure: Failure | undefined
