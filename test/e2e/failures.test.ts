@@ -113,7 +113,9 @@ describe('the store is away', () => {
     expect((await register(cluster)).status).toBe(200)
 
     await redis.kill()
-    const refused = await register(cluster)
+    // A nonce of the time with a store is asked for once more: its count can't be looked up (`policy.replayWithoutStore`).
+    let refused = await register(cluster)
+    if (refused.status === 401) refused = await register(cluster)
     expect(refused.status).toBe(503)
     expect(Number(refused.header('Retry-After'))).toBeGreaterThan(0)
 
