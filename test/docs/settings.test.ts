@@ -15,7 +15,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   logging: WIRING,
   shutdown: WIRING,
   store: ['cli/src/parts/store{,-tls}.ts'],
-  edge: [...WIRING, 'services/edge/src/**/*.ts'],
+  edge: [...WIRING, 'services/edge/src/**/*.ts', 'packages/rpc/src/{breaker,stream-caller}.ts'],
   location: [...WIRING, 'services/location/src/**/*.ts'],
   policy: [...WIRING, 'services/policy/src/**/*.ts'],
   records: [...WIRING, 'services/records/src/**/*.ts'],

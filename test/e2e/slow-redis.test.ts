@@ -96,7 +96,11 @@ describe.skipIf(!server.available)('a Redis that answers two seconds late', () =
     cleanups.push(() => redis.stop())
     const proxy = await startDelayProxy(redis.port)
     cleanups.push(() => proxy.close())
-    const env = { TANDEM_RPC_TIMEOUT_MS: '1000', TANDEM_EDGE_LIMITS_MAX_PENDING_REQUESTS: '400' }
+    const env = {
+      TANDEM_RPC_TIMEOUT_MS: '1000',
+      TANDEM_EDGE_LIMITS_MAX_PENDING_REQUESTS: '400',
+      TANDEM_POLICY_REPLAY_WITHOUT_STORE: 'open', // so that the storm comes through to location, not to a challenge anew
+    }
     const cluster = await Cluster.start({ store: `redis://127.0.0.1:${proxy.port}`, env })
     cleanups.push(() => cluster.stop())
     const port = cluster.sipPort(0)
