@@ -122,7 +122,7 @@ async function measure(service, accounts) {
 const redis = options.store === 'redis' ? await startRedis() : undefined
 const store =
   redis === undefined
-    ? createMemoryStore()
+    ? createMemoryStore({ now: Date.now })
     : createRedisStore({ url: redis.url, timeoutMs: 30_000, maxInFlight: 100_000 })
 try {
   while (store.status.state !== 'ready') await new Promise((resolve) => setTimeout(resolve, 20))
