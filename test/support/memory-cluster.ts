@@ -35,6 +35,8 @@ import { FakeClock, InMemoryNetwork, type MemoryEndpoint, type MemoryNetworkOpti
 import { type DnsResolver, TcpTransport } from '@tandem/transport'
 
 export interface MemoryClusterOptions {
+  /** How long the store remembers a call that is over; 64 s. */
+  readonly finishedKeepMs?: number
   /** Where the edges listen, 192.0.2.1 where absent. */
   readonly address?: string
   /** One where absent. */
@@ -167,7 +169,10 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   const network = new InMemoryNetwork(options.network)
   const problems: string[] = []
   const logger = collectingLogger(options.logLevel ?? 'silent', problems)
-  const store = createMemoryStore({ now: clock.now })
+  const store = createMemoryStore({
+    now: clock.now,
+    ...(options.finishedKeepMs !== undefined && { settings: { finishedKeepMs: options.finishedKeepMs } }),
+  })
   const resources = await loadResources([...(options.resources ?? OPEN_DOMAIN)], { baseDir: '.', env: {} })
   if (!resources.ok) throw new Error(JSON.stringify(resources.problems))
   const location = createLocationService({

@@ -190,7 +190,3 @@ describe.skipIf(!server.available)(`PostgreSQL${server.available ? '' : ` (skipp
     expect(await database.ask('SELECT count(*) FROM back')).toBe('2')
   })
 })
-
-it.skipIf(server.available)('names the Debian package where there is no server', () => {
-  expect(server).toMatchObject({ reason: expect.stringContaining('postgresql') })
-})
