@@ -44,7 +44,7 @@ export type LocationMethods = MethodsOf<
   NonNullable<location.ItemResult['response']>
 >
 
-/** decide, report */
+/** decide, report, trunkAttempt, answerChallenge, sent */
 export type PolicyMethods = MethodsOf<NonNullable<policy.Item['request']>, NonNullable<policy.ItemResult['response']>>
 
 /** locate, listEdges */

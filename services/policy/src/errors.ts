@@ -56,6 +56,7 @@ export const POLICY_ERRORS = {
     sipStatus: 481,
     meaning: 'ACK and CANCEL belong to a transaction and are never judged',
   },
+  unknown_trunk: { kind: 'refuse', sipStatus: 404, meaning: 'no trunk has this name' },
   store_away: {
     kind: 'refuse',
     sipStatus: 503,

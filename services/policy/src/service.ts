@@ -34,6 +34,7 @@ import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
+import { answerChallenge, sent, trunkAttempt } from './trunks/handlers.ts'
 
 /** undefined: nobody gave a store for events. */
 function createFraudFeed(
@@ -145,6 +146,9 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
       counts.reports++
       return guard(() => report(context, request))
     },
+    trunkAttempt: (request) => guard(() => trunkAttempt(request)),
+    answerChallenge: (request) => guard(() => answerChallenge(request)),
+    sent: (request) => guard(() => sent(request)),
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
     topUp: (request) => guard(() => topUp(context, request)),

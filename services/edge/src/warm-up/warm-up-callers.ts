@@ -38,6 +38,9 @@ export function cannedCallers(contact: string): WarmUpCallers {
   const policyHandlers: Handlers<PolicyMethods> = {
     decide: () => done(decision),
     report: () => done(policy.ReportResponse.fromPartial({})),
+    trunkAttempt: () => done({ refused: false, code: '' }),
+    answerChallenge: () => done({ credentials: [] }),
+    sent: () => done({}),
   }
   const callers = {
     location: createInProcess(locationService, locationHandlers, { peer: 'warm-up' }),

@@ -65,7 +65,15 @@ export interface Item {
    */
   msLeft: number;
   /** A case that the receiver does not know is refused as "unknown_method". */
-  request: { $case: "decide"; value: DecideRequest } | { $case: "report"; value: ReportRequest } | undefined;
+  request:
+    | { $case: "decide"; value: DecideRequest }
+    | { $case: "report"; value: ReportRequest }
+    | //
+    /** These two only of targets whose `trunk_leg` asks for them, the third only of a SendRequest that was pushed. */
+    { $case: "trunkAttempt"; value: TrunkAttemptRequest }
+    | { $case: "answerChallenge"; value: AnswerChallengeRequest }
+    | { $case: "sent"; value: SentRequest }
+    | undefined;
 }
 
 /** From the service to an edge: results of any items so far, pushes, or both. */
@@ -82,7 +90,13 @@ export interface ItemResult {
   id: number;
   /** Set when the service refused the item. Neither this nor a response: the outcome is unknown, retry with the same keys. */
   refused: Refusal | undefined;
-  response: { $case: "decide"; value: DecideResponse } | { $case: "report"; value: ReportResponse } | undefined;
+  response:
+    | { $case: "decide"; value: DecideResponse }
+    | { $case: "report"; value: ReportResponse }
+    | { $case: "trunkAttempt"; value: TrunkAttemptResponse }
+    | { $case: "answerChallenge"; value: AnswerChallengeResponse }
+    | { $case: "sent"; value: SentResponse }
+    | undefined;
 }
 
 /** The service will not answer: nothing was decided or written. Not for "this caller may not": that is a Reject, an answer. */
@@ -116,7 +130,135 @@ export interface Push {
     | //
     /** Sources from which nothing new is taken, or is taken again. Told to every edge, told again now and then, never acknowledged. */
     { $case: "bannedSources"; value: BannedSources }
+    | //
+    /** Sends a request outside of any dialog, of the service's own: a probe of a trunk, or a registration at one. */
+    { $case: "sendRequest"; value: SendRequest }
+    | //
+    /** Plans for emergency numbers, for when no service can be asked. Told to every edge, told again now and then, never acknowledged. */
+    { $case: "emergencyPlans"; value: EmergencyPlans }
     | undefined;
+}
+
+/** Send this request and say what came of it, by `sent`. To send it twice does no harm. */
+export interface SendRequest {
+  /** Unique. */
+  commandId: string;
+  /** "OPTIONS" or "REGISTER". */
+  method: string;
+  /** A sip or sips URI. */
+  requestUri: string;
+  /** Where it goes, a URI resolved by RFC 3263; "" for request_uri. */
+  nextHop: string;
+  /** Values of From (without tag), To, Call-ID and CSeq. The edge adds Via, Max-Forwards, a tag where From has none, and the length. */
+  from: string;
+  to: string;
+  callId: string;
+  cseq: number;
+  /** Further headers, in order, each as of a HeaderEdit. */
+  headers: SentHeader[];
+  /** User part of a Contact with the address and port that the edge's listener towards next_hop is known by; "" for no Contact. */
+  contactUser: string;
+  /** Until a final response, at most 32,000; 0: 32,000. */
+  timeoutMs: number;
+}
+
+export interface SentHeader {
+  name: string;
+  value: string;
+}
+
+/** What came of a SendRequest. */
+export interface SentRequest {
+  commandId: string;
+  /** Final status as it came; 0: none came in time, or there is no way there. */
+  status: number;
+  /** Sent until the final response. */
+  tookMs: number;
+  /** Of the response: WWW-Authenticate, Proxy-Authenticate, Contact, Expires, Min-Expires, Retry-After, Service-Route, P-Associated-URI, Server. */
+  headers: SentHeader[];
+}
+
+export interface SentResponse {
+}
+
+/** Plans for calls to emergency numbers. */
+export interface EmergencyPlans {
+  /** Replaces all that were told before. */
+  plans: EmergencyPlan[];
+}
+
+export interface EmergencyPlan {
+  /** Domain whose users dial so, with its aliases; none: anybody. */
+  domains: string[];
+  /** User parts, and numbers in canonical form, as dialled. */
+  numbers: string[];
+  /** Without accounting. */
+  plan: Plan | undefined;
+}
+
+/** A trunk is about to be tried, or an attempt at it is over. Only where the target's `trunk_leg` asks for it. */
+export interface TrunkAttemptRequest {
+  callRef: string;
+  trunk: string;
+  /** Of this call, from 0; what is asked again has the same number. */
+  attempt: number;
+  /** The host of it that is tried, as in the leg. */
+  host: string;
+  phase:
+    | //
+    /** May it be tried? Where it may, one place of its bounds is taken until the attempt has failed or its call has ended. */
+    { $case: "begin"; value: TrunkAttemptBegin }
+    | //
+    /** It failed, or was answered, or the caller gave up. */
+    { $case: "end"; value: TrunkAttemptEnd }
+    | undefined;
+  /** Age of the event. */
+  ageMs: number;
+}
+
+export interface TrunkAttemptBegin {
+}
+
+export interface TrunkAttemptEnd {
+  /** Final status; 0: none. */
+  status: number;
+  /** Until the first 18x; absent: there was none. */
+  pddMs?:
+    | number
+    | undefined;
+  /** No response at all, a connection that failed, or no provisional response in time. */
+  lost: boolean;
+  /** The caller gave up, or another branch was answered: says nothing about the trunk. */
+  cancelled: boolean;
+}
+
+export interface TrunkAttemptResponse {
+  /** Of a beginning: it may not be tried now; the edge goes on as after 503. */
+  refused: boolean;
+  /** For the record: "trunk_calls" | "trunk_rate" | ... */
+  code: string;
+}
+
+/** A trunk wants credentials. The service has them, and gives only the answer. */
+export interface AnswerChallengeRequest {
+  callRef: string;
+  trunk: string;
+  attempt: number;
+  /** As they are sent to the trunk. */
+  method: string;
+  requestUri: string;
+  /** Values of WWW-Authenticate (401) or Proxy-Authenticate (407), in order. */
+  proxy: boolean;
+  challenges: string[];
+  /** Body, for qop=auth-int; at most 64 KiB, else left out. */
+  body: Buffer;
+  /** How many were answered before for this attempt. */
+  round: number;
+}
+
+export interface AnswerChallengeResponse {
+  /** Values of Authorization or Proxy-Authorization; none: nothing can be answered, the challenge is the attempt's failure. */
+  credentials: string[];
 }
 
 /** End this call. */
@@ -249,6 +391,14 @@ export interface DecideRequest {
   privacy: string;
   /** Event package of SUBSCRIBE, NOTIFY or PUBLISH, lower case, without parameters; "" for none. */
   event: string;
+  /** Values of Diversion (RFC 5806), and of History-Info (RFC 7044), as they came, at most 10 each; absent where there are none. */
+  forwarded?: Forwarded | undefined;
+}
+
+/** Who was called before. */
+export interface Forwarded {
+  diversions: string[];
+  history: string[];
 }
 
 /** Where a request came from. */
@@ -425,6 +575,16 @@ export interface Step {
   /** Final statuses after which the next step is tried; empty for all failures but 6xx. */
   retryStatuses: number[];
   forking: Step_Forking;
+  /** Where to go on after this step, instead of retry_statuses and the next one: the first exit that fits counts, none ends the plan. */
+  exits?:
+    | Exits
+    | undefined;
+  /** Nothing follows this step, whatever comes of it, unless an exit fits. */
+  last?:
+    | boolean
+    | undefined;
+  /** Targets ring in groups one after another, each group this many targets that join those that ring already: a wave. 0: as forking has it. */
+  waveSize?: number | undefined;
 }
 
 export const Step_Forking = {
@@ -442,6 +602,41 @@ export namespace Step_Forking {
   export type UNSPECIFIED = typeof Step_Forking.UNSPECIFIED;
   export type BY_Q = typeof Step_Forking.BY_Q;
   export type SERIAL = typeof Step_Forking.SERIAL;
+}
+
+export interface Exits {
+  /** At most 16. */
+  exits: Exit[];
+}
+
+/** How a step went, and which step comes then. */
+export interface Exit {
+  statuses: number[];
+  conditions: Exit_Condition[];
+  /** Index of the step, greater than the index of this one; another is ignored. */
+  step: number;
+}
+
+export const Exit_Condition = {
+  UNSPECIFIED: 0,
+  /** BUSY - 486 or 600. */
+  BUSY: 1,
+  /** NO_ANSWER - It rang, and nobody answered in the time of the step; or 408 or 480 after it rang. */
+  NO_ANSWER: 2,
+  /** UNREACHABLE - No contact, or none that responds: nothing rang. */
+  UNREACHABLE: 3,
+  /** FAILED - Any failure. */
+  FAILED: 4,
+} as const;
+
+export type Exit_Condition = typeof Exit_Condition[keyof typeof Exit_Condition];
+
+export namespace Exit_Condition {
+  export type UNSPECIFIED = typeof Exit_Condition.UNSPECIFIED;
+  export type BUSY = typeof Exit_Condition.BUSY;
+  export type NO_ANSWER = typeof Exit_Condition.NO_ANSWER;
+  export type UNREACHABLE = typeof Exit_Condition.UNREACHABLE;
+  export type FAILED = typeof Exit_Condition.FAILED;
 }
 
 /** One place where the request may go. Only `where` is needed. */
@@ -467,7 +662,39 @@ export interface Target {
   /** 0 to 1000, for the order of URIs among bindings; 0 means 1000. */
   qMilli: number;
   /** Trunk that it is, for the call's record; "" or absent for none. */
-  trunk?: string | undefined;
+  trunk?:
+    | string
+    | undefined;
+  /** The target is a trunk. */
+  trunkLeg?:
+    | TrunkLeg
+    | undefined;
+  /** Of this branch, after those of the plan. */
+  edits?:
+    | HeaderEdits
+    | undefined;
+  /** Where it goes, a URI resolved by RFC 3263, while `uri` stands in the Request-URI; "" for `uri`. */
+  nextHop?: string | undefined;
+}
+
+export interface HeaderEdits {
+  /** At most 64. */
+  edits: HeaderEdit[];
+}
+
+/** How a trunk is tried. */
+export interface TrunkLeg {
+  /** Name of the trunk, and its host as the service knows it. */
+  trunk: string;
+  host: string;
+  /** Until the first provisional response beyond 100; then it has failed with 408. 0: no bound. */
+  firstResponseMs: number;
+  /** TrunkAttempt is asked before it is tried, and told its end. */
+  asks: boolean;
+  /** TrunkAttempt is told its end. */
+  tells: boolean;
+  /** 401 and 407 are answered by AnswerChallenge, at most twice for an attempt. */
+  answersChallenges: boolean;
 }
 
 /** Why a request goes to somebody else: for Diversion (RFC 5806) and History-Info (RFC 7044). */
@@ -489,9 +716,17 @@ export interface HeaderEdit {
   name: string;
   /** One line, at most 8,192 characters, neither CR nor LF. Of a removal: only headers with exactly this value, "" for all. */
   value: string;
+  /** Of a rewriting: how the value begins; "" for any, then the whole value is replaced. */
+  match?: string | undefined;
 }
 
-export const HeaderEdit_Operation = { UNSPECIFIED: 0, ADD: 1, REMOVE: 2 } as const;
+export const HeaderEdit_Operation = {
+  UNSPECIFIED: 0,
+  ADD: 1,
+  REMOVE: 2,
+  /** REWRITE - All headers of this name whose value is, or begins with, `match` get `value` in its place; the rest of the value stays. */
+  REWRITE: 3,
+} as const;
 
 export type HeaderEdit_Operation = typeof HeaderEdit_Operation[keyof typeof HeaderEdit_Operation];
 
@@ -499,6 +734,7 @@ export namespace HeaderEdit_Operation {
   export type UNSPECIFIED = typeof HeaderEdit_Operation.UNSPECIFIED;
   export type ADD = typeof HeaderEdit_Operation.ADD;
   export type REMOVE = typeof HeaderEdit_Operation.REMOVE;
+  export type REWRITE = typeof HeaderEdit_Operation.REWRITE;
 }
 
 /** The question of Decide, flat. The edge fills in everything; of what a request lacks it leaves "" or 0. */
@@ -1001,6 +1237,15 @@ export const Item: MessageFns<Item> = {
       case "report":
         ReportRequest.encode(message.request.value, writer.uint32(90).fork()).join();
         break;
+      case "trunkAttempt":
+        TrunkAttemptRequest.encode(message.request.value, writer.uint32(98).fork()).join();
+        break;
+      case "answerChallenge":
+        AnswerChallengeRequest.encode(message.request.value, writer.uint32(106).fork()).join();
+        break;
+      case "sent":
+        SentRequest.encode(message.request.value, writer.uint32(114).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1050,6 +1295,33 @@ export const Item: MessageFns<Item> = {
             message.request = { $case: "report", value: ReportRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.request = { $case: "trunkAttempt", value: TrunkAttemptRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.request = {
+              $case: "answerChallenge",
+              value: AnswerChallengeRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.request = { $case: "sent", value: SentRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1079,6 +1351,27 @@ export const Item: MessageFns<Item> = {
       case "report": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "report", value: ReportRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "trunkAttempt": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "trunkAttempt", value: TrunkAttemptRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "answerChallenge": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = {
+            $case: "answerChallenge",
+            value: AnswerChallengeRequest.fromPartial(object.request.value),
+          };
+        }
+        break;
+      }
+      case "sent": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "sent", value: SentRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -1173,6 +1466,15 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "report":
         ReportResponse.encode(message.response.value, writer.uint32(90).fork()).join();
         break;
+      case "trunkAttempt":
+        TrunkAttemptResponse.encode(message.response.value, writer.uint32(98).fork()).join();
+        break;
+      case "answerChallenge":
+        AnswerChallengeResponse.encode(message.response.value, writer.uint32(106).fork()).join();
+        break;
+      case "sent":
+        SentResponse.encode(message.response.value, writer.uint32(114).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1222,6 +1524,33 @@ export const ItemResult: MessageFns<ItemResult> = {
             message.response = { $case: "report", value: ReportResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.response = { $case: "trunkAttempt", value: TrunkAttemptResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.response = {
+              $case: "answerChallenge",
+              value: AnswerChallengeResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.response = { $case: "sent", value: SentResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1253,6 +1582,27 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "report": {
         if (object.response?.value !== undefined && object.response?.value !== null) {
           message.response = { $case: "report", value: ReportResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "trunkAttempt": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "trunkAttempt", value: TrunkAttemptResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "answerChallenge": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = {
+            $case: "answerChallenge",
+            value: AnswerChallengeResponse.fromPartial(object.response.value),
+          };
+        }
+        break;
+      }
+      case "sent": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "sent", value: SentResponse.fromPartial(object.response.value) };
         }
         break;
       }
@@ -1371,6 +1721,12 @@ export const Push: MessageFns<Push> = {
       case "bannedSources":
         BannedSources.encode(message.event.value, writer.uint32(34).fork()).join();
         break;
+      case "sendRequest":
+        SendRequest.encode(message.event.value, writer.uint32(42).fork()).join();
+        break;
+      case "emergencyPlans":
+        EmergencyPlans.encode(message.event.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1420,6 +1776,22 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "bannedSources", value: BannedSources.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.event = { $case: "sendRequest", value: SendRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.event = { $case: "emergencyPlans", value: EmergencyPlans.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1462,7 +1834,1099 @@ export const Push: MessageFns<Push> = {
         }
         break;
       }
+      case "sendRequest": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "sendRequest", value: SendRequest.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "emergencyPlans": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "emergencyPlans", value: EmergencyPlans.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseSendRequest(): SendRequest {
+  return {
+    commandId: "",
+    method: "",
+    requestUri: "",
+    nextHop: "",
+    from: "",
+    to: "",
+    callId: "",
+    cseq: 0,
+    headers: [],
+    contactUser: "",
+    timeoutMs: 0,
+  };
+}
+
+export const SendRequest: MessageFns<SendRequest> = {
+  encode(message: SendRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.requestUri !== "") {
+      writer.uint32(26).string(message.requestUri);
+    }
+    if (message.nextHop !== "") {
+      writer.uint32(34).string(message.nextHop);
+    }
+    if (message.from !== "") {
+      writer.uint32(42).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(50).string(message.to);
+    }
+    if (message.callId !== "") {
+      writer.uint32(58).string(message.callId);
+    }
+    if (message.cseq !== 0) {
+      writer.uint32(64).uint32(message.cseq);
+    }
+    for (const v of message.headers) {
+      SentHeader.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.contactUser !== "") {
+      writer.uint32(82).string(message.contactUser);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(88).uint32(message.timeoutMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SendRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSendRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestUri = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nextHop = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.cseq = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.headers.push(SentHeader.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.contactUser = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SendRequest>): SendRequest {
+    return SendRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SendRequest>): SendRequest {
+    const message = createBaseSendRequest();
+    message.commandId = object.commandId ?? "";
+    message.method = object.method ?? "";
+    message.requestUri = object.requestUri ?? "";
+    message.nextHop = object.nextHop ?? "";
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.callId = object.callId ?? "";
+    message.cseq = object.cseq ?? 0;
+    message.headers = object.headers?.map((e) => SentHeader.fromPartial(e)) || [];
+    message.contactUser = object.contactUser ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseSentHeader(): SentHeader {
+  return { name: "", value: "" };
+}
+
+export const SentHeader: MessageFns<SentHeader> = {
+  encode(message: SentHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SentHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSentHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SentHeader>): SentHeader {
+    return SentHeader.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SentHeader>): SentHeader {
+    const message = createBaseSentHeader();
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSentRequest(): SentRequest {
+  return { commandId: "", status: 0, tookMs: 0, headers: [] };
+}
+
+export const SentRequest: MessageFns<SentRequest> = {
+  encode(message: SentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.status !== 0) {
+      writer.uint32(16).uint32(message.status);
+    }
+    if (message.tookMs !== 0) {
+      writer.uint32(24).uint32(message.tookMs);
+    }
+    for (const v of message.headers) {
+      SentHeader.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.tookMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.headers.push(SentHeader.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SentRequest>): SentRequest {
+    return SentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SentRequest>): SentRequest {
+    const message = createBaseSentRequest();
+    message.commandId = object.commandId ?? "";
+    message.status = object.status ?? 0;
+    message.tookMs = object.tookMs ?? 0;
+    message.headers = object.headers?.map((e) => SentHeader.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSentResponse(): SentResponse {
+  return {};
+}
+
+export const SentResponse: MessageFns<SentResponse> = {
+  encode(_: SentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SentResponse>): SentResponse {
+    return SentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SentResponse>): SentResponse {
+    const message = createBaseSentResponse();
+    return message;
+  },
+};
+
+function createBaseEmergencyPlans(): EmergencyPlans {
+  return { plans: [] };
+}
+
+export const EmergencyPlans: MessageFns<EmergencyPlans> = {
+  encode(message: EmergencyPlans, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.plans) {
+      EmergencyPlan.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EmergencyPlans {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEmergencyPlans();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.plans.push(EmergencyPlan.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EmergencyPlans>): EmergencyPlans {
+    return EmergencyPlans.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EmergencyPlans>): EmergencyPlans {
+    const message = createBaseEmergencyPlans();
+    message.plans = object.plans?.map((e) => EmergencyPlan.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEmergencyPlan(): EmergencyPlan {
+  return { domains: [], numbers: [], plan: undefined };
+}
+
+export const EmergencyPlan: MessageFns<EmergencyPlan> = {
+  encode(message: EmergencyPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.domains) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.numbers) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.plan !== undefined) {
+      Plan.encode(message.plan, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EmergencyPlan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEmergencyPlan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.domains.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.numbers.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.plan = Plan.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EmergencyPlan>): EmergencyPlan {
+    return EmergencyPlan.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EmergencyPlan>): EmergencyPlan {
+    const message = createBaseEmergencyPlan();
+    message.domains = object.domains?.map((e) => e) || [];
+    message.numbers = object.numbers?.map((e) => e) || [];
+    message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
+    return message;
+  },
+};
+
+function createBaseTrunkAttemptRequest(): TrunkAttemptRequest {
+  return { callRef: "", trunk: "", attempt: 0, host: "", phase: undefined, ageMs: 0 };
+}
+
+export const TrunkAttemptRequest: MessageFns<TrunkAttemptRequest> = {
+  encode(message: TrunkAttemptRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callRef !== "") {
+      writer.uint32(10).string(message.callRef);
+    }
+    if (message.trunk !== "") {
+      writer.uint32(18).string(message.trunk);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(24).uint32(message.attempt);
+    }
+    if (message.host !== "") {
+      writer.uint32(34).string(message.host);
+    }
+    switch (message.phase?.$case) {
+      case "begin":
+        TrunkAttemptBegin.encode(message.phase.value, writer.uint32(82).fork()).join();
+        break;
+      case "end":
+        TrunkAttemptEnd.encode(message.phase.value, writer.uint32(90).fork()).join();
+        break;
+    }
+    if (message.ageMs !== 0) {
+      writer.uint32(160).uint32(message.ageMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkAttemptRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkAttemptRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.phase = { $case: "begin", value: TrunkAttemptBegin.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.phase = { $case: "end", value: TrunkAttemptEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.ageMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkAttemptRequest>): TrunkAttemptRequest {
+    return TrunkAttemptRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkAttemptRequest>): TrunkAttemptRequest {
+    const message = createBaseTrunkAttemptRequest();
+    message.callRef = object.callRef ?? "";
+    message.trunk = object.trunk ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.host = object.host ?? "";
+    switch (object.phase?.$case) {
+      case "begin": {
+        if (object.phase?.value !== undefined && object.phase?.value !== null) {
+          message.phase = { $case: "begin", value: TrunkAttemptBegin.fromPartial(object.phase.value) };
+        }
+        break;
+      }
+      case "end": {
+        if (object.phase?.value !== undefined && object.phase?.value !== null) {
+          message.phase = { $case: "end", value: TrunkAttemptEnd.fromPartial(object.phase.value) };
+        }
+        break;
+      }
+    }
+    message.ageMs = object.ageMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseTrunkAttemptBegin(): TrunkAttemptBegin {
+  return {};
+}
+
+export const TrunkAttemptBegin: MessageFns<TrunkAttemptBegin> = {
+  encode(_: TrunkAttemptBegin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkAttemptBegin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkAttemptBegin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkAttemptBegin>): TrunkAttemptBegin {
+    return TrunkAttemptBegin.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<TrunkAttemptBegin>): TrunkAttemptBegin {
+    const message = createBaseTrunkAttemptBegin();
+    return message;
+  },
+};
+
+function createBaseTrunkAttemptEnd(): TrunkAttemptEnd {
+  return { status: 0, pddMs: undefined, lost: false, cancelled: false };
+}
+
+export const TrunkAttemptEnd: MessageFns<TrunkAttemptEnd> = {
+  encode(message: TrunkAttemptEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).uint32(message.status);
+    }
+    if (message.pddMs !== undefined) {
+      writer.uint32(16).uint32(message.pddMs);
+    }
+    if (message.lost !== false) {
+      writer.uint32(24).bool(message.lost);
+    }
+    if (message.cancelled !== false) {
+      writer.uint32(32).bool(message.cancelled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkAttemptEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkAttemptEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pddMs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.cancelled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkAttemptEnd>): TrunkAttemptEnd {
+    return TrunkAttemptEnd.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkAttemptEnd>): TrunkAttemptEnd {
+    const message = createBaseTrunkAttemptEnd();
+    message.status = object.status ?? 0;
+    message.pddMs = object.pddMs ?? undefined;
+    message.lost = object.lost ?? false;
+    message.cancelled = object.cancelled ?? false;
+    return message;
+  },
+};
+
+function createBaseTrunkAttemptResponse(): TrunkAttemptResponse {
+  return { refused: false, code: "" };
+}
+
+export const TrunkAttemptResponse: MessageFns<TrunkAttemptResponse> = {
+  encode(message: TrunkAttemptResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.refused !== false) {
+      writer.uint32(8).bool(message.refused);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkAttemptResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkAttemptResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.refused = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkAttemptResponse>): TrunkAttemptResponse {
+    return TrunkAttemptResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkAttemptResponse>): TrunkAttemptResponse {
+    const message = createBaseTrunkAttemptResponse();
+    message.refused = object.refused ?? false;
+    message.code = object.code ?? "";
+    return message;
+  },
+};
+
+function createBaseAnswerChallengeRequest(): AnswerChallengeRequest {
+  return {
+    callRef: "",
+    trunk: "",
+    attempt: 0,
+    method: "",
+    requestUri: "",
+    proxy: false,
+    challenges: [],
+    body: Buffer.alloc(0),
+    round: 0,
+  };
+}
+
+export const AnswerChallengeRequest: MessageFns<AnswerChallengeRequest> = {
+  encode(message: AnswerChallengeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callRef !== "") {
+      writer.uint32(10).string(message.callRef);
+    }
+    if (message.trunk !== "") {
+      writer.uint32(18).string(message.trunk);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(24).uint32(message.attempt);
+    }
+    if (message.method !== "") {
+      writer.uint32(34).string(message.method);
+    }
+    if (message.requestUri !== "") {
+      writer.uint32(42).string(message.requestUri);
+    }
+    if (message.proxy !== false) {
+      writer.uint32(48).bool(message.proxy);
+    }
+    for (const v of message.challenges) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(66).bytes(message.body);
+    }
+    if (message.round !== 0) {
+      writer.uint32(72).uint32(message.round);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnswerChallengeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerChallengeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callRef = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requestUri = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.proxy = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.challenges.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.body = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.round = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AnswerChallengeRequest>): AnswerChallengeRequest {
+    return AnswerChallengeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AnswerChallengeRequest>): AnswerChallengeRequest {
+    const message = createBaseAnswerChallengeRequest();
+    message.callRef = object.callRef ?? "";
+    message.trunk = object.trunk ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.method = object.method ?? "";
+    message.requestUri = object.requestUri ?? "";
+    message.proxy = object.proxy ?? false;
+    message.challenges = object.challenges?.map((e) => e) || [];
+    message.body = object.body ?? Buffer.alloc(0);
+    message.round = object.round ?? 0;
+    return message;
+  },
+};
+
+function createBaseAnswerChallengeResponse(): AnswerChallengeResponse {
+  return { credentials: [] };
+}
+
+export const AnswerChallengeResponse: MessageFns<AnswerChallengeResponse> = {
+  encode(message: AnswerChallengeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.credentials) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnswerChallengeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerChallengeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.credentials.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AnswerChallengeResponse>): AnswerChallengeResponse {
+    return AnswerChallengeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AnswerChallengeResponse>): AnswerChallengeResponse {
+    const message = createBaseAnswerChallengeResponse();
+    message.credentials = object.credentials?.map((e) => e) || [];
     return message;
   },
 };
@@ -2270,6 +3734,7 @@ function createBaseDecideRequest(): DecideRequest {
     preferredIdentities: [],
     privacy: "",
     event: "",
+    forwarded: undefined,
   };
 }
 
@@ -2322,6 +3787,9 @@ export const DecideRequest: MessageFns<DecideRequest> = {
     }
     if (message.event !== "") {
       writer.uint32(130).string(message.event);
+    }
+    if (message.forwarded !== undefined) {
+      Forwarded.encode(message.forwarded, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -2467,6 +3935,14 @@ export const DecideRequest: MessageFns<DecideRequest> = {
             message.event = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.forwarded = Forwarded.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2502,6 +3978,76 @@ export const DecideRequest: MessageFns<DecideRequest> = {
     message.preferredIdentities = object.preferredIdentities?.map((e) => e) || [];
     message.privacy = object.privacy ?? "";
     message.event = object.event ?? "";
+    message.forwarded = (object.forwarded !== undefined && object.forwarded !== null)
+      ? Forwarded.fromPartial(object.forwarded)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseForwarded(): Forwarded {
+  return { diversions: [], history: [] };
+}
+
+export const Forwarded: MessageFns<Forwarded> = {
+  encode(message: Forwarded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.diversions) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.history) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Forwarded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForwarded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.diversions.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.history.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Forwarded>): Forwarded {
+    return Forwarded.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Forwarded>): Forwarded {
+    const message = createBaseForwarded();
+    message.diversions = object.diversions?.map((e) => e) || [];
+    message.history = object.history?.map((e) => e) || [];
     return message;
   },
 };
@@ -3643,7 +5189,15 @@ export const Plan: MessageFns<Plan> = {
 };
 
 function createBaseStep(): Step {
-  return { targets: [], ringMs: 0, retryStatuses: [], forking: 0 };
+  return {
+    targets: [],
+    ringMs: 0,
+    retryStatuses: [],
+    forking: 0,
+    exits: undefined,
+    last: undefined,
+    waveSize: undefined,
+  };
 }
 
 export const Step: MessageFns<Step> = {
@@ -3663,6 +5217,15 @@ export const Step: MessageFns<Step> = {
     }
     if (message.forking !== 0) {
       writer.uint32(32).int32(message.forking);
+    }
+    if (message.exits !== undefined) {
+      Exits.encode(message.exits, writer.uint32(42).fork()).join();
+    }
+    if (message.last !== undefined) {
+      writer.uint32(48).bool(message.last);
+    }
+    if (message.waveSize !== undefined) {
+      writer.uint32(56).uint32(message.waveSize);
     }
     return writer;
   },
@@ -3722,6 +5285,30 @@ export const Step: MessageFns<Step> = {
             message.forking = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.exits = Exits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.waveSize = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3743,6 +5330,171 @@ export const Step: MessageFns<Step> = {
     message.ringMs = object.ringMs ?? 0;
     message.retryStatuses = object.retryStatuses?.map((e) => e) || [];
     message.forking = object.forking ?? 0;
+    message.exits = (object.exits !== undefined && object.exits !== null) ? Exits.fromPartial(object.exits) : undefined;
+    message.last = object.last ?? undefined;
+    message.waveSize = object.waveSize ?? undefined;
+    return message;
+  },
+};
+
+function createBaseExits(): Exits {
+  return { exits: [] };
+}
+
+export const Exits: MessageFns<Exits> = {
+  encode(message: Exits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.exits) {
+      Exit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Exits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.exits.push(Exit.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Exits>): Exits {
+    return Exits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Exits>): Exits {
+    const message = createBaseExits();
+    message.exits = object.exits?.map((e) => Exit.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseExit(): Exit {
+  return { statuses: [], conditions: [], step: 0 };
+}
+
+export const Exit: MessageFns<Exit> = {
+  encode(message: Exit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.statuses.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.statuses) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.conditions.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.conditions) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.step !== 0) {
+      writer.uint32(24).uint32(message.step);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Exit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.statuses.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.statuses.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.conditions.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.conditions.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Exit>): Exit {
+    return Exit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Exit>): Exit {
+    const message = createBaseExit();
+    message.statuses = object.statuses?.map((e) => e) || [];
+    message.conditions = object.conditions?.map((e) => e) || [];
+    message.step = object.step ?? 0;
     return message;
   },
 };
@@ -3756,6 +5508,9 @@ function createBaseTarget(): Target {
     retarget: undefined,
     qMilli: 0,
     trunk: undefined,
+    trunkLeg: undefined,
+    edits: undefined,
+    nextHop: undefined,
   };
 }
 
@@ -3786,6 +5541,15 @@ export const Target: MessageFns<Target> = {
     }
     if (message.trunk !== undefined) {
       writer.uint32(66).string(message.trunk);
+    }
+    if (message.trunkLeg !== undefined) {
+      TrunkLeg.encode(message.trunkLeg, writer.uint32(74).fork()).join();
+    }
+    if (message.edits !== undefined) {
+      HeaderEdits.encode(message.edits, writer.uint32(82).fork()).join();
+    }
+    if (message.nextHop !== undefined) {
+      writer.uint32(90).string(message.nextHop);
     }
     return writer;
   },
@@ -3867,6 +5631,30 @@ export const Target: MessageFns<Target> = {
             message.trunk = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.trunkLeg = TrunkLeg.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.edits = HeaderEdits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.nextHop = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3906,6 +5694,183 @@ export const Target: MessageFns<Target> = {
       : undefined;
     message.qMilli = object.qMilli ?? 0;
     message.trunk = object.trunk ?? undefined;
+    message.trunkLeg = (object.trunkLeg !== undefined && object.trunkLeg !== null)
+      ? TrunkLeg.fromPartial(object.trunkLeg)
+      : undefined;
+    message.edits = (object.edits !== undefined && object.edits !== null)
+      ? HeaderEdits.fromPartial(object.edits)
+      : undefined;
+    message.nextHop = object.nextHop ?? undefined;
+    return message;
+  },
+};
+
+function createBaseHeaderEdits(): HeaderEdits {
+  return { edits: [] };
+}
+
+export const HeaderEdits: MessageFns<HeaderEdits> = {
+  encode(message: HeaderEdits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.edits) {
+      HeaderEdit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeaderEdits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeaderEdits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.edits.push(HeaderEdit.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HeaderEdits>): HeaderEdits {
+    return HeaderEdits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HeaderEdits>): HeaderEdits {
+    const message = createBaseHeaderEdits();
+    message.edits = object.edits?.map((e) => HeaderEdit.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTrunkLeg(): TrunkLeg {
+  return { trunk: "", host: "", firstResponseMs: 0, asks: false, tells: false, answersChallenges: false };
+}
+
+export const TrunkLeg: MessageFns<TrunkLeg> = {
+  encode(message: TrunkLeg, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trunk !== "") {
+      writer.uint32(10).string(message.trunk);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.firstResponseMs !== 0) {
+      writer.uint32(24).uint32(message.firstResponseMs);
+    }
+    if (message.asks !== false) {
+      writer.uint32(32).bool(message.asks);
+    }
+    if (message.tells !== false) {
+      writer.uint32(40).bool(message.tells);
+    }
+    if (message.answersChallenges !== false) {
+      writer.uint32(48).bool(message.answersChallenges);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkLeg {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkLeg();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.firstResponseMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.asks = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.tells = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.answersChallenges = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkLeg>): TrunkLeg {
+    return TrunkLeg.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkLeg>): TrunkLeg {
+    const message = createBaseTrunkLeg();
+    message.trunk = object.trunk ?? "";
+    message.host = object.host ?? "";
+    message.firstResponseMs = object.firstResponseMs ?? 0;
+    message.asks = object.asks ?? false;
+    message.tells = object.tells ?? false;
+    message.answersChallenges = object.answersChallenges ?? false;
     return message;
   },
 };
@@ -3978,7 +5943,7 @@ export const Retarget: MessageFns<Retarget> = {
 };
 
 function createBaseHeaderEdit(): HeaderEdit {
-  return { operation: 0, name: "", value: "" };
+  return { operation: 0, name: "", value: "", match: undefined };
 }
 
 export const HeaderEdit: MessageFns<HeaderEdit> = {
@@ -3991,6 +5956,9 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
     }
     if (message.value !== "") {
       writer.uint32(26).string(message.value);
+    }
+    if (message.match !== undefined) {
+      writer.uint32(34).string(message.match);
     }
     return writer;
   },
@@ -4032,6 +6000,14 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
             message.value = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.match = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4052,6 +6028,7 @@ export const HeaderEdit: MessageFns<HeaderEdit> = {
     message.operation = object.operation ?? 0;
     message.name = object.name ?? "";
     message.value = object.value ?? "";
+    message.match = object.match ?? undefined;
     return message;
   },
 };
@@ -7677,6 +9654,37 @@ export const PolicyServiceService = {
     responseSerialize: (value: ReportResponse): Buffer => Buffer.from(ReportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportResponse => ReportResponse.decode(value),
   },
+  /** The next three only where a service's plans have a `trunk_leg`, or where it pushes SendRequest: a simple one leaves them out. */
+  trunkAttempt: {
+    path: "/tandem.policy.v1.PolicyService/TrunkAttempt" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TrunkAttemptRequest): Buffer => Buffer.from(TrunkAttemptRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TrunkAttemptRequest => TrunkAttemptRequest.decode(value),
+    responseSerialize: (value: TrunkAttemptResponse): Buffer =>
+      Buffer.from(TrunkAttemptResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TrunkAttemptResponse => TrunkAttemptResponse.decode(value),
+  },
+  answerChallenge: {
+    path: "/tandem.policy.v1.PolicyService/AnswerChallenge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AnswerChallengeRequest): Buffer =>
+      Buffer.from(AnswerChallengeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AnswerChallengeRequest => AnswerChallengeRequest.decode(value),
+    responseSerialize: (value: AnswerChallengeResponse): Buffer =>
+      Buffer.from(AnswerChallengeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AnswerChallengeResponse => AnswerChallengeResponse.decode(value),
+  },
+  sent: {
+    path: "/tandem.policy.v1.PolicyService/Sent" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SentRequest): Buffer => Buffer.from(SentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SentRequest => SentRequest.decode(value),
+    responseSerialize: (value: SentResponse): Buffer => Buffer.from(SentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SentResponse => SentResponse.decode(value),
+  },
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: {
     path: "/tandem.policy.v1.PolicyService/ListCalls" as const,
@@ -7802,6 +9810,10 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   authorize: handleUnaryCall<AuthorizeRequest, AuthorizeResponse>;
   /** Something became of a call that got a reference. Sent again until it is answered, so the same event may come twice. */
   report: handleUnaryCall<ReportRequest, ReportResponse>;
+  /** The next three only where a service's plans have a `trunk_leg`, or where it pushes SendRequest: a simple one leaves them out. */
+  trunkAttempt: handleUnaryCall<TrunkAttemptRequest, TrunkAttemptResponse>;
+  answerChallenge: handleUnaryCall<AnswerChallengeRequest, AnswerChallengeResponse>;
+  sent: handleUnaryCall<SentRequest, SentResponse>;
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
   /** Ends a call on record, answered or in set-up, by whatever edge lives. */
@@ -7884,6 +9896,49 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportResponse) => void,
+  ): ClientUnaryCall;
+  /** The next three only where a service's plans have a `trunk_leg`, or where it pushes SendRequest: a simple one leaves them out. */
+  trunkAttempt(
+    request: TrunkAttemptRequest,
+    callback: (error: ServiceError | null, response: TrunkAttemptResponse) => void,
+  ): ClientUnaryCall;
+  trunkAttempt(
+    request: TrunkAttemptRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TrunkAttemptResponse) => void,
+  ): ClientUnaryCall;
+  trunkAttempt(
+    request: TrunkAttemptRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TrunkAttemptResponse) => void,
+  ): ClientUnaryCall;
+  answerChallenge(
+    request: AnswerChallengeRequest,
+    callback: (error: ServiceError | null, response: AnswerChallengeResponse) => void,
+  ): ClientUnaryCall;
+  answerChallenge(
+    request: AnswerChallengeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AnswerChallengeResponse) => void,
+  ): ClientUnaryCall;
+  answerChallenge(
+    request: AnswerChallengeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AnswerChallengeResponse) => void,
+  ): ClientUnaryCall;
+  sent(request: SentRequest, callback: (error: ServiceError | null, response: SentResponse) => void): ClientUnaryCall;
+  sent(
+    request: SentRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SentResponse) => void,
+  ): ClientUnaryCall;
+  sent(
+    request: SentRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SentResponse) => void,
   ): ClientUnaryCall;
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls(
