@@ -22,6 +22,8 @@ export interface Origin {
   readonly file: string
   readonly document: number
   readonly line: number
+  /** From 1. */
+  readonly column?: number
 }
 
 /** One thing that is wrong: where (file, document, line, path of the key) and what was expected there. */
@@ -32,9 +34,8 @@ export interface ResourceProblem extends Origin {
   readonly expected: string
 }
 
-/** One line for a person: `examples/a.yaml:12: document 3: spec.realm: expected string`. */
-export function describeProblem(problem: ResourceProblem): string {
-  const line = problem.line > 0 ? `:${problem.line}` : ''
-  const path = problem.path === '' ? '' : `${problem.path}: `
-  return `${problem.file}${line}: document ${problem.document}: ${path}${problem.expected}`
+/** One line for a person: `examples/a.yaml:12:3: spec.realm: expected string`; without a line the number of the document. */
+export function describeProblem({ file, document, line, column, path, expected }: ResourceProblem): string {
+  const place = line === 0 ? `: document ${document}` : `:${line}${column === undefined ? '' : `:${column}`}`
+  return `${file}${place}: ${path === '' ? '' : `${path}: `}${expected}`
 }

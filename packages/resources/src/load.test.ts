@@ -45,19 +45,38 @@ async function problemsOf(text: string): Promise<string[]> {
 }
 
 const BAD: readonly (readonly [what: string, text: string, expected: string])[] = [
-  ['unknown kind', `${HEAD}kind: Subscribr\n`, 'bad.yaml:2: document 1: kind: expected one of Domain, Subscriber'],
-  ['other version', 'apiVersion: v2\nkind: Domain\n', 'bad.yaml:1: document 1: apiVersion: expected tandem/v1'],
-  ['unknown key', `${DOMAIN}spec:\n  relam: x\n`, 'bad.yaml:5: document 1: spec: unknown key "relam"'],
-  ['wrong type', `${DOMAIN}spec:\n  accounting: 7\n`, 'bad.yaml:5: document 1: spec.accounting: expected boolean'],
+  ['unknown kind', `${HEAD}kind: Subscribr\n`, 'bad.yaml:2:1: kind: expected one of Domain, Subscriber'],
+  ['other version', 'apiVersion: v2\nkind: Domain\n', 'bad.yaml:1:1: apiVersion: expected tandem/v1'],
+  [
+    'unknown key',
+    `${DOMAIN}spec:\n  relam: x\n`,
+    'bad.yaml:5:3: spec.relam: unknown key "relam"; did you mean "realm"?',
+  ],
+  ['wrong type', `${DOMAIN}spec:\n  accounting: 7\n`, 'bad.yaml:5:3: spec.accounting: expected boolean'],
   ['wrong choice', `${DOMAIN}spec: { identity: maybe }\n`, 'spec.identity: expected one of "reject"|"assert"|"off"'],
   ['twice the same', `${DOMAIN}spec: { challenge: [MD5, MD5] }\n`, 'spec.challenge: expected each algorithm once'],
-  ['second document', `${DOMAIN}---\n${alice('{ maxContacts: 0 }')}`, 'bad.yaml:8: document 2: spec.maxContacts: '],
+  ['second document', `${DOMAIN}---\n${alice('{ maxContacts: 0 }')}`, 'bad.yaml:8:9: spec.maxContacts: '],
   ['no password and no ha1', `${DOMAIN}---\n${alice('{ credentials: {} }')}`, 'spec.credentials: expected either'],
   ['no such domain', alice('{}'), 'metadata.domain: expected an existing resource; there is no Domain/example.test'],
   ['no such account', `${DOMAIN}---\n${alice('{ account: x }')}`, 'spec.account: expected an existing resource'],
+  [
+    'a likely key',
+    `${DOMAIN}spec: { trust: { source: [] } }\n`,
+    'bad.yaml:4:18: spec.trust.source: unknown key "source"; did you mean "sources"?',
+  ],
+  [
+    'a likely name',
+    `${DOMAIN}---\n${alice('{}').replace('example', 'exmaple')}`,
+    'did you mean "Domain/example.test"?',
+  ],
+  [
+    'place behind separators',
+    `# of the first\n---\n---\n${DOMAIN}spec:\n  - 1\n`,
+    'bad.yaml:7:1: spec: expected object',
+  ],
   ['same name twice', `${DOMAIN}---\n${DOMAIN}`, 'metadata.name: expected a name of its own; Domain/example.test has'],
-  ['syntax', 'apiVersion: [\n', 'bad.yaml:2: document 1: expected valid YAML'],
-  ['not a mapping', '- 1\n', 'bad.yaml:1: document 1: expected a mapping'],
+  ['syntax', 'apiVersion: [\n', 'bad.yaml:2:1: expected valid YAML'],
+  ['not a mapping', '- 1\n', 'bad.yaml:1:1: expected a mapping'],
 ]
 
 describe('problems name file, line, document, key and what was expected', () => {
@@ -92,7 +111,7 @@ describe('problems name file, line, document, key and what was expected', () => 
   test('two subscribers of one user', async () => {
     const bob = alice('{ usernames: [alice] }').replace('name: alice', 'name: bob')
     expect(await problemsOf(`${DOMAIN}---\n${alice('{}')}---\n${bob}`)).toEqual([
-      'bad.yaml:10: document 3: spec.usernames: expected a name of its own; Subscriber/example.test/alice has this one',
+      'bad.yaml:13:9: spec.usernames: expected a name of its own; Subscriber/example.test/alice has this one',
     ])
   })
 })

@@ -4,18 +4,20 @@
 // objects; all or nothing: one problem refuses the set, and all problems are listed together.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ResourceProblem } from './errors.ts'
 import { hashPasswords } from './ha1.ts'
 import { type KeySetFiles, loadKeySets } from './key-sets.ts'
 import { MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_FOLDER_DEPTH, MAX_PROBLEMS } from './limits.ts'
 import { loadLists, type NumberTables } from './number-list/load-lists.ts'
 import { parseDocument } from './parse-document.ts'
-import { type LocatedResource, parseYaml } from './parse-yaml.ts'
+import { type LocatedResource, readDocument } from './parse-yaml.ts'
 import { loadRates, type RateDecks } from './rating/load-rates.ts'
 import { checkReferences } from './references.ts'
 import type { Resource } from './resource.ts'
 import { revisionOf } from './revision.ts'
 import { realmsOfDomains, resolveSecrets, type SecretTable, withoutPassword } from './secrets.ts'
+import { placeProblems, YamlSource } from './yaml-source.ts'
 
 /** A path of a file or folder, relative to `baseDir`, or one document given as an object. */
 export type ResourceSource = string | { readonly [key: string]: unknown }
@@ -48,7 +50,12 @@ export interface LoadOptions {
 interface Loading {
   readonly located: LocatedResource[]
   readonly problems: ResourceProblem[]
+  /** By file, for the places of what is found wrong later. */
+  readonly texts: Map<string, YamlSource>
 }
+
+/** Documents are read for this long before others get their turn. */
+const SLICE_MS = 10
 
 const fileProblem = (file: string, code: ResourceProblem['code'], expected: string): ResourceProblem => ({
   file,
@@ -64,9 +71,15 @@ async function loadFile(path: string, bytes: number, into: Loading): Promise<voi
     into.problems.push(fileProblem(path, 'tooLarge', `expected at most ${MAX_FILE_BYTES} bytes, found ${bytes}`))
     return
   }
-  const parsed = parseYaml(await readFile(path, 'utf8'), path)
-  into.located.push(...parsed.located)
-  into.problems.push(...parsed.problems)
+  const source = new YamlSource(await readFile(path, 'utf8'), path)
+  into.texts.set(path, source)
+  let began = performance.now()
+  for (const document of source.documents()) {
+    readDocument(document, into)
+    if (performance.now() - began < SLICE_MS) continue
+    await nextTurn()
+    began = performance.now()
+  }
 }
 
 async function loadFolder(path: string, depth: number, into: Loading): Promise<void> {
@@ -106,7 +119,7 @@ function loadInline(value: object, document: number, into: Loading): void {
  * documents among the sources are changed, their passwords become hashes.
  */
 export async function loadResources(sources: readonly ResourceSource[], options: LoadOptions): Promise<LoadResult> {
-  const into: Loading = { located: [], problems: [] }
+  const into: Loading = { located: [], problems: [], texts: new Map() }
   for (const [index, source] of sources.entries()) {
     if (typeof source === 'string') await loadPath(resolve(options.baseDir, source), 0, into)
     else loadInline(source, index + 1, into)
@@ -125,7 +138,9 @@ export async function loadResources(sources: readonly ResourceSource[], options:
     options.baseDir,
   )
   into.problems.push(...rates.problems, ...lists.problems, ...keyProblems)
-  if (into.problems.length > 0) return { ok: false, problems: into.problems.slice(0, MAX_PROBLEMS) }
+  if (into.problems.length > 0) {
+    return { ok: false, problems: placeProblems(into.problems.slice(0, MAX_PROBLEMS), into.texts) }
+  }
   const realms = realmsOfDomains(into.located)
   hashPasswords(sources, realms)
   const resources = into.located.map(({ resource }) => {

@@ -4,11 +4,11 @@
 import type { z } from 'zod'
 import { API_VERSION } from './envelope.ts'
 import type { Origin, ResourceProblem } from './errors.ts'
+import { knownKeys } from './known-keys.ts'
+import { suggestion } from './nearest.ts'
 import { KINDS, type Kind, type Resource, resourceSchemas } from './resource.ts'
 
 export type Path = readonly PropertyKey[]
-/** Line of the key at `path` in its file; 0 when it is not known. */
-export type LineOf = (path: Path) => number
 export type Parsed = { readonly resource: Resource } | { readonly problems: readonly ResourceProblem[] }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -23,26 +23,34 @@ export function pathText(path: Path): string {
 }
 
 /** zod's own sentences name the value that came for no type that can hold a secret; unions get theirs from the schema. */
-function describeIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}`
-  const { message } = issue
+function describeIssue({ message }: z.core.$ZodIssue): string {
   return message.startsWith('expected') ? message : message.replace(/^Invalid [a-z]+: /, '')
 }
 
-function issueToProblem(issue: z.core.$ZodIssue, origin: Origin, lineOf: LineOf): ResourceProblem {
-  const line = lineOf(issue.path) || origin.line
-  return { ...origin, line, code: 'invalid', path: pathText(issue.path), expected: describeIssue(issue) }
+function toProblems(issue: z.core.$ZodIssue, kind: Kind, origin: Origin): ResourceProblem[] {
+  const { path } = issue
+  if (issue.code !== 'unrecognized_keys') {
+    return [{ ...origin, code: 'invalid', path: pathText(path), expected: describeIssue(issue) }]
+  }
+  return issue.keys.map((key) => {
+    const expected = `unknown key "${key}"${suggestion(key, knownKeys(kind, path))}`
+    return { ...origin, code: 'invalid', path: pathText([...path, key]), expected }
+  })
 }
 
 /** Validates one document and fills in its defaults. */
-export function parseDocument(value: unknown, origin: Origin, lineOf: LineOf = () => 0): Parsed {
+export function parseDocument(value: unknown, origin: Origin): Parsed {
   const at = (path: Path, code: ResourceProblem['code'], expected: string): Parsed => ({
-    problems: [{ ...origin, line: lineOf(path) || origin.line, code, path: pathText(path), expected }],
+    problems: [{ ...origin, code, path: pathText(path), expected }],
   })
   if (!isRecord(value)) return at([], 'invalid', 'expected a mapping with apiVersion, kind, metadata and spec')
-  if (value.apiVersion !== API_VERSION) return at(['apiVersion'], 'unknownKind', `expected ${API_VERSION}`)
-  if (!isKind(value.kind)) return at(['kind'], 'unknownKind', `expected one of ${KINDS.join(', ')}`)
-  const result = resourceSchemas[value.kind].safeParse(value)
+  const { apiVersion, kind } = value
+  if (apiVersion !== API_VERSION) return at(['apiVersion'], 'unknownKind', `expected ${API_VERSION}`)
+  if (!isKind(kind)) {
+    const meant = typeof kind === 'string' ? suggestion(kind, KINDS) : ''
+    return at(['kind'], 'unknownKind', `expected one of ${KINDS.join(', ')}${meant}`)
+  }
+  const result = resourceSchemas[kind].safeParse(value)
   if (result.success) return { resource: result.data }
-  return { problems: result.error.issues.map((issue) => issueToProblem(issue, origin, lineOf)) }
+  return { problems: result.error.issues.flatMap((issue) => toProblems(issue, kind, origin)) }
 }

@@ -8,6 +8,7 @@ import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
 import { fraudReferences } from './fraud-references.ts'
 import { isWildcard, longestSuffix } from './hosts.ts'
+import { suggestion } from './nearest.ts'
 import type { LocatedResource } from './parse-yaml.ts'
 import { canonicalNumber } from './phone-number.ts'
 import { relayObjection } from './relay-rules.ts'
@@ -15,6 +16,9 @@ import { type Resource, resourceKey } from './resource.ts'
 import { statelessObjections } from './stateless-rules.ts'
 
 type Claims = Map<string, string>
+
+/** Dangling names that a likely one is looked for: each look goes through all there are. */
+const MAX_SUGGESTIONS = 20
 
 class References {
   readonly problems: ResourceProblem[] = []
@@ -46,7 +50,15 @@ class References {
   }
 
   require(key: string, located: LocatedResource, path: string): void {
-    if (!this.keys.has(key)) this.report(located, 'dangling', path, `expected an existing resource; there is no ${key}`)
+    if (this.keys.has(key)) return
+    const meant = this.problems.length < MAX_SUGGESTIONS ? suggestion(key, this.keysLike(key)) : ''
+    this.report(located, 'dangling', path, `expected an existing resource; there is no ${key}${meant}`)
+  }
+
+  /** Of the same kind. */
+  private *keysLike(key: string): Generator<string> {
+    const prefix = key.slice(0, key.indexOf('/') + 1)
+    for (const known of this.keys.keys()) if (known.startsWith(prefix)) yield known
   }
 }
 

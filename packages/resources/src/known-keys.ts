@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// The JSON Schema (2020-12) of each kind as a person writes it, and the keys that may stand at a path: both read from the zod schemas.
+import { z } from 'zod'
+import { type Kind, resourceSchemas } from './resource.ts'
+
+/** What is looked at here of JSON Schema. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly additionalProperties?: JsonSchema | boolean
+  readonly items?: JsonSchema
+  readonly anyOf?: readonly JsonSchema[]
+  readonly oneOf?: readonly JsonSchema[]
+  readonly allOf?: readonly JsonSchema[]
+}
+
+const cached = new Map<Kind, JsonSchema>()
+
+/** Of a document of this kind, before defaults are filled in. */
+export function kindSchema(kind: Kind): JsonSchema {
+  const known = cached.get(kind)
+  if (known !== undefined) return known
+  const made = z.toJSONSchema(resourceSchemas[kind], { io: 'input', unrepresentable: 'any', reused: 'inline' })
+  cached.set(kind, made as JsonSchema)
+  return made as JsonSchema
+}
+
+function alternatives(schema: JsonSchema): JsonSchema[] {
+  const inner = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])]
+  return [schema, ...inner.flatMap(alternatives)]
+}
+
+function below(schema: JsonSchema, key: PropertyKey): JsonSchema[] {
+  if (typeof key === 'number') return schema.items === undefined ? [] : [schema.items]
+  const { properties = {}, additionalProperties } = schema
+  const name = String(key)
+  const found = Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+  return typeof found === 'object' ? [found] : []
+}
+
+/** Names of the keys that may stand in the mapping at `path`. */
+export function knownKeys(kind: Kind, path: readonly PropertyKey[]): string[] {
+  let schemas = alternatives(kindSchema(kind))
+  for (const key of path) schemas = schemas.flatMap((schema) => below(schema, key)).flatMap(alternatives)
+  return [...new Set(schemas.flatMap(({ properties = {} }) => Object.keys(properties)))]
+}
