@@ -17,6 +17,7 @@ export { RPC_ERRORS, type RpcError, type RpcErrorCode } from './errors.ts'
 export * as location from './gen/tandem/location/v1/location.ts'
 export * as policy from './gen/tandem/policy/v1/policy.ts'
 export * as records from './gen/tandem/records/v1/records.ts'
+export * as resources from './gen/tandem/resources/v1/resources.ts'
 export { createInProcess, type InProcessOptions } from './in-process.ts'
 export {
   createInProcessLocationWatch,
