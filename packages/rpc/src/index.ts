@@ -14,6 +14,7 @@ export type {
   StreamHooks,
 } from './caller.ts'
 export { RPC_ERRORS, type RpcError, type RpcErrorCode } from './errors.ts'
+export * as admin from './gen/tandem/admin/v1/admin.ts'
 export * as location from './gen/tandem/location/v1/location.ts'
 export * as policy from './gen/tandem/policy/v1/policy.ts'
 export * as records from './gen/tandem/records/v1/records.ts'
