@@ -28,7 +28,8 @@ export interface IndexOptions {
   }
 }
 
-export interface DomainEntry {
+/** All but who is in it: the same object in every revision in which the Domain is the same. */
+export interface DomainSettings {
   readonly name: string
   readonly realm: string
   readonly authenticated: boolean
@@ -69,12 +70,16 @@ export interface DomainEntry {
   readonly trustsPhones: boolean
   /** Contexts in which its local numbers are valid: its names and `phoneContexts`. */
   readonly contexts: ReadonlySet<string>
+  /** How its users dial; undefined: numbers are taken as they are. */
+  readonly numberPlan: NumberPlan | undefined
+}
+
+/** A domain of one revision. */
+export interface DomainEntry extends DomainSettings {
   /** By user part, escapes undone. */
   readonly users: ReadonlyMap<string, UserEntry>
   /** The users whose names are telephone numbers, by canonical number. */
   readonly numbers: ReadonlyMap<string, UserEntry>
-  /** How its users dial; undefined: numbers are taken as they are. */
-  readonly numberPlan: NumberPlan | undefined
 }
 
 /** Where the users of a domain are put in, while the index is built. */
@@ -122,7 +127,7 @@ function contextsOf({ metadata, spec }: Domain): ReadonlySet<string> {
   return new Set([metadata.name, ...spec.aliases.filter((alias) => !isWildcard(alias)), ...spec.phoneContexts])
 }
 
-export function domainEntry(domain: Domain, tables: UserTables, options: IndexOptions): DomainEntry {
+export function domainSettings(domain: Domain, options: IndexOptions): DomainSettings {
   const { metadata, spec } = domain
   return {
     name: metadata.name,
@@ -142,8 +147,6 @@ export function domainEntry(domain: Domain, tables: UserTables, options: IndexOp
     sources: addressList(spec.trust.sources),
     trustsPhones: spec.trust.phones,
     contexts: contextsOf(domain),
-    users: tables.users,
-    numbers: tables.numbers,
     numberPlan: spec.numberPlan,
   }
 }

@@ -6,7 +6,7 @@ export { type AddressList, addressList } from './addresses.ts'
 export { BEARER_ALGORITHMS, type Bearer, type BearerAlgorithm } from './bearer.ts'
 export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
-export type { DomainEntry, IndexOptions } from './domain-entry.ts'
+export type { DomainEntry, DomainSettings, IndexOptions } from './domain-entry.ts'
 export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
 export { FRAUD_ACTIONS, type FraudAction, type FraudLevelSpec } from './fraud-level.ts'
@@ -22,6 +22,9 @@ export { type Ha1, ha1Of, hashPasswords, realmsOf } from './ha1.ts'
 export type { HuntGroup } from './hunt-group.ts'
 export { type KeySet, type KeySetFile, type KeySetFiles, type PublicKey, parseKeySet, readKeySet } from './key-sets.ts'
 export { type JsonSchema, kindSchema } from './known-keys.ts'
+export type { LayOutChanges } from './lay-out/homes.ts'
+export { indexResources, type LayOutBase, layOut } from './lay-out/lay-out.ts'
+export { atOnce, eachOf, inTurns, type Sliced } from './lay-out/slices.ts'
 export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
 export { nearestOf } from './nearest.ts'
 export { countryOfNumber } from './number-list/calling-codes.ts'
@@ -61,7 +64,6 @@ export {
   findDomain,
   findNumber,
   findUser,
-  indexResources,
   isOurs,
   type ResourceIndex,
 } from './resource-index.ts'

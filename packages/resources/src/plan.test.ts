@@ -4,9 +4,10 @@
 import { describe, expect, test } from 'vitest'
 import { diffResources } from './diff.ts'
 import type { IndexOptions } from './domain-entry.ts'
+import { indexResources } from './lay-out/lay-out.ts'
 import { loadResources, type ResourceSet } from './load.ts'
 import { plan } from './plan.ts'
-import { findDomain, indexResources } from './resource-index.ts'
+import { findDomain } from './resource-index.ts'
 
 const OPTIONS: IndexOptions = {
   localHosts: ['127.0.0.1', '::1'],

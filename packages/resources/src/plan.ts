@@ -3,7 +3,7 @@
 // The planner: pure functions from where a request wants to go to what an edge shall do, with the reasons. It neither
 // authenticates nor looks at bindings. Trunks and schedules are not planned: a user that nobody of its domain is gets 404.
 
-import type { DomainEntry } from './domain-entry.ts'
+import type { DomainEntry, DomainSettings } from './domain-entry.ts'
 import { plainHost } from './hosts.ts'
 import { aorTarget, type PlanTarget, type PlanVerdict, stepOf, uriTarget, verdictOf } from './plan-verdict.ts'
 import { allowsRelay } from './relay-rules.ts'
@@ -77,7 +77,7 @@ export function leadsAway({ host, maddr }: Pick<RelayRequest, 'host' | 'maddr'>,
 }
 
 /** A request that leads away has its Request-URI as the only target. @param sender domain of the authenticated sender */
-export function planRelay(request: RelayRequest, sender: DomainEntry, index: ResourceIndex): PlanVerdict {
+export function planRelay(request: RelayRequest, sender: DomainSettings, index: ResourceIndex): PlanVerdict {
   const { relay } = sender
   const { host, maddr } = request
   const allowed = (name: string) => name === '' || isOurs(index, name) || (relay && allowsRelay(relay, name))

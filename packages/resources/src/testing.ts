@@ -3,10 +3,11 @@
 // For this package's tests: documents in short, loaded and indexed.
 import type { IndexOptions } from './domain-entry.ts'
 import { describeProblem } from './errors.ts'
+import { indexResources } from './lay-out/lay-out.ts'
 import { loadResources, type ResourceSet } from './load.ts'
 import { plan } from './plan.ts'
 import type { PlanVerdict } from './plan-verdict.ts'
-import { indexResources, type ResourceIndex } from './resource-index.ts'
+import type { ResourceIndex } from './resource-index.ts'
 
 export const OPTIONS: IndexOptions = {
   localHosts: ['192.0.2.1'],

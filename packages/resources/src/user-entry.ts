@@ -2,7 +2,7 @@
 //
 // A user of a domain (subscriber, hunt group, redirect) laid out for decisions: its names, and its plan, built once.
 import { milliOf } from './contact.ts'
-import type { DomainEntry, UserTables } from './domain-entry.ts'
+import type { DomainSettings, UserTables } from './domain-entry.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import { canonicalNumber } from './phone-number.ts'
 import { aorTarget, type PlanRetarget, type PlanVerdict, stepOf, verdictOf } from './plan-verdict.ts'
@@ -13,7 +13,7 @@ import { aorOf, type Subscriber } from './subscriber.ts'
 export interface UserEntry {
   readonly key: string
   readonly kind: 'Subscriber' | 'HuntGroup' | 'Redirect'
-  readonly domain: DomainEntry
+  readonly domain: DomainSettings
   /** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
   readonly aor: string
   /** '' for none. */
@@ -25,9 +25,10 @@ export interface UserEntry {
 }
 
 /** Where to find addresses-of-record, by the key of a Subscriber. */
-export type AorTable = ReadonlyMap<string, string>
+export type AorTable = Pick<ReadonlyMap<string, string>, 'get'>
 
-function put(tables: UserTables, usernames: readonly string[], entry: UserEntry): void {
+/** Puts in a user under its names, and under its numbers where they are any. */
+export function putUser(tables: UserTables, usernames: readonly string[], entry: UserEntry): void {
   for (const username of usernames) {
     tables.users.set(username, entry)
     const number = canonicalNumber(username)
@@ -36,7 +37,7 @@ function put(tables: UserTables, usernames: readonly string[], entry: UserEntry)
 }
 
 /** A user of a redirect domain is answered with where he is. [RFC3261-8.3] */
-function subscriberPlan(key: string, aor: string, domain: DomainEntry): PlanVerdict {
+function subscriberPlan(key: string, aor: string, domain: DomainSettings): PlanVerdict {
   if (domain.redirects)
     return verdictOf({ kind: 'redirect', status: 302, aor }, key, `answers with the contacts of ${aor}`)
   const steps = Object.freeze([stepOf([aorTarget(aor, domain.trustsPhones)], domain.ringMs, domain.forking)])
@@ -44,10 +45,10 @@ function subscriberPlan(key: string, aor: string, domain: DomainEntry): PlanVerd
   return verdictOf({ kind: 'plan', steps, mode: domain.mode }, key, text)
 }
 
-export function addSubscriber(resource: Subscriber, domain: DomainEntry, tables: UserTables): void {
+export function addSubscriber(resource: Subscriber, domain: DomainSettings, tables: UserTables): void {
   const aor = aorOf(resource)
   const key = resourceKey(resource)
-  put(tables, resource.spec.usernames ?? [resource.metadata.name], {
+  putUser(tables, resource.spec.usernames ?? [resource.metadata.name], {
     key,
     kind: 'Subscriber',
     domain,
@@ -65,7 +66,13 @@ export function addSubscriber(resource: Subscriber, domain: DomainEntry, tables:
  */
 const retargetOf = (group: string): PlanRetarget => Object.freeze({ from: group, reason: 'unconditional' })
 
-function huntGroupPlan(key: string, aor: string, members: readonly string[], resource: HuntGroup, domain: DomainEntry) {
+function huntGroupPlan(
+  key: string,
+  aor: string,
+  members: readonly string[],
+  resource: HuntGroup,
+  domain: DomainSettings,
+) {
   if (domain.redirects) {
     const contacts = Object.freeze(members.map((member) => `<${member}>`))
     return verdictOf({ kind: 'redirect', status: 300, contacts }, key, `answers with its ${members.length} members`)
@@ -77,18 +84,18 @@ function huntGroupPlan(key: string, aor: string, members: readonly string[], res
   return verdictOf({ kind: 'plan', steps, mode: domain.mode }, key, `rings all ${members.length} members at once`)
 }
 
-export function addHuntGroup(resource: HuntGroup, domain: DomainEntry, tables: UserTables, aors: AorTable): void {
+export function addHuntGroup(resource: HuntGroup, domain: DomainSettings, tables: UserTables, aors: AorTable): void {
   const { metadata, spec } = resource
   const members = spec.members.flatMap((member) => aors.get(`Subscriber/${metadata.domain}/${member}`) ?? [])
   const user = spec.username ?? metadata.name
   const aor = `sip:${user}@${metadata.domain}`
   const key = resourceKey(resource)
   const plan = huntGroupPlan(key, aor, members, resource, domain)
-  put(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
+  putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
 }
 
 /** A user who can neither register nor call. */
-function nobodysEntry(key: string, domain: DomainEntry, aor: string, plan: PlanVerdict) {
+function nobodysEntry(key: string, domain: DomainSettings, aor: string, plan: PlanVerdict) {
   return { key, domain, aor, account: '', maxContacts: domain.maxContacts, subscriber: undefined, plan }
 }
 
@@ -98,12 +105,12 @@ function contactValues(contacts: Redirect['spec']['contacts']): readonly string[
   return Object.freeze(sorted.map(({ uri, q }) => (q === undefined ? `<${uri}>` : `<${uri}>;q=${milliOf(q) / 1000}`)))
 }
 
-export function addRedirect(resource: Redirect, domain: DomainEntry, tables: UserTables, aors: AorTable): void {
+export function addRedirect(resource: Redirect, domain: DomainSettings, tables: UserTables, aors: AorTable): void {
   const { metadata, spec } = resource
   const user = spec.username ?? metadata.name
   const key = resourceKey(resource)
   const contacts = contactValues(spec.contacts)
   const aor = aors.get(`Subscriber/${metadata.domain}/${spec.subscriber}`) ?? ''
   const plan = verdictOf({ kind: 'redirect', status: spec.status, contacts, aor }, key, 'redirects its callers')
-  put(tables, [user], { ...nobodysEntry(key, domain, `sip:${user}@${metadata.domain}`, plan), kind: 'Redirect' })
+  putUser(tables, [user], { ...nobodysEntry(key, domain, `sip:${user}@${metadata.domain}`, plan), kind: 'Redirect' })
 }

@@ -8,7 +8,7 @@
 // Race: resources replaced meanwhile. A decision reads `context.state` once.
 import {
   type DigestAlgorithm,
-  type DomainEntry,
+  type DomainSettings,
   findDomain,
   findUser,
   type PlanVerdict,
@@ -77,12 +77,12 @@ function refuseAtOnce({ scheme, host, telephone }: UriParts): Done<policy.Decide
 }
 
 /** Calls of the domain leave records. */
-function isAccounted({ method }: policy.DecideRequest, domain: DomainEntry | undefined): boolean {
+function isAccounted({ method }: policy.DecideRequest, domain: DomainSettings | undefined): boolean {
   return method === 'INVITE' && domain !== undefined && domain.accounting
 }
 
 /** Algorithms of digest; none where the domain takes tokens alone. */
-const algorithmsOf = (context: PolicyContext, domain: DomainEntry) =>
+const algorithmsOf = (context: PolicyContext, domain: DomainSettings) =>
   domain.schemes.includes('digest') ? offeredAlgorithms(domain, context.challengeOrder) : NO_ALGORITHMS
 
 interface Asked {
@@ -93,7 +93,7 @@ interface Asked {
   readonly oneTime?: boolean
 }
 
-function ask(judgement: Judgement, domain: DomainEntry, { stale, tokenError = '', oneTime }: Asked): Decision {
+function ask(judgement: Judgement, domain: DomainSettings, { stale, tokenError = '', oneTime }: Asked): Decision {
   const { context, request } = judgement
   const algorithms = algorithmsOf(context, domain)
   const bearer = offersBearer(domain, request.source)
@@ -167,7 +167,7 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
 }
 
 /** For rules against fraud: a caller who was known otherwise shows his credentials. */
-const askAgain = (judgement: Judgement, domain: DomainEntry, stale: boolean): EventualDecision =>
+const askAgain = (judgement: Judgement, domain: DomainSettings, stale: boolean): EventualDecision =>
   stale ? ask(judgement, domain, { stale: true }) : decideAsking(judgement, domain)
 
 function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
@@ -193,7 +193,12 @@ function costsMoney({ state, request }: Judgement, { user }: Proven): boolean {
  * The store can't say whether the nonce is used up. With one-time nonces it need not: one is given out. Else the check is left out, but
  * not for REGISTER and for what leaves the cluster, which may cost money.
  */
-function withoutStore(judgement: Judgement, asking: DomainEntry, proven: Proven, failure: Failure): EventualDecision {
+function withoutStore(
+  judgement: Judgement,
+  asking: DomainSettings,
+  proven: Proven,
+  failure: Failure,
+): EventualDecision {
   const { context, request, state, from } = judgement
   if (context.settings.replayWithoutStore === 'oneTime') return ask(judgement, asking, { stale: true, oneTime: true })
   const closed =
@@ -204,7 +209,12 @@ function withoutStore(judgement: Judgement, asking: DomainEntry, proven: Proven,
   return planFor(judgement, proven, false)
 }
 
-function afterNonce(judgement: Judgement, asking: DomainEntry, proven: DigestProof, use: NonceUse): EventualDecision {
+function afterNonce(
+  judgement: Judgement,
+  asking: DomainSettings,
+  proven: DigestProof,
+  use: NonceUse,
+): EventualDecision {
   const { counts, bans } = judgement.context
   if (use === 'fresh') {
     counts.authenticated++
@@ -217,7 +227,11 @@ function afterNonce(judgement: Judgement, asking: DomainEntry, proven: DigestPro
 }
 
 /** A token is judged elsewhere and later; nobody else waits. [RFC8898-2.2] [RFC8898-2.3] */
-async function decideBearer(judgement: Judgement, asking: DomainEntry, token: policy.Credentials): Promise<Decision> {
+async function decideBearer(
+  judgement: Judgement,
+  asking: DomainSettings,
+  token: policy.Credentials,
+): Promise<Decision> {
   const { context, state } = judgement
   const result = await judgeToken(context, state.index, asking, token)
   if (result.outcome === 'proven') {
@@ -228,7 +242,7 @@ async function decideBearer(judgement: Judgement, asking: DomainEntry, token: po
   return ask(judgement, asking, { stale: false, tokenError: result.outcome })
 }
 
-function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecision {
+function decideAsking(judgement: Judgement, asking: DomainSettings): EventualDecision {
   const { context, state, request, uri } = judgement
   const { method, credentials } = request
   const token = asking.bearer && tokenIn(request, asking)
@@ -262,13 +276,13 @@ function decideAsking(judgement: Judgement, asking: DomainEntry): EventualDecisi
 
 type Guess = Extract<Authentication, { outcome: 'guessed' | 'barred' }>
 
-function failureOf({ context, request }: Judgement, { realm }: DomainEntry, { username, response }: Guess) {
+function failureOf({ context, request }: Judgement, { realm }: DomainSettings, { username, response }: Guess) {
   const source = context.bans.sourceOf(request.source)
   return { source, user: banUserOf(username, realm), attempt: `${request.transactionKey}|${response}` }
 }
 
 /** A user who is banned from there, or from everywhere but where he proved himself lately. */
-async function decideBarred(judgement: Judgement, asking: DomainEntry, guess: Guess): Promise<Decision> {
+async function decideBarred(judgement: Judgement, asking: DomainSettings, guess: Guess): Promise<Decision> {
   const { bans } = judgement.context
   const failure = failureOf(judgement, asking, guess)
   if (await bans.isSpared(failure.source, failure.user)) return decideAsking(judgement, asking)

@@ -45,7 +45,8 @@ export function userOf(index: ResourceIndex, { host, user, telephone }: UriParts
 function isUser(index: ResourceIndex, address: UriParts, user: UserEntry): boolean {
   if (userOf(index, address) === user) return true
   const number = address.telephone === '' ? undefined : parsePhoneNumber(address.telephone)
-  return number?.context === '' && user.domain.numbers.get(number.number) === user
+  if (number?.context !== '') return false
+  return index.homes.get(user.domain.name)?.entry.numbers.get(number.number) === user
 }
 
 /** False: the request is to be rejected with 403. */

@@ -4,6 +4,7 @@
 // address that it came from. Computed once; the steps only look at it.
 import {
   type DomainEntry,
+  type DomainSettings,
   domainOfNumber,
   findDomain,
   leadsAway,
@@ -31,7 +32,7 @@ export interface Judgement {
   /** Of the Request-URI; undefined for a foreign one, and for a number that nobody has. */
   readonly domain: DomainEntry | undefined
   /** Of From; undefined for strangers. */
-  readonly own: DomainEntry | undefined
+  readonly own: DomainSettings | undefined
   /** Value of `maddr` in the Request-URI, '' for none. */
   readonly maddr: string
   /** The Request-URI leads out of this cluster. */
@@ -45,13 +46,17 @@ export interface Judgement {
 }
 
 /** The domain of From: by its host, or by the number that it shows. */
-function ownDomain({ index }: PolicyState, from: UriParts): DomainEntry | undefined {
+function ownDomain({ index }: PolicyState, from: UriParts): DomainSettings | undefined {
   if (from.host !== '') return findDomain(index, from.host)
   return from.telephone === '' ? undefined : userOf(index, from)?.domain
 }
 
 /** Its own domain trusts for a caller of ours, the called one for strangers; a trusted trunk is trusted by all. */
-function isTrusted(trunk: TrunkEntry | undefined, source: policy.Source | undefined, asked: DomainEntry | undefined) {
+function isTrusted(
+  trunk: TrunkEntry | undefined,
+  source: policy.Source | undefined,
+  asked: DomainSettings | undefined,
+) {
   if (trunk?.trusted === true) return true
   return source !== undefined && asked?.sources?.has(source.address) === true
 }
@@ -91,7 +96,7 @@ export function judge(
  * called; so a name of ours is never taken in vain. undefined: nobody asks.
  * Out of the cluster only users of ours are let, by a domain that lets some: whoever they are, they say so with digest.
  */
-export function askingDomain(judgement: Judgement): DomainEntry | undefined {
+export function askingDomain(judgement: Judgement): DomainSettings | undefined {
   const { request, domain, own, away, trusted, trunk, known } = judgement
   if (known !== undefined) return undefined
   if (away) return own?.authenticated && own.relay !== undefined ? own : undefined

@@ -9,7 +9,7 @@
 // The nonce count is not judged here: its place is the store, see use-nonce.ts.
 import {
   type DigestAlgorithm,
-  type DomainEntry,
+  type DomainSettings,
   findDomain,
   parsePhoneNumber,
   type ResourceIndex,
@@ -72,7 +72,7 @@ function algorithmOf(text: string | undefined): DigestAlgorithm | undefined {
 }
 
 /** qop=auth with its count and cnonce, or neither where the domain allows that. [RFC3261-22.4a] [RFC3261-22.4d] */
-function hasProtection(params: ReadonlyMap<string, string>, domain: DomainEntry): boolean {
+function hasProtection(params: ReadonlyMap<string, string>, domain: DomainSettings): boolean {
   const qop = params.get('qop')
   if (qop === undefined) return domain.legacyDigest
   const nc = params.get('nc') ?? ''
@@ -81,7 +81,7 @@ function hasProtection(params: ReadonlyMap<string, string>, domain: DomainEntry)
   )
 }
 
-function claimOf(value: string, params: ReadonlyMap<string, string>, domain: DomainEntry): DigestClaim | undefined {
+function claimOf(value: string, params: ReadonlyMap<string, string>, domain: DomainSettings): DigestClaim | undefined {
   const algorithm = algorithmOf(params.get('algorithm'))
   const response = params.get('response') ?? ''
   const uri = params.get('uri')
@@ -104,7 +104,7 @@ function claimOf(value: string, params: ReadonlyMap<string, string>, domain: Dom
 function paramsForRealm(
   credentials: readonly policy.Credentials[],
   proxy: boolean,
-  domain: DomainEntry,
+  domain: DomainSettings,
   limit: number,
 ) {
   const found: { value: string; params: ReadonlyMap<string, string> }[] = []
@@ -118,7 +118,7 @@ function paramsForRealm(
 }
 
 /** Whether somebody who was not asked yet offers credentials of this domain. */
-export function offersCredentials(credentials: readonly policy.Credentials[], domain: DomainEntry): boolean {
+export function offersCredentials(credentials: readonly policy.Credentials[], domain: DomainSettings): boolean {
   return credentials.some(({ value }) => parseAuth(value)?.params.get('realm') === domain.realm)
 }
 
@@ -160,7 +160,7 @@ const STALE: Authentication = { outcome: 'stale' }
 
 function judge(
   context: AuthenticationContext,
-  domain: DomainEntry,
+  domain: DomainSettings,
   claim: DigestClaim,
   request: { readonly method: string; readonly uri: UriParts; readonly proxy: boolean },
 ): Authentication {
@@ -183,7 +183,7 @@ function judge(
 /** Judges the credentials for `domain`; of several the first that is right counts. [RFC3261-22.3h] */
 export function authenticate(
   context: AuthenticationContext,
-  domain: DomainEntry,
+  domain: DomainSettings,
   algorithms: readonly DigestAlgorithm[],
   request: {
     readonly method: string

@@ -3,12 +3,12 @@
 // The challenge: one value per algorithm in the domain's order, all over one nonce [RFC3261-22.4c] [RFC8760-2.3], and one for
 // tokens where the domain takes them [RFC8898-2.2].
 // A challenge leaves nothing behind: no record, no state in the store.
-import type { DigestAlgorithm, DomainEntry } from '@tandem/resources'
+import type { DigestAlgorithm, DomainSettings } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import type { NonceMaker } from './nonce.ts'
 
 /** Algorithms that a domain offers, in order. */
-export function offeredAlgorithms(domain: DomainEntry, byDefault: readonly DigestAlgorithm[]) {
+export function offeredAlgorithms(domain: DomainSettings, byDefault: readonly DigestAlgorithm[]) {
   return domain.challenge ?? byDefault
 }
 
@@ -19,7 +19,7 @@ function challengeValue(realm: string, nonce: string, algorithm: DigestAlgorithm
 }
 
 /** [RFC8898-4] What stands in it was checked by the schema: nothing needs escaping. */
-function bearerValue({ realm, bearer }: DomainEntry, error: string): string {
+function bearerValue({ realm, bearer }: DomainSettings, error: string): string {
   const scope = bearer?.scope.length ? `, scope="${bearer.scope.join(' ')}"` : ''
   const mark = error === '' ? '' : `, error="${error}"`
   return `Bearer realm="${realm}", authz_server="${bearer?.authorizationServer}"${scope}${mark}`
@@ -44,7 +44,7 @@ export interface Offer {
  * A challenge for REGISTER is 401, for everything else that passes through 407. [RFC3261-22.1a] [RFC3261-22.2a] [RFC3261-22.3a]
  * It depends on the domain and on how the request came, never on the user: nobody learns from it who exists or has which hashes.
  */
-export function challenge(nonces: NonceMaker, domain: DomainEntry, offer: Offer): policy.DecideResponse {
+export function challenge(nonces: NonceMaker, domain: DomainSettings, offer: Offer): policy.DecideResponse {
   const values: string[] = []
   const { realm } = domain
   const nonce = offer.algorithms.length === 0 ? '' : nonces.make({ realm, source: offer.source }, offer.oneTime)

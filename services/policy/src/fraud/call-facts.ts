@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A decision's view of a call, for rules against fraud.
-import { type DomainEntry, dialledNumber, parsePhoneNumber, type UserEntry } from '@tandem/resources'
+import { type DomainSettings, dialledNumber, parsePhoneNumber, type UserEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
 import type { PolicyContext } from '../context.ts'
 import type { Judgement } from '../decide/judgement.ts'
@@ -17,7 +17,7 @@ export interface CallSubject {
   readonly proven: Proven | undefined
   readonly speaker: UserEntry | undefined
   /** Asks the caller for his credentials, or judges those that he sent, whatever else he is known by. */
-  readonly askAgain: (judgement: Judgement, domain: DomainEntry, stale: boolean) => Decision | Promise<Decision>
+  readonly askAgain: (judgement: Judgement, domain: DomainSettings, stale: boolean) => Decision | Promise<Decision>
 }
 
 /** Canonical, as it was dialled; '' for what is no number. */

@@ -5,7 +5,7 @@
 // Left out: reference tokens (introspection) and encrypted tokens.
 // DEVIATION[RFC8898-2.1.2]: tokens come signed, not encrypted. What keeps them from others is that they are taken over TLS and
 // secure WebSockets only, end here, and are taken out of what is forwarded.
-import { type DomainEntry, findUser, type ResourceIndex, type UserEntry } from '@tandem/resources'
+import { type DomainSettings, findUser, type ResourceIndex, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { type JWTPayload, jwtVerify } from 'jose'
 import type { PolicyContext } from '../context.ts'
@@ -27,14 +27,14 @@ const isSecure = (source: policy.Source | undefined): boolean =>
   source?.transport === 'tls' || source?.transport === 'wss'
 
 /** Whether the domain takes tokens over what the request came by. */
-export const offersBearer = ({ bearer }: DomainEntry, source: policy.Source | undefined): boolean =>
+export const offersBearer = ({ bearer }: DomainSettings, source: policy.Source | undefined): boolean =>
   bearer !== undefined && (bearer.insecureTransports || isSecure(source))
 
 /**
  * The credentials with a token. Either header counts: RFC 8898 has phones put it into Authorization even where a proxy asked.
  * [RFC8898-2.1.4] [RFC8898-2.3] undefined where there is none, or where it came over a transport for which it was not meant.
  */
-export function tokenIn(request: policy.DecideRequest, domain: DomainEntry): policy.Credentials | undefined {
+export function tokenIn(request: policy.DecideRequest, domain: DomainSettings): policy.Credentials | undefined {
   if (!offersBearer(domain, request.source)) return undefined
   return request.credentials.find(({ value }) => BEARER.test(value))
 }
@@ -46,14 +46,19 @@ function scopesOf({ scope, scp }: JWTPayload & { readonly scope?: unknown; reado
 }
 
 /** A sip URI, `user@domain`, or a user of the domain. */
-function namedUser(index: ResourceIndex, domain: DomainEntry, name: unknown): UserEntry | undefined {
+function namedUser(index: ResourceIndex, domain: DomainSettings, name: unknown): UserEntry | undefined {
   if (typeof name !== 'string' || name === '' || name.length > 1_024) return undefined
   const isUri = /^(sips?|tel):/i.test(name)
-  if (!isUri && !name.includes('@')) return findUser(domain, name)
+  const entry = index.homes.get(domain.name)?.entry
+  if (!isUri && !name.includes('@')) return entry && findUser(entry, name)
   return userOf(index, splitUri(isUri ? name : `sip:${name}`))
 }
 
-async function payloadOf(context: PolicyContext, domain: DomainEntry, token: string): Promise<JWTPayload | undefined> {
+async function payloadOf(
+  context: PolicyContext,
+  domain: DomainSettings,
+  token: string,
+): Promise<JWTPayload | undefined> {
   const keys = context.issuers.of(domain.name)
   const { bearer } = domain
   if (keys === undefined || bearer === undefined || token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token))
@@ -78,14 +83,15 @@ async function payloadOf(context: PolicyContext, domain: DomainEntry, token: str
 export async function judgeToken(
   context: PolicyContext,
   index: ResourceIndex,
-  domain: DomainEntry,
+  domain: DomainSettings,
   used: policy.Credentials,
 ): Promise<Proven | { readonly outcome: TokenError }> {
   const { bearer } = domain
   const payload = await payloadOf(context, domain, used.value.replace(BEARER, '').trimEnd())
   if (payload === undefined || bearer === undefined) return { outcome: 'invalid_token' }
   const user = namedUser(index, domain, payload[bearer.userClaim])
-  if (user === undefined || user.domain !== domain || user.kind !== 'Subscriber') return { outcome: 'invalid_token' }
+  if (user === undefined || user.domain.name !== domain.name || user.kind !== 'Subscriber')
+    return { outcome: 'invalid_token' }
   const scopes = scopesOf(payload)
   if (!bearer.scope.every((scope) => scopes.has(scope))) return { outcome: 'invalid_scope' }
   return provenBy('bearer', user, used)

@@ -121,12 +121,8 @@ export interface Problem {
   code: string;
   /** Path of the key, such as spec.hosts[0].port. */
   path: string;
-  /** What was expected. */
+  /** What was expected, with the nearest name that there is. */
   expected: string;
-  /** The nearest name that there is, "" for none. */
-  didYouMean: string;
-  /** Key of the resource that has the problem, "" where it has none. */
-  resource: string;
 }
 
 export interface Change {
@@ -880,7 +876,7 @@ export const ApplyResponse: MessageFns<ApplyResponse> = {
 };
 
 function createBaseProblem(): Problem {
-  return { file: "", document: 0, line: 0, column: 0, code: "", path: "", expected: "", didYouMean: "", resource: "" };
+  return { file: "", document: 0, line: 0, column: 0, code: "", path: "", expected: "" };
 }
 
 export const Problem: MessageFns<Problem> = {
@@ -905,12 +901,6 @@ export const Problem: MessageFns<Problem> = {
     }
     if (message.expected !== "") {
       writer.uint32(58).string(message.expected);
-    }
-    if (message.didYouMean !== "") {
-      writer.uint32(66).string(message.didYouMean);
-    }
-    if (message.resource !== "") {
-      writer.uint32(74).string(message.resource);
     }
     return writer;
   },
@@ -984,22 +974,6 @@ export const Problem: MessageFns<Problem> = {
             message.expected = reader.string();
             continue;
           }
-          case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
-            message.didYouMean = reader.string();
-            continue;
-          }
-          case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
-            message.resource = reader.string();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1024,8 +998,6 @@ export const Problem: MessageFns<Problem> = {
     message.code = object.code ?? "";
     message.path = object.path ?? "";
     message.expected = object.expected ?? "";
-    message.didYouMean = object.didYouMean ?? "";
-    message.resource = object.resource ?? "";
     return message;
   },
 };
