@@ -13,6 +13,12 @@ export const HOUR_BUCKETS = 24
 
 /** A ledger that is an eighth above its bound is folded down to it. */
 export const LEDGER_SLACK = 8
+/** One that is copied keeps so many times its bound, as long as they are not copied yet. */
+export const LEDGER_UNCOPIED = 8
+/** Shards of the accounts whose ledger is to be copied. */
+export const LEDGER_SHARDS = 16
+/** Copied entries that one confirmation folds, at most. */
+export const LEDGER_FOLD = 1_000
 
 /** What may stand in `{a:<account>}`. */
 const ACCOUNT = /^[A-Za-z0-9._-]{1,128}$/

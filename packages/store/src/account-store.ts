@@ -7,7 +7,10 @@
 // the lease of an answered call lapses, released when that of an unanswered one does. Whatever is repeated has no effect.
 
 import type { FraudBegun, FraudCheck } from './fraud-store.ts'
+import type { LedgerStore } from './ledger-store.ts'
 import type { Eventual } from './result.ts'
+
+export type * from './ledger-store.ts'
 
 /** Bounds of an account; undefined where there is none. */
 export interface AccountTerms {
@@ -157,8 +160,13 @@ export interface AccountAudit {
   readonly held: bigint
   readonly holdsSum: bigint
   readonly entries: number
-  /** Entries that were folded into one sum, oldest first. */
+  /** The checkpoint: entries that were folded into one sum, oldest first. `ledgerSum` has it in. */
   readonly foldedEntries: number
+  readonly foldedSum: bigint
+  /** Id of the last of them, '' for none. */
+  readonly foldedTo: string
+  /** Id of the last entry that is copied elsewhere, '' where nothing is copied. */
+  readonly copiedTo: string
 }
 
 export interface SweepOutcome {
@@ -174,7 +182,7 @@ export interface DueAccount {
   readonly mark: number
 }
 
-export interface AccountStore {
+export interface AccountStore extends LedgerStore {
   hold(request: HoldRequest): Eventual<HoldOutcome>
   settle(request: SettleRequest): Eventual<SettleOutcome>
   /** Applies a settlement again that was acknowledged and then lost with its master. True: it had been lost. */

@@ -19,6 +19,7 @@ export interface MemoryLimits {
   maxAccounts: number
   /** Subjects that rules against fraud count. */
   maxFraudSlots: number
+  maxTrunks: number
   /** Finished records that no sink has acknowledged; beyond it the oldest are dropped and counted. */
   maxRecords: number
 }
@@ -34,6 +35,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxGood: 500_000,
   maxAccounts: 1_000_000,
   maxFraudSlots: 500_000,
+  maxTrunks: 10_000,
   maxRecords: 65_536,
 }
 

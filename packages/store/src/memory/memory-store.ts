@@ -19,6 +19,7 @@ import { MemoryFraud } from './fraud.ts'
 import { MemoryFraudEvents } from './fraud-events.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
+import { MemoryTrunks } from './trunks.ts'
 import { MemoryWatches } from './watches.ts'
 
 export type { MemoryLimits } from './context.ts'
@@ -42,6 +43,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   const fraud = new MemoryFraud(context)
   const fraudEvents = new MemoryFraudEvents(context)
   const accounts = new MemoryAccounts(context, fraud)
+  const trunks = new MemoryTrunks(context)
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
     location: location.store,
@@ -50,6 +52,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     fraud,
     fraudEvents,
     bans,
+    trunks,
     get status() {
       return status
     },
@@ -61,11 +64,13 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       ...fraud.counts(),
       ...fraudEvents.counts(),
       ...bans.counts(),
+      ...trunks.counts(),
     }),
     tick() {
       location.tick()
       policy.tick()
       bans.tick()
+      trunks.tick()
     },
     async close() {
       status = { state: 'closed', detail: 'closed' }

@@ -58,6 +58,8 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{(a:[A-Za-z0-9._-]+|f:[A-Za-z]+:[^{}]+)\}:f(:[A-Za-z0-9._-]+)?$/s,
       /^\{fraud\}:(seen|events)$/,
       /^\{e\}:edges$/,
+      /^\{k:[A-Za-z0-9._-]+\}:(p|r|o|h|q|n:[\w-]+)$/,
+      /^\{trunks\}:(news|due|states)$/,
       /^\{([ltcnbe]\d{0,3}|bans)\}:mark$/,
     ]
     expect(keys.length).toBeGreaterThan(100)

@@ -23,6 +23,7 @@ import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
 import { Runner } from './runner.ts'
 import { SCRIPTS } from './scripts/all.ts'
+import { RedisTrunks } from './trunks.ts'
 import { RedisWatches } from './watches.ts'
 
 export type { Durability } from './batcher.ts'
@@ -61,6 +62,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     fraud: new RedisFraud(runner),
     fraudEvents: new RedisFraudEvents(runner),
     bans: new RedisBans(runner),
+    trunks: new RedisTrunks(runner),
     get status() {
       return connection.status
     },

@@ -4,6 +4,7 @@ import type { Store } from '../../store.ts'
 import * as bindings from './bindings.ts'
 import * as directory from './directory.ts'
 import * as fraud from './fraud.ts'
+import * as trunks from './trunks.ts'
 import { type Clock, type Step, Walk } from './walk.ts'
 
 type MakeStep = (walk: Walk) => Step
@@ -38,6 +39,14 @@ const STEPS: readonly (readonly [weight: number, make: MakeStep])[] = [
   [4, fraud.renewStep],
   [5, fraud.endStep],
   [1, fraud.liveStep],
+  [8, trunks.beginAttemptStep],
+  [8, trunks.endAttemptStep],
+  [3, trunks.endCallStep],
+  [3, trunks.probeStep],
+  [2, trunks.trialStep],
+  [3, trunks.lookStep],
+  [2, trunks.workStep],
+  [2, trunks.stateStep],
 ]
 /** These compare what a sweep moves. */
 const SWEPT_STEPS: typeof STEPS = [

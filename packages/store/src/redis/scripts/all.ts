@@ -16,6 +16,7 @@ import * as membership from './membership.ts'
 import * as mints from './mints.ts'
 import * as records from './records.ts'
 import type { Script } from './script.ts'
+import * as trunks from './trunks.ts'
 import * as watches from './watches.ts'
 
 const families = [
@@ -33,6 +34,7 @@ const families = [
   membership,
   mints,
   records,
+  trunks,
   watches,
 ]
 
