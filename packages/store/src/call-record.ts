@@ -3,7 +3,17 @@
 // memory/call-machine.ts and, as a script, in redis/scripts/calls.ts.
 
 import type { Billing } from './charges.ts'
-import type { Answerer, Attempt, CallDescription, CallFacts, CallRecord, CallState, Dialog, LiveCall } from './types.ts'
+import type {
+  Answerer,
+  Attempt,
+  CallDescription,
+  CallFacts,
+  CallRecord,
+  CallState,
+  Dialog,
+  EndedAtTrunk,
+  LiveCall,
+} from './types.ts'
 import { AGE_UNKNOWN } from './types.ts'
 
 /** Legs of one call: answers of different branches. */
@@ -172,11 +182,18 @@ function unbilledOf({ billing, corrections }: CallOnRecord, talkMs: number): num
 export function liveCallOf(call: CallOnRecord, nowMs: number): LiveCall {
   return {
     callRef: call.ref,
+    transactionKey: call.transactionKey,
     state: call.state === 'answered' ? 'answered' : 'setup',
     call: descriptionOf(call, nowMs),
     setupUnixMs: BigInt(call.setupMs),
     answeredUnixMs: BigInt(call.answeredMs),
   }
+}
+
+/** The trunk that answered a call that has ended; undefined: none did. */
+export function endedAtTrunk({ answerer, outcome, answeredMs, endedMs }: CallOnRecord): EndedAtTrunk | undefined {
+  if (answerer === undefined || answerer.trunk === '' || outcome !== 'answered') return undefined
+  return { name: answerer.trunk, talkMs: Math.max(0, endedMs - answeredMs) }
 }
 
 function descriptionOf(call: CallOnRecord, nowMs: number): CallDescription {

@@ -41,6 +41,8 @@ export interface PolicyStore {
   mint(transactionKey: string, proposal: MintProposal, keepMs: number): Eventual<Minted>
   /** The transaction is over: forget its key after keepMs (32,000). False: nothing was minted under it. */
   releaseMint(transactionKey: string, keepMs: number): Eventual<boolean>
+  /** What is frozen under this key; undefined: nothing, or it is forgotten. */
+  readMint(transactionKey: string): Eventual<Minted | undefined>
   /** A count is fresh once, and again for the transaction that used it first: a retransmission is no replay. */
   useNonce(use: NonceUse): Eventual<'fresh' | 'replay'>
 

@@ -26,6 +26,7 @@ export function notStoredBy(trouble: Trouble): MendableStore {
     },
     mint: (...args) => ask((store) => store.mint(...args)),
     releaseMint: (...args) => ask((store) => store.releaseMint(...args)),
+    readMint: (...args) => ask((store) => store.readMint(...args)),
     useNonce: (...args) => ask((store) => store.useNonce(...args)),
     answered: (...args) => ask((store) => store.answered(...args)),
     ended: (...args) => ask((store) => store.ended(...args)),

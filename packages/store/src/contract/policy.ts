@@ -23,6 +23,10 @@ export function mintContract(at: () => World): void {
     const again = await value(policy.mint(key, proposal('second'), 60_000))
     expect(again).toMatchObject({ ref: first.ref, replayed: true })
     expect(Buffer.from(again.decision).toString()).toBe('\u0000first')
+    const read = await value(policy.readMint(key))
+    expect(read?.ref).toBe(first.ref)
+    expect(Buffer.from(read?.decision ?? '').toString()).toBe('\u0000first')
+    expect(await value(policy.readMint(at().name('tx')))).toBeUndefined()
     expect(await value(policy.releaseMint(key, 200))).toBe(true)
     await at().advance(260)
     const later = proposal('third')
@@ -37,7 +41,8 @@ export function mintContract(at: () => World): void {
     await value(policy.mint(key, made, 60_000))
     await value(policy.mint(key, proposal(), 60_000))
     const live = await value(policy.readLive(made.ref))
-    expect(live).toMatchObject({ callRef: made.ref, state: 'setup', call: { callId: made.call.callId } })
+    expect(live).toMatchObject({ callRef: made.ref, transactionKey: key, state: 'setup' })
+    expect(live?.call.callId).toBe(made.call.callId)
     const bare = { ...proposal(), call: undefined }
     await value(policy.mint(at().name('tx'), bare, 60_000))
     expect(await value(policy.readLive(bare.ref))).toBeUndefined()
@@ -192,6 +197,25 @@ export function callContract(at: () => World): void {
     expect(all).toHaveLength(1)
     const expected = { finalStatus: status, outcome: cause, state: 'complete', reason: 'why', durationMs: 0n }
     expect(all[0]).toMatchObject({ ...expected, answeredUnixMs: 0n, toTags: [] })
+  })
+
+  it('MUST tell with the end which trunk had answered, and how long that was', async () => {
+    const { policy } = at().store
+    const endOf = async (trunk: string, charge?: string) => {
+      const ref = createReference()
+      const call = { ...description(at().name('call')), charge }
+      const answerer = { aor: '', userAgent: '', transport: 'udp', address: '192.0.2.9', port: 5060, trunk }
+      const answer = { call, ageMs: 2_000, toTag: 'callee', status: 200, target: 'sip:1@carrier', answerer }
+      expect(await value(policy.answered(ref, answer))).not.toHaveProperty('trunk')
+      const tags = { fromTag: 'caller', toTag: 'callee', by: 'caller', status: 200, reason: '' }
+      return value(policy.ended(ref, { call: passing(call.callId), ageMs: 0, ...tags }))
+    }
+    const { trunk } = await endOf('carrier-1')
+    expect(trunk?.name).toBe('carrier-1')
+    expect(trunk?.talkMs).toBeGreaterThanOrEqual(100)
+    expect(await endOf('')).not.toHaveProperty('trunk')
+    const charged = await endOf('carrier-1', '{}')
+    expect(charged).toMatchObject({ trunk: { name: 'carrier-1' }, charged: { state: 'ended' } })
   })
 
   it('MUST make a record of answer and end that were never minted', async () => {

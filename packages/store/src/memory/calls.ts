@@ -2,7 +2,7 @@
 // Calls on record in memory: reports, due work with claims, finishing into the record log exactly once.
 // A finished call leaves a stone behind, so that late or repeated reports change nothing.
 
-import { type CallOnRecord, liveCallOf, NO_PLAN, recordOf } from '../call-record.ts'
+import { type CallOnRecord, endedAtTrunk, liveCallOf, NO_PLAN, recordOf } from '../call-record.ts'
 import type { Billing } from '../charges.ts'
 import { notStored, type Stored, stored } from '../result.ts'
 import { SHARDS, shardOfReference } from '../shard.ts'
@@ -282,6 +282,7 @@ export class MemoryCalls {
       transactionKey,
       ...(wait === undefined ? {} : { workInMs: wait }),
       ...(state === 'setup' || step === 'ignored' ? {} : chargedPart(held.call, now)),
+      ...(step === 'finished' ? trunkPart(held.call) : {}),
     })
   }
 
@@ -388,4 +389,9 @@ export class MemoryCalls {
   #dueOf(ref: string): Deadlines<Held> {
     return (this.#shards[shardOfReference(ref)] as DueShard).due
   }
+}
+
+function trunkPart(call: CallOnRecord): Pick<ReportOutcome, 'trunk'> {
+  const trunk = endedAtTrunk(call)
+  return trunk === undefined ? {} : { trunk }
 }

@@ -126,6 +126,7 @@ function createPolicy(context: MemoryContext, bans: MemoryBans) {
   const store: PolicyStore = {
     mint: (key, proposal, keepMs) => mintCall(mints, calls, key, proposal, keepMs),
     releaseMint: (key, keepMs) => releaseMint(mints, calls, key, keepMs),
+    readMint: (key) => mints.read(key),
     useNonce: (use) => nonces.use(use),
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),

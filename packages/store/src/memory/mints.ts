@@ -50,6 +50,12 @@ export class MemoryMints {
     return stored({ ref, decision, replayed: false })
   }
 
+  read(key: string): Stored<Minted | undefined> {
+    const found = this.#mints.get(key)
+    if (found === undefined || found.deadlineMs <= this.#context.now()) return stored(undefined)
+    return stored({ ref: found.ref, decision: found.decision, replayed: true })
+  }
+
   /** When the key of a call is forgotten; the call is remembered at least as long. */
   deadlineOf(key: string): number {
     return this.#mints.get(key)?.deadlineMs ?? 0

@@ -36,7 +36,7 @@ import type { Runner } from './runner.ts'
 import { END_BY_SYSTEM, NOTE_LIFE, POSTPONE_HANG_UP, REQUEST_HANG_UP, TAKE_WORK, UPDATED } from './scripts/call-work.ts'
 import { ANSWERED, CLAIM_DUE, ENDED, FAILED, LIST_LIVE, OPEN_CALL, READ_LIVE, SETTLE_DUE } from './scripts/calls.ts'
 import { CHECKED, PLAN_CHARGE, SETTLED } from './scripts/charges.ts'
-import { MINT, RELEASE_MINT, USE_NONCE } from './scripts/mints.ts'
+import { MINT, READ_MINT, RELEASE_MINT, USE_NONCE } from './scripts/mints.ts'
 import type { Script } from './scripts/script.ts'
 import { tagOf } from './slot.ts'
 
@@ -62,6 +62,14 @@ export class RedisMints {
     const { call, deadlineMs, limits } = proposal
     const opened = await this.#calls.open(value.ref, key, call, deadlineMs, leftMs, limits)
     return mapStored(opened, () => value)
+  }
+
+  read(key: string): Promise<Stored<Minted | undefined>> {
+    const tag = tagOf('t', shardOf(key))
+    return this.#runner.run(READ_MINT, tag, [`{${tag}}:mint:${key}`], [], (reply) => {
+      const [ref, decision] = listOf(reply)
+      return ref === null ? undefined : { ref: textOf(ref), decision: bytesOf(decision), replayed: true }
+    })
   }
 
   release(key: string, keepMs: number): Promise<Stored<boolean>> {
@@ -226,13 +234,20 @@ export class RedisCalls {
   }
 
   #read(ref: string, reply: Reply): Omit<ReportOutcome, 'result'> & { step: string } {
-    const [step, state, transactionKey, full, workIn, now, packed] = listOf(reply)
+    const [step, state, transactionKey, full, workIn, now, packed, trunk, talkMs] = listOf(reply)
     this.#dropped += numberOf(full)
     if (textOf(step) === 'finished') this.#onFinished(shardOfReference(ref))
     const read = { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
-    const charged = packed === undefined ? undefined : chargedOf(callOf(ref, bytesOf(packed)), numberOf(now))
+    const isCharged = packed !== undefined && textOf(packed) !== ''
+    const charged = !isCharged ? undefined : chargedOf(callOf(ref, bytesOf(packed)), numberOf(now))
     const isPlanned = workIn !== undefined && textOf(workIn) !== ''
-    return { ...read, ...(isPlanned && { workInMs: numberOf(workIn) }), ...(charged && { charged }) }
+    const at = trunk === undefined ? undefined : { name: textOf(trunk), talkMs: numberOf(talkMs) }
+    return {
+      ...read,
+      ...(isPlanned && { workInMs: numberOf(workIn) }),
+      ...(charged && { charged }),
+      ...(at && { trunk: at }),
+    }
   }
 
   #shared(ref: string): Argument[] {

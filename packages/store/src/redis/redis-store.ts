@@ -115,6 +115,7 @@ function createPolicy(mints: RedisMints, calls: RedisCalls, records: RedisRecord
   return {
     mint: (key, proposal, keepMs) => mints.mint(key, proposal, keepMs),
     releaseMint: (key, keepMs) => mints.release(key, keepMs),
+    readMint: (key) => mints.read(key),
     useNonce: (use) => mints.useNonce(use),
     answered: (ref, report) => calls.answered(ref, report),
     ended: (ref, report) => calls.ended(ref, report),

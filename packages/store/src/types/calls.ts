@@ -216,6 +216,13 @@ export interface ReportOutcome {
   workInMs?: number | undefined
   /** Of a charged call that is answered or has just ended. */
   charged?: ChargedCall | undefined
+  /** Of a call that has just ended and had been answered by a trunk. */
+  trunk?: EndedAtTrunk | undefined
+}
+
+export interface EndedAtTrunk {
+  name: string
+  talkMs: number
 }
 
 export interface DueCall {
@@ -226,6 +233,8 @@ export interface DueCall {
 
 export interface LiveCall {
   callRef: string
+  /** Under which its decision was frozen; '' where it was not minted. */
+  transactionKey: string
   state: 'setup' | 'answered'
   call: CallDescription
   setupUnixMs: bigint

@@ -98,6 +98,14 @@ local function charged(result, c)
   end
   return result
 end
+-- The trunk that answered is told with the end.
+local function atTrunk(result, c)
+  local trunk = c.aw and c.oc == 'answered' and string.match(c.aw, '"trunk":"([^"]+)"')
+  if not trunk or late then return result end
+  for i = 5, 7 do result[i] = result[i] or '' end
+  result[8], result[9] = trunk, int(math.max(0, (c.en or 0) - (c.an or 0)))
+  return result
+end
 -- Of a charged call the facts are frozen; its record is made when it has been settled.
 local function finish(c, outcome, completeness)
   for _, l in ipairs(c.lg) do forget(l) end
@@ -106,11 +114,11 @@ local function finish(c, outcome, completeness)
   if c.cg then
     c.s, c.hd, c.wd, c.pd, c.xd = 'ended', nil, nil, nil, nil
     keep(c, at + tonumber(ARGV[4]))
-    return charged({'finished', 'ended', c.tk or '', 0}, c)
+    return atTrunk(charged({'finished', 'ended', c.tk or '', 0}, c), c)
   end
   local full = record(c)
   entomb(c)
-  return {'finished', 'finished', c.tk or '', full}
+  return atTrunk({'finished', 'finished', c.tk or '', full}, c)
 end
 local function afterwards(stone, event, other)
   for _, known in ipairs(stone.ev or {}) do

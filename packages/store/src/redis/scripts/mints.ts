@@ -17,6 +17,9 @@ return {0, ARGV[1], ARGV[2], tonumber(ARGV[3])}
 `,
 )
 
+/** KEYS mint. */
+export const READ_MINT = script('read-mint', 'reads', `return redis.call('HMGET', KEYS[1], 'r', 'd')`)
+
 /** KEYS mint; ARGV keepMs. */
 export const RELEASE_MINT = script(
   'release-mint',
