@@ -2,22 +2,19 @@
 // One account in memory: arithmetic on balance, holds, spend and ledger. scripts/accounts.ts does the same in Redis; the
 // contract suite holds the two together. Nothing here reads a clock.
 
-import {
-  HOUR_BUCKET_MS,
-  HOUR_BUCKETS,
-  LEDGER_SLACK,
-  MAX_BALANCE,
-  MINUTES_BUCKET_MS,
-  MINUTES_BUCKETS,
-} from '../account-rules.ts'
+import { HOUR_BUCKET_MS, HOUR_BUCKETS, MAX_BALANCE, MINUTES_BUCKET_MS, MINUTES_BUCKETS } from '../account-rules.ts'
 import type {
   AccountAudit,
   AccountState,
   AccountTerms,
+  CopiedBatch,
   HoldOutcome,
   HoldRefusal,
   HoldRequest,
+  LedgerBatch,
   LedgerEntry,
+  RestoreOutcome,
+  RestoreRequest,
   SettleOutcome,
   SweepOutcome,
   TopUp,
@@ -26,6 +23,7 @@ import type {
 import type { FraudBegun } from '../fraud-store.ts'
 import type { StoreSettings } from '../store.ts'
 import type { FraudCounters } from './fraud-slot.ts'
+import { Ledger } from './ledger.ts'
 
 interface Hold {
   sequence: number
@@ -46,7 +44,6 @@ const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 export class Account {
   readonly #settings: StoreSettings
   #currency = ''
-  #balance = 0n
   #held = 0n
   /** Theoretical arrival time of the next call, microseconds: GCRA with a burst of one second. */
   #tatUs = 0
@@ -54,15 +51,16 @@ export class Account {
   readonly #done = new Map<string, Done>()
   readonly #topUps = new Map<string, { amount: bigint; forgetMs: number }>()
   readonly #spend = new Map<string, bigint>()
-  #ledger: LedgerEntry[] = []
-  #folded = 0n
-  #foldedCount = 0
-  #foldedTo = 0
+  readonly #ledger: Ledger
   #blocked = { untilMs: 0, by: '' }
-  #entries = 0
 
   constructor(settings: StoreSettings) {
     this.#settings = settings
+    this.#ledger = new Ledger(settings)
+  }
+
+  get #balance(): bigint {
+    return this.#ledger.balance
   }
 
   get holdCount(): number {
@@ -120,7 +118,7 @@ export class Account {
 
   verify(ref: string, applied: bigint, entry: string, nowMs: number): boolean {
     const done = this.#done.get(ref)
-    const isThere = done !== undefined || this.#hasEntry(entry)
+    const isThere = done !== undefined || this.#ledger.has(entry)
     if (!isThere) {
       this.#release(ref)
       this.#apply(ref, applied, false, nowMs)
@@ -137,9 +135,9 @@ export class Account {
     }
     if (!this.#takes(currency)) return { result: 'currency', balance: this.#balance }
     const balance = this.#balance + amount
-    if (balance > MAX_BALANCE || balance < -MAX_BALANCE) return { result: 'overflow', balance: this.#balance }
+    if (isBeyond(balance)) return { result: 'overflow', balance: this.#balance }
     if (this.#currency === '') this.#currency = currency
-    this.#append(key, cause, amount, nowMs)
+    this.#ledger.append(key, cause, amount, nowMs)
     this.#topUps.set(key, { amount, forgetMs: nowMs + this.#settings.topUpKeepMs })
     return { result: 'applied', balance }
   }
@@ -172,23 +170,52 @@ export class Account {
       blockedUntilMs: this.#blocked.untilMs,
       blockedBy: this.#blocked.by,
       nowMs,
-      ledger: limit > 0 ? this.#ledger.slice(-limit).reverse() : [],
+      ledger: this.#ledger.newestFirst(limit),
     }
   }
 
   audit(): AccountAudit {
-    let ledgerSum = this.#folded
-    for (const entry of this.#ledger) ledgerSum += entry.amount
     let holdsSum = 0n
     for (const hold of this.#holds.values()) holdsSum += hold.amount
-    return {
-      balance: this.#balance,
-      ledgerSum,
-      held: this.#held,
-      holdsSum,
-      entries: this.#ledger.length,
-      foldedEntries: this.#foldedCount,
+    return { balance: this.#balance, held: this.#held, holdsSum, ...this.#ledger.audit() }
+  }
+
+  uncopied(account: string, limit: number): LedgerBatch {
+    return { account, currency: this.#currency, ...this.#ledger.uncopied(limit) }
+  }
+
+  copied(batch: CopiedBatch, nowMs: number): boolean {
+    return this.#ledger.copied(batch, nowMs)
+  }
+
+  restore({ currency, checkpoint, entries, keys }: RestoreRequest, nowMs: number): RestoreOutcome {
+    let added = 0
+    const end = (result: RestoreOutcome['result']): RestoreOutcome => ({ result, added, balance: this.#balance })
+    if (!this.#takes(currency)) return end('currency')
+    if (checkpoint !== undefined && !this.#ledger.beginAt(checkpoint)) return end('notEmpty')
+    if (this.#currency === '') this.#currency = currency
+    for (const entry of entries) {
+      if (this.#topUps.has(entry.key)) continue
+      if (isBeyond(this.#balance + entry.amount)) return end('overflow')
+      const id = this.#ledger.restore(entry, nowMs)
+      if (id === '') continue
+      this.#remember(entry, id, nowMs)
+      added++
     }
+    for (const { key, amount } of keys) this.#know(key, amount, nowMs)
+    return end('restored')
+  }
+
+  /** What was charged is not charged again, what was added not added again. */
+  #remember({ key, cause, amount }: Pick<LedgerEntry, 'key' | 'cause' | 'amount'>, entry: string, nowMs: number): void {
+    if (cause === 'topup') this.#know(key, amount, nowMs)
+    if (!key.endsWith('/1') || (cause !== 'call' && cause !== 'lapsed')) return
+    const done = { applied: -amount, lapsed: cause === 'lapsed', entry }
+    this.#done.set(key.slice(0, -2), { ...done, forgetMs: nowMs + this.#settings.settlingKeepMs })
+  }
+
+  #know(key: string, amount: bigint, nowMs: number): void {
+    if (!this.#topUps.has(key)) this.#topUps.set(key, { amount, forgetMs: nowMs + this.#settings.topUpKeepMs })
   }
 
   #repeat(known: Hold, { answered, leaseMs }: HoldRequest, nowMs: number): HoldOutcome {
@@ -257,41 +284,19 @@ export class Account {
       const back = done.applied - price
       done.applied = price
       done.lapsed = false
-      this.#append(`${ref}/2`, 'correction', back, nowMs)
+      this.#ledger.append(`${ref}/2`, 'correction', back, nowMs)
       this.#addSpend(-back, nowMs)
     }
     return { applied: done.applied, repeated: true, entry: done.entry }
   }
 
   #apply(ref: string, applied: bigint, lapsed: boolean, nowMs: number): string {
-    const entry = applied > 0n ? this.#append(`${ref}/1`, lapsed ? 'lapsed' : 'call', -applied, nowMs) : ''
+    const cause = lapsed ? 'lapsed' : 'call'
+    const entry = applied > 0n ? this.#ledger.append(`${ref}/1`, cause, -applied, nowMs) : ''
     if (applied > 0n) this.#addSpend(applied, nowMs)
     const keepMs = applied > 0n ? this.#settings.settlingKeepMs : this.#settings.settledKeepMs
     this.#done.set(ref, { applied, lapsed, entry, forgetMs: nowMs + keepMs })
     return entry
-  }
-
-  #append(key: string, cause: string, amount: bigint, nowMs: number): string {
-    this.#balance += amount
-    const id = `${nowMs}-${++this.#entries}`
-    this.#ledger.push({ id, atMs: nowMs, key, cause, amount, balance: this.#balance })
-    this.#fold()
-    return id
-  }
-
-  #fold(): void {
-    const { ledgerMaxLen } = this.#settings
-    if (this.#ledger.length <= ledgerMaxLen + Math.ceil(ledgerMaxLen / LEDGER_SLACK)) return
-    const old = this.#ledger.slice(0, this.#ledger.length - ledgerMaxLen)
-    for (const { amount } of old) this.#folded += amount
-    this.#foldedCount += old.length
-    this.#foldedTo = orderOf(old.at(-1)?.id ?? '')
-    this.#ledger = this.#ledger.slice(old.length)
-  }
-
-  #hasEntry(id: string): boolean {
-    if (id === '') return false
-    return orderOf(id) <= this.#foldedTo || this.#ledger.some((entry) => entry.id === id)
   }
 
   #addSpend(amount: bigint, nowMs: number): void {
@@ -328,7 +333,7 @@ function refuse(why: HoldRefusal, known: Hold | undefined, available: bigint, no
   return { result: 'refused', why, available, ...at } as const
 }
 
-const orderOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1))
+const isBeyond = (balance: bigint): boolean => balance > MAX_BALANCE || balance < -MAX_BALANCE
 
 const minutesBucket = (nowMs: number): string => `m${Math.floor(nowMs / MINUTES_BUCKET_MS)}`
 const hourBucket = (nowMs: number): string => `h${Math.floor(nowMs / HOUR_BUCKET_MS)}`

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Accounts in memory, and the marks of those that due work looks at.
 
-import { isAccountName, isAmount } from '../account-rules.ts'
+import { isAccountName, isAmount, LEDGER_SHARDS } from '../account-rules.ts'
 import type {
   AccountAudit,
   AccountState,
   AccountStore,
+  CopiedBatch,
   DueAccount,
   HoldOutcome,
   HoldRequest,
+  LedgerBatch,
+  RestoreOutcome,
+  RestoreRequest,
   SettleOutcome,
   SettleRequest,
   SweepOutcome,
@@ -44,6 +48,8 @@ export class MemoryAccounts implements AccountStore {
   readonly #accounts = new Map<string, Account>()
   readonly #marks = new Map<string, Mark>()
   readonly #shards: Shard[]
+  /** Accounts whose ledger is to be copied, by when to look. */
+  readonly #ledgerMarks = new Map<string, number>()
 
   readonly #fraud: MemoryFraud
 
@@ -150,6 +156,46 @@ export class MemoryAccounts implements AccountStore {
       this.#marks.delete(account)
     }
     return stored(undefined)
+  }
+
+  markLedger(account: string): Stored<void> {
+    if (!isAccountName(account)) return INVALID
+    if (this.#ledgerMarks.size >= this.#context.limits.maxAccounts) {
+      return full('marked ledgers', this.#context.limits.maxAccounts)
+    }
+    if (!this.#ledgerMarks.has(account)) this.#ledgerMarks.set(account, this.#now())
+    return stored(undefined)
+  }
+
+  claimLedgers(shard: number, leaseMs: number, limit: number): Stored<DueAccount[]> {
+    const now = this.#now()
+    const claimed: DueAccount[] = []
+    for (const [account, dueMs] of this.#ledgerMarks) {
+      if (claimed.length >= limit) break
+      if (dueMs > now || shardOf(account) % LEDGER_SHARDS !== shard) continue
+      this.#ledgerMarks.set(account, now + leaseMs)
+      claimed.push({ account, mark: now + leaseMs })
+    }
+    return stored(claimed)
+  }
+
+  lookedAtLedger(account: string, mark: number): Stored<void> {
+    if (this.#ledgerMarks.get(account) === mark) this.#ledgerMarks.delete(account)
+    return stored(undefined)
+  }
+
+  readUncopied(account: string, limit: number): Stored<LedgerBatch> {
+    return this.#at(account, (one) => one.uncopied(account, limit))
+  }
+
+  copied(batch: CopiedBatch): Stored<boolean> {
+    return this.#at(batch.account, (one) => one.copied(batch, this.#now()))
+  }
+
+  restore(request: RestoreRequest): Stored<RestoreOutcome> {
+    const amounts = [request.checkpoint?.amount ?? 0n, ...request.entries.map(({ amount }) => amount)]
+    if (!amounts.every(isAmount)) return INVALID
+    return this.#at(request.account, (one) => one.restore(request, this.#now()))
   }
 
   counts(): Record<string, number> {

@@ -12,7 +12,6 @@ import type {
   HoldOutcome,
   HoldRefusal,
   HoldRequest,
-  LedgerEntry,
   SettleOutcome,
   SettleRequest,
   SweepOutcome,
@@ -22,11 +21,13 @@ import type {
 } from '../account-store.ts'
 import { areCounters } from '../fraud-rules.ts'
 import type { FraudCheck } from '../fraud-store.ts'
-import { notStored, type Stored } from '../result.ts'
+import type { Stored } from '../result.ts'
 import { shardOf } from '../shard.ts'
+import { amountOf, INVALID, readEntries, runOnAccount } from './account-run.ts'
 import type { Argument, Reply } from './batcher.ts'
-import { checkArguments, fraudKeys, readBegun } from './fraud.ts'
-import { fieldsOf, listOf, numberOf, textOf } from './reply.ts'
+import { checkArguments, readBegun } from './fraud.ts'
+import { RedisLedgers } from './ledgers.ts'
+import { listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
 import {
   AUDIT_ACCOUNT,
@@ -46,13 +47,11 @@ import {
 import type { Script } from './scripts/script.ts'
 import { tagOf } from './slot.ts'
 
-const PARTS = ['acc', 'holds', 'exp', 'done', 'dexp', 'spend', 'keys', 'kexp', 'ledger']
-const INVALID = notStored('invalid', 'an account without a proper name, or an amount out of bounds')
-
-export class RedisAccounts implements AccountStore {
+export class RedisAccounts extends RedisLedgers implements AccountStore {
   readonly #runner: Runner
 
   constructor(runner: Runner) {
+    super(runner)
     this.#runner = runner
   }
 
@@ -106,7 +105,7 @@ export class RedisAccounts implements AccountStore {
 
   audit(account: string): Promise<Stored<AccountAudit>> {
     return this.#run(AUDIT_ACCOUNT, account, [], (reply) => {
-      const [balance, ledgerSum, held, holdsSum, entries, folded] = listOf(reply)
+      const [balance, ledgerSum, held, holdsSum, entries, folded, foldedSum, foldedTo, copiedTo] = listOf(reply)
       return {
         balance: amountOf(balance),
         ledgerSum: amountOf(ledgerSum),
@@ -114,6 +113,9 @@ export class RedisAccounts implements AccountStore {
         holdsSum: amountOf(holdsSum),
         entries: numberOf(entries),
         foldedEntries: numberOf(folded),
+        foldedSum: amountOf(foldedSum),
+        foldedTo: textOf(foldedTo),
+        copiedTo: textOf(copiedTo),
       }
     })
   }
@@ -155,12 +157,7 @@ export class RedisAccounts implements AccountStore {
     read: (reply: Reply) => T,
     fraud: readonly FraudCheck[] = [],
   ): Promise<Stored<T>> {
-    if (!isAccountName(account)) return Promise.resolve(INVALID)
-    const tag = `a:${account}`
-    const keys = PARTS.map((part) => `{${tag}}:${part}`)
-    if (fraud.length > 0) keys.push(...fraudKeys(tag, fraud))
-    const { ledgerMaxLen, settledKeepMs, settlingKeepMs } = this.#runner.settings
-    return this.#runner.run(script, tag, keys, [ledgerMaxLen, settledKeepMs, settlingKeepMs, ...args], read)
+    return runOnAccount(this.#runner, script, account, args, read, fraud)
   }
 }
 
@@ -168,8 +165,6 @@ function markKeys(shard: number): { tag: string; due: string; beat: string } {
   const tag = tagOf('h', shard)
   return { tag, due: `{${tag}}:due`, beat: `{${tag}}:beat` }
 }
-
-const amountOf = (reply: Reply | undefined): bigint => BigInt(textOf(reply))
 
 function readHold(reply: Reply): HoldOutcome {
   const [how, available, sequence, amount, nowMs, found, undo] = listOf(reply)
@@ -186,8 +181,6 @@ function readHold(reply: Reply): HoldOutcome {
 
 function readState(account: string, reply: Reply): AccountState {
   const [currency, balance, held, holds, calls, spentHour, spentDay, blocked, by, nowMs, ...flat] = listOf(reply)
-  const ledger: LedgerEntry[] = []
-  for (let i = 0; i + 1 < flat.length; i += 2) ledger.push(readEntry(textOf(flat[i]), flat[i + 1]))
   return {
     account,
     currency: textOf(currency),
@@ -200,13 +193,6 @@ function readState(account: string, reply: Reply): AccountState {
     blockedUntilMs: numberOf(blocked),
     blockedBy: textOf(by),
     nowMs: numberOf(nowMs),
-    ledger,
+    ledger: readEntries(flat),
   }
-}
-
-function readEntry(id: string, reply: Reply | undefined): LedgerEntry {
-  const fields = fieldsOf(reply)
-  const text = (name: string) => fields.get(name)?.toString() ?? ''
-  const atMs = Number(id.slice(0, id.indexOf('-')))
-  return { id, atMs, key: text('k'), cause: text('c'), amount: BigInt(text('a')), balance: BigInt(text('b')) }
 }
