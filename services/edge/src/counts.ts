@@ -57,6 +57,7 @@ export class EdgeCounts {
   relaysLost = 0
   adoptions = 0
   adoptionsFailed = 0
+  adoptionsPutOff = 0
   takeovers = 0
   acksAbsorbed = 0
   failuresAbsorbed = 0
@@ -151,6 +152,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   relaysLost: 'Messages to other edges that were not acknowledged in time, or whose connection was lost.',
   adoptions: 'Calls in set-up taken over from another edge.',
   adoptionsFailed: 'Calls in set-up that were taken over and could not be gone on with.',
+  adoptionsPutOff:
+    'Calls in set-up left to an edge that is silent and still a member, because policy gave no decision to go on with.',
   takeovers: 'Calls in set-up of edges that are gone, looked at by the edge whose share they are.',
   acksAbsorbed: 'ACKs of failures that an edge had sent which is gone.',
   failuresAbsorbed: 'Failures of calls that had ended at an edge which is gone: acknowledged here.',

@@ -6,14 +6,15 @@
 // A claim stands for one transaction while the directory is asked or while it is being rebuilt; what comes meanwhile waits in it.
 // Bounds: MAX_CLAIMS claims, MAX_WAITING messages in each, MAX_OWNERS remembered owners, MAX_ROUNDS turns of one message.
 // Races: two edges adopt at once: one wins, the other relays to it. The owner lives after all: it is told to let go, and what it writes
-// to the directory is refused.
+// to the directory is refused. So of an owner that is silent and still a member nothing is taken that this edge could not go on with: policy is
+// asked first. Else two edges under load would give one caller two final responses.
 
 import type { location, Result } from '@tandem/rpc'
 import type { IntHistogram } from '@tandem/service-kit'
 import type { EdgeCore } from '../core.ts'
 import { edgeHashOf } from '../membership/edge-hash.ts'
 import { encodeSurrender } from './frame.ts'
-import { rebuild } from './rebuild.ts'
+import { type AskedAgain, askAgain, rebuild } from './rebuild.ts'
 import type { RelayOutcome, Relays } from './relays.ts'
 
 /** Nobody runs or ran it; it has ended, or nobody could go on with it: the entry says which; nobody can say. */
@@ -47,6 +48,13 @@ interface Claim {
   /** When it was first known that the owner does not answer. */
   readonly signMs: number
   rounds: number
+}
+
+/** What is to be adopted, and on what condition. */
+interface Bid {
+  readonly owner: string
+  readonly epoch: number
+  readonly asked: AskedAgain | undefined
 }
 
 const MAX_CLAIMS = 10_000
@@ -156,7 +164,12 @@ export class Claims {
     if (entry.owner === this.core.edgeId) return this.deliver(claim, entry)
     if (owner !== claim.failed && this.relays.isReachable(owner)) return this.passOn(claim, owner)
     if (entry.finalStatus !== 0) return this.leave(claim, 'ended', entry)
-    this.adopt(claim, entry.owner, entry.epoch)
+    if (this.core.membership.find(owner) === undefined) return this.adopt(claim, entry.owner, entry.epoch)
+    askAgain(this.core, entry, (asked) => {
+      if (asked?.decision.verdict !== undefined) return this.adopt(claim, entry.owner, entry.epoch, asked)
+      this.core.counts.adoptionsPutOff += 1
+      this.leave(claim, 'unknown', undefined)
+    })
   }
 
   private passOn(claim: Claim, owner: number): void {
@@ -165,36 +178,44 @@ export class Claims {
     for (const waiting of claim.waiting) this.pass(claim.key, waiting, owner)
   }
 
-  private adopt(claim: Claim, owner: string, epoch: number): void {
+  /** @param asked what policy says, where it was asked first */
+  private adopt(claim: Claim, owner: string, epoch: number, asked?: AskedAgain): void {
     const { core } = this
     claim.rounds += 1
     if (claim.rounds > MAX_ROUNDS) return this.leave(claim, 'unknown', undefined)
     const newOwner = core.edgeId
     const request = { transactionKey: claim.key, owner, epoch, newOwner, leaseMs: ADOPTED_LEASE_MS }
     core.location.call('adoptCall', request, core.config.rpc.timeoutMs, (result) =>
-      this.onAdopted(claim, owner, epoch, result),
+      this.onAdopted(claim, { owner, epoch, asked }, result),
     )
   }
 
-  private onAdopted(claim: Claim, owner: string, epoch: number, result: Result<location.AdoptCallResponse>): void {
+  private onAdopted(claim: Claim, { owner, epoch, asked }: Bid, result: Result<location.AdoptCallResponse>): void {
     if (result.outcome !== 'done') return this.leave(claim, 'unknown', undefined)
     const { adopted, entry } = result.value
     if (entry === undefined || entry.finalStatus !== 0) return this.onEntry(claim, entry)
-    if (adopted) return this.rebuild(claim, owner, entry)
-    if (entry.owner === owner && entry.epoch !== epoch) return this.adopt(claim, owner, entry.epoch)
+    if (adopted) return this.takeIn(claim, owner, entry, asked)
+    if (entry.owner === owner && entry.epoch !== epoch) return this.adopt(claim, owner, entry.epoch, asked)
     this.onEntry(claim, entry) // another edge was quicker
   }
 
-  private rebuild(claim: Claim, owner: string, entry: location.CallEntry): void {
-    const { core } = this
-    core.counts.adoptions += 1
+  private takeIn(claim: Claim, owner: string, entry: location.CallEntry, asked: AskedAgain | undefined): void {
+    this.core.counts.adoptions += 1
     this.relieve(owner, entry)
-    const isAnswered = (): boolean => claim.waiting.some(({ message }) => message.isAnswer === true)
-    rebuild(core, entry, owner, claim.resends, isAnswered, (isRunning) => {
+    if (asked !== undefined) return this.rebuild(claim, owner, entry, asked)
+    askAgain(this.core, entry, (now) => this.rebuild(claim, owner, entry, now))
+  }
+
+  private rebuild(claim: Claim, owner: string, entry: location.CallEntry, asked: AskedAgain | undefined): void {
+    const { core } = this
+    const onDone = (isRunning: boolean): void => {
       if (!isRunning) core.counts.adoptionsFailed += 1
       else this.adoptions?.observe((core.now() - claim.signMs) / 1_000)
       this.deliver(claim, entry)
-    })
+    }
+    if (asked === undefined) return onDone(false)
+    const isAnswered = (): boolean => claim.waiting.some(({ message }) => message.isAnswer === true)
+    rebuild(core, entry, owner, claim.resends, asked, isAnswered, onDone)
   }
 
   /** Tells the owner, should it live after all. */

@@ -5,9 +5,10 @@
 //
 // Invariant: an initial 2xx goes upstream only once its answer is on record, whichever edge has it.
 
-import type { location } from '@tandem/rpc'
+import type { location, policy } from '@tandem/rpc'
 import type { SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
+import { contactUri, dialogOf } from '../hang-up/answered-dialog.ts'
 import { describeEndedCall, toTag } from '../initial/describe.ts'
 import { DIRECTORY_KEEP_MS } from '../initial/directory.ts'
 import type { LeftReason } from './claims.ts'
@@ -76,7 +77,8 @@ function recordAnswer(core: EdgeCore, msg: SipMessage, entry: location.CallEntry
     if (entry.finalStatus === 0) endEntry(core, entry, msg.status)
   }
   if (entry.callRef === '') return pass()
-  const value = { toTag: toTag(msg), status: msg.status, target: branchOf(entry, msg)?.uri ?? '' }
+  const target = branchOf(entry, msg)?.uri ?? ''
+  const value = { toTag: toTag(msg), status: msg.status, target, dialog: dialogAfter(core, msg, entry) }
   const call = describeEndedCall(msg, true, core.edgeId)
   const report = { callRef: entry.callRef, call, event: { $case: 'answered', value } as const, ageMs: 0 }
   const deadline = setTimeout(() => onLate(core, once), core.config.reportDeadlineMs)
@@ -89,6 +91,15 @@ function recordAnswer(core: EdgeCore, msg: SipMessage, entry: location.CallEntry
   if (core.reporter.report(report, once)) return
   clearTimeout(deadline)
   way.drop(core)
+}
+
+/** By which the call can be looked after and ended: nobody may hear of its end any more. */
+function dialogAfter(core: EdgeCore, answer: SipMessage, entry: location.CallEntry): policy.Dialog | undefined {
+  const invite = messageOf(Buffer.from(entry.invite))
+  if (invite === undefined) return undefined
+  const caller = { target: contactUri(invite), routes: [], cseq: 0, flow: entry.upstream, aor: '' }
+  const callee = { aor: '', flow: branchOf(entry, answer)?.nextHop }
+  return dialogOf(core, entry.callRef, answer, toTag(answer), caller, callee)
 }
 
 /** As for an answer that this edge would have had itself; with `closed` it waits on, and its sender repeats it. */

@@ -36,6 +36,34 @@ export interface Resumption {
 
 const NO_DECISION: policy.DecideResponse = { verdict: undefined, callRef: '', identity: '', account: '' }
 
+/** The INVITE of an entry, the way to its caller, and what policy says of it now. */
+export interface AskedAgain {
+  readonly message: SipMessage
+  readonly peer: EdgePeer
+  readonly popRoutes: number
+  /** Without a verdict where policy gives none. */
+  readonly decision: policy.DecideResponse
+}
+
+/** @param onDecision undefined: the entry can't be used */
+export function askAgain(
+  core: EdgeCore,
+  entry: location.CallEntry,
+  onDecision: (asked: AskedAgain | undefined) => void,
+): void {
+  const message = new Message()
+  const bytes = Buffer.from(entry.invite)
+  const peer = upstreamPeer(core, entry.upstream)
+  if (peer === undefined || scan(message, bytes, 0, bytes.length) !== SCAN_ERROR.NONE) return onDecision(undefined)
+  const popRoutes = leadingOwnRoutes(core, message)
+  const request = describeRequest(message, entry.transactionKey, peer, core.edgeId)
+  const scope = core.decisions.scopeOf(message)
+  core.decisions.ask(scope, request, (result) => {
+    const decision = decisionOf(entry, core.decisions.settle(scope, request, message, peer, result))
+    onDecision({ message, peer, popRoutes, decision })
+  })
+}
+
 /**
  * @param isAnswered a 2xx of it waits: then no 503 is sent
  * @param onDone told once whether the transaction runs here now
@@ -45,25 +73,17 @@ export function rebuild(
   entry: location.CallEntry,
   begunBy: string,
   resends: boolean,
+  asked: AskedAgain,
   isAnswered: () => boolean,
   onDone: (isRunning: boolean) => void,
 ): void {
-  const message = new Message()
-  const bytes = Buffer.from(entry.invite)
-  const peer = upstreamPeer(core, entry.upstream)
-  if (peer === undefined || scan(message, bytes, 0, bytes.length) !== SCAN_ERROR.NONE) return onDone(false)
-  const popRoutes = leadingOwnRoutes(core, message)
-  const request = describeRequest(message, entry.transactionKey, peer, core.edgeId)
-  const scope = core.decisions.scopeOf(message)
-  core.decisions.ask(scope, request, (result) => {
-    const decision = decisionOf(entry, core.decisions.settle(scope, request, message, peer, result))
-    if (decision.verdict === undefined && isAnswered()) return onDone(false)
-    const resume = (candidates: readonly Candidate[]): void =>
-      onDone(resumeInitialRequest(core, { entry, message, peer, popRoutes, decision, begunBy, candidates, resends }))
-    const step = decision.verdict?.$case === 'plan' ? decision.verdict.value.steps[entry.step] : undefined
-    if (step === undefined) resume([])
-    else resolveTargets(core, message, step.targets, resume)
-  })
+  const { message, peer, popRoutes, decision } = asked
+  if (decision.verdict === undefined && isAnswered()) return onDone(false)
+  const resume = (candidates: readonly Candidate[]): void =>
+    onDone(resumeInitialRequest(core, { entry, message, peer, popRoutes, decision, begunBy, candidates, resends }))
+  const step = decision.verdict?.$case === 'plan' ? decision.verdict.value.steps[entry.step] : undefined
+  if (step === undefined) resume([])
+  else resolveTargets(core, message, step.targets, resume)
 }
 
 /** The call keeps its reference whatever policy says now. */

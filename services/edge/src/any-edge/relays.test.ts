@@ -26,9 +26,9 @@ afterEach(() => {
 })
 
 /** The INVITE as the owner has sent it. */
-const sentInvite = (): string => {
+const sentInvite = (callRef = ''): string => {
   owner.udpIn(requestText())
-  owner.plan([[BOB_URI]])
+  owner.plan([[BOB_URI]], {}, callRef)
   owner.begin()
   return owner.last('INVITE')
 }
@@ -46,7 +46,7 @@ const entry = (changes: Partial<location.CallEntry> = {}): location.CallEntry =>
   transactionKey: KEY,
   owner: OTHER,
   epoch: 1,
-  invite: Buffer.from(requestText(), 'latin1'),
+  invite: Buffer.from(requestText({ headers: [`Contact: <sip:alice@${ALICE}>`] }), 'latin1'),
   upstream: { transport: 'udp', address: ALICE, port: 5060, edgeId: '', flowId: 0 },
   plan: Buffer.alloc(0),
   step: 0,
@@ -55,6 +55,9 @@ const entry = (changes: Partial<location.CallEntry> = {}): location.CallEntry =>
   finalStatus: 0,
   ...changes,
 })
+
+/** The list of members names it no more. */
+const otherGone = (): void => bench.joined([edgeOf('edge-2.x', '198.51.100.3')], 4n)
 
 const asksDirectory = (): void => void bench.location.defaults.delete('readCall')
 
@@ -190,6 +193,7 @@ describe('the directory', () => {
     bench.joined([edgeOf(OTHER, '198.51.100.2'), edgeOf('edge-2.x', '198.51.100.3')], 3n)
     lost()
     bench.location.take('readCall').answer({ entry: entry() })
+    bench.plan([[BOB_URI]])
     const adopted = entry({ owner: 'edge-2.x', epoch: 2 })
     bench.location.take('adoptCall').answer({ adopted: false, entry: adopted })
     expect(bench.take()).toEqual(['RELAY → tcp 1002'])
@@ -198,6 +202,7 @@ describe('the directory', () => {
   test('gives it to this edge: the owner is told, policy asked, and the message taken', () => {
     lost()
     bench.location.take('readCall').answer({ entry: entry() })
+    bench.plan([[BOB_URI]])
     const adoption = bench.location.take<location.AdoptCallRequest>('adoptCall')
     expect(adoption.request).toMatchObject({ owner: OTHER, epoch: 1, newOwner: bench.core.edgeId })
     const branch = messageOf(owner.last('INVITE'))
@@ -205,15 +210,28 @@ describe('the directory', () => {
     const nextHop = { transport: 'udp', address: BOB, port: 5060, edgeId: '', flowId: 0 }
     const branches = [{ id, uri: BOB_URI, nextHop, provisionalStatus: 0, finalStatus: 0 }]
     adoption.answer({ adopted: true, entry: entry({ owner: bench.core.edgeId, epoch: 2, branches }) })
-    bench.plan([[BOB_URI]])
     expect(bench.take()).toEqual([`RELAY → ${INTERNAL}`, `180 → udp ${ALICE}:5060`])
     expect(bench.last('RELAY')).toContain(`2 ${KEY}`)
     bench.advance(600)
     expect(bench.take()).toEqual([]) // it rings: nothing is repeated
   })
 
-  test('has it, and policy has no plan: the caller gets 503', () => {
+  test('says that a silent member has it, and policy has no plan: nothing is taken from it', () => {
+    asksDirectory()
+    bench.udpIn(responseTo(sentInvite(), 200), BOB)
+    bench.advance(60)
+    bench.take()
+    bench.location.take('readCall').answer({ entry: entry({ callRef: 'ref' }) })
+    bench.policy.take('decide').end(unknown('timeout'))
+    expect(bench.location.waiting()).toEqual([])
+    expect(bench.policy.waiting()).toEqual([])
+    expect(bench.take()).toEqual([]) // the callee repeats its answer
+    expect(bench.core.counts).toMatchObject({ adoptions: 0, adoptionsPutOff: 1, droppedStrayResponse: 1 })
+  })
+
+  test('says that an edge that is gone has it, and policy has no plan: the caller gets 503', () => {
     lost()
+    otherGone()
     bench.location.take('readCall').answer({ entry: entry() })
     bench.location.take('adoptCall').answer({ adopted: true, entry: entry({ owner: bench.core.edgeId, epoch: 2 }) })
     bench.policy.take('decide').end(unknown('timeout'))
@@ -225,12 +243,17 @@ describe('the directory', () => {
   describe('gives it to this edge, which can not go on with it:', () => {
     const failed = (status: number): string => {
       asksDirectory()
-      const answer = responseTo(sentInvite(), status)
+      const answer = responseTo(sentInvite('ref'), status, 'bob', [`Contact: <${BOB_URI}:5080>`])
       bench.udpIn(answer, BOB)
       bench.advance(60)
       bench.take()
+      otherGone()
       bench.location.take('readCall').answer({ entry: entry({ callRef: 'ref' }) })
-      const adopted = entry({ owner: bench.core.edgeId, epoch: 2, callRef: 'ref' })
+      const nextHop = { transport: 'udp', address: BOB, port: 5060, edgeId: '', flowId: 0 }
+      const { viaBranchStart, viaBranchEnd, buf } = messageOf(answer)
+      const id = buf.latin1Slice(viaBranchStart, viaBranchEnd)
+      const branches = [{ id, uri: BOB_URI, nextHop, provisionalStatus: 0, finalStatus: 0 }]
+      const adopted = entry({ owner: bench.core.edgeId, epoch: 2, callRef: 'ref', branches })
       bench.location.take('adoptCall').answer({ adopted: true, entry: adopted })
       bench.policy.take('decide').end(unknown('timeout'))
       return answer
@@ -242,7 +265,17 @@ describe('the directory', () => {
       expect(bench.core.counts.adoptionsFailed).toBe(1)
       const report = bench.policy.take<policy.ReportRequest>('report')
       expect(report.request).toMatchObject({ callRef: 'ref', event: { $case: 'answered', value: { status: 200 } } })
-      expect(bench.take()).toEqual([`RELAY → ${INTERNAL}`])
+      // By which the call can be ended from here, whoever hears of its end.
+      expect(report.request.event).toMatchObject({
+        value: {
+          target: BOB_URI,
+          dialog: {
+            caller: { target: `sip:alice@${ALICE}`, flow: { address: ALICE } },
+            callee: { target: `${BOB_URI}:5080`, flow: { address: BOB } },
+          },
+        },
+      })
+      expect(bench.take()).toEqual([])
       report.answer({})
       expect(bench.take()).toEqual([`200 → udp ${ALICE}:5060`])
       expect(ended()).toMatchObject({ transactionKey: KEY, owner: bench.core.edgeId, epoch: 2, finalStatus: 200 })
