@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The digest folder's surface.
+export * from './client.ts'
 export * from './digest.ts'
 export * from './nonce.ts'
