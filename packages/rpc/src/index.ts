@@ -40,7 +40,7 @@ export type {
 export type { CircuitSettings, RpcServerOptions, ServeLimits, StreamCallerOptions } from './options.ts'
 export { PushHub } from './push-hub.ts'
 export type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
-export { createFraudFeedClient, createRecordFeedClient } from './record-feed-client.ts'
+export { createFraudFeedClient, createLedgerFeedClient, createRecordFeedClient } from './record-feed-client.ts'
 export { createInProcessRecordFeed } from './record-feed-in-process.ts'
 export { serveRecordFeed } from './record-feed-server.ts'
 export {

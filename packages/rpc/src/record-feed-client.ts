@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The consuming half of the feeds of records and of fraud events over gRPC. It reconnects with jitter for as long as it is open; after a reconnect
+// The consuming half of the feeds of records, of fraud events and of ledgers over gRPC. It reconnects with jitter for as long as it is open; after a reconnect
 // the service sends again whatever was not acknowledged. An acknowledgement made while the stream is down is lost, and its
 // item comes again: sinks tell repeats by `cdrId`. Of several addresses it asks the next one each time it connects anew: any replica has
 // all records.
@@ -20,9 +20,13 @@ import type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
 type Wire = ClientDuplexStream<ConsumeRequest, ConsumeResponse>
 type Options = CallerLimits & StreamCallerOptions
 
-const { consume: CONSUME, consumeFraudEvents: CONSUME_FRAUD_EVENTS } = RecordFeedServiceService
+const {
+  consume: CONSUME,
+  consumeFraudEvents: CONSUME_FRAUD_EVENTS,
+  consumeLedger: CONSUME_LEDGER,
+} = RecordFeedServiceService
 
-type Method = typeof CONSUME | typeof CONSUME_FRAUD_EVENTS
+type Method = typeof CONSUME | typeof CONSUME_FRAUD_EVENTS | typeof CONSUME_LEDGER
 const STABLE_AFTER_MS = 1_000
 
 class RemoteConsumer implements FeedConsumer {
@@ -120,4 +124,9 @@ export function createRecordFeedClient(address: string, options: StreamCallerOpt
 /** Fraud events in the same way. */
 export function createFraudFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
   return feedClient(CONSUME_FRAUD_EVENTS, address, options)
+}
+
+/** Entries of ledgers in the same way. */
+export function createLedgerFeedClient(address: string, options: StreamCallerOptions): RecordFeed {
+  return feedClient(CONSUME_LEDGER, address, options)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The serving half of the feeds of records and of fraud events: one stream is one consumer. The window is held here as well as by the feed: what a
+// The serving half of the feeds of records, of fraud events and of ledgers: one stream is one consumer. The window is held here as well as by the feed: what a
 // feed offers beyond it waits, in order, for acknowledgements. Messages are cut by size, so none reaches grpc's limit.
 import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import { FeedWindow } from './feed-window.ts'
@@ -72,22 +72,28 @@ class FeedSession {
   }
 }
 
-function refuse(stream: Stream): void {
-  const details = 'this server has no fraud events'
+const refuse = (what: string) => (stream: Stream) => {
+  const details = `this server has no ${what}`
   stream.destroy(Object.assign(new Error(details), { code: status.UNIMPLEMENTED, details }))
 }
 
-/** @param fraudFeed without it the method is one that this server lacks */
-export function serveRecordFeed(server: RpcServer, feed: RecordFeed, fraudFeed?: RecordFeed): void {
+/** Without one of the further feeds its method is one that this server lacks. */
+export function serveRecordFeed(
+  server: RpcServer,
+  feed: RecordFeed,
+  fraudFeed?: RecordFeed,
+  ledgerFeed?: RecordFeed,
+): void {
   const sessions = new Set<FeedSession>()
   const serve = (of: RecordFeed) => (stream: Stream) => {
     const session = new FeedSession(stream, of)
     sessions.add(session)
     session.start(() => sessions.delete(session))
   }
-  const consumeFraudEvents = fraudFeed === undefined ? refuse : serve(fraudFeed)
+  const consumeFraudEvents = fraudFeed === undefined ? refuse('fraud events') : serve(fraudFeed)
+  const consumeLedger = ledgerFeed === undefined ? refuse('copy of ledgers') : serve(ledgerFeed)
   const drain = async () => {
     for (const session of sessions) session.end()
   }
-  server.add(RecordFeedServiceService, { consume: serve(feed), consumeFraudEvents }, { drain })
+  server.add(RecordFeedServiceService, { consume: serve(feed), consumeFraudEvents, consumeLedger }, { drain })
 }

@@ -16,6 +16,7 @@ import type { OneTimeNonces } from './digest/one-time.ts'
 import type { FraudDesk } from './fraud/fraud-desk.ts'
 import type { FraudFeed } from './fraud-feed/fraud-feed.ts'
 import type { IssuerKeys } from './jwt/issuer-keys.ts'
+import type { LedgerCopy } from './ledger/ledger-copy.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
 import type { StoreHealth } from './store-health.ts'
@@ -28,6 +29,8 @@ export interface PolicyContext {
   readonly fraud: FraudDesk
   /** The way of their events; undefined where nobody keeps any. */
   readonly fraudFeed: FraudFeed | undefined
+  /** Of what the ledgers take; undefined where nobody copies them. */
+  readonly ledgerCopy: LedgerCopy | undefined
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Wall clock: for prices that depend on the time, and nonces; it dates no event. */
   readonly now: () => number

@@ -54,6 +54,8 @@ const HELP = {
   charged: 'Calls settled with their account.',
   chargedMicros: 'Millionths of currency units that were charged, of all currencies.',
   chargesRecovered: 'Charges that were lost with their master and applied again.',
+  ledgerEntriesCopied: 'Ledger entries that are copied elsewhere for good.',
+  ledgerBatchesRefused: 'Acknowledged parts of ledgers that were not as they had been read: they are copied again.',
   unbilledCalls: 'Calls that went on beyond what was granted.',
   unbilledMs: 'Milliseconds of talk beyond what was granted.',
   unreadableCharges: 'Calls whose terms this version can not read: charged nothing.',

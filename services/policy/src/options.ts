@@ -11,6 +11,7 @@ import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { FraudPorts } from './fraud/ports.ts'
+import type { LedgerCopySettings } from './ledger/ledger-copy.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -79,6 +80,8 @@ export const POLICY_TUNING: PolicyTuning = {
 export interface PolicyServiceOptions {
   readonly store: PolicyStore
   readonly accounts: AccountStore
+  /** Ledgers are copied elsewhere by the records service; absent: they are not. */
+  readonly ledgerCopy?: LedgerCopySettings | undefined
   /** Counters; without them rules against fraud see only what needs none. */
   readonly fraud?: FraudStore
   /** What they need besides: each has a default that knows nothing. */
@@ -108,6 +111,8 @@ export interface PolicyService {
   readonly feed: RecordFeed
   /** Of fraud events, in the same way. */
   readonly fraudEvents: RecordFeed
+  /** Of ledger entries, in the same way; undefined where they are not copied. */
+  readonly ledgers: RecordFeed | undefined
   /** Does what is due at calls; ticks by itself once started. */
   readonly work: Pick<CallWorker, 'tick' | 'do'>
   /** Reads what is new of bans; by itself once started. */

@@ -31,6 +31,7 @@ import { FraudFeed, type FraudFeedOptions, NO_FEED } from './fraud-feed/fraud-fe
 import { listFraudEvents } from './fraud-feed/list-events.ts'
 import { tryFraudRules } from './fraud-feed/try-rules.ts'
 import { IssuerKeys } from './jwt/issuer-keys.ts'
+import { createLedgerCopy } from './ledger/ledger-copy.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
@@ -58,10 +59,20 @@ function createContext(
   const health = new StoreHealth(options.logger, counts, tuning.retryAfterS)
   const fraudFeed = createFraudFeed(options, { counts, health, onBug, state: () => parts.state })
   const pushes = new PushHub<policy.Push>()
+  const ledgerCopy =
+    options.ledgerCopy &&
+    createLedgerCopy(options.ledgerCopy, {
+      accounts: options.accounts,
+      verifyAfterMs: tuning.verifyAfterMs,
+      allAccounts: () => parts.state.index.accounts.keys(),
+      ...{ health, counts, onBug },
+    })
+  const accounts = ledgerCopy?.accounts ?? options.accounts
   const parts: Omit<PolicyContext, 'work'> = {
     store: options.store,
-    accounts: options.accounts,
-    marks: new AccountMarks(options.accounts, options.config.setupDeadlineMs + LEASE_MARGIN_MS, now),
+    accounts,
+    ledgerCopy,
+    marks: new AccountMarks(accounts, options.config.setupDeadlineMs + LEASE_MARGIN_MS, now),
     fraud: new FraudDesk(options.fraud, { ...NO_PORTS, ...fraudFeed?.ports, ...options.fraudPorts }, now),
     fraudFeed,
     logger: options.logger,
@@ -184,6 +195,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     due: dueWork,
     feed,
     fraudEvents: context.fraudFeed?.events ?? NO_FEED,
+    ledgers: context.ledgerCopy?.feed,
     counts,
     get revision() {
       return context.state.index.revision
@@ -200,10 +212,12 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       context.issuers.start()
       await context.fraudFeed?.start()
       context.banFeed.start()
+      context.ledgerCopy?.start()
     },
     async stop() {
       feed.stop()
       await context.fraudFeed?.stop()
+      await context.ledgerCopy?.stop()
       context.issuers.stop()
       context.work.stop()
       await context.banFeed.stop()

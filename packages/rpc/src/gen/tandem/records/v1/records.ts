@@ -55,7 +55,43 @@ export interface FeedItem {
     | CallRecord
     | undefined;
   /** Of ConsumeFraudEvents, which has no record. */
-  fraudEvent?: FraudEvent | undefined;
+  fraudEvent?:
+    | FraudEvent
+    | undefined;
+  /** Of ConsumeLedger, which has no record either. */
+  ledger?: LedgerBatch | undefined;
+}
+
+/** What comes next in the ledger of one account. */
+export interface LedgerBatch {
+  account: string;
+  /** ISO 4217. */
+  currency: string;
+  /** Id of the last entry that was acknowledged before, "0-0" for none. */
+  after: string;
+  /**
+   * Older than all entries: what was folded into one sum before it was copied. Its key is "folded/<after>", and it stands for
+   * every entry after `after` up to its id, those that came one by one before it included.
+   */
+  folded?:
+    | LedgerEntry
+    | undefined;
+  /** Oldest first. */
+  entries: LedgerEntry[];
+}
+
+export interface LedgerEntry {
+  /** "<ms>-<n>" by the store's clock; orders the entries of one account. */
+  id: string;
+  unixMs: bigint;
+  /** Idempotency key, once in an account. Where it comes again with a later id, the earlier entry was lost in the store. */
+  key: string;
+  /** "call" | "lapsed" | "correction" | "topup" | "folded" */
+  cause: string;
+  /** Millionths of the currency's unit. */
+  amount: bigint;
+  /** Of the account after this entry. */
+  balance: bigint;
 }
 
 /** A level of a rule against fraud that was reached. */
@@ -488,7 +524,7 @@ export const ConsumeResponse: MessageFns<ConsumeResponse> = {
 };
 
 function createBaseFeedItem(): FeedItem {
-  return { id: "", record: undefined, fraudEvent: undefined };
+  return { id: "", record: undefined, fraudEvent: undefined, ledger: undefined };
 }
 
 export const FeedItem: MessageFns<FeedItem> = {
@@ -501,6 +537,9 @@ export const FeedItem: MessageFns<FeedItem> = {
     }
     if (message.fraudEvent !== undefined) {
       FraudEvent.encode(message.fraudEvent, writer.uint32(26).fork()).join();
+    }
+    if (message.ledger !== undefined) {
+      LedgerBatch.encode(message.ledger, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -542,6 +581,14 @@ export const FeedItem: MessageFns<FeedItem> = {
             message.fraudEvent = FraudEvent.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.ledger = LedgerBatch.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -566,6 +613,238 @@ export const FeedItem: MessageFns<FeedItem> = {
     message.fraudEvent = (object.fraudEvent !== undefined && object.fraudEvent !== null)
       ? FraudEvent.fromPartial(object.fraudEvent)
       : undefined;
+    message.ledger = (object.ledger !== undefined && object.ledger !== null)
+      ? LedgerBatch.fromPartial(object.ledger)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLedgerBatch(): LedgerBatch {
+  return { account: "", currency: "", after: "", folded: undefined, entries: [] };
+}
+
+export const LedgerBatch: MessageFns<LedgerBatch> = {
+  encode(message: LedgerBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.currency !== "") {
+      writer.uint32(18).string(message.currency);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
+    }
+    if (message.folded !== undefined) {
+      LedgerEntry.encode(message.folded, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.entries) {
+      LedgerEntry.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.folded = LedgerEntry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.entries.push(LedgerEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LedgerBatch>): LedgerBatch {
+    return LedgerBatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LedgerBatch>): LedgerBatch {
+    const message = createBaseLedgerBatch();
+    message.account = object.account ?? "";
+    message.currency = object.currency ?? "";
+    message.after = object.after ?? "";
+    message.folded = (object.folded !== undefined && object.folded !== null)
+      ? LedgerEntry.fromPartial(object.folded)
+      : undefined;
+    message.entries = object.entries?.map((e) => LedgerEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLedgerEntry(): LedgerEntry {
+  return { id: "", unixMs: 0n, key: "", cause: "", amount: 0n, balance: 0n };
+}
+
+export const LedgerEntry: MessageFns<LedgerEntry> = {
+  encode(message: LedgerEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asIntN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.unixMs);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.amount);
+    }
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
+      }
+      writer.uint32(48).int64(message.balance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unixMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.amount = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.balance = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LedgerEntry>): LedgerEntry {
+    return LedgerEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LedgerEntry>): LedgerEntry {
+    const message = createBaseLedgerEntry();
+    message.id = object.id ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    message.key = object.key ?? "";
+    message.cause = object.cause ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
     return message;
   },
 };
@@ -1891,6 +2170,19 @@ export const RecordFeedServiceService = {
     responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
   },
+  /**
+   * Entries of account ledgers that are not copied yet. There is one copy, so groups mean nothing; an item is a part of one
+   * account's ledger, in order. Acknowledged: it is in the copy for good, and the store may fold it.
+   */
+  consumeLedger: {
+    path: "/tandem.records.v1.RecordFeedService/ConsumeLedger" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: ConsumeRequest): Buffer => Buffer.from(ConsumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConsumeRequest => ConsumeRequest.decode(value),
+    responseSerialize: (value: ConsumeResponse): Buffer => Buffer.from(ConsumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
+  },
 } as const;
 
 export interface RecordFeedServiceServer extends UntypedServiceImplementation {
@@ -1901,6 +2193,11 @@ export interface RecordFeedServiceServer extends UntypedServiceImplementation {
    * them loses the oldest.
    */
   consumeFraudEvents: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
+  /**
+   * Entries of account ledgers that are not copied yet. There is one copy, so groups mean nothing; an item is a part of one
+   * account's ledger, in order. Acknowledged: it is in the copy for good, and the store may fold it.
+   */
+  consumeLedger: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
 }
 
 export interface RecordFeedServiceClient extends Client {
@@ -1915,6 +2212,16 @@ export interface RecordFeedServiceClient extends Client {
   consumeFraudEvents(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consumeFraudEvents(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consumeFraudEvents(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  /**
+   * Entries of account ledgers that are not copied yet. There is one copy, so groups mean nothing; an item is a part of one
+   * account's ledger, in order. Acknowledged: it is in the copy for good, and the store may fold it.
+   */
+  consumeLedger(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consumeLedger(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+  consumeLedger(
     metadata: Metadata,
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
