@@ -7,6 +7,7 @@ import type { FraudEventStore } from './fraud-event-store.ts'
 import type { FraudStore } from './fraud-store.ts'
 import type { LocationStore } from './location-store.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { ResourceStore } from './resource-store.ts'
 import type { TrunkStore } from './trunk-store.ts'
 
 /** `unusable`: up, but lacking what a setting asks for; needs a person. */
@@ -25,6 +26,7 @@ export interface Store {
   readonly fraud: FraudStore
   readonly fraudEvents: FraudEventStore
   readonly bans: BanStore
+  readonly resources: ResourceStore
   readonly trunks: TrunkStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */

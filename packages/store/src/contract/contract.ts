@@ -16,6 +16,7 @@ import { lateFactContract, longOverContract } from './late-facts.ts'
 import { membershipContract } from './membership.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
+import { resourceContract } from './resources.ts'
 import { trunkContract } from './trunks.ts'
 import { watchContract } from './watches.ts'
 import { CONTRACT_SETTINGS, type MakeStore, World } from './world.ts'
@@ -50,6 +51,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('what is due at calls', () => callWorkContract(at))
     describe('trunks', () => trunkContract(at))
     describe('failures and bans', () => banContract(at))
+    describe('resources', () => resourceContract(at))
     describe('finished records', () => recordContract(at))
     describe('late facts', () => lateFactContract(at))
   })

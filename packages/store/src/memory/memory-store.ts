@@ -19,6 +19,8 @@ import { MemoryFraud } from './fraud.ts'
 import { MemoryFraudEvents } from './fraud-events.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
+import { ResourceFile } from './resource-file.ts'
+import { MemoryResources } from './resources.ts'
 import { MemoryTrunks } from './trunks.ts'
 import { MemoryWatches } from './watches.ts'
 
@@ -29,6 +31,10 @@ export interface MemoryStoreOptions {
   now: () => number
   limits?: Partial<MemoryLimits>
   settings?: Partial<StoreSettings>
+  /** Where applied resources outlive the process; absent: they don't. */
+  resourcesFile?: string
+  /** Hears what was wrong with that file, a sentence each. */
+  onTrouble?: (sentence: string) => void
 }
 
 export function createMemoryStore(options: MemoryStoreOptions): Store {
@@ -44,6 +50,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   const fraudEvents = new MemoryFraudEvents(context)
   const accounts = new MemoryAccounts(context, fraud)
   const trunks = new MemoryTrunks(context)
+  const resources = new MemoryResources(context, fileOf(options))
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
     location: location.store,
@@ -53,6 +60,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     fraudEvents,
     bans,
     trunks,
+    resources,
     get status() {
       return status
     },
@@ -65,6 +73,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       ...fraudEvents.counts(),
       ...bans.counts(),
       ...trunks.counts(),
+      ...resources.counts(),
     }),
     tick() {
       location.tick()
@@ -76,6 +85,10 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       status = { state: 'closed', detail: 'closed' }
     },
   }
+}
+
+function fileOf({ resourcesFile, onTrouble }: MemoryStoreOptions): ResourceFile | undefined {
+  return resourcesFile === undefined ? undefined : new ResourceFile(resourcesFile, onTrouble)
 }
 
 function createLocation(context: MemoryContext) {

@@ -60,7 +60,8 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{e\}:edges$/,
       /^\{k:[A-Za-z0-9._-]+\}:(p|r|o|h|q|n:[\w-]+)$/,
       /^\{trunks\}:(news|due|states)$/,
-      /^\{([ltcnbe]\d{0,3}|bans)\}:mark$/,
+      /^\{res\}:(head|log|docs|chunk:[A-Za-z0-9]+:\d+)$/,
+      /^\{([ltcnbe]\d{0,3}|bans|res)\}:mark$/,
     ]
     expect(keys.length).toBeGreaterThan(100)
     expect(keys.filter((key) => !layout.some((shape) => shape.test(key)))).toEqual([])

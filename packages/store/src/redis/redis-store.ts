@@ -21,6 +21,7 @@ import { RedisFraud } from './fraud.ts'
 import { RedisFraudEvents } from './fraud-events.ts'
 import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
+import { RedisResources } from './resources.ts'
 import { Runner } from './runner.ts'
 import { SCRIPTS } from './scripts/all.ts'
 import { RedisTrunks } from './trunks.ts'
@@ -62,6 +63,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     fraud: new RedisFraud(runner),
     fraudEvents: new RedisFraudEvents(runner),
     bans: new RedisBans(runner),
+    resources: new RedisResources(runner),
     trunks: new RedisTrunks(runner),
     get status() {
       return connection.status

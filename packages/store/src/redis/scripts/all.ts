@@ -15,6 +15,7 @@ import * as mark from './mark.ts'
 import * as membership from './membership.ts'
 import * as mints from './mints.ts'
 import * as records from './records.ts'
+import * as resources from './resources.ts'
 import type { Script } from './script.ts'
 import * as trunks from './trunks.ts'
 import * as watches from './watches.ts'
@@ -34,6 +35,7 @@ const families = [
   membership,
   mints,
   records,
+  resources,
   trunks,
   watches,
 ]
