@@ -174,7 +174,10 @@ export interface SentRequest {
   status: number;
   /** Sent until the final response. */
   tookMs: number;
-  /** Of the response: WWW-Authenticate, Proxy-Authenticate, Contact, Expires, Min-Expires, Retry-After, Service-Route, P-Associated-URI, Server. */
+  /**
+   * Of the response: WWW-Authenticate, Proxy-Authenticate, Authentication-Info, Contact, Expires, Min-Expires, Retry-After, Service-Route,
+   * P-Associated-URI, Server.
+   */
   headers: SentHeader[];
 }
 
@@ -1161,6 +1164,76 @@ export interface LiftBanRequest {
 
 export interface LiftBanResponse {
   lifted: number;
+}
+
+export interface ListTrunksRequest {
+  /** "" for all. */
+  trunk: string;
+}
+
+export interface ListTrunksResponse {
+  /** By name. */
+  trunks: TrunkStatus[];
+}
+
+export interface TrunkStatus {
+  trunk: string;
+  /** Places taken now, of the cluster. */
+  calls: number;
+  /** Absent for no bound, as the next one. */
+  maxCalls?: number | undefined;
+  callsPerSecond?: number | undefined;
+  hosts: TrunkHostStatus[];
+  /** Absent where the trunk has none. */
+  registration?:
+    | TrunkRegistrationStatus
+    | undefined;
+  /** Of the window of quality: attempts, and of those the ones that were answered, and those in which the network did its part. */
+  attempts: number;
+  answered: number;
+  effective: number;
+  /** Calls that ended, their talk; attempts that rang, and how long that took all together. */
+  ended: number;
+  talkMs: bigint;
+  rang: number;
+  pddMs: bigint;
+  windowMs: bigint;
+}
+
+export interface TrunkHostStatus {
+  host: string;
+  /** "closed" | "open" | "half" */
+  breaker: string;
+  /** Until an open breaker may be tried. */
+  leftMs: bigint;
+  /** Failures in a row; how often the breaker opened. */
+  failures: number;
+  opened: number;
+  probe?: TrunkProbeStatus | undefined;
+}
+
+export interface TrunkProbeStatus {
+  agoMs: bigint;
+  good: boolean;
+  /** 0: no response. */
+  status: number;
+  tookMs: number;
+}
+
+export interface TrunkRegistrationStatus {
+  /** "registered" | "trying" | "failed" | "leaving" */
+  state: string;
+  registrar: string;
+  aor: string;
+  /** Of the binding; 0 for none. */
+  leftMs: bigint;
+  /** Of the last response; 0: none came. */
+  lastStatus: number;
+  failures: number;
+  /** For a person; "" for no trouble. */
+  detail: string;
+  /** Edge by which it is registered. */
+  edgeId: string;
 }
 
 function createBaseStreamRequest(): StreamRequest {
@@ -9603,6 +9676,709 @@ export const LiftBanResponse: MessageFns<LiftBanResponse> = {
   },
 };
 
+function createBaseListTrunksRequest(): ListTrunksRequest {
+  return { trunk: "" };
+}
+
+export const ListTrunksRequest: MessageFns<ListTrunksRequest> = {
+  encode(message: ListTrunksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trunk !== "") {
+      writer.uint32(10).string(message.trunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTrunksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTrunksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListTrunksRequest>): ListTrunksRequest {
+    return ListTrunksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTrunksRequest>): ListTrunksRequest {
+    const message = createBaseListTrunksRequest();
+    message.trunk = object.trunk ?? "";
+    return message;
+  },
+};
+
+function createBaseListTrunksResponse(): ListTrunksResponse {
+  return { trunks: [] };
+}
+
+export const ListTrunksResponse: MessageFns<ListTrunksResponse> = {
+  encode(message: ListTrunksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.trunks) {
+      TrunkStatus.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTrunksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTrunksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trunks.push(TrunkStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListTrunksResponse>): ListTrunksResponse {
+    return ListTrunksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTrunksResponse>): ListTrunksResponse {
+    const message = createBaseListTrunksResponse();
+    message.trunks = object.trunks?.map((e) => TrunkStatus.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTrunkStatus(): TrunkStatus {
+  return {
+    trunk: "",
+    calls: 0,
+    maxCalls: undefined,
+    callsPerSecond: undefined,
+    hosts: [],
+    registration: undefined,
+    attempts: 0,
+    answered: 0,
+    effective: 0,
+    ended: 0,
+    talkMs: 0n,
+    rang: 0,
+    pddMs: 0n,
+    windowMs: 0n,
+  };
+}
+
+export const TrunkStatus: MessageFns<TrunkStatus> = {
+  encode(message: TrunkStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trunk !== "") {
+      writer.uint32(10).string(message.trunk);
+    }
+    if (message.calls !== 0) {
+      writer.uint32(16).uint32(message.calls);
+    }
+    if (message.maxCalls !== undefined) {
+      writer.uint32(24).uint32(message.maxCalls);
+    }
+    if (message.callsPerSecond !== undefined) {
+      writer.uint32(32).uint32(message.callsPerSecond);
+    }
+    for (const v of message.hosts) {
+      TrunkHostStatus.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.registration !== undefined) {
+      TrunkRegistrationStatus.encode(message.registration, writer.uint32(50).fork()).join();
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(80).uint32(message.attempts);
+    }
+    if (message.answered !== 0) {
+      writer.uint32(88).uint32(message.answered);
+    }
+    if (message.effective !== 0) {
+      writer.uint32(96).uint32(message.effective);
+    }
+    if (message.ended !== 0) {
+      writer.uint32(104).uint32(message.ended);
+    }
+    if (message.talkMs !== 0n) {
+      if (BigInt.asUintN(64, message.talkMs) !== message.talkMs) {
+        throw new globalThis.Error("value provided for field message.talkMs of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.talkMs);
+    }
+    if (message.rang !== 0) {
+      writer.uint32(120).uint32(message.rang);
+    }
+    if (message.pddMs !== 0n) {
+      if (BigInt.asUintN(64, message.pddMs) !== message.pddMs) {
+        throw new globalThis.Error("value provided for field message.pddMs of type uint64 too large");
+      }
+      writer.uint32(128).uint64(message.pddMs);
+    }
+    if (message.windowMs !== 0n) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.windowMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.calls = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxCalls = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.callsPerSecond = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.hosts.push(TrunkHostStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.registration = TrunkRegistrationStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.answered = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.effective = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.ended = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.talkMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.rang = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.pddMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkStatus>): TrunkStatus {
+    return TrunkStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkStatus>): TrunkStatus {
+    const message = createBaseTrunkStatus();
+    message.trunk = object.trunk ?? "";
+    message.calls = object.calls ?? 0;
+    message.maxCalls = object.maxCalls ?? undefined;
+    message.callsPerSecond = object.callsPerSecond ?? undefined;
+    message.hosts = object.hosts?.map((e) => TrunkHostStatus.fromPartial(e)) || [];
+    message.registration = (object.registration !== undefined && object.registration !== null)
+      ? TrunkRegistrationStatus.fromPartial(object.registration)
+      : undefined;
+    message.attempts = object.attempts ?? 0;
+    message.answered = object.answered ?? 0;
+    message.effective = object.effective ?? 0;
+    message.ended = object.ended ?? 0;
+    message.talkMs = (object.talkMs !== undefined && object.talkMs !== null) ? BigInt(object.talkMs) : 0n;
+    message.rang = object.rang ?? 0;
+    message.pddMs = (object.pddMs !== undefined && object.pddMs !== null) ? BigInt(object.pddMs) : 0n;
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseTrunkHostStatus(): TrunkHostStatus {
+  return { host: "", breaker: "", leftMs: 0n, failures: 0, opened: 0, probe: undefined };
+}
+
+export const TrunkHostStatus: MessageFns<TrunkHostStatus> = {
+  encode(message: TrunkHostStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    if (message.breaker !== "") {
+      writer.uint32(18).string(message.breaker);
+    }
+    if (message.leftMs !== 0n) {
+      if (BigInt.asUintN(64, message.leftMs) !== message.leftMs) {
+        throw new globalThis.Error("value provided for field message.leftMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.leftMs);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(32).uint32(message.failures);
+    }
+    if (message.opened !== 0) {
+      writer.uint32(40).uint32(message.opened);
+    }
+    if (message.probe !== undefined) {
+      TrunkProbeStatus.encode(message.probe, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkHostStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkHostStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.breaker = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leftMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failures = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.opened = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.probe = TrunkProbeStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkHostStatus>): TrunkHostStatus {
+    return TrunkHostStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkHostStatus>): TrunkHostStatus {
+    const message = createBaseTrunkHostStatus();
+    message.host = object.host ?? "";
+    message.breaker = object.breaker ?? "";
+    message.leftMs = (object.leftMs !== undefined && object.leftMs !== null) ? BigInt(object.leftMs) : 0n;
+    message.failures = object.failures ?? 0;
+    message.opened = object.opened ?? 0;
+    message.probe = (object.probe !== undefined && object.probe !== null)
+      ? TrunkProbeStatus.fromPartial(object.probe)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTrunkProbeStatus(): TrunkProbeStatus {
+  return { agoMs: 0n, good: false, status: 0, tookMs: 0 };
+}
+
+export const TrunkProbeStatus: MessageFns<TrunkProbeStatus> = {
+  encode(message: TrunkProbeStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agoMs !== 0n) {
+      if (BigInt.asUintN(64, message.agoMs) !== message.agoMs) {
+        throw new globalThis.Error("value provided for field message.agoMs of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.agoMs);
+    }
+    if (message.good !== false) {
+      writer.uint32(16).bool(message.good);
+    }
+    if (message.status !== 0) {
+      writer.uint32(24).uint32(message.status);
+    }
+    if (message.tookMs !== 0) {
+      writer.uint32(32).uint32(message.tookMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkProbeStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkProbeStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agoMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.good = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tookMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkProbeStatus>): TrunkProbeStatus {
+    return TrunkProbeStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkProbeStatus>): TrunkProbeStatus {
+    const message = createBaseTrunkProbeStatus();
+    message.agoMs = (object.agoMs !== undefined && object.agoMs !== null) ? BigInt(object.agoMs) : 0n;
+    message.good = object.good ?? false;
+    message.status = object.status ?? 0;
+    message.tookMs = object.tookMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseTrunkRegistrationStatus(): TrunkRegistrationStatus {
+  return { state: "", registrar: "", aor: "", leftMs: 0n, lastStatus: 0, failures: 0, detail: "", edgeId: "" };
+}
+
+export const TrunkRegistrationStatus: MessageFns<TrunkRegistrationStatus> = {
+  encode(message: TrunkRegistrationStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== "") {
+      writer.uint32(10).string(message.state);
+    }
+    if (message.registrar !== "") {
+      writer.uint32(18).string(message.registrar);
+    }
+    if (message.aor !== "") {
+      writer.uint32(26).string(message.aor);
+    }
+    if (message.leftMs !== 0n) {
+      if (BigInt.asUintN(64, message.leftMs) !== message.leftMs) {
+        throw new globalThis.Error("value provided for field message.leftMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.leftMs);
+    }
+    if (message.lastStatus !== 0) {
+      writer.uint32(40).uint32(message.lastStatus);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(48).uint32(message.failures);
+    }
+    if (message.detail !== "") {
+      writer.uint32(58).string(message.detail);
+    }
+    if (message.edgeId !== "") {
+      writer.uint32(66).string(message.edgeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TrunkRegistrationStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTrunkRegistrationStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.registrar = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.aor = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.leftMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lastStatus = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.failures = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.edgeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TrunkRegistrationStatus>): TrunkRegistrationStatus {
+    return TrunkRegistrationStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TrunkRegistrationStatus>): TrunkRegistrationStatus {
+    const message = createBaseTrunkRegistrationStatus();
+    message.state = object.state ?? "";
+    message.registrar = object.registrar ?? "";
+    message.aor = object.aor ?? "";
+    message.leftMs = (object.leftMs !== undefined && object.leftMs !== null) ? BigInt(object.leftMs) : 0n;
+    message.lastStatus = object.lastStatus ?? 0;
+    message.failures = object.failures ?? 0;
+    message.detail = object.detail ?? "";
+    message.edgeId = object.edgeId ?? "";
+    return message;
+  },
+};
+
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
   /**
@@ -9790,6 +10566,16 @@ export const PolicyServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
+  listTrunks: {
+    path: "/tandem.policy.v1.PolicyService/ListTrunks" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTrunksRequest): Buffer => Buffer.from(ListTrunksRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTrunksRequest => ListTrunksRequest.decode(value),
+    responseSerialize: (value: ListTrunksResponse): Buffer => Buffer.from(ListTrunksResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTrunksResponse => ListTrunksResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -9833,6 +10619,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   addBan: handleUnaryCall<AddBanRequest, Ban>;
   /** Ends all bans of a source or a user, and forgets what led to them. */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
+  listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -10095,6 +10883,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
+  listTrunks(
+    request: ListTrunksRequest,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  listTrunks(
+    request: ListTrunksRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  listTrunks(
+    request: ListTrunksRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
   ): ClientUnaryCall;
 }
 
