@@ -19,6 +19,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   location: [...WIRING, 'services/location/src/**/*.ts'],
   policy: [...WIRING, 'services/policy/src/**/*.ts'],
   records: [...WIRING, 'services/records/src/**/*.ts'],
+  console: ['services/console/src/**/*.ts', 'cli/src/**/*.ts', 'packages/service-kit/src/config/views.ts'],
   rpc: ['cli/src/parts/callers.ts', 'services/edge/src/**/*.ts'],
   resources: ['cli/src/parts/policy.ts'],
 }

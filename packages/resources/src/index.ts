@@ -21,7 +21,7 @@ export {
 export { type Ha1, ha1Of, hashPasswords, realmsOf } from './ha1.ts'
 export type { HuntGroup } from './hunt-group.ts'
 export { type KeySet, type KeySetFile, type KeySetFiles, type PublicKey, parseKeySet, readKeySet } from './key-sets.ts'
-export { type JsonSchema, kindSchema } from './known-keys.ts'
+export { type JsonSchema, kindSchema, schemaOfAll } from './known-keys.ts'
 export type { LayOutChanges } from './lay-out/homes.ts'
 export { indexResources, type LayOutBase, layOut } from './lay-out/lay-out.ts'
 export { atOnce, eachOf, inTurns, type Sliced } from './lay-out/slices.ts'

@@ -2,7 +2,7 @@
 //
 // The JSON Schema (2020-12) of each kind as a person writes it, and the keys that may stand at a path: both read from the zod schemas.
 import { z } from 'zod'
-import { type Kind, resourceSchemas } from './resource.ts'
+import { KINDS, type Kind, resourceSchemas } from './resource.ts'
 
 /** What is looked at here of JSON Schema. */
 export interface JsonSchema {
@@ -24,6 +24,29 @@ export function kindSchema(kind: Kind): JsonSchema {
   const made = z.toJSONSchema(resourceSchemas[kind], { io: 'input', unrepresentable: 'any', reused: 'inline' })
   cached.set(kind, made as JsonSchema)
   return made as JsonSchema
+}
+
+/** Of a document of any kind: which, its `kind` says. */
+export function schemaOfAll(): JsonSchema {
+  const $defs = Object.fromEntries(KINDS.map((kind) => [kind, withoutDialect(kindSchema(kind))]))
+  const choices = KINDS.map((kind) => ({
+    if: { properties: { kind: { const: kind } }, required: ['kind'] },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: { $ref: `#/$defs/${kind}` },
+  }))
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Tandem resources',
+    type: 'object',
+    required: ['apiVersion', 'kind', 'metadata'],
+    properties: { kind: { enum: KINDS } } as unknown as Readonly<Record<string, JsonSchema>>,
+    allOf: choices as unknown as readonly JsonSchema[],
+    $defs,
+  }
+}
+
+function withoutDialect({ $schema: _, ...schema }: JsonSchema): JsonSchema {
+  return schema
 }
 
 function alternatives(schema: JsonSchema): JsonSchema[] {

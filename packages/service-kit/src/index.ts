@@ -5,6 +5,8 @@ export { type AddressSource, type FoundAddress, findAdvertised, withAdvertised }
 export { type ConfigSources, loadConfig } from './config/load.ts'
 export { type Config, configSchema } from './config/schema.ts'
 export {
+  type ConsoleConfig,
+  consoleConfig,
   type EdgeConfig,
   edgeConfig,
   type KeyRing,

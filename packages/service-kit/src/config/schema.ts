@@ -4,6 +4,7 @@
 // are all derived from it [DESIGN §3.13]. Closed: unknown keys are refused. Durations end in Ms, sizes in Bytes.
 // It holds no setting that nothing reads; a new setting arrives with the code that reads it.
 import { z } from 'zod'
+import { adminApi } from './schema/console.ts'
 import { edge } from './schema/edge.ts'
 import { bans } from './schema/policy-bans.ts'
 import { policyFraud } from './schema/policy-fraud.ts'
@@ -262,6 +263,7 @@ export const configSchema = z
     location: location.prefault({}).describe('The location service.'),
     policy: policy.prefault({}).describe('The policy service.'),
     records: records.prefault({}).describe('The records service.'),
+    console: adminApi.prefault({}).describe('The admin API: [admin-api.md](admin-api.md).'),
     rpc: rpc.prefault({}).describe('Requests of edges to location and policy.'),
     resources: resources.prefault({}).describe('Domains, subscribers and the other declarative resources.'),
   })

@@ -74,6 +74,16 @@ export interface RecordsConfig extends Common, Readonly<Config['records']> {
   readonly policyTarget: string
 }
 
+/** Of the admin API. */
+export interface ConsoleConfig extends Common, Readonly<Omit<Config['console'], 'tls'>> {
+  /** With paths that no working directory changes, but for the folder. */
+  readonly tls: Config['console']['tls']
+  /** Folder that files of hashes start from. */
+  readonly baseDir: string
+  readonly locationTarget: string
+  readonly policyTarget: string
+}
+
 const WILDCARDS = new Set(['0.0.0.0', '::'])
 
 const common = (config: Config): Common => ({
@@ -203,4 +213,17 @@ export function policyConfig(config: Config): PolicyConfig {
 
 export function recordsConfig(config: Config): RecordsConfig {
   return { ...common(config), ...config.records, policyTarget: policyTarget(config) }
+}
+
+export function consoleConfig(config: Config): ConsoleConfig {
+  const { tls } = config.console
+  const absolute = (path: string): string => (path === '' ? '' : resolve(config.baseDir, path))
+  return {
+    ...common(config),
+    ...config.console,
+    tls: { ...tls, certFile: absolute(tls.certFile), keyFile: absolute(tls.keyFile) },
+    baseDir: config.baseDir,
+    locationTarget: locationTarget(config),
+    policyTarget: policyTarget(config),
+  }
 }

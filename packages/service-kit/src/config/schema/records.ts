@@ -113,6 +113,32 @@ const webhook = z.strictObject({
 
 const sink = z.discriminatedUnion('type', [ndjson, csv, postgres, webhook])
 
+const ledger = z.strictObject({
+  sink: z
+    .string()
+    .regex(/^([a-z0-9][a-z0-9-]{0,31})?$/, 'expected the name of a sink')
+    .default('')
+    .describe(
+      'Name of the `postgres` sink whose database takes a copy of the ledgers of all accounts; empty: there is none.',
+    ),
+  table: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,39}$/, 'expected a plain lower-case name')
+    .default('ledger')
+    .describe('Its table; made at the first start.'),
+  keepEntries: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(1_000)
+    .describe(
+      'Of what is copied the store keeps the newest, for each account so many, and all of the last minutes; older ones are folded into a checkpoint.',
+    ),
+  window: z.int().min(16).max(1_024).default(64).describe('Parts of ledgers on their way at once, of 256 entries at most.'),
+  retryMinMs: durationMs(1).default(100).describe('First pause after a failed write; doubled, with jitter …'),
+  retryMaxMs: durationMs(1).default(5_000).describe('… up to this.'),
+})
+
 export const records = z.strictObject({
   bindAddress: address().default('127.0.0.1').describe('IP address of HTTP.'),
   httpPort: port().default(9_566).describe('HTTP port (`/metrics`, `/healthz`, `/readyz`, `/records`).'),
@@ -157,6 +183,7 @@ export const records = z.strictObject({
     .describe(
       'Names of sinks that are no more: what the feed holds for them is let go. One of `sinks` is none of these.',
     ),
+  ledger: ledger.prefault({}).describe('The copy of account ledgers in PostgreSQL: [charging.md](charging.md#the-copy).'),
   fraudWebhook: fraudWebhook
     .prefault({})
     .describe('An HTTP endpoint that is told what rules against fraud find: [fraud.md](fraud.md#webhook).'),

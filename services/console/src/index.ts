@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+//
+// @tandem/console: the admin API (docs/admin-api.md).
+export type { Backends, ResourceBackend, SourcePart, UnaryBackend } from './backends.ts'
+export { ROLES, type Role } from './definition.ts'
+export { openApi } from './openapi.ts'
+export { type ConsoleService, type ConsoleServiceOptions, createConsoleService } from './service.ts'
+export { isLoopback, wantsTls } from './tls/server-tls.ts'
+export { hashOfToken, newToken } from './tokens.ts'
