@@ -13,6 +13,7 @@ import { followContract } from './following.ts'
 import { fraudContract } from './fraud.ts'
 import { fraudEventContract } from './fraud-events.ts'
 import { lateFactContract, longOverContract } from './late-facts.ts'
+import { ledgerContract } from './ledgers.ts'
 import { membershipContract } from './membership.ts'
 import { callContract, mintContract } from './policy.ts'
 import { recordContract } from './records.ts'
@@ -46,6 +47,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('calls on record', () => callContract(at))
     describe('charged calls', () => chargeContract(at))
     describe('accounts', () => accountContract(at))
+    describe('the copy of ledgers', () => ledgerContract(at))
     describe('rules against fraud', () => fraudContract(at))
     describe('fraud events', () => fraudEventContract(at))
     describe('what is due at calls', () => callWorkContract(at))

@@ -53,7 +53,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{n\d{1,3}\}:(nc|fail):.+$/s,
       /^\{b\d{1,3}\}:(fail:.+|good:\d{1,2})$/s,
       /^\{bans\}:(ban|rev|gone)$/,
-      /^\{h\d{1,3}\}:(due|beat)$/s,
+      /^\{h\d{1,3}\}:(due|beat|copy)$/s,
       /^\{a:[A-Za-z0-9._-]+\}:(acc|holds|exp|done|dexp|spend|keys|kexp|ledger)$/s,
       /^\{(a:[A-Za-z0-9._-]+|f:[A-Za-z]+:[^{}]+)\}:f(:[A-Za-z0-9._-]+)?$/s,
       /^\{fraud\}:(seen|events)$/,
