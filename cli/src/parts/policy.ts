@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Wires the policy service: resources and store → handlers → gRPC → HTTP.
-import { createPolicyService, type PolicyService } from '@tandem/policy'
+import { createPolicyService, type PolicyService, type PolicyServiceOptions } from '@tandem/policy'
 import { describeProblem, loadResources, type ResourceSet } from '@tandem/resources'
 import { createRpcServer, serveHealth, servePolicy, serveRecordFeed } from '@tandem/rpc'
-import { ConfigError, type Logger, type PolicyConfig } from '@tandem/service-kit'
+import { type Config, ConfigError, type Logger, type PolicyConfig } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
@@ -31,11 +31,17 @@ export async function readResources(
   )
 }
 
+/** What the ledgers' copy, which the records service makes, wants of policy; undefined where there is none. */
+export function ledgerCopyOf({ records: { ledger } }: Config): PolicyServiceOptions['ledgerCopy'] {
+  return ledger.sink === '' ? undefined : { keepEntries: ledger.keepEntries }
+}
+
 export function buildPolicy(
   config: PolicyConfig,
   resources: ResourceSet,
   store: Store,
   logger: Logger,
+  ledgerCopy?: PolicyServiceOptions['ledgerCopy'],
 ): Built<PolicyService> {
   const metrics = serviceMetrics('policy', config.clusterName)
   const service = createPolicyService({
@@ -44,6 +50,7 @@ export function buildPolicy(
     fraud: store.fraud,
     fraudEvents: store.fraudEvents,
     bans: store.bans,
+    ledgerCopy,
     config,
     resources,
     logger,
@@ -53,7 +60,7 @@ export function buildPolicy(
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()
   servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
-  serveRecordFeed(server, service.feed, service.fraudEvents)
+  serveRecordFeed(server, service.feed, service.fraudEvents, service.ledgers)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config
   const parts = [

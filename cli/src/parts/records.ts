@@ -3,7 +3,14 @@
 // Wires the records service: feed → sinks, fraud events → webhook, HTTP with `/records`. SIGHUP opens files anew
 // (logrotate).
 import { hostname } from 'node:os'
-import { createRecordsService, type FraudWebhook, fraudWebhookFrom, type RecordsService } from '@tandem/records'
+import {
+  createRecordsService,
+  type FraudWebhook,
+  fraudWebhookFrom,
+  type LedgerCopy,
+  ledgerCopyFrom,
+  type RecordsService,
+} from '@tandem/records'
 import type { RecordFeed } from '@tandem/rpc'
 import type { Logger, RecordsConfig } from '@tandem/service-kit'
 import { type Built, serviceMetrics } from './built.ts'
@@ -28,16 +35,24 @@ const webhookPart = (webhook: FraudWebhook) => ({
   stop: () => webhook.stop(),
 })
 
+const ledgerPart = (copy: LedgerCopy) => ({
+  name: 'copy of ledgers',
+  start: () => copy.start(),
+  stop: () => copy.stop(),
+})
+
 export function buildRecords(
   config: RecordsConfig,
   feeds: readonly RecordFeed[],
   logger: Logger,
   fraudFeeds: readonly RecordFeed[] = [],
+  ledgerFeeds: readonly RecordFeed[] = [],
 ): Built<RecordsService> {
   const metrics = serviceMetrics('records', config.clusterName)
   const service = createRecordsService({ feeds, config, logger, metrics })
   const consumer = config.node || hostname()
   const webhook = fraudWebhookFrom({ feeds: fraudFeeds, config, consumer, logger, metrics })
+  const ledger = ledgerCopyFrom({ feeds: ledgerFeeds, config, consumer, logger, metrics })
   const ready = () => service.ready()
   const { bindAddress: address, httpPort: port } = config
   const http = httpPart('records', {
@@ -48,6 +63,10 @@ export function buildRecords(
     ready,
     routes: service.routes,
   })
-  const parts = [servicePart(service), ...(webhook === undefined ? [] : [webhookPart(webhook)]), http]
+  const further = [
+    ...(webhook === undefined ? [] : [webhookPart(webhook)]),
+    ...(ledger === undefined ? [] : [ledgerPart(ledger)]),
+  ]
+  const parts = [servicePart(service), ...further, http]
   return { service, parts, ready }
 }

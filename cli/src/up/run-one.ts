@@ -2,12 +2,12 @@
 //
 // One service in a process of its own (`tandem run …`): what `up --processes many` starts, and what containers run.
 // Each of location and policy opens its own store; with the embedded one they share nothing, and need not.
-import { createFraudFeedClient, createRecordFeedClient } from '@tandem/rpc'
+import { createFraudFeedClient, createLedgerFeedClient, createRecordFeedClient } from '@tandem/rpc'
 import { type Config, createLogger, edgeConfig, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
 import { streamCallers, streamOptions } from '../parts/callers.ts'
 import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
-import { buildPolicy, readResources } from '../parts/policy.ts'
+import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { openStore } from '../parts/store.ts'
 import type { Composition } from './single.ts'
@@ -28,7 +28,7 @@ async function composePolicy(config: Config): Promise<Composition> {
   const settings = policyConfig(config)
   const resources = await readResources(settings)
   const { store, part } = openStore(config.store, logger)
-  const { parts, ready } = buildPolicy(settings, resources, store, logger)
+  const { parts, ready } = buildPolicy(settings, resources, store, logger, ledgerCopyOf(config))
   return { parts: [part, ...parts], ready }
 }
 
@@ -38,7 +38,8 @@ function composeRecords(config: Config): Composition {
   const options = streamOptions(config.rpc, 'records', logger)
   const feed = createRecordFeedClient(settings.policyTarget, options)
   const fraudFeed = createFraudFeedClient(settings.policyTarget, options)
-  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed])
+  const ledgers = createLedgerFeedClient(settings.policyTarget, options)
+  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed], [ledgers])
   return { parts, ready }
 }
 

@@ -16,7 +16,7 @@ import {
 import { inProcessCallers, inProcessWatch } from '../parts/callers.ts'
 import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
-import { buildPolicy, readResources } from '../parts/policy.ts'
+import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { openStore } from '../parts/store.ts'
 import { warmUpCallers } from '../parts/warm-up.ts'
@@ -34,10 +34,11 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const resources = await readResources(policySettings)
   const { store, part: storePart } = openStore(config.store, loggerFor(config, 'store'))
   const location = buildLocation(locationConfig(config), resources, store, loggerFor(config, 'location'))
-  const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'))
+  const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'), ledgerCopyOf(config))
   const feed = createInProcessRecordFeed(policy.service.feed)
   const fraudFeed = createInProcessRecordFeed(policy.service.fraudEvents)
-  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'), [fraudFeed])
+  const ledgers = policy.service.ledgers === undefined ? [] : [createInProcessRecordFeed(policy.service.ledgers)]
+  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'), [fraudFeed], ledgers)
   const services = { location: location.service, policy: policy.service }
   const edges = Array.from({ length: config.edge.count }, (_, index) => {
     const settings = edgeConfig(config, index)

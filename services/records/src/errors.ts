@@ -32,6 +32,10 @@ export const RECORDS_ERRORS = {
     meaning: 'a feed sent more than its window; the surplus is left to be delivered again',
     logLevel: 'warn',
   },
+  ledger_refused: {
+    meaning: 'a part of a ledger can not be stored by PostgreSQL; it stays in the store, and comes again',
+    logLevel: 'error',
+  },
   empty_item: { meaning: 'a feed item carried no record; it is acknowledged and counted', logLevel: 'error' },
 } as const satisfies Record<string, RecordsError>
 

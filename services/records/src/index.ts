@@ -7,6 +7,8 @@ export { RECORDS_ERRORS, type RecordsError, type RecordsErrorCode } from './erro
 export { type FraudWebhookParts, fraudWebhookFrom } from './fraud/create-fraud-webhook.ts'
 export { type FraudEventLine, toFraudLine } from './fraud/event-body.ts'
 export type { FraudWebhook, FraudWebhookCounts } from './fraud/fraud-webhook.ts'
+export { type LedgerCopyParts, ledgerCopyFrom } from './ledger/create-ledger-copy.ts'
+export type { LedgerCopy, LedgerCopyCounts } from './ledger/ledger-copy.ts'
 export { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
 export {
   type FieldKind,

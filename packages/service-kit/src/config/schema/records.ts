@@ -134,7 +134,12 @@ const ledger = z.strictObject({
     .describe(
       'Of what is copied the store keeps the newest, for each account so many, and all of the last minutes; older ones are folded into a checkpoint.',
     ),
-  window: z.int().min(16).max(1_024).default(64).describe('Parts of ledgers on their way at once, of 256 entries at most.'),
+  window: z
+    .int()
+    .min(16)
+    .max(1_024)
+    .default(64)
+    .describe('Parts of ledgers on their way at once, of 256 entries at most.'),
   retryMinMs: durationMs(1).default(100).describe('First pause after a failed write; doubled, with jitter …'),
   retryMaxMs: durationMs(1).default(5_000).describe('… up to this.'),
 })
@@ -183,7 +188,9 @@ export const records = z.strictObject({
     .describe(
       'Names of sinks that are no more: what the feed holds for them is let go. One of `sinks` is none of these.',
     ),
-  ledger: ledger.prefault({}).describe('The copy of account ledgers in PostgreSQL: [charging.md](charging.md#the-copy).'),
+  ledger: ledger
+    .prefault({})
+    .describe('The copy of account ledgers in PostgreSQL: [charging.md](charging.md#the-copy).'),
   fraudWebhook: fraudWebhook
     .prefault({})
     .describe('An HTTP endpoint that is told what rules against fraud find: [fraud.md](fraud.md#webhook).'),

@@ -9,7 +9,7 @@ import type { Session } from './connection.ts'
 /** 'tandem' as a number: of this database, whatever tables it is for. */
 const LOCK = '7953742149997'
 
-interface Step {
+export interface Step {
   readonly number: number
   readonly statements: (table: string) => readonly string[]
 }
@@ -36,15 +36,24 @@ const STEPS: readonly Step[] = [
 ]
 
 /** Makes the schema what this version expects. Idempotent; may run on several nodes at once. */
-export async function migrate(session: Session, table: string): Promise<void> {
+export const migrate = (session: Session, table: string): Promise<void> =>
+  migrateWith(session, table, STEPS, () => addColumns(session, table))
+
+/** The same for another table. @param last under the lock, after all steps */
+export async function migrateWith(
+  session: Session,
+  table: string,
+  steps: readonly Step[],
+  last: () => Promise<void> = async () => undefined,
+): Promise<void> {
   await session.query(`SELECT pg_advisory_lock(${LOCK})`)
   try {
     await session.query(`CREATE TABLE IF NOT EXISTS ${table}_migrations (
       number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`)
     const { rows } = await session.query(`SELECT number FROM ${table}_migrations`)
     const applied = new Set(rows.map(({ number }) => number))
-    for (const step of STEPS) if (!applied.has(step.number)) await apply(session, table, step)
-    await addColumns(session, table)
+    for (const step of steps) if (!applied.has(step.number)) await apply(session, table, step)
+    await last()
   } finally {
     await session.query(`SELECT pg_advisory_unlock(${LOCK})`).catch(() => undefined)
   }
