@@ -36,7 +36,12 @@ export interface ResourceSet {
 }
 
 export type LoadResult =
-  | { readonly ok: true; readonly set: ResourceSet }
+  | {
+      readonly ok: true
+      readonly set: ResourceSet
+      /** As they were written, in the order of the set's resources; passwords of subscribers are hashes. */
+      readonly documents: readonly unknown[]
+    }
   | { readonly ok: false; readonly problems: readonly ResourceProblem[] }
 
 export interface LoadOptions {
@@ -110,8 +115,31 @@ async function loadPath(path: string, depth: number, into: Loading): Promise<voi
 function loadInline(value: object, document: number, into: Loading): void {
   const origin = { file: 'resources', document, line: 0 }
   const parsed = parseDocument(value, origin)
-  if ('resource' in parsed) into.located.push({ resource: parsed.resource, origin })
+  if ('resource' in parsed) into.located.push({ resource: parsed.resource, origin, document: value })
   else into.problems.push(...parsed.problems)
+}
+
+/** What resources name and do not say themselves: secrets, and what stands in files. */
+export type NamedContent = Omit<ResourceSet, 'resources' | 'revision'>
+
+/** Reads it, of these resources; the secrets of subscribers need the Domains among them. Never throws. */
+export async function readNamed(
+  located: readonly LocatedResource[],
+  options: LoadOptions,
+): Promise<NamedContent & { hashes: readonly string[]; problems: readonly ResourceProblem[] }> {
+  const trusted = options.withoutSecrets === true ? [] : located
+  const { secrets, problems } = await resolveSecrets(trusted, options)
+  const rates = await loadRates(located, options.baseDir)
+  const lists = await loadLists(located, options.baseDir)
+  const keys = await loadKeySets(trusted, options.baseDir)
+  return {
+    secrets,
+    decks: rates.decks,
+    lists: lists.tables,
+    keySets: keys.keySets,
+    hashes: [...rates.hashes, ...lists.hashes],
+    problems: [...problems, ...rates.problems, ...lists.problems, ...keys.problems],
+  }
 }
 
 /**
@@ -129,23 +157,16 @@ export async function loadResources(sources: readonly ResourceSource[], options:
   }
   // References of a set that is only half there would report what is merely unread.
   if (into.problems.length === 0) into.problems.push(...checkReferences(into.located))
-  const { secrets, problems } = await resolveSecrets(options.withoutSecrets === true ? [] : into.located, options)
+  const { problems, hashes, ...named } = await readNamed(into.located, options)
   into.problems.push(...problems)
-  const rates = await loadRates(into.located, options.baseDir)
-  const lists = await loadLists(into.located, options.baseDir)
-  const { keySets, problems: keyProblems } = await loadKeySets(
-    options.withoutSecrets === true ? [] : into.located,
-    options.baseDir,
-  )
-  into.problems.push(...rates.problems, ...lists.problems, ...keyProblems)
   if (into.problems.length > 0) {
     return { ok: false, problems: placeProblems(into.problems.slice(0, MAX_PROBLEMS), into.texts) }
   }
   const realms = realmsOfDomains(into.located)
-  hashPasswords(sources, realms)
+  const documents = into.located.map(({ document }) => document)
+  hashPasswords(documents, realms)
   const resources = into.located.map(({ resource }) => {
     return resource.kind === 'Subscriber' ? withoutPassword(resource, realms) : resource
   })
-  const revision = revisionOf(resources, [...rates.hashes, ...lists.hashes])
-  return { ok: true, set: { resources, secrets, decks: rates.decks, lists: lists.tables, keySets, revision } }
+  return { ok: true, set: { resources, ...named, revision: revisionOf(resources, hashes) }, documents }
 }

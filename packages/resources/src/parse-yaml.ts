@@ -9,6 +9,8 @@ import { placeProblems, type SourceDocument, YamlSource } from './yaml-source.ts
 export interface LocatedResource {
   readonly resource: Resource
   readonly origin: Origin
+  /** As it was written, where somebody wants to know. */
+  readonly document?: unknown
 }
 
 export interface ParsedResources {
@@ -24,7 +26,7 @@ export function readDocument(
   into.problems.push(...problems)
   if (problems.length > 0) return
   const parsed = parseDocument(value, origin)
-  if ('resource' in parsed) into.located.push({ resource: parsed.resource, origin })
+  if ('resource' in parsed) into.located.push({ resource: parsed.resource, origin, document: value })
   else into.problems.push(...parsed.problems)
 }
 

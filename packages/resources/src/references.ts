@@ -8,6 +8,7 @@ import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
 import { fraudReferences } from './fraud-references.ts'
 import { isWildcard, longestSuffix } from './hosts.ts'
+import { atOnce, eachOf, type Sliced } from './lay-out/slices.ts'
 import { suggestion } from './nearest.ts'
 import type { LocatedResource } from './parse-yaml.ts'
 import { canonicalNumber } from './phone-number.ts'
@@ -225,13 +226,13 @@ function noteNames(refs: References, { resource }: LocatedResource): void {
   }
 }
 
-/** Problems between resources; empty when the set holds together. */
-export function checkReferences(located: readonly LocatedResource[]): readonly ResourceProblem[] {
+/** Problems between resources, found in slices; empty when the set holds together. */
+export function* checkingReferences(located: readonly LocatedResource[]): Sliced<readonly ResourceProblem[]> {
   const refs = new References()
-  for (const one of located) claimNames(refs, one)
-  for (const one of located) noteNames(refs, one)
-  for (const one of located) claimLogin(refs, one)
-  for (const one of located) {
+  yield* eachOf(located, (one) => claimNames(refs, one))
+  yield* eachOf(located, (one) => noteNames(refs, one))
+  yield* eachOf(located, (one) => claimLogin(refs, one))
+  yield* eachOf(located, (one) => {
     checkTargets(refs, one)
     checkAccount(refs, one)
     checkPeak(refs, one)
@@ -241,6 +242,10 @@ export function checkReferences(located: readonly LocatedResource[]): readonly R
     checkContradictions(refs, one)
     checkSchemes(refs, one)
     claimSources(refs, one)
-  }
+  })
   return refs.problems
 }
+
+/** The same at once. */
+export const checkReferences = (located: readonly LocatedResource[]): readonly ResourceProblem[] =>
+  atOnce(checkingReferences(located))
