@@ -78,6 +78,16 @@ export const POLICY_ERRORS = {
   },
   top_up_conflict: { kind: 'refuse', sipStatus: 409, meaning: 'the key was used for another amount' },
   top_up_currency: { kind: 'refuse', sipStatus: 409, meaning: 'the balance is of another currency' },
+  ledger_not_empty: {
+    kind: 'refuse',
+    sipStatus: 409,
+    meaning: 'a checkpoint is for an account that has no ledger yet',
+  },
+  bad_restore: {
+    kind: 'refuse',
+    sipStatus: 400,
+    meaning: 'more than 500 entries at once, an entry that is none, or a balance out of its bounds',
+  },
   bad_cursor: { kind: 'refuse', sipStatus: 400, meaning: 'the cursor of a list is none that was given' },
   bad_ban: { kind: 'refuse', sipStatus: 400, meaning: 'no IP address, or a time below a second or above 30 days' },
   ban_not_allowed: {

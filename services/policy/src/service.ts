@@ -32,6 +32,7 @@ import { listFraudEvents } from './fraud-feed/list-events.ts'
 import { tryFraudRules } from './fraud-feed/try-rules.ts'
 import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { createLedgerCopy } from './ledger/ledger-copy.ts'
+import { restoreLedger } from './ledger/restore.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
@@ -163,6 +164,7 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
     topUp: (request) => guard(() => topUp(context, request)),
+    restoreLedger: (request) => guard(() => restoreLedger(context, request)),
     unblockAccount: (request) => guard(() => unblockAccount(context, request)),
     listBans: (request) => guard(() => listBans(context, request)),
     addBan: (request) => guard(() => addBan(context, request)),

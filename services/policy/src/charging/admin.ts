@@ -32,7 +32,7 @@ export async function getAccount(
   if (!context.health.see(audit)) return context.health.toResult(audit)
   const { holds, spentHour, spentDay } = state.value
   // Balance and sums are of one look: between two, a call may have been charged.
-  const { balance, held, ledgerSum, holdsSum } = audit.value
+  const { balance, held, ledgerSum, holdsSum, entries, foldedEntries, foldedSum, foldedTo, copiedTo } = audit.value
   return done({
     account,
     currency: state.value.currency || entry.currency,
@@ -45,6 +45,11 @@ export async function getAccount(
     ledger: state.value.ledger.map(toEntry),
     ledgerSum,
     holdsSum,
+    entries,
+    foldedEntries: BigInt(foldedEntries),
+    foldedSum,
+    foldedTo,
+    copiedTo,
     ...blockOf(state.value),
   })
 }

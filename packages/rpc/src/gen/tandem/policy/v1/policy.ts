@@ -985,6 +985,42 @@ export interface GetAccountResponse {
   /** Blocked for a time: until when, by the store's clock, and by which rule; 0 and "" for not. */
   blockedUntilUnixMs: bigint;
   blockedBy: string;
+  /**
+   * The checkpoint: how many of the oldest entries were folded into one sum, that sum, and the id of the last of them.
+   * ledger_sum has it in.
+   */
+  foldedEntries: bigint;
+  foldedSum: bigint;
+  foldedTo: string;
+  /** Entries that stand by themselves. */
+  entries: number;
+  /** Id of the last entry that is copied elsewhere; "" where nothing is. */
+  copiedTo: string;
+}
+
+/** Asked by `tandem ledger restore`, with what the copy has: entries that the store has lost are made anew. */
+export interface RestoreLedgerRequest {
+  account: string;
+  /** Of an account that has nothing: the sum of `count` entries up to and with the one of this id. */
+  checkpoint?:
+    | LedgerCheckpoint
+    | undefined;
+  /** Oldest first, at most 500. Those whose key the ledger has are left out. */
+  entries: LedgerEntry[];
+  /** Top-ups within the checkpoint whose keys are to be known, at most 500: key and amount. */
+  keys: LedgerEntry[];
+}
+
+export interface LedgerCheckpoint {
+  to: string;
+  amount: bigint;
+  count: bigint;
+}
+
+export interface RestoreLedgerResponse {
+  /** Entries that were made. */
+  added: number;
+  balance: bigint;
 }
 
 export interface LedgerEntry {
@@ -7616,6 +7652,11 @@ function createBaseGetAccountResponse(): GetAccountResponse {
     holdsSum: 0n,
     blockedUntilUnixMs: 0n,
     blockedBy: "",
+    foldedEntries: 0n,
+    foldedSum: 0n,
+    foldedTo: "",
+    entries: 0,
+    copiedTo: "",
   };
 }
 
@@ -7683,6 +7724,27 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
     }
     if (message.blockedBy !== "") {
       writer.uint32(106).string(message.blockedBy);
+    }
+    if (message.foldedEntries !== 0n) {
+      if (BigInt.asUintN(64, message.foldedEntries) !== message.foldedEntries) {
+        throw new globalThis.Error("value provided for field message.foldedEntries of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.foldedEntries);
+    }
+    if (message.foldedSum !== 0n) {
+      if (BigInt.asIntN(64, message.foldedSum) !== message.foldedSum) {
+        throw new globalThis.Error("value provided for field message.foldedSum of type int64 too large");
+      }
+      writer.uint32(120).int64(message.foldedSum);
+    }
+    if (message.foldedTo !== "") {
+      writer.uint32(130).string(message.foldedTo);
+    }
+    if (message.entries !== 0) {
+      writer.uint32(136).uint32(message.entries);
+    }
+    if (message.copiedTo !== "") {
+      writer.uint32(146).string(message.copiedTo);
     }
     return writer;
   },
@@ -7804,6 +7866,46 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
             message.blockedBy = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.foldedEntries = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.foldedSum = reader.int64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.foldedTo = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.entries = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.copiedTo = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7838,6 +7940,261 @@ export const GetAccountResponse: MessageFns<GetAccountResponse> = {
       ? BigInt(object.blockedUntilUnixMs)
       : 0n;
     message.blockedBy = object.blockedBy ?? "";
+    message.foldedEntries = (object.foldedEntries !== undefined && object.foldedEntries !== null)
+      ? BigInt(object.foldedEntries)
+      : 0n;
+    message.foldedSum = (object.foldedSum !== undefined && object.foldedSum !== null) ? BigInt(object.foldedSum) : 0n;
+    message.foldedTo = object.foldedTo ?? "";
+    message.entries = object.entries ?? 0;
+    message.copiedTo = object.copiedTo ?? "";
+    return message;
+  },
+};
+
+function createBaseRestoreLedgerRequest(): RestoreLedgerRequest {
+  return { account: "", checkpoint: undefined, entries: [], keys: [] };
+}
+
+export const RestoreLedgerRequest: MessageFns<RestoreLedgerRequest> = {
+  encode(message: RestoreLedgerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.checkpoint !== undefined) {
+      LedgerCheckpoint.encode(message.checkpoint, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.entries) {
+      LedgerEntry.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.keys) {
+      LedgerEntry.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreLedgerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreLedgerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.checkpoint = LedgerCheckpoint.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.entries.push(LedgerEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keys.push(LedgerEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RestoreLedgerRequest>): RestoreLedgerRequest {
+    return RestoreLedgerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestoreLedgerRequest>): RestoreLedgerRequest {
+    const message = createBaseRestoreLedgerRequest();
+    message.account = object.account ?? "";
+    message.checkpoint = (object.checkpoint !== undefined && object.checkpoint !== null)
+      ? LedgerCheckpoint.fromPartial(object.checkpoint)
+      : undefined;
+    message.entries = object.entries?.map((e) => LedgerEntry.fromPartial(e)) || [];
+    message.keys = object.keys?.map((e) => LedgerEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLedgerCheckpoint(): LedgerCheckpoint {
+  return { to: "", amount: 0n, count: 0n };
+}
+
+export const LedgerCheckpoint: MessageFns<LedgerCheckpoint> = {
+  encode(message: LedgerCheckpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.to !== "") {
+      writer.uint32(10).string(message.to);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.amount);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asUintN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerCheckpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.amount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LedgerCheckpoint>): LedgerCheckpoint {
+    return LedgerCheckpoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LedgerCheckpoint>): LedgerCheckpoint {
+    const message = createBaseLedgerCheckpoint();
+    message.to = object.to ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
+    return message;
+  },
+};
+
+function createBaseRestoreLedgerResponse(): RestoreLedgerResponse {
+  return { added: 0, balance: 0n };
+}
+
+export const RestoreLedgerResponse: MessageFns<RestoreLedgerResponse> = {
+  encode(message: RestoreLedgerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.added !== 0) {
+      writer.uint32(8).uint32(message.added);
+    }
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
+      }
+      writer.uint32(16).int64(message.balance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreLedgerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreLedgerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.added = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.balance = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RestoreLedgerResponse>): RestoreLedgerResponse {
+    return RestoreLedgerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestoreLedgerResponse>): RestoreLedgerResponse {
+    const message = createBaseRestoreLedgerResponse();
+    message.added = object.added ?? 0;
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
     return message;
   },
 };
@@ -10502,6 +10859,17 @@ export const PolicyServiceService = {
     responseSerialize: (value: TopUpResponse): Buffer => Buffer.from(TopUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TopUpResponse => TopUpResponse.decode(value),
   },
+  /** Makes a lost ledger anew from its copy; a repeat changes nothing. Asked by `tandem ledger restore`. */
+  restoreLedger: {
+    path: "/tandem.policy.v1.PolicyService/RestoreLedger" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RestoreLedgerRequest): Buffer => Buffer.from(RestoreLedgerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RestoreLedgerRequest => RestoreLedgerRequest.decode(value),
+    responseSerialize: (value: RestoreLedgerResponse): Buffer =>
+      Buffer.from(RestoreLedgerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RestoreLedgerResponse => RestoreLedgerResponse.decode(value),
+  },
   /** Lifts the block for a time that a rule against fraud has put on an account. */
   unblockAccount: {
     path: "/tandem.policy.v1.PolicyService/UnblockAccount" as const,
@@ -10608,6 +10976,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
   /** Adds to a balance, once by key. */
   topUp: handleUnaryCall<TopUpRequest, TopUpResponse>;
+  /** Makes a lost ledger anew from its copy; a repeat changes nothing. Asked by `tandem ledger restore`. */
+  restoreLedger: handleUnaryCall<RestoreLedgerRequest, RestoreLedgerResponse>;
   /** Lifts the block for a time that a rule against fraud has put on an account. */
   unblockAccount: handleUnaryCall<UnblockAccountRequest, UnblockAccountResponse>;
   /** What rules against fraud have found: the newest, or what came after a cursor. */
@@ -10791,6 +11161,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TopUpResponse) => void,
+  ): ClientUnaryCall;
+  /** Makes a lost ledger anew from its copy; a repeat changes nothing. Asked by `tandem ledger restore`. */
+  restoreLedger(
+    request: RestoreLedgerRequest,
+    callback: (error: ServiceError | null, response: RestoreLedgerResponse) => void,
+  ): ClientUnaryCall;
+  restoreLedger(
+    request: RestoreLedgerRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RestoreLedgerResponse) => void,
+  ): ClientUnaryCall;
+  restoreLedger(
+    request: RestoreLedgerRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RestoreLedgerResponse) => void,
   ): ClientUnaryCall;
   /** Lifts the block for a time that a rule against fraud has put on an account. */
   unblockAccount(
