@@ -12,6 +12,7 @@ export const PROBLEM = {
   duplicate: 'two resources claim the same name, alias or user',
   dangling: 'a resource names another one that does not exist',
   contradiction: 'a resource asks for two things that cannot both be had',
+  managed: 'the resource belongs to another manager',
   secret: 'a secret cannot be read from its file or environment variable',
 } as const
 

@@ -25,7 +25,15 @@ export { type JsonSchema, kindSchema, schemaOfAll } from './known-keys.ts'
 export type { LayOutChanges } from './lay-out/homes.ts'
 export { indexResources, type LayOutBase, layOut } from './lay-out/lay-out.ts'
 export { atOnce, eachOf, inTurns, type Sliced } from './lay-out/slices.ts'
-export { type LoadOptions, type LoadResult, loadResources, type ResourceSet, type ResourceSource } from './load.ts'
+export {
+  type LoadOptions,
+  type LoadResult,
+  loadResources,
+  type NamedContent,
+  type ResourceSet,
+  type ResourceSource,
+  readNamed,
+} from './load.ts'
 export { nearestOf } from './nearest.ts'
 export { countryOfNumber } from './number-list/calling-codes.ts'
 export type { NumberTables } from './number-list/load-lists.ts'
@@ -74,6 +82,20 @@ export { ScheduleClock } from './schedule/schedule-clock.ts'
 export { Secret } from './secret.ts'
 export type { SecretTable } from './secrets.ts'
 export { type StaticBinding, staticBindings } from './static-bindings.ts'
+export { type FieldChange, fieldChanges } from './stored/field-changes.ts'
+export { type Held, heldOf, textOfHeld } from './stored/held.ts'
+export { MASK } from './stored/masking.ts'
+export {
+  type Changes,
+  checkChanges,
+  type Holdings,
+  type Proposal,
+  type ProposalOptions,
+  propose,
+  proposeDocuments,
+} from './stored/proposal.ts'
+export { SecretBox } from './stored/secret-box.ts'
+export type { SourceText } from './stored/source-text.ts'
 export type { StrangerRules } from './strangers.ts'
 export { loginOf, type Subscriber } from './subscriber.ts'
 export {
