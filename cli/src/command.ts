@@ -20,6 +20,7 @@ import { kick } from './admin/kick.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
 import { CommandFailed } from './admin/targets.ts'
+import { apiActions } from './api/actions.ts'
 import { type Actions, createProgram } from './program.ts'
 import { loadSettings } from './settings.ts'
 import { run, up } from './up/up.ts'
@@ -39,7 +40,12 @@ const complain = (text: string): void => {
 }
 const settings = (flags: { config?: string }) => loadSettings(flags, { makeKeys: true })
 
+const setStatus = (status: number): void => {
+  process.exitCode = status
+}
+
 const actions: Actions = {
+  ...apiActions({ print, writeLine, setStatus }),
   async up(flags) {
     process.exitCode = await up(flags, { print, main: fileURLToPath(new URL(MAIN, import.meta.url)) })
   },

@@ -38,6 +38,15 @@ async function parse(...args: string[]): Promise<Call> {
     liftBan: note('liftBan'),
     fraudEvents: note('fraudEvents'),
     fraudTest: note('fraudTest'),
+    apply: note('apply'),
+    diff: note('diff'),
+    get: note('get'),
+    describe: note('describe'),
+    delete: note('delete'),
+    exportResources: note('exportResources'),
+    history: note('history'),
+    rollback: note('rollback'),
+    createToken: note('createToken'),
   }
   const program = createProgram(actions, '1.2.3')
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined })

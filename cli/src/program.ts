@@ -8,6 +8,7 @@ import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
 import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
 import type { ImportFlags } from './admin/import-subscribers.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
+import { type ApiActions, addApiVerbs } from './api/verbs.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
 import { SERVICES, type ServiceName } from './up/run-one.ts'
@@ -19,7 +20,7 @@ export interface AdminFlags {
 }
 
 /** What the verbs do. */
-export interface Actions {
+export interface Actions extends ApiActions {
   up(flags: ClusterFlags): Promise<void>
   run(service: ServiceName, flags: ClusterFlags): Promise<void>
   doctor(flags: ClusterFlags & Pick<AdminFlags, 'output'>): Promise<void>
@@ -223,6 +224,7 @@ export function createProgram(actions: Actions, version: string): Command {
     .version(version)
   program.showHelpAfterError('(tandem --help lists the verbs)')
   addClusterVerbs(program, actions)
+  addApiVerbs(program, actions)
   addAdminVerbs(program, actions)
   for (const command of [program, ...program.commands]) command.exitOverride()
   return program
