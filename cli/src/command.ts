@@ -17,6 +17,7 @@ import { fraudEvents, fraudTest } from './admin/fraud.ts'
 import { hangUp } from './admin/hang-up.ts'
 import { importSubscribers } from './admin/import-subscribers.ts'
 import { kick } from './admin/kick.ts'
+import { restoreLedgers } from './admin/ledger.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
 import { CommandFailed } from './admin/targets.ts'
@@ -83,6 +84,9 @@ const actions: Actions = {
   },
   async unblock(account, flags) {
     print(await unblock(settings(flags), account, flags.output))
+  },
+  async restoreLedgers(account, flags) {
+    print(await restoreLedgers(settings(flags), account, flags, flags.output))
   },
   async topUp(account, amount, flags) {
     print(await topUp(settings(flags), account, amount, flags.key, flags.output))

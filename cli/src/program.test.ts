@@ -33,6 +33,7 @@ async function parse(...args: string[]): Promise<Call> {
     balance: note('balance'),
     topUp: note('topUp'),
     unblock: note('unblock'),
+    restoreLedgers: note('restoreLedgers'),
     bans: note('bans'),
     addBan: note('addBan'),
     liftBan: note('liftBan'),

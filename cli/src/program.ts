@@ -7,6 +7,7 @@ import { CDR_FORMATS, type CdrFormat } from './admin/cdr.ts'
 import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
 import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
 import type { ImportFlags } from './admin/import-subscribers.ts'
+import type { RestoreFlags } from './admin/ledger.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { type ApiActions, addApiVerbs } from './api/verbs.ts'
 import { FORMATS, type Format } from './output.ts'
@@ -34,6 +35,7 @@ export interface Actions extends ApiActions {
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
   unblock(account: string, flags: AdminFlags): Promise<void>
+  restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
   bans(flags: AdminFlags): Promise<void>
   addBan(address: string, flags: AdminFlags & { readonly for: string }): Promise<void>
@@ -161,6 +163,13 @@ function addMoney(program: Command, actions: Actions): void {
     'unblock <account>',
     'lift the block for a time that a rule against fraud has put on an account',
   ).action((account: string, flags: AdminFlags) => actions.unblock(account, flags))
+  const ledger = program.command('ledger').description('the copy of ledgers in PostgreSQL')
+  adminCommand(ledger, 'restore [account]', 'make ledgers that the store has lost anew; what it has stays as it is')
+    .option('--dry-run', 'say what is there, and change nothing', false)
+    .action((account: string | undefined, flags: AdminFlags & RestoreFlags) => {
+      return actions.restoreLedgers(account ?? '', flags)
+    })
+  for (const command of ledger.commands) command.exitOverride()
   adminCommand(program, 'topup <account> <amount>', 'add to a balance; the same key again changes nothing')
     .requiredOption('--key <key>', 'of this payment')
     .action((account: string, amount: string, flags: AdminFlags & { key: string }) =>

@@ -35,6 +35,23 @@ const entryRow = ({ unixMs, cause, amount, balance, key }: policy.LedgerEntry) =
   key,
 })
 
+/** What stands before the oldest entry: it is in the balance too. */
+function checkpointRow({ foldedTo, foldedEntries, foldedSum }: policy.GetAccountResponse) {
+  return {
+    time: new Date(Number(foldedTo.slice(0, foldedTo.indexOf('-')))).toISOString(),
+    cause: 'checkpoint',
+    amount: formatAmount(foldedSum),
+    balance: formatAmount(foldedSum),
+    key: `${foldedEntries} older entries`,
+  }
+}
+
+/** The checkpoint is shown where the list reaches it. */
+function ledgerRows(state: policy.GetAccountResponse) {
+  const rows = state.ledger.map(entryRow)
+  return state.foldedEntries > 0n && rows.length >= state.entries ? [...rows, checkpointRow(state)] : rows
+}
+
 export interface BalanceFlags {
   readonly ledger: boolean
   readonly limit: number
@@ -50,7 +67,7 @@ export async function balance(
   const columns = state.blockedUntilUnixMs > 0n ? [...COLUMNS, 'blocked'] : COLUMNS
   const text = render(format, state, columns, [rowOf(state)])
   if (!ledger || format !== 'table') return text
-  return `${text}\n\n${render(format, state, LEDGER_COLUMNS, state.ledger.map(entryRow))}`
+  return `${text}\n\n${render(format, state, LEDGER_COLUMNS, ledgerRows(state))}`
 }
 
 export async function unblock(config: Config, account: string, format: Format): Promise<string> {

@@ -9,6 +9,7 @@ export { type FraudEventLine, toFraudLine } from './fraud/event-body.ts'
 export type { FraudWebhook, FraudWebhookCounts } from './fraud/fraud-webhook.ts'
 export { type LedgerCopyParts, ledgerCopyFrom } from './ledger/create-ledger-copy.ts'
 export type { LedgerCopy, LedgerCopyCounts } from './ledger/ledger-copy.ts'
+export { type CopiedEntry, type CopiedLedger, LedgerCopyReader, readLedgerCopy } from './ledger/read-copy.ts'
 export { RECORDS_TUNING, type RecordsService, type RecordsServiceOptions, type RecordsTuning } from './options.ts'
 export {
   type FieldKind,

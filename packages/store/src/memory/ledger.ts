@@ -95,7 +95,7 @@ export class Ledger {
   /** As append, unless the key is there. An entry that comes right after the last one that is copied counts as copied. */
   restore({ id, key, cause, amount }: Pick<LedgerEntry, 'id' | 'key' | 'cause' | 'amount'>, nowMs: number): string {
     this.#copiedTo ??= START
-    if (this.#entries.some((entry) => entry.key === key)) return ''
+    if (this.#entries.some((entry) => entry.key === key || entry.id === id)) return ''
     const isInOrder = this.#newest === this.#copiedTo && this.#waiting.count === 0
     const keepsId = isAfter(id, this.#newest)
     const added = this.append(key, cause, amount, nowMs, keepsId ? id : this.#nextId(nowMs))

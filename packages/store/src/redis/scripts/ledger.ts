@@ -93,6 +93,7 @@ setCurrency(ARGV[4])
 redis.call('HSET', ACC, 'lc', copied)
 local known = {}
 for _, e in ipairs(redis.call('XRANGE', LEDGER, '-', '+')) do
+  known[e[1]] = true
   for i = 1, #e[2], 2 do if e[2][i] == 'k' then known[e[2][i + 1]] = true end end
 end
 local newest = redis.call('XREVRANGE', LEDGER, '+', '-', 'COUNT', 1)[1]
@@ -102,7 +103,7 @@ local count, added, i = tonumber(ARGV[9]), 0, 10
 for _ = 1, count do
   local id, key, cause, amount = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   i = i + 4
-  if not known[key] and redis.call('HEXISTS', TOPUPS, key) == 0 then
+  if not known[key] and not known[id] and redis.call('HEXISTS', TOPUPS, key) == 0 then
     local balance = get('bal') + tonumber(amount)
     if math.abs(balance) > MAX then return done('overflow', added) end
     if isAfter(id, newest) then newest = id else id = '*' end
