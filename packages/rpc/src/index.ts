@@ -43,6 +43,15 @@ export type { FeedConsumer, FeedStart, RecordFeed } from './record-feed.ts'
 export { createFraudFeedClient, createLedgerFeedClient, createRecordFeedClient } from './record-feed-client.ts'
 export { createInProcessRecordFeed } from './record-feed-in-process.ts'
 export { serveRecordFeed } from './record-feed-server.ts'
+export { createInProcessResources, createResourceClient } from './resource-client.ts'
+export { serveResources } from './resource-server.ts'
+export type {
+  ResourceCaller,
+  ResourceHandlers,
+  ResourceText,
+  ResourceUnaryMethods,
+  SourceParts,
+} from './resource-service.ts'
 export {
   type Done,
   done,

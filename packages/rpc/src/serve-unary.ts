@@ -33,7 +33,7 @@ export function unaryOf(method: string, handlers: HandlerTable, onBug: OnBug): U
         onBug(error, `handler of ${method}`)
         return unknownBy('handler_failed')
       })
-      .then((result) => send(result, reply))
+      .then((result) => sendResult(result, reply))
   }
 }
 
@@ -45,7 +45,7 @@ async function answer(
   return handler(request, context)
 }
 
-function send(result: Result<unknown>, reply: sendUnaryData<unknown>): void {
+export function sendResult<T>(result: Result<T>, reply: sendUnaryData<T>): void {
   if (result.outcome === 'done') {
     reply(null, result.value)
     return
