@@ -185,10 +185,9 @@ suite('reading', () => {
   })
 
   it('export joins pages; history', async () => {
-    expect(await Array.fromAsync(exportAll(client(), { kind: '', domain: '', manager: '' }))).toEqual([
-      'page: 1',
-      'page: 2',
-    ])
+    const pages: string[] = []
+    for await (const page of exportAll(client(), { kind: '', domain: '', manager: '' })) pages.push(page)
+    expect(pages).toEqual(['page: 1', 'page: 2'])
     expect(await history(client(), { limit: 5 }, 'table')).toContain('8         1970-01-01T00:00:00.000Z  ci')
   })
 
