@@ -2,7 +2,7 @@
 //
 // HEALTHCHECK of the images: asks the service's own /readyz. Exit status 0 when it answers 200, else 1 with a sentence.
 // It follows TANDEM_*_HTTP_PORT and TANDEM_EDGE_INDEX, as the service does, but not a port set in the cluster file.
-const DEFAULT_PORTS = { edge: 9464, location: 9564, policy: 9565, records: 9566 }
+const DEFAULT_PORTS = { edge: 9464, location: 9564, policy: 9565, records: 9566, console: 9567 }
 const TIMEOUT_MS = 2_500
 
 /** HTTP port of the service on this machine. */

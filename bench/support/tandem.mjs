@@ -75,6 +75,7 @@ export function tandemCommand(options) {
     location: { grpcPort: basePort + 40, httpPort: basePort + 41, ...location },
     policy: { grpcPort: basePort + 42, httpPort: basePort + 43, authentication: 'off', accounting: false, ...policy },
     records: { httpPort: basePort + 44, file: join(folder, 'cdr.ndjson') },
+    console: { enabled: false },
     logging: { level: 'error' },
     resources: { documents: documents(users, domain, subscriberOf, more) },
   }

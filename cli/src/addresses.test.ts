@@ -32,6 +32,9 @@ describe('listenersOf', () => {
       'policy grpc 50052',
       'policy http 9565',
       'records http 9566',
+      'console http 8080',
+      'console grpc 8081',
+      'console http 9567',
     ])
   })
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every address that a cluster of this configuration listens on, as the table that `up` prints and `doctor` checks.
+import { wantsTls } from '@tandem/console'
 import { type Config, edgeConfig, locationConfig } from '@tandem/service-kit'
 
 /** One listener: which part, what speaks there, where, and the setting that moves it. */
@@ -16,6 +17,7 @@ export interface Listener {
     | 'internal/tcp'
     | 'grpc'
     | 'http'
+    | 'https'
   readonly host: string
   readonly port: number
   readonly setting: string
@@ -57,6 +59,16 @@ function locationListeners(config: Config): Listener[] {
   )
 }
 
+function consoleListeners({ console: admin }: Config): Listener[] {
+  if (!admin.enabled) return []
+  const { bindAddress: host, port, grpcPort, httpAddress, httpPort } = admin
+  return [
+    { part: 'console', protocol: wantsTls(admin) ? 'https' : 'http', host, port, setting: 'console.port' },
+    { part: 'console', protocol: 'grpc', host, port: grpcPort, setting: 'console.grpcPort' },
+    { part: 'console', protocol: 'http', host: httpAddress, port: httpPort, setting: 'console.httpPort' },
+  ]
+}
+
 /** Listeners of `edge.count` edges and of each service. */
 export function listenersOf(config: Config): Listener[] {
   const edges = Array.from({ length: config.edge.count }, (_, index) => edgeListeners(config, index))
@@ -69,7 +81,7 @@ export function listenersOf(config: Config): Listener[] {
     port: httpPort,
     setting: 'records.httpPort',
   }
-  return [...edges.flat(), ...services, records]
+  return [...edges.flat(), ...services, records, ...consoleListeners(config)]
 }
 
 /** `host:port` with IPv6 in brackets. */

@@ -21,7 +21,7 @@ export function flagArguments(flags: ClusterFlags): string[] {
   return flags.sharedAddress ? [...given, '--shared-address'] : given
 }
 
-/** Location, policy, records, then the edges. The key ring travels in the environment: arguments are public. */
+/** Location, policy, records, the admin API, then the edges. The key ring travels in the environment: arguments are public. */
 export function childSpecs(config: Config, flags: ClusterFlags): ChildSpec[] {
   const { TANDEM_EDGE_ID: _id, TANDEM_EDGE_INDEX: _index, TANDEM_LOCATION_INDEX: _node, ...inherited } = process.env
   const env = { ...inherited, TANDEM_CLUSTER_SECRETS: JSON.stringify(config.cluster.secrets) }
@@ -37,7 +37,8 @@ export function childSpecs(config: Config, flags: ClusterFlags): ChildSpec[] {
   const nodes = Array.from({ length: count }, (_, index) =>
     spec(count === 1 ? 'location' : `location-${index}`, 'location', ['--index', String(index)]),
   )
-  return [...nodes, spec('policy', 'policy'), spec('records', 'records'), ...edges]
+  const admin = config.console.enabled ? [spec('console', 'console')] : []
+  return [...nodes, spec('policy', 'policy'), spec('records', 'records'), ...admin, ...edges]
 }
 
 export function composeMany(

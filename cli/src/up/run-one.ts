@@ -5,6 +5,7 @@
 import { createFraudFeedClient, createLedgerFeedClient, createRecordFeedClient } from '@tandem/rpc'
 import { type Config, createLogger, edgeConfig, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
 import { streamCallers, streamOptions } from '../parts/callers.ts'
+import { buildConsole, localConsole } from '../parts/console.ts'
 import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
@@ -12,7 +13,7 @@ import { buildRecords } from '../parts/records.ts'
 import { openStore } from '../parts/store.ts'
 import type { Composition } from './single.ts'
 
-export const SERVICES = ['edge', 'location', 'policy', 'records'] as const
+export const SERVICES = ['edge', 'location', 'policy', 'records', 'console'] as const
 export type ServiceName = (typeof SERVICES)[number]
 
 async function composeLocation(config: Config): Promise<Composition> {
@@ -50,11 +51,18 @@ function composeEdge(config: Config): Composition {
   return { parts, ready }
 }
 
+function composeConsole(config: Config): Composition {
+  const logger = createLogger({ level: config.logging.level, service: 'console' })
+  const { parts, ready } = buildConsole(localConsole(config), logger)
+  return { parts, ready }
+}
+
 const COMPOSERS: Readonly<Record<ServiceName, (config: Config) => Composition | Promise<Composition>>> = {
   edge: composeEdge,
   location: composeLocation,
   policy: composePolicy,
   records: composeRecords,
+  console: composeConsole,
 }
 
 /** Edges take `edge.index` of the configuration. */

@@ -14,6 +14,7 @@ import {
   recordsConfig,
 } from '@tandem/service-kit'
 import { inProcessCallers, inProcessWatch } from '../parts/callers.ts'
+import { buildConsole, localConsole } from '../parts/console.ts'
 import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
@@ -47,6 +48,7 @@ export async function composeSingle(config: Config): Promise<Composition> {
     const locationWatch = inProcessWatch(services, settings, config.store.url)
     return buildEdge(settings, { ...callers, locationWatch }, logger, warmUpCallers(config, settings))
   })
-  const parts = [storePart, ...[location, policy, records, ...edges].flatMap((built) => built.parts)]
+  const admin = config.console.enabled ? [buildConsole(localConsole(config), loggerFor(config, 'console'))] : []
+  const parts = [storePart, ...[location, policy, records, ...admin, ...edges].flatMap((built) => built.parts)]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }
 }

@@ -18,7 +18,7 @@ export interface UpContext {
 }
 
 function shown({ part, protocol, host, port, setting }: Listener) {
-  const prefix = protocol === 'http' ? 'http://' : ''
+  const prefix = protocol === 'http' || protocol === 'https' ? `${protocol}://` : ''
   return { part, protocol, address: prefix + hostPort(host, port), setting }
 }
 

@@ -89,9 +89,10 @@ function askBy(client: Client, peer: string, method: (typeof RESOURCE_METHODS)[n
 /** @param address of one policy node, `host:port` */
 export function createResourceClient(
   address: string,
-  options: Pick<StreamCallerOptions, 'peer' | 'credentials'>,
+  options: Pick<StreamCallerOptions, 'peer' | 'credentials' | 'backoffMaxMs'>,
 ): ResourceCaller {
-  const client = createClient(address, CALLER_DEFAULTS, options.credentials ?? credentials.createInsecure())
+  const limits = { ...CALLER_DEFAULTS, ...options }
+  const client = createClient(address, limits, options.credentials ?? credentials.createInsecure())
   const unary = RESOURCE_METHODS.map((method) => [method, askBy(client, options.peer, method)])
   return {
     ...(Object.fromEntries(unary) as Omit<ResourceCaller, 'apply' | 'close'>),

@@ -36,6 +36,8 @@ export interface Backends {
   readonly policy: UnaryBackend<PolicyUnaryMethods>
   readonly location: UnaryBackend<LocationUnaryMethods>
   readonly resources: ResourceBackend
+  /** Somebody of each is connected. */
+  ready(): boolean
   close(): Promise<void>
 }
 

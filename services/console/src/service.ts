@@ -129,7 +129,7 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
     await backends.close()
   }
   return {
-    ready: () => rest !== undefined,
+    ready: () => rest !== undefined && backends.ready(),
     get ports() {
       return { rest: rest?.port ?? 0, grpc: grpcPort }
     },

@@ -23,6 +23,7 @@ export function handAnswered(answers: Readonly<Record<string, (request: never) =
   const call = (method: string, request: unknown) => take(method, request)
   const named = (method: string) => (request: unknown) => take(method, request)
   const backends: Backends = {
+    ready: () => true,
     policy: { call },
     location: { call },
     resources: {

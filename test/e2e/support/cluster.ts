@@ -53,6 +53,9 @@ const OFFSETS = {
   TANDEM_LOCATION_HTTP_PORT: 22,
   TANDEM_POLICY_HTTP_PORT: 23,
   TANDEM_RECORDS_HTTP_PORT: 24,
+  TANDEM_CONSOLE_PORT: 25,
+  TANDEM_CONSOLE_GRPC_PORT: 26,
+  TANDEM_CONSOLE_HTTP_PORT: 27,
 }
 const LISTENERS = [0, 1, 6, 7, 90, 100, 101, 106, 107, 190, 11, ...Object.values(OFFSETS)]
 
@@ -103,6 +106,7 @@ export class Cluster {
       ...Object.fromEntries(ports),
       TANDEM_EDGE_WARM_UP_CALLS: '0',
       TANDEM_RECORDS_FILE: join(folder, 'cdr.ndjson'),
+      TANDEM_CONSOLE_AUDIT_FILE: join(folder, 'audit.ndjson'),
       ...options.env,
     }
     if (options.bind !== undefined) args.push('--bind', options.bind)

@@ -1121,6 +1121,36 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "proto": "blocked_by",
         "type": "string",
         "doc": ""
+      },
+      {
+        "name": "foldedEntries",
+        "proto": "folded_entries",
+        "type": "bigint",
+        "doc": "The checkpoint: how many of the oldest entries were folded into one sum, that sum, and the id of the last of them. ledger_sum has it in."
+      },
+      {
+        "name": "foldedSum",
+        "proto": "folded_sum",
+        "type": "bigint",
+        "doc": ""
+      },
+      {
+        "name": "foldedTo",
+        "proto": "folded_to",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "entries",
+        "proto": "entries",
+        "type": "number",
+        "doc": "Entries that stand by themselves."
+      },
+      {
+        "name": "copiedTo",
+        "proto": "copied_to",
+        "type": "string",
+        "doc": "Id of the last entry that is copied elsewhere; \"\" where nothing is."
       }
     ]
   },
