@@ -72,6 +72,8 @@ export interface DomainSettings {
   readonly contexts: ReadonlySet<string>
   /** How its users dial; undefined: numbers are taken as they are. */
   readonly numberPlan: NumberPlan | undefined
+  /** Name of its NumberPlan; '' where it has none, or one of its own. */
+  readonly numberPlanName: string
 }
 
 /** A domain of one revision. */
@@ -127,7 +129,16 @@ function contextsOf({ metadata, spec }: Domain): ReadonlySet<string> {
   return new Set([metadata.name, ...spec.aliases.filter((alias) => !isWildcard(alias)), ...spec.phoneContexts])
 }
 
-export function domainSettings(domain: Domain, options: IndexOptions): DomainSettings {
+/** NumberPlans by name. */
+export type NumberPlans = ReadonlyMap<string, NumberPlan>
+
+function numberPlanOf({ spec: { numberPlan } }: Domain, plans: NumberPlans) {
+  return typeof numberPlan === 'string'
+    ? { numberPlan: plans.get(numberPlan), numberPlanName: numberPlan }
+    : { numberPlan, numberPlanName: '' }
+}
+
+export function domainSettings(domain: Domain, options: IndexOptions, plans: NumberPlans = new Map()): DomainSettings {
   const { metadata, spec } = domain
   return {
     name: metadata.name,
@@ -147,6 +158,6 @@ export function domainSettings(domain: Domain, options: IndexOptions): DomainSet
     sources: addressList(spec.trust.sources),
     trustsPhones: spec.trust.phones,
     contexts: contextsOf(domain),
-    numberPlan: spec.numberPlan,
+    ...numberPlanOf(domain, plans),
   }
 }

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { addressRange } from './addresses.ts'
 import { bearer } from './bearer.ts'
-import { API_VERSION, hostName, labels } from './envelope.ts'
+import { API_VERSION, hostName, labels, resourceName } from './envelope.ts'
 import { hostOrWildcard, relayPattern } from './hosts.ts'
 import { numberPlan, phoneContext } from './phone-number.ts'
 import { anonymous } from './strangers.ts'
@@ -113,8 +113,12 @@ export const domainSchema = z.strictObject({
       trust: trust.prefault({}),
       /** Further contexts in which this domain's local numbers are valid: `+49-30` or a name. [RFC3966-5.1.5] */
       phoneContexts: z.array(phoneContext).max(64).default([]),
-      /** How its users dial numbers of their country and of others. Unset: a number is what it shows. */
-      numberPlan: numberPlan.optional(),
+      /** How its users dial numbers of their country and of others, or the name of a NumberPlan. Unset: a number is what it shows. */
+      numberPlan: z
+        .union([resourceName, numberPlan], { error: 'expected the name of a NumberPlan, or its settings' })
+        .optional(),
+      /** Name of a HeaderPolicy for requests of its users. */
+      headerPolicy: resourceName.optional(),
     })
     .prefault({}),
 })

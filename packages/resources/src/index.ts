@@ -4,6 +4,7 @@ export type { AccountEntry, RatePlanEntry } from './account-entry.ts'
 export type { SourceAcl, SourceMatch, TrunkEntry } from './acl.ts'
 export { type AddressList, addressList } from './addresses.ts'
 export { BEARER_ALGORITHMS, type Bearer, type BearerAlgorithm } from './bearer.ts'
+export { type Destination, type DestinationKey, destination } from './destination.ts'
 export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, DomainSettings, IndexOptions } from './domain-entry.ts'
@@ -44,9 +45,11 @@ export { leadsAway, type PlanRequest, plan, planInstance, planNumber, planRelay,
 export {
   type Forking,
   PLAIN_MODE,
+  type PlanEdit,
   type PlanReason,
   type PlanStep,
   type PlanTarget,
+  type PlanTrunkLeg,
   type PlanVerdict,
 } from './plan-verdict.ts'
 export {
@@ -76,6 +79,35 @@ export {
   type ResourceIndex,
 } from './resource-index.ts'
 export { revisionOf } from './revision.ts'
+export type { BlockList } from './routing/block-list.ts'
+export type { Blocked, BlockQuestion } from './routing/block-rules.ts'
+export { networkNumber } from './routing/dialling.ts'
+export type { HeaderPolicy } from './routing/header-policy.ts'
+export type { NumberEntry, RoutingTables } from './routing/lay-out-routing.ts'
+export type { PhoneNumberResource } from './routing/number.ts'
+export { readNumber } from './routing/number-format.ts'
+export type { NumberPlanResource } from './routing/number-plan.ts'
+export type { Route } from './routing/route.ts'
+export {
+  type EmergencyCall,
+  findEmergency,
+  findNumberEntry,
+  ownsNumber,
+  routeEmergency,
+  routeNumber,
+  shownNumber,
+} from './routing/route-number.ts'
+export {
+  NO_FACTS,
+  type OutCall,
+  type OutCaller,
+  type Refused as RouteRefusal,
+  type Routed,
+  type RoutingFacts,
+  type TrunkFacts,
+} from './routing/routed.ts'
+export { type OutTrunk, trunkHostKey } from './routing/trunk-entry.ts'
+export type { TrunkGroup } from './routing/trunk-group.ts'
 export { SCANNER_PATTERNS } from './scanners.ts'
 export type { Schedule } from './schedule/schedule.ts'
 export { ScheduleClock } from './schedule/schedule-clock.ts'
@@ -108,5 +140,6 @@ export {
   subscriberDocument,
 } from './subscriber-csv.ts'
 export type { Trunk } from './trunk.ts'
+export type { TrunkSecrets, TrunkSecretTable } from './trunk-secrets.ts'
 export type { UserEntry } from './user-entry.ts'
 export { type Place, placeProblems, type SourceDocument, YamlSource } from './yaml-source.ts'

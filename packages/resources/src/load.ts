@@ -17,6 +17,7 @@ import { checkReferences } from './references.ts'
 import type { Resource } from './resource.ts'
 import { revisionOf } from './revision.ts'
 import { realmsOfDomains, resolveSecrets, type SecretTable, withoutPassword } from './secrets.ts'
+import { resolveTrunkSecrets, type TrunkSecretTable } from './trunk-secrets.ts'
 import { placeProblems, YamlSource } from './yaml-source.ts'
 
 /** A path of a file or folder, relative to `baseDir`, or one document given as an object. */
@@ -26,6 +27,8 @@ export type ResourceSource = string | { readonly [key: string]: unknown }
 export interface ResourceSet {
   readonly resources: readonly Resource[]
   readonly secrets: SecretTable
+  /** Passwords of trunks, by name; absent in sets that are made by hand. */
+  readonly trunkSecrets?: TrunkSecretTable
   /** Imported rates; absent in sets that are made by hand. */
   readonly decks?: RateDecks
   /** Of NumberLists, with their files; absent in sets that are made by hand. */
@@ -129,16 +132,18 @@ export async function readNamed(
 ): Promise<NamedContent & { hashes: readonly string[]; problems: readonly ResourceProblem[] }> {
   const trusted = options.withoutSecrets === true ? [] : located
   const { secrets, problems } = await resolveSecrets(trusted, options)
+  const trunks = await resolveTrunkSecrets(trusted, options)
   const rates = await loadRates(located, options.baseDir)
   const lists = await loadLists(located, options.baseDir)
   const keys = await loadKeySets(trusted, options.baseDir)
   return {
     secrets,
+    trunkSecrets: trunks.trunkSecrets,
     decks: rates.decks,
     lists: lists.tables,
     keySets: keys.keySets,
     hashes: [...rates.hashes, ...lists.hashes],
-    problems: [...problems, ...rates.problems, ...lists.problems, ...keys.problems],
+    problems: [...problems, ...trunks.problems, ...rates.problems, ...lists.problems, ...keys.problems],
   }
 }
 

@@ -58,6 +58,20 @@ export const numberPlan = z.strictObject({
     .default('00'),
   /** Digits of a number of the country without its prefix, where that tells it: 10 in North America. */
   nationalDigits: z.int().min(4).max(15).optional(),
+  /** The area: its code, without the national prefix, stands before numbers of so many digits that have no prefix. */
+  area: z
+    .strictObject({
+      code: z.string().regex(/^[0-9]{1,6}$/, 'expected digits'),
+      minDigits: z.int().min(3).max(12).default(5),
+      maxDigits: z.int().min(3).max(12).default(8),
+    })
+    .refine(({ minDigits, maxDigits }) => minDigits <= maxDigits, 'expected minDigits <= maxDigits')
+    .optional(),
+  /** Dialled for a line to the outside, and cut off. Numbers of the domain are dialled without. */
+  outsideLine: z
+    .string()
+    .regex(/^[0-9*#]{1,8}$/, 'expected one to eight digits')
+    .optional(),
 })
 export type NumberPlan = z.infer<typeof numberPlan>
 
@@ -66,6 +80,12 @@ const E164 = /^\+[1-9]\d{4,14}$/
 
 /** The global number that users of a domain mean by a canonical one as they dial it; '' where it is none. */
 export function dialledNumber(plan: NumberPlan, number: string): string {
+  const { outsideLine = '' } = plan
+  if (outsideLine === '') return globalNumber(plan, number)
+  return number.startsWith(outsideLine) ? globalNumber(plan, number.slice(outsideLine.length)) : ''
+}
+
+function globalNumber(plan: NumberPlan, number: string): string {
   for (const { prefix, stands } of prefixesOf(plan)) {
     if (!number.startsWith(prefix)) continue
     const rest = number.slice(prefix.length)
@@ -73,7 +93,14 @@ export function dialledNumber(plan: NumberPlan, number: string): string {
     return E164.test(stands + rest) ? stands + rest : ''
   }
   const isNational = number.length === plan.nationalDigits && E164.test(plan.country + number)
-  return isNational ? plan.country + number : ''
+  return isNational ? plan.country + number : localNumber(plan, number)
+}
+
+/** A number of the area; '' where it is none. */
+function localNumber({ country, area }: NumberPlan, number: string): string {
+  if (area === undefined || number.length < area.minDigits || number.length > area.maxDigits) return ''
+  const global = country + area.code + number
+  return E164.test(global) ? global : ''
 }
 
 /** 00 before 0: what is international begins as if it were national. */

@@ -7,6 +7,27 @@ export interface PlanReason {
   /** Key of the resource that decided, '' for none. */
   readonly resource: string
   readonly text: string
+  /** How far it stands below what led to it; absent: 0. */
+  readonly depth?: number
+}
+
+/** A change to what is forwarded, as HeaderEdit of the policy's wire. */
+export interface PlanEdit {
+  readonly operation: 'add' | 'remove' | 'rewrite'
+  readonly name: string
+  readonly value: string
+  /** Of a rewriting: how a value begins; '' for any. */
+  readonly match?: string
+}
+
+/** How a trunk is tried, as TrunkLeg of the policy's wire. */
+export interface PlanTrunkLeg {
+  readonly trunk: string
+  readonly host: string
+  readonly firstResponseMs: number
+  readonly asks: boolean
+  readonly tells: boolean
+  readonly answersChallenges: boolean
 }
 
 /** Why a request goes to another user than the one who was called. */
@@ -29,6 +50,12 @@ export interface PlanTarget {
   readonly trusted: boolean
   /** undefined: the target is who was called. */
   readonly retarget: PlanRetarget | undefined
+  /** The target is a trunk's host. */
+  readonly trunkLeg?: PlanTrunkLeg | undefined
+  /** Of this target, after those of the plan. */
+  readonly edits?: readonly PlanEdit[] | undefined
+  /** Where it goes while `uri` stands in the Request-URI; '' or absent for `uri`. */
+  readonly nextHop?: string | undefined
 }
 
 export type Forking = 'parallel' | 'q' | 'serial'

@@ -14,6 +14,7 @@ import type { LocatedResource } from './parse-yaml.ts'
 import { canonicalNumber } from './phone-number.ts'
 import { relayObjection } from './relay-rules.ts'
 import { type Resource, resourceKey } from './resource.ts'
+import { PatternClaims, patternClaim, routingReferences } from './routing/routing-references.ts'
 import { statelessObjections } from './stateless-rules.ts'
 
 type Claims = Map<string, string>
@@ -36,6 +37,9 @@ class References {
   readonly currencies: Claims = new Map()
   /** Explicit sources of trunks, each with a transport. */
   readonly sources: Claims = new Map()
+  /** Digest usernames by which trunks are known. */
+  readonly trunkLogins: Claims = new Map()
+  readonly patterns = new PatternClaims()
   /** Names of domains that forward without state. */
   readonly stateless = new Set<string>()
 
@@ -173,6 +177,63 @@ function checkFraudRule(refs: References, located: LocatedResource): void {
   for (const { key, path } of fraudReferences(located.resource)) refs.require(key, located, path)
 }
 
+/** A number has one owner, and a call one route. */
+function claimNumbers(refs: References, located: LocatedResource): void {
+  const claim = patternClaim(located.resource)
+  if (claim === undefined) return
+  const { pattern, path } = claim
+  const holder = refs.patterns.claim(claim, resourceKey(located.resource))
+  if (holder !== undefined) {
+    const expected = `expected numbers of its own; ${holder} has ${pattern.text} too, or a pattern that says as much of them`
+    refs.report(located, 'duplicate', path, expected)
+  }
+  if (located.resource.kind !== 'Number' || pattern.literal === undefined || pattern.open) return
+  const user = refs.users.get(`${pattern.literal}@${located.resource.spec.domain}`)
+  if (user !== undefined) refs.report(located, 'duplicate', path, `expected a number that no user has; ${user} has it`)
+}
+
+/** A host of ours would send the call back to where it came from. */
+function checkTrunk(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Trunk') return
+  const { hosts, numbersOut, numbersIn, numberPlan, inboundCredentials } = resource.spec
+  for (const [i, { host }] of hosts.entries()) {
+    const domain = refs.hosts.get(host) ?? longestSuffix(refs.wildcards, host)
+    if (domain === undefined) continue
+    const expected = `expected a host outside of this cluster; ${host} is a name of ${domain}`
+    refs.report(located, 'invalid', `spec.hosts[${i}].host`, expected)
+  }
+  if (numberPlan === undefined && (numbersOut.form === 'national' || numbersIn.form === 'national')) {
+    refs.report(
+      located,
+      'contradiction',
+      'spec.numberPlan',
+      'expected a NumberPlan: national numbers are written by one',
+    )
+  }
+  if (inboundCredentials === undefined) return
+  const path = 'spec.inboundCredentials.username'
+  refs.claim(refs.trunkLogins, inboundCredentials.username, located, path)
+}
+
+/** Each realm asks for trunks' credentials too: no subscriber of any may have such a username. */
+function checkTrunkLogin(refs: References, located: LocatedResource): void {
+  const { resource } = located
+  if (resource.kind !== 'Domain' || refs.trunkLogins.size === 0) return
+  const { name } = resource.metadata
+  const realm = refs.realms.get(name) ?? name
+  for (const [username, trunk] of refs.trunkLogins) {
+    const holder = refs.logins.get(`${username} in ${realm}`)
+    if (holder === undefined) continue
+    const expected = `expected other usernames than those of trunks; ${holder} and ${trunk} both have ${username}`
+    refs.report(located, 'duplicate', 'metadata.name', expected)
+  }
+}
+
+function checkRouting(refs: References, located: LocatedResource): void {
+  for (const { key, path } of routingReferences(located.resource)) refs.require(key, located, path)
+}
+
 /** Schemes that are offered must be there, and what is there must be offered. */
 function checkSchemes(refs: References, located: LocatedResource): void {
   const { resource } = located
@@ -231,7 +292,10 @@ export function* checkingReferences(located: readonly LocatedResource[]): Sliced
   const refs = new References()
   yield* eachOf(located, (one) => claimNames(refs, one))
   yield* eachOf(located, (one) => noteNames(refs, one))
-  yield* eachOf(located, (one) => claimLogin(refs, one))
+  yield* eachOf(located, (one) => {
+    claimLogin(refs, one)
+    checkTrunk(refs, one)
+  })
   yield* eachOf(located, (one) => {
     checkTargets(refs, one)
     checkAccount(refs, one)
@@ -242,6 +306,9 @@ export function* checkingReferences(located: readonly LocatedResource[]): Sliced
     checkContradictions(refs, one)
     checkSchemes(refs, one)
     claimSources(refs, one)
+    claimNumbers(refs, one)
+    checkRouting(refs, one)
+    checkTrunkLogin(refs, one)
   })
   return refs.problems
 }

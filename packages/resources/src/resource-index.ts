@@ -3,13 +3,14 @@
 // A checked set of resources, laid out for lookups per request: hosts and users in Maps, one object shape for every user,
 // and the plan for each user built once and frozen, so that a decision on the plain path allocates nothing.
 // Of one revision and never changed; what stays the same from one revision to the next is shared (lay-out/lay-out.ts).
-import type { AccountEntry } from './account-entry.ts'
+import type { AccountEntry, RatePlanEntry } from './account-entry.ts'
 import type { SourceAcl, TrunkEntry } from './acl.ts'
 import type { DomainEntry, DomainSettings } from './domain-entry.ts'
 import { longestSuffix, plainHost } from './hosts.ts'
 import type { DomainHome } from './lay-out/homes.ts'
 import type { NumberTables } from './number-list/load-lists.ts'
 import { dialledNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
+import type { RoutingTables } from './routing/lay-out-routing.ts'
 import type { ScheduleClock } from './schedule/schedule-clock.ts'
 import type { UserEntry } from './user-entry.ts'
 
@@ -31,6 +32,10 @@ export interface ResourceIndex {
   readonly acl: SourceAcl | undefined
   /** By name. */
   readonly accounts: ReadonlyMap<string, AccountEntry>
+  /** By name. */
+  readonly ratePlans: ReadonlyMap<string, RatePlanEntry>
+  /** Numbers, trunks and the ways to them. */
+  readonly routing: RoutingTables
   /** By name of the NumberList. */
   readonly lists: NumberTables
   /** By name. */

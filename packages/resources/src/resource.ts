@@ -9,6 +9,12 @@ import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
 import { type NumberList, numberListSchema } from './number-list/number-list.ts'
 import { type RatePlan, ratePlanSchema } from './rating/rate-plan.ts'
 import { type Redirect, redirectSchema } from './redirect.ts'
+import { type BlockList, blockListSchema } from './routing/block-list.ts'
+import { type HeaderPolicy, headerPolicySchema } from './routing/header-policy.ts'
+import { numberSchema, type PhoneNumberResource } from './routing/number.ts'
+import { type NumberPlanResource, numberPlanSchema } from './routing/number-plan.ts'
+import { type Route, routeSchema } from './routing/route.ts'
+import { type TrunkGroup, trunkGroupSchema } from './routing/trunk-group.ts'
 import { type Schedule, scheduleSchema } from './schedule/schedule.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
@@ -21,6 +27,12 @@ export type Resource =
   | HuntGroup
   | Redirect
   | Trunk
+  | TrunkGroup
+  | Route
+  | PhoneNumberResource
+  | NumberPlanResource
+  | HeaderPolicy
+  | BlockList
   | FraudRule
   | NumberList
   | Schedule
@@ -34,6 +46,12 @@ export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource
   HuntGroup: huntGroupSchema,
   Redirect: redirectSchema,
   Trunk: trunkSchema,
+  TrunkGroup: trunkGroupSchema,
+  Route: routeSchema,
+  Number: numberSchema,
+  NumberPlan: numberPlanSchema,
+  HeaderPolicy: headerPolicySchema,
+  BlockList: blockListSchema,
   FraudRule: fraudRuleSchema,
   NumberList: numberListSchema,
   Schedule: scheduleSchema,

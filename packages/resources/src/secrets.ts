@@ -14,7 +14,7 @@ import { HA1_DIGITS, loginOf, type Subscriber } from './subscriber.ts'
 /** Hashes by resource key (`Subscriber/example.test/alice`). */
 export type SecretTable = ReadonlyMap<string, Ha1>
 
-interface SecretPlaces {
+export interface SecretPlaces {
   readonly baseDir: string
   readonly env: Readonly<Record<string, string | undefined>>
 }
@@ -26,7 +26,8 @@ interface Resolving {
   readonly problems: ResourceProblem[]
 }
 
-async function readSecret(source: SecretSource, places: SecretPlaces): Promise<Secret | string> {
+/** The secret; or what was expected, where there is none. */
+export async function readSecret(source: SecretSource, places: SecretPlaces): Promise<Secret | string> {
   if ('inline' in source) return source.inline
   if ('env' in source) {
     const value = places.env[source.env]

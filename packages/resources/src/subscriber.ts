@@ -6,6 +6,7 @@ import { sourceRange } from './addresses.ts'
 import { staticContact } from './contact.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
 import { canonicalNumber } from './phone-number.ts'
+import { e164Number } from './routing/number-pattern.ts'
 import { hashSource, secretSource } from './secret.ts'
 
 /** Hexadecimal digits of each hash. */
@@ -55,6 +56,8 @@ export const subscriberSchema = z.strictObject({
       /** Name of an Account; written into the records of calls. */
       account: resourceName.optional(),
       maxContacts: z.int().min(1).max(100).optional(),
+      /** Number that those outside are shown where a trunk's rules ask for one; unset: the first number that is his. */
+      callerId: e164Number.optional(),
       /** Where this subscriber always is, besides what it registers; such a one needs no credentials. */
       contacts: z
         .array(staticContact)

@@ -15,6 +15,7 @@ import type { HuntGroup } from '../hunt-group.ts'
 import { canonicalNumber } from '../phone-number.ts'
 import type { Redirect } from '../redirect.ts'
 import type { Kind, Resource } from '../resource.ts'
+import { plansByName } from '../routing/lay-out-routing.ts'
 import { aorOf, type Subscriber } from '../subscriber.ts'
 import { type AorTable, addHuntGroup, addRedirect, addSubscriber } from '../user-entry.ts'
 import { eachOf, type Sliced } from './slices.ts'
@@ -128,20 +129,22 @@ export function* layOutHomes(
   const put = byDomain(changes?.put ?? NOBODY)
   const gone = byDomain(changes?.gone ?? NOBODY)
   const othersChanged = changes === undefined || OTHER_KINDS.some((kind) => changes.kinds.has(kind))
+  const plans = plansByName(resources)
+  const plansChanged = changes === undefined || changes.kinds.has('NumberPlan')
   const homes = new Map<string, DomainHome>()
   for (const resource of resources) {
     if (resource.kind !== 'Domain') continue
     const { name } = resource.metadata
     const { subscribers = NOBODY, others = [] } = members.get(name) ?? {}
     const known = before?.get(name)
-    const isSame = known?.resource === resource
+    const isSame = known?.resource === resource && !(plansChanged && known.settings.numberPlanName !== '')
     const touched =
       put.has(name) || gone.has(name) || (othersChanged && (others.length > 0 || known?.hasOthers === true))
     if (isSame && !touched) {
       homes.set(name, known)
       continue
     }
-    const settings = isSame ? known.settings : domainSettings(resource, options)
+    const settings = isSame ? known.settings : domainSettings(resource, options, plans)
     const tables: UserTables = isSame
       ? yield* staying(known.entry, gone.get(name) ?? NOBODY)
       : { users: new Map(), numbers: new Map() }

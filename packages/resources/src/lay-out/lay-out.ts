@@ -11,6 +11,7 @@ import type { ResourceSet } from '../load.ts'
 import { inlineTable, type NumberTables } from '../number-list/load-lists.ts'
 import type { Kind } from '../resource.ts'
 import type { ResourceIndex } from '../resource-index.ts'
+import { layOutRouting, ROUTING_KINDS } from '../routing/lay-out-routing.ts'
 import { ScheduleClock } from '../schedule/schedule-clock.ts'
 import type { UserEntry } from '../user-entry.ts'
 import { type DomainHome, type LayOutChanges, layOutHomes } from './homes.ts'
@@ -89,17 +90,24 @@ function* layOutAcl(acl: AclBuilder, homes: Homes): Sliced<SourceAcl | undefined
   return acl.build()
 }
 
-/** Accounts share the tables of their plans. */
-function layOutAccounts(
+function layOutRatePlans(
   { resources, decks }: IndexedSet,
   schedules: ReadonlyMap<string, ScheduleClock>,
-): Map<string, AccountEntry> {
+): ReadonlyMap<string, RatePlanEntry> {
   const plans = new Map<string, RatePlanEntry>()
   for (const resource of resources) {
     if (resource.kind !== 'RatePlan') continue
     const { name } = resource.metadata
     plans.set(name, ratePlanEntry(resource, decks?.get(name), schedules))
   }
+  return plans
+}
+
+/** Accounts and trunks share the tables of their plans. */
+function layOutAccounts(
+  { resources }: IndexedSet,
+  plans: ReadonlyMap<string, RatePlanEntry>,
+): Map<string, AccountEntry> {
   const accounts = new Map<string, AccountEntry>()
   for (const resource of resources) {
     if (resource.kind === 'Account') accounts.set(resource.metadata.name, accountEntry(resource, plans))
@@ -137,10 +145,16 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
   yield
   const schedules = part('schedules', ['Schedule'], () => layOutSchedules(set))
   yield
-  const accounts = part('accounts', ['Account', 'RatePlan', 'Schedule'], () => layOutAccounts(set, schedules))
+  const ratePlans = part('ratePlans', ['RatePlan', 'Schedule'], () => layOutRatePlans(set, schedules))
+  yield
+  const accounts = part('accounts', ['Account', 'RatePlan', 'Schedule'], () => layOutAccounts(set, ratePlans))
   yield
   const lists = part('lists', ['NumberList'], () => layOutLists(set))
   yield
+  const routing =
+    from === undefined || changed(ROUTING_KINDS)
+      ? yield* layOutRouting(set.resources, { ratePlans, schedules, lists })
+      : from.index.routing
   const { acl: aclBuilder, trustedHosts, trunkNames } = layOutTrunks(set)
   const acl = from === undefined || sourcesChanged(from.changes) ? yield* layOutAcl(aclBuilder, homes) : from.index.acl
   return {
@@ -151,7 +165,9 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
     localHosts: new Set(options.localHosts.map(hostKey)),
     acl,
     accounts,
+    ratePlans,
     lists,
+    routing,
     schedules,
     trustedHosts,
     trunkNames,
