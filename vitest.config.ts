@@ -34,6 +34,8 @@ export default defineConfig({
           ],
           retry,
           testTimeout: 20_000,
+          // Many tests wait for servers, timers and the store: as many workers as cores, where the default leaves one out.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
