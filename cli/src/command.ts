@@ -22,6 +22,7 @@ import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
 import { CommandFailed } from './admin/targets.ts'
 import { apiActions } from './api/actions.ts'
+import { runKamailio, runRoutr } from './import/run.ts'
 import { type Actions, createProgram } from './program.ts'
 import { loadSettings } from './settings.ts'
 import { run, up } from './up/up.ts'
@@ -76,6 +77,8 @@ const actions: Actions = {
   async importSubscribers(file, flags) {
     complain(await importSubscribers(file, flags, print))
   },
+  importKamailio: (flags) => runKamailio(flags, { print, complain }),
+  importRoutr: (files, flags) => runRoutr(files, flags, { print, complain }),
   async calls(flags) {
     print(await calls(settings(flags), flags.limit, flags.output))
   },

@@ -26,6 +26,8 @@ async function parse(...args: string[]): Promise<Call> {
     registrations: note('registrations'),
     exportBindings: note('exportBindings'),
     importSubscribers: note('importSubscribers'),
+    importKamailio: note('importKamailio'),
+    importRoutr: note('importRoutr'),
     importBindings: note('importBindings'),
     calls: note('calls'),
     hangUp: note('hangUp'),

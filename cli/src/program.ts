@@ -10,6 +10,7 @@ import type { ImportFlags } from './admin/import-subscribers.ts'
 import type { RestoreFlags } from './admin/ledger.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import { type ApiActions, addApiVerbs } from './api/verbs.ts'
+import type { KamailioFlags, RoutrFlags } from './import/run.ts'
 import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
 import { SERVICES, type ServiceName } from './up/run-one.ts'
@@ -31,6 +32,8 @@ export interface Actions extends ApiActions {
   exportBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   importBindings(flags: Pick<AdminFlags, 'config'>): Promise<void>
   importSubscribers(file: string, flags: ImportFlags): Promise<void>
+  importKamailio(flags: KamailioFlags): Promise<void>
+  importRoutr(files: readonly string[], flags: RoutrFlags): Promise<void>
   calls(flags: AdminFlags): Promise<void>
   hangUp(ref: string, flags: AdminFlags & { readonly reason: string }): Promise<void>
   balance(account: string, flags: AdminFlags & BalanceFlags): Promise<void>
@@ -223,6 +226,29 @@ function addImports(program: Command, actions: Actions): void {
     .option('--realm <realm>', 'with which passwords in clear are hashed; the domain unless set')
     .option('--out <file>', 'a new file for the documents; else standard output')
     .action((file: string, flags: ImportFlags) => actions.importSubscribers(file, flags))
+  imports
+    .command('kamailio')
+    .alias('opensips')
+    .description(
+      'tables of Kamailio or OpenSIPS as CSV or TSV with a line of column names; a report says what was not understood',
+    )
+    .option('--subscriber <file>', 'users')
+    .option('--dispatcher <file>', 'sets of destinations')
+    .option('--dr-gateways <file>', 'gateways of dynamic routing')
+    .option('--dr-carriers <file>', 'its carriers')
+    .option('--dr-rules <file>', 'its rules')
+    .option('--address <file>', 'addresses that may call (module permissions)')
+    .option('--domain <domain>', 'of users that name none')
+    .option('--realm <realm>', 'with which passwords in clear are hashed; the domain unless set')
+    .option('--e164', 'prefixes are E.164 without its plus', false)
+    .option('--out <folder>', 'a new folder, one file a kind; else standard output')
+    .action((flags: KamailioFlags) => actions.importKamailio(flags))
+  imports
+    .command('routr <files...>')
+    .description('YAML resources of Routr, v1 or v2')
+    .option('--peer-domain <domain>', 'where its peers register; the only domain unless set')
+    .option('--out <folder>', 'a new folder, one file a kind; else standard output')
+    .action((files: string[], flags: RoutrFlags) => actions.importRoutr(files, flags))
   for (const command of imports.commands) command.exitOverride()
 }
 

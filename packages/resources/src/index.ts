@@ -40,6 +40,7 @@ export { countryOfNumber } from './number-list/calling-codes.ts'
 export type { NumberTables } from './number-list/load-lists.ts'
 export type { NumberList } from './number-list/number-list.ts'
 export { type NumberNote, NumberTable } from './number-list/number-table.ts'
+export { parseDocument } from './parse-document.ts'
 export { canonicalNumber, dialledNumber, type PhoneNumber, parsePhoneNumber } from './phone-number.ts'
 export { leadsAway, type PlanRequest, plan, planInstance, planNumber, planRelay, type RelayRequest } from './plan.ts'
 export {
@@ -136,6 +137,7 @@ export {
   type ImportOptions,
   MAX_IMPORTED,
   parseSubscribers,
+  readSubscribers,
   type SubscriberImport,
   subscriberDocument,
 } from './subscriber-csv.ts'

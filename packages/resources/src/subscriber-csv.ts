@@ -37,6 +37,8 @@ export type SubscriberImport =
   | { readonly ok: false; readonly problems: readonly ImportedLine[] }
 
 export interface ImportOptions {
+  /** Goes on behind a line that is not understood, and passes over columns that nobody knows; both are reported. */
+  readonly lenient?: boolean
   /** Of lines that name none; for an htdigest file unset: the realm. */
   readonly domain?: string
   /** With which passwords in clear are hashed; the domain unless set. */
@@ -66,13 +68,19 @@ function columnNamed(name: string): Column | undefined {
   return (Object.keys(COLUMNS) as Column[]).find((column) => (COLUMNS[column] as readonly string[]).includes(lower))
 }
 
-function readColumns(line: string): Columns {
+/** What the names of columns are separated by. */
+const delimiterOf = (line: string): string => [',', '\t', ';', '|'].find((one) => line.includes(one)) ?? ','
+
+/** @param onUnknown told of a column that nobody knows, where it is passed over */
+function readColumns(line: string, delimiter: string, onUnknown?: (name: string) => void): Columns {
   const columns = new Map<Column, number>()
-  for (const [index, name] of splitLine(line.replace(/^\uFEFF/, '')).entries()) {
+  for (const [index, name] of splitLine(line.replace(/^\uFEFF/, ''), delimiter).entries()) {
     const column = columnNamed(name)
     if (column !== undefined && columns.has(column)) badLine(`expected one column for ${column}`)
     if (column !== undefined) columns.set(column, index)
-    else if (!PASSED_OVER.has(name.toLowerCase())) badLine(`expected columns among ${KNOWN.join(', ')}`)
+    else if (PASSED_OVER.has(name.toLowerCase())) continue
+    else if (onUnknown !== undefined) onUnknown(name)
+    else badLine(`expected columns among ${KNOWN.join(', ')}`)
   }
   if (!columns.has('username')) badLine('expected a column username')
   if (!(['md5', 'sha256', 'md5b', 'password'] as const).some((column) => columns.has(column)))
@@ -122,9 +130,15 @@ function subscriberOf(fields: Fields, options: ImportOptions): ImportedSubscribe
   return { ...common, login: username.data, ...ha1Of(username.data, options.realm ?? domain.data, fields.password) }
 }
 
-function readCsvLine(line: string, columns: Columns, options: ImportOptions): ImportedSubscriber {
-  const fields = splitLine(line)
-  const at = (column: Column): string => fields[columns.get(column) ?? -1] ?? ''
+/** As tables are written where there is nothing. */
+const NOTHING = new Set(['NULL', '\\N'])
+
+function readCsvLine(line: string, columns: Columns, delimiter: string, options: ImportOptions): ImportedSubscriber {
+  const fields = splitLine(line, delimiter)
+  const at = (column: Column): string => {
+    const field = fields[columns.get(column) ?? -1] ?? ''
+    return NOTHING.has(field) ? '' : field
+  }
   const names = Object.keys(COLUMNS) as Column[]
   return subscriberOf(Object.fromEntries(names.map((column) => [column, at(column)])) as unknown as Fields, options)
 }
@@ -154,7 +168,8 @@ class Reader {
   }
 
   take(text: string, line: number): void {
-    if (text.trim() === '' || text.startsWith('#') || this.#problems.length >= MAX_PROBLEMS) return
+    const most = this.#options.lenient === true ? MAX_IMPORTED : MAX_PROBLEMS
+    if (text.trim() === '' || text.startsWith('#') || this.#problems.length >= most) return
     try {
       if (text.length > MAX_LINE) badLine(`expected at most ${MAX_LINE} characters`)
       if (this.#read === undefined) this.#begin(text, line)
@@ -173,8 +188,11 @@ class Reader {
     }
     // Without column names no line can be read: nothing more is said of them.
     this.#read = () => badLine('expected readable column names in the first line')
-    const columns = readColumns(text)
-    this.#read = (one) => readCsvLine(one, columns, this.#options)
+    const delimiter = delimiterOf(text)
+    const onUnknown = (name: string) =>
+      void this.#problems.push({ line, expected: `the column ${name} is not read: nothing here corresponds to it` })
+    const columns = readColumns(text, delimiter, this.#options.lenient === true ? onUnknown : undefined)
+    this.#read = (one) => readCsvLine(one, columns, delimiter, this.#options)
   }
 
   #add(subscriber: ImportedSubscriber, line: number): void {
@@ -186,6 +204,10 @@ class Reader {
     }
     if (this.#subscribers.length >= MAX_IMPORTED) badLine(`expected at most ${MAX_IMPORTED} subscribers`)
     this.#subscribers.push(subscriber)
+  }
+
+  get found() {
+    return { subscribers: this.#subscribers, problems: this.#problems }
   }
 
   result(): SubscriberImport {
@@ -200,6 +222,13 @@ export function parseSubscribers(text: string, options: ImportOptions = {}): Sub
   const reader = new Reader(options)
   for (const [index, line] of text.split(/\r?\n/).entries()) reader.take(line, index + 1)
   return reader.result()
+}
+
+/** What can be read of it, and what could not, line by line. */
+export function readSubscribers(text: string, options: ImportOptions = {}) {
+  const reader = new Reader({ ...options, lenient: true })
+  for (const [index, line] of text.split(/\r?\n/).entries()) reader.take(line, index + 1)
+  return reader.found
 }
 
 const yaml = (value: string): string => `'${value.replaceAll("'", "''")}'`
