@@ -50,6 +50,7 @@ export function buildPolicy(
     fraud: store.fraud,
     fraudEvents: store.fraudEvents,
     bans: store.bans,
+    trunks: store.trunks,
     ledgerCopy,
     config,
     resources,

@@ -5,7 +5,7 @@ import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import type { KeyRing } from '@tandem/sip'
-import type { AccountStore, BanStore, PolicyStore } from '@tandem/store'
+import type { AccountStore, BanStore, PolicyStore, TrunkStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { Bans } from './bans/bans.ts'
 import type { CallWorker } from './calls/call-work.ts'
@@ -20,6 +20,7 @@ import type { LedgerCopy } from './ledger/ledger-copy.ts'
 import type { PolicySettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
 import type { StoreHealth } from './store-health.ts'
+import type { TrunkDesk } from './trunks/trunk-desk.ts'
 
 export interface PolicyContext {
   readonly store: PolicyStore
@@ -53,6 +54,9 @@ export interface PolicyContext {
   readonly gruuKeys: KeyRing
   /** To the edges that have a stream here. */
   readonly pushes: PushHub<policy.Push>
+  readonly trunkStore: TrunkStore
+  /** How trunks stand, and what is due at them. */
+  readonly trunks: TrunkDesk
   /** What is due at calls and needs an edge. */
   readonly work: CallWorker
   /** Replaced when the resources change. */

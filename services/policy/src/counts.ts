@@ -74,6 +74,19 @@ const HELP = {
   fraudEvents: 'Fraud events that were stored.',
   fraudEventsDropped: 'Fraud events that found no room while the store was away.',
   bugs: 'Exceptions out of handlers.',
+  trunkAttempts: 'Attempts at trunks with a bound, or at one that is tried again, that edges asked for.',
+  trunkRefusedCalls: 'Attempts that a trunk had no place for.',
+  trunkRefusedRate: 'Attempts beyond what a trunk may get in a second.',
+  trunkRefusedOpen: 'Attempts at a host of a trunk that is left alone.',
+  trunkWithoutStore: 'Attempts at trunks with a bound while the store was away or did not say.',
+  trunkPlacesFreed: 'Places of trunks that were freed because nobody had told the end of their call.',
+  trunkBreakers: 'Breakers of hosts of trunks that opened, closed, or stay open, told to this node.',
+  trunkProbes: 'Probes of trunks that were pushed to an edge.',
+  trunkProbesFailed: 'Probes of trunks that were not answered, or with a failure.',
+  trunkRegistrations: 'REGISTERs to trunks that were pushed to an edge.',
+  trunkRegistrationsFailed: 'Registrations at trunks that failed.',
+  trunkChallenges: 'Challenges of trunks that edges wanted answered.',
+  trunkChallengesRefused: 'Challenges of trunks that were not answered.',
 } as const
 
 export type PolicyCounts = { -readonly [K in keyof typeof HELP]: number }

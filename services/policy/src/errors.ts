@@ -56,6 +56,11 @@ export const POLICY_ERRORS = {
     sipStatus: 481,
     meaning: 'ACK and CANCEL belong to a transaction and are never judged',
   },
+  bad_attempt: {
+    kind: 'refuse',
+    sipStatus: 400,
+    meaning: 'an attempt at a trunk without phase or call reference, or beyond the attempts of a call',
+  },
   unknown_trunk: { kind: 'refuse', sipStatus: 404, meaning: 'no trunk has this name' },
   store_away: {
     kind: 'refuse',

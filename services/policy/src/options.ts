@@ -5,13 +5,22 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type { AccountStore, BanStore, FraudEventStore, FraudStore, PolicyStore } from '@tandem/store'
+import type {
+  AccountStore,
+  BanStore,
+  FraudEventStore,
+  FraudStore,
+  PolicyStore,
+  ResourceStore,
+  TrunkStore,
+} from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { FraudPorts } from './fraud/ports.ts'
 import type { LedgerCopySettings } from './ledger/ledger-copy.ts'
+import type { TrunkDesk } from './trunks/trunk-desk.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -32,6 +41,7 @@ export type PolicySettings = Pick<
   | 'registration'
   | 'replayWithoutStore'
   | 'bans'
+  | 'trunks'
 > &
   Partial<Pick<PolicyConfig, 'charging' | 'geoIpFile'>>
 
@@ -99,6 +109,8 @@ export interface PolicyServiceOptions {
   /** Wall clock, milliseconds since 1970: dates nonces and tells which prices hold, never dates an event. Where given, call work looks at it too. */
   readonly now?: () => number
 }
+  /** Likewise. */
+  readonly trunks?: TrunkStore
 
 export interface PolicyService {
   /** For createInProcess and servePolicy. */
@@ -126,6 +138,8 @@ export interface PolicyService {
   replaceResources(set: ResourceSet): void
   /** Whether the store answered last time. */
   ready(): boolean
+  /** How trunks stand; works by itself once started. */
+  readonly trunks: TrunkDesk
   /** Starts due work and feeds. Does not wait for the store. */
   start(): Promise<void>
   stop(): Promise<void>

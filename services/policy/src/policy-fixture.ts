@@ -12,6 +12,7 @@ import {
   type FraudStore,
   type PolicyStore,
   type Store,
+  type TrunkStore,
 } from '@tandem/store'
 import type { FraudPorts } from './fraud/ports.ts'
 import type { PolicyService, PolicySettings, PolicyTuning } from './options.ts'
@@ -48,6 +49,7 @@ export const SETTINGS: PolicySettings = {
     maxBans: 1_000,
     withoutStore: 'local',
   },
+  trunks: { withoutStore: 'refuse', qualityWindowMs: 900_000 },
   registration: { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 10 },
 }
 
@@ -117,6 +119,7 @@ export interface World {
     fraud?: FraudStore
     fraudPorts?: Partial<FraudPorts>
     bans?: BanStore
+    trunks?: TrunkStore
   }): PolicyService
 }
 
@@ -138,11 +141,12 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
     store,
     resources,
     lines,
-    node: ({ config, tuning, store: other, accounts, bans, fraud, fraudPorts } = {}) =>
+    node: ({ config, tuning, store: other, accounts, bans, trunks, fraud, fraudPorts } = {}) =>
       createPolicyService({
         store: other ?? store.policy,
         accounts: accounts ?? store.accounts,
         bans: bans ?? store.bans,
+        trunks: trunks ?? store.trunks,
         fraud: fraud ?? store.fraud,
         ...(fraudPorts && { fraudPorts }),
         config: { ...SETTINGS, ...config },

@@ -36,7 +36,8 @@ import { restoreLedger } from './ledger/restore.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { createState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
-import { answerChallenge, sent, trunkAttempt } from './trunks/handlers.ts'
+import { answerChallenge, listTrunks, trunkAttempt } from './trunks/handlers.ts'
+import { TrunkDesk } from './trunks/trunk-desk.ts'
 
 /** undefined: nobody gave a store for events. */
 function createFraudFeed(
@@ -69,7 +70,7 @@ function createContext(
       ...{ health, counts, onBug },
     })
   const accounts = ledgerCopy?.accounts ?? options.accounts
-  const parts: Omit<PolicyContext, 'work'> = {
+  const parts: Omit<PolicyContext, 'work' | 'trunks'> = {
     store: options.store,
     accounts,
     ledgerCopy,
@@ -89,11 +90,15 @@ function createContext(
     issuers: new IssuerKeys(options.resources.keySets, { counts, logger: options.logger, pollMs: tuning.keySetPollMs }),
     gruuKeys: createKeyRing(config.keyRing),
     pushes,
+    trunkStore: options.trunks ?? createMemoryStore({ now }).trunks,
     state: createState(options.resources, config),
   }
   // It works on the whole context.
+  const whole = parts as PolicyContext
+  const monotonic = options.now ?? (() => performance.now())
   return Object.assign(parts, {
-    work: new CallWorker(parts as PolicyContext, onBug, options.now ?? (() => performance.now())),
+    work: new CallWorker(whole, onBug, monotonic),
+    trunks: new TrunkDesk(whole, options.resources, { now: monotonic, onBug, metrics: options.metrics }),
   })
 }
 
@@ -158,9 +163,10 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
       counts.reports++
       return guard(() => report(context, request))
     },
-    trunkAttempt: (request) => guard(() => trunkAttempt(request)),
-    answerChallenge: (request) => guard(() => answerChallenge(request)),
-    sent: (request) => guard(() => sent(request)),
+    trunkAttempt: (request) => guard(() => trunkAttempt(context, request)),
+    answerChallenge: (request) => guard(() => answerChallenge(context, request)),
+    sent: (request) => guard(() => context.trunks.sent(request)),
+    listTrunks: (request) => guard(() => listTrunks(context, request)),
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
     topUp: (request) => guard(() => topUp(context, request)),
@@ -193,6 +199,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     pushes: context.pushes,
     hooks: { onStreamOpen: (peer) => context.banFeed.greet(peer) },
     banFeed: context.banFeed,
+    trunks: context.trunks,
     work: context.work,
     due: dueWork,
     feed,
@@ -205,6 +212,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     replaceResources(set: ResourceSet) {
       context.state = createState(set, options.config)
       context.issuers.replace(set.keySets)
+      context.trunks.replace(set)
       context.fraudFeed?.look(set)
     },
     ready: () => !context.health.away,
@@ -214,6 +222,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       context.issuers.start()
       await context.fraudFeed?.start()
       context.banFeed.start()
+      context.trunks.start()
       context.ledgerCopy?.start()
     },
     async stop() {
@@ -223,6 +232,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       context.issuers.stop()
       context.work.stop()
       await context.banFeed.stop()
+      await context.trunks.stop()
       await dueWork.stop()
     },
   }

@@ -8,6 +8,7 @@ import { adminApi } from './schema/console.ts'
 import { edge } from './schema/edge.ts'
 import { bans } from './schema/policy-bans.ts'
 import { policyFraud } from './schema/policy-fraud.ts'
+import { policyTrunks } from './schema/policy-trunks.ts'
 import { records } from './schema/records.ts'
 import { address, durationMs, port } from './schema/values.ts'
 
@@ -201,6 +202,7 @@ const policy = z.strictObject({
       "File in MaxMind's format (.mmdb) with the countries of IP addresses, for rules against fraud; read again when it changes. Relative to the cluster file; empty: none.",
     ),
   fraud: policyFraud.prefault({}).describe('Rules against fraud.'),
+  trunks: policyTrunks.prefault({}).describe('Trunks.'),
   livenessIntervalMs: durationMs(0, MAX_CALL_MS)
     .refine((ms) => ms === 0 || ms >= 10_000, 'expected 0 or at least 10000')
     .default(900_000)

@@ -68,6 +68,7 @@ export function report(context: PolicyContext, request: policy.ReportRequest): R
     if (result.value.result === 'ignored') counts.reportsIgnored++
     if (result.value.result === 'applied') releaseTransaction(context, result.value.transactionKey)
     if (result.value.workInMs !== undefined) context.work.schedule(callRef, result.value.workInMs)
+    if (result.value.trunk !== undefined) context.trunks.callEnded(callRef, result.value.trunk)
     const { charged } = result.value
     return charged === undefined ? ACCEPTED : chargeReport(context, charged)
   })
