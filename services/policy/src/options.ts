@@ -5,22 +5,14 @@
 import type { ResourceSet } from '@tandem/resources'
 import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type {
-  AccountStore,
-  BanStore,
-  FraudEventStore,
-  FraudStore,
-  PolicyStore,
-  ResourceStore,
-  TrunkStore,
-} from '@tandem/store'
+import type { AccountStore, BanStore, FraudEventStore, FraudStore, PolicyStore, TrunkStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { FraudPorts } from './fraud/ports.ts'
-import type { LedgerCopySettings } from './ledger/ledger-copy.ts'
 import type { TrunkDesk } from './trunks/trunk-desk.ts'
+import type { LedgerCopySettings } from './ledger/ledger-copy.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -100,6 +92,8 @@ export interface PolicyServiceOptions {
   readonly fraudEvents?: FraudEventStore
   /** Absent: this node's own, in memory. */
   readonly bans?: BanStore
+  /** Likewise. */
+  readonly trunks?: TrunkStore
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources. */
   readonly resources: ResourceSet
@@ -109,8 +103,6 @@ export interface PolicyServiceOptions {
   /** Wall clock, milliseconds since 1970: dates nonces and tells which prices hold, never dates an event. Where given, call work looks at it too. */
   readonly now?: () => number
 }
-  /** Likewise. */
-  readonly trunks?: TrunkStore
 
 export interface PolicyService {
   /** For createInProcess and servePolicy. */
@@ -127,6 +119,8 @@ export interface PolicyService {
   readonly ledgers: RecordFeed | undefined
   /** Does what is due at calls; ticks by itself once started. */
   readonly work: Pick<CallWorker, 'tick' | 'do'>
+  /** How trunks stand; works by itself once started. */
+  readonly trunks: TrunkDesk
   /** Reads what is new of bans; by itself once started. */
   readonly banFeed: Pick<BanFeed, 'poll'>
   /** Does what is due in one shard of calls and accounts; by itself once started. */
@@ -138,8 +132,6 @@ export interface PolicyService {
   replaceResources(set: ResourceSet): void
   /** Whether the store answered last time. */
   ready(): boolean
-  /** How trunks stand; works by itself once started. */
-  readonly trunks: TrunkDesk
   /** Starts due work and feeds. Does not wait for the store. */
   start(): Promise<void>
   stop(): Promise<void>
