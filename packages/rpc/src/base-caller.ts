@@ -96,7 +96,8 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
 
   protected begin(method: string, request: unknown, timeoutMs: number, onResult: OnResult<never>): PendingCall {
     this.counts.items++
-    return new PendingCall(method, request, performance.now() + timeoutMs, onResult)
+    const now = performance.now()
+    return new PendingCall(method, request, now, now + timeoutMs, onResult)
   }
 
   /** The deadline that a call is listed with is over. */

@@ -38,6 +38,8 @@ type Wire<Push> = ClientDuplexStream<Buffer, WireResponse<Push>>
 
 const STABLE_AFTER_MS = 1_000
 const ID_LIMIT = 2 ** 32
+/** Less than this is not told: it costs more than it says. */
+const AGE_STEP_MS = 5
 
 export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   readonly address: string
@@ -99,12 +101,16 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
       call.breaker = this.breaker
       this.inFlight.set(call.id, call)
     }
+    const tellsAges = this.#service.aged !== undefined
+    const waitedMs = (call: PendingCall) =>
+      tellsAges && now - call.madeMs >= AGE_STEP_MS ? Math.floor(now - call.madeMs) : 0
     if (this.#unary !== undefined) {
-      for (const call of calls) this.#unary.send(call, msLeft(call))
+      for (const call of calls) this.#unary.send(call, msLeft(call), waitedMs(call))
       return
     }
     const batch = new BatchWriter(bodyBytes, calls.length)
-    for (const call of calls) batch.append(call.id, msLeft(call), call.request as Uint8Array)
+    for (const call of calls) batch.append(call.id, msLeft(call), call.request as Uint8Array, waitedMs(call))
+    if (tellsAges) batch.sentAt(Math.floor(now) >>> 0)
     this.#congested = this.#stream?.write(batch.finish()) === false
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // @tandem/rpc: generated messages, the batched streams and their in-process binding (docs/rpc.md).
+
+export { agedReport } from './aged-request.ts'
 export { aorHash } from './aor-hash.ts'
 export { BREAKER_DEFAULTS, Breaker, type BreakerSettings, type BreakerState } from './breaker.ts'
 export type {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { CallQueue, PendingCall } from './pending-call.ts'
 
 function callOf(bytes: number): PendingCall {
-  return new PendingCall('locate', new Uint8Array(bytes), 0, () => undefined)
+  return new PendingCall('locate', new Uint8Array(bytes), 0, 0, () => undefined)
 }
 
 describe('CallQueue', () => {

@@ -13,6 +13,8 @@ export class PendingCall implements Timed {
   /** The next time at which something is to be done about it: its end, or that of its first try. */
   deadlineMs: number
   readonly untilMs: number
+  /** When it was handed over. */
+  readonly madeMs: number
   /** Taken away when the call has ended: whoever takes it delivers the one result. */
   onResult: OnResult<never> | undefined
   slot = -1
@@ -28,11 +30,12 @@ export class PendingCall implements Timed {
   /** Of the replica that has it. */
   breaker: Breaker | undefined = undefined
 
-  constructor(method: string, request: unknown, deadlineMs: number, onResult: OnResult<never>) {
+  constructor(method: string, request: unknown, madeMs: number, deadlineMs: number, onResult: OnResult<never>) {
     this.method = method
     this.request = request
     this.deadlineMs = deadlineMs
     this.untilMs = deadlineMs
+    this.madeMs = madeMs
     this.onResult = onResult
   }
 

@@ -3,6 +3,7 @@
 // What the bindings must know of a service: its path, its codecs and its unary methods. The wire types are the shape that
 // the messages of all services share, so that one stream implementation serves them all.
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
+import { agedRequest } from './aged-request.ts'
 import { AUTHORIZE } from './authorize.ts'
 import * as location from './gen/tandem/location/v1/location.ts'
 import * as policy from './gen/tandem/policy/v1/policy.ts'
@@ -23,6 +24,8 @@ export interface WireCase {
 export interface WireItem {
   id: number
   msLeft: number
+  /** Of services whose requests have ages. */
+  waitedMs?: number
   request: WireCase | undefined
 }
 
@@ -34,6 +37,7 @@ export interface WireItemResult {
 
 export interface WireRequest {
   items: WireItem[]
+  sentMs?: number
 }
 
 export interface WireResponse<Push> {
@@ -82,6 +86,8 @@ export interface StreamService<M extends MethodMap, U extends MethodMap, Push> {
   readonly simpler: { readonly [method: string]: SimplerCall | undefined }
   /** Methods of whom somebody waits: they end at once while nobody can be asked. The others wait for their time. */
   readonly urgent: ReadonlySet<string>
+  /** The same request, so much later: every age in it has grown. Without it no time of waiting is told. */
+  readonly aged?: (method: string, request: unknown, laterMs: number) => unknown
   /** The generated service definition, by method name. */
   readonly definition: { readonly [name: string]: UnaryDefinition }
   readonly types?: { methods: M; unary: U }
@@ -114,5 +120,6 @@ export const policyService: StreamService<PolicyMethods, PolicyUnaryMethods, pol
   repeatable: new Set(['decide', 'report']),
   simpler: { decide: AUTHORIZE as unknown as SimplerCall },
   urgent: new Set(['decide']),
+  aged: agedRequest,
   definition: policy.PolicyServiceService,
 }

@@ -13,6 +13,7 @@ import type { MethodMap } from './method-map.ts'
 import type { ServeLimits } from './options.ts'
 import type { Result } from './result.ts'
 import type { StreamService, WireItem, WireRequest } from './service.ts'
+import { Transit } from './transit.ts'
 import { encodeResultBody } from './wire-copy.ts'
 
 export type Handler = (request: unknown, context: HandlerContext) => Result<unknown> | Promise<Result<unknown>>
@@ -44,6 +45,8 @@ interface Outgoing {
 }
 
 const MAX_UNTAKEN_PUSHES = 256
+/** No report is dated anew for less. */
+const AGE_STEP_MS = 5
 
 export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
   readonly peer: string
@@ -53,6 +56,7 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
   readonly #limits: ServeLimits
   readonly #counts: ServeCounts
   readonly #onBug: OnBug
+  readonly #transit = new Transit()
   #outgoing: Outgoing[] = []
   #outgoingBytes = 0
   #flushing: NodeJS.Immediate | undefined
@@ -129,14 +133,15 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
     this.#inProgress += request.items.length
     this.#counts.inProgress += request.items.length
     this.#counts.items += request.items.length
-    for (const item of request.items) this.#run(item, now)
+    const lateMs = request.sentMs ? this.#transit.lateness(request.sentMs, now) : 0
+    for (const item of request.items) this.#run(item, now, lateMs)
     if (this.#inProgress < this.#limits.maxInProgressPerStream || this.#paused) return
     this.#paused = true
     this.#counts.pauses++
     this.#stream.pause()
   }
 
-  #run(item: WireItem, now: number): void {
+  #run(item: WireItem, now: number, lateMs: number): void {
     const method = item.request?.$case ?? ''
     const handler = this.#handlers[method]
     const deadlineMs = now + item.msLeft
@@ -149,12 +154,24 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
       return
     }
     try {
-      const result = handler.call(this.#handlers, item.request?.value, { msLeft: item.msLeft, peer: this.peer })
+      const result = handler.call(this.#handlers, this.#requestOf(item, method, lateMs), {
+        msLeft: item.msLeft,
+        peer: this.peer,
+      })
       if ('then' in result) this.#await(item.id, method, deadlineMs, result)
       else this.#settle(item.id, method, deadlineMs, result)
     } catch (error) {
       this.#failed(item.id, method, deadlineMs, error)
     }
+  }
+
+  /** With the ages of this moment: what waited, there or on the way, is older than it says. */
+  #requestOf(item: WireItem, method: string, lateMs: number): unknown {
+    const waitedMs = (item.waitedMs ?? 0) + lateMs
+    const { aged } = this.#service
+    return waitedMs >= AGE_STEP_MS && aged !== undefined
+      ? aged(method, item.request?.value, waitedMs)
+      : item.request?.value
   }
 
   #await(id: number, method: string, deadlineMs: number, result: Promise<Result<unknown>>): void {

@@ -38,8 +38,9 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
   }
 
   /** The call's request is the body of a stream's item. */
-  send({ id, method, request }: PendingCall, msLeft: number): void {
-    const asked = this.#service.item.decode(request as Uint8Array).request?.value
+  send({ id, method, request }: PendingCall, msLeft: number, waitedMs: number): void {
+    const told = this.#service.item.decode(request as Uint8Array).request?.value
+    const asked = waitedMs > 0 && this.#service.aged ? this.#service.aged(method, told, waitedMs) : told
     const deadline = Date.now() + msLeft
     const simpler = this.#service.simpler[method]
     const askSimply = (): void => this.#askSimply(simpler as SimplerCall, id, asked, deadline)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // From calls and results to the messages of the wire and back, one item at a time, by the generated code. The body of an
-// item is its message without id and ms_left: those are zero, so the encoder leaves them out, and batch.ts adds them.
+// item is its message without id, ms_left and waited_ms: those are zero, so the encoder leaves them out, and batch.ts adds them.
 import { refusedBy, unknownBy } from './errors.ts'
 import { ItemEncoder } from './item-encoder.ts'
 import type { MethodMap } from './method-map.ts'
@@ -15,7 +15,7 @@ type AnyService<Push> = Pick<StreamService<MethodMap, MethodMap, Push>, 'item' |
 
 /** Throws where a field does not fit its type: a bug of the caller. */
 export function encodeRequestBody(service: AnyService<unknown>, method: string, request: unknown): Uint8Array {
-  return encoder.encode(service.item, { id: 0, msLeft: 0, request: { $case: method, value: request } })
+  return encoder.encode(service.item, { id: 0, msLeft: 0, waitedMs: 0, request: { $case: method, value: request } })
 }
 
 export function encodeResultBody(service: AnyService<unknown>, method: string, result: Result<unknown>): Uint8Array {

@@ -4,9 +4,8 @@
 // queue, with its age counted by the monotonic clock. Every report carries the whole call, so that any of them makes a record.
 // Races: policy may store a report whose result is lost; the repeat has the same key and changes nothing.
 
-import type { Caller, PolicyMethods, policy } from '@tandem/rpc'
+import { agedReport, type Caller, type PolicyMethods, type policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
-import { UNKNOWN_AGE } from '../initial/describe.ts'
 
 export interface ReporterOptions {
   readonly policy: Caller<PolicyMethods, policy.Push>
@@ -90,7 +89,7 @@ export class Reporter {
   private send(pending: Pending): void {
     const { policy, now, timeoutMs } = this.options
     const elapsed = Math.max(0, Math.round(now() - pending.atMs))
-    const request = elapsed === 0 ? pending.request : aged(pending.request, elapsed)
+    const request = elapsed === 0 ? pending.request : agedReport(pending.request, elapsed)
     policy.call('report', request, timeoutMs, (result) => {
       if (result.outcome === 'unknown' || (result.outcome === 'refused' && result.refusal.sipStatus >= 500)) {
         return this.retry(pending)
@@ -118,19 +117,5 @@ export class Reporter {
       this.send(pending)
     }, wait)
     this.waiting.add(timer)
-  }
-}
-
-/** The same report, `elapsedMs` later: every age in it has grown. */
-function aged(request: policy.ReportRequest, elapsedMs: number): policy.ReportRequest {
-  const call = request.call
-  return {
-    ...request,
-    ageMs: request.ageMs + elapsedMs,
-    call: call && {
-      ...call,
-      setupAgeMs: call.setupAgeMs === UNKNOWN_AGE ? UNKNOWN_AGE : call.setupAgeMs + elapsedMs,
-      ringAgeMs: call.ringAgeMs === UNKNOWN_AGE ? UNKNOWN_AGE : call.ringAgeMs + elapsedMs,
-    },
   }
 }

@@ -53,6 +53,11 @@ export const protobufFileName = "tandem/policy/v1/policy.proto";
 export interface StreamRequest {
   /** At most 1,024, and 3 MiB together. */
   items: Item[];
+  /**
+   * The sender's monotonic clock, milliseconds modulo 2^32, when it wrote this; 0 for not told. A receiver that sees batches come later
+   * than they used to adds the difference to the ages in them: they waited on the way.
+   */
+  sentMs: number;
 }
 
 /** One question of a batch. */
@@ -64,6 +69,11 @@ export interface Item {
    * counted by the edge (`tandem_edge_rpc_late_total`).
    */
   msLeft: number;
+  /**
+   * How long it waited at the sender before it was written. The ages in a report and in an attempt at a trunk are those of the
+   * moment at which it was handed over: this is to be added. 0 for a few milliseconds at most.
+   */
+  waitedMs: number;
   /** A case that the receiver does not know is refused as "unknown_method". */
   request:
     | { $case: "decide"; value: DecideRequest }
@@ -1273,13 +1283,16 @@ export interface TrunkRegistrationStatus {
 }
 
 function createBaseStreamRequest(): StreamRequest {
-  return { items: [] };
+  return { items: [], sentMs: 0 };
 }
 
 export const StreamRequest: MessageFns<StreamRequest> = {
   encode(message: StreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.items) {
       Item.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.sentMs !== 0) {
+      writer.uint32(16).uint32(message.sentMs);
     }
     return writer;
   },
@@ -1305,6 +1318,14 @@ export const StreamRequest: MessageFns<StreamRequest> = {
             message.items.push(Item.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sentMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1323,12 +1344,13 @@ export const StreamRequest: MessageFns<StreamRequest> = {
   fromPartial(object: DeepPartial<StreamRequest>): StreamRequest {
     const message = createBaseStreamRequest();
     message.items = object.items?.map((e) => Item.fromPartial(e)) || [];
+    message.sentMs = object.sentMs ?? 0;
     return message;
   },
 };
 
 function createBaseItem(): Item {
-  return { id: 0, msLeft: 0, request: undefined };
+  return { id: 0, msLeft: 0, waitedMs: 0, request: undefined };
 }
 
 export const Item: MessageFns<Item> = {
@@ -1338,6 +1360,9 @@ export const Item: MessageFns<Item> = {
     }
     if (message.msLeft !== 0) {
       writer.uint32(16).uint32(message.msLeft);
+    }
+    if (message.waitedMs !== 0) {
+      writer.uint32(24).uint32(message.waitedMs);
     }
     switch (message.request?.$case) {
       case "decide":
@@ -1386,6 +1411,14 @@ export const Item: MessageFns<Item> = {
             }
 
             message.msLeft = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.waitedMs = reader.uint32();
             continue;
           }
           case 10: {
@@ -1450,6 +1483,7 @@ export const Item: MessageFns<Item> = {
     const message = createBaseItem();
     message.id = object.id ?? 0;
     message.msLeft = object.msLeft ?? 0;
+    message.waitedMs = object.waitedMs ?? 0;
     switch (object.request?.$case) {
       case "decide": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
