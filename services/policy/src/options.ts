@@ -2,17 +2,25 @@
 //
 // What the policy service is built from and what it gives. Settings that people change come from the cluster's schema
 // (service-kit); the rest are tuning values with their defaults here.
-import type { ResourceSet } from '@tandem/resources'
-import type { PolicyHandlers, PushHub, policy, RecordFeed, StreamHooks } from '@tandem/rpc'
+import type { LoadOptions, ResourceSet } from '@tandem/resources'
+import type { PolicyHandlers, PushHub, policy, RecordFeed, ResourceHandlers, StreamHooks } from '@tandem/rpc'
 import type { Logger, Metrics, PolicyConfig } from '@tandem/service-kit'
-import type { AccountStore, BanStore, FraudEventStore, FraudStore, PolicyStore, TrunkStore } from '@tandem/store'
+import type {
+  AccountStore,
+  BanStore,
+  FraudEventStore,
+  FraudStore,
+  PolicyStore,
+  ResourceStore,
+  TrunkStore,
+} from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { DueWork } from './calls/due-work.ts'
 import type { PolicyCounts } from './counts.ts'
 import type { FraudPorts } from './fraud/ports.ts'
-import type { TrunkDesk } from './trunks/trunk-desk.ts'
 import type { LedgerCopySettings } from './ledger/ledger-copy.ts'
+import type { TrunkDesk } from './trunks/trunk-desk.ts'
 
 /** The settings that policy reads. */
 export type PolicySettings = Pick<
@@ -79,6 +87,15 @@ export const POLICY_TUNING: PolicyTuning = {
   verifyAfterMs: 35_000,
 }
 
+/** Resources in the store. */
+export interface SharedResources {
+  readonly store: ResourceStore
+  /** As `resources` were written. */
+  readonly documents: readonly unknown[]
+  /** Where files and variables are that resources name. */
+  readonly load: LoadOptions
+}
+
 export interface PolicyServiceOptions {
   readonly store: PolicyStore
   readonly accounts: AccountStore
@@ -95,8 +112,10 @@ export interface PolicyServiceOptions {
   /** Likewise. */
   readonly trunks?: TrunkStore
   readonly config: PolicySettings
-  /** From `loadResources` of @tandem/resources. */
+  /** From `loadResources` of @tandem/resources: in use until the store's are. */
   readonly resources: ResourceSet
+  /** Where resources are applied to and followed; absent: `resources` is all there is. */
+  readonly resourceStore?: SharedResources
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   readonly tuning?: Partial<PolicyTuning>
@@ -128,6 +147,10 @@ export interface PolicyService {
   readonly counts: Readonly<PolicyCounts>
   /** Revision of the resources in use. */
   readonly revision: string
+  /** For serveResources and createInProcessResources; undefined where nobody gave a store for resources. */
+  readonly resources: ResourceHandlers | undefined
+  /** Why an older revision of the resources is in use than should be; '' where none is. */
+  readonly trouble: string
   /** Takes another checked set from the next decision on. */
   replaceResources(set: ResourceSet): void
   /** Whether the store answered last time. */

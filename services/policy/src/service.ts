@@ -34,7 +34,9 @@ import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { createLedgerCopy } from './ledger/ledger-copy.ts'
 import { restoreLedger } from './ledger/restore.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
-import { createState } from './state.ts'
+import { ResourceDesk } from './resources/resource-desk.ts'
+import { registerResources } from './resources/resource-metrics.ts'
+import { createState, type PolicyState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
 import { answerChallenge, listTrunks, trunkAttempt } from './trunks/handlers.ts'
 import { TrunkDesk } from './trunks/trunk-desk.ts'
@@ -181,6 +183,24 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
   }
 }
 
+/** undefined: nobody gave a store for resources. */
+function createDesk(
+  { resourceStore: shared, config, logger, resources: set }: PolicyServiceOptions,
+  use: (state: PolicyState, set: ResourceSet) => void,
+): ResourceDesk | undefined {
+  if (shared === undefined) return undefined
+  const { store, load, documents } = shared
+  return new ResourceDesk({
+    store,
+    load,
+    keyRing: config.keyRing,
+    state: config,
+    logger,
+    use,
+    files: { set, documents },
+  })
+}
+
 export function createPolicyService(options: PolicyServiceOptions): PolicyService {
   const counts = createCounts()
   const onBug = (error: unknown) => {
@@ -188,11 +208,19 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     options.logger.error({ err: error }, 'a bug in policy')
   }
   const context = createContext(options, counts, onBug)
+  const use = (state: PolicyState, set: ResourceSet): void => {
+    context.state = state
+    context.issuers.replace(set.keySets)
+    context.trunks.replace(set)
+    context.fraudFeed?.look(set)
+  }
+  const desk = createDesk(options, use)
   const dueWork = new DueWork(context, onBug)
   const feed = new RecordFeedServer(context, onBug)
   if (options.metrics !== undefined) {
     registerCounts(options.metrics, counts)
     registerMatches(options.metrics, context.fraud)
+    if (desk !== undefined) registerResources(options.metrics, desk)
   }
   return {
     handlers: createHandlers(context, createGuard(onBug)),
@@ -209,14 +237,14 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     get revision() {
       return context.state.index.revision
     },
-    replaceResources(set: ResourceSet) {
-      context.state = createState(set, options.config)
-      context.issuers.replace(set.keySets)
-      context.trunks.replace(set)
-      context.fraudFeed?.look(set)
+    resources: desk?.handlers,
+    get trouble() {
+      return desk?.trouble ?? ''
     },
-    ready: () => !context.health.away,
+    replaceResources: (set) => use(createState(set, options.config), set),
+    ready: () => !context.health.away && desk?.isFollowing !== false,
     async start() {
+      await desk?.start()
       dueWork.start()
       context.work.start()
       context.issuers.start()
@@ -227,6 +255,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     },
     async stop() {
       feed.stop()
+      await desk?.stop()
       await context.fraudFeed?.stop()
       await context.ledgerCopy?.stop()
       context.issuers.stop()

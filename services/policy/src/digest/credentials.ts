@@ -4,13 +4,17 @@
 // Passwords do not come here: whoever loads the resources turns them into hashes. HA1 never leaves this service. [DESIGN §5]
 import { randomBytes } from 'node:crypto'
 import {
+  atOnce,
   type DigestAlgorithm,
   type DomainEntry,
+  eachOf,
   type Ha1,
+  type LayOutChanges,
   loginOf,
   type ResourceIndex,
   type ResourceSet,
   resourceKey,
+  type Sliced,
   type Subscriber,
   type UserEntry,
 } from '@tandem/resources'
@@ -24,6 +28,8 @@ export interface CredentialEntry {
 
 export interface CredentialTable {
   find(realm: string, username: string): CredentialEntry | undefined
+  /** All of them, by realm and username. */
+  readonly entries: ReadonlyMap<string, CredentialEntry>
 }
 
 const tableKey = (realm: string, username: string): string => `${realm}\n${username}`
@@ -49,14 +55,33 @@ function userOf(domain: DomainEntry | undefined, { metadata, spec }: Subscriber)
   return domain?.users.get(spec.usernames?.[0] ?? metadata.name)
 }
 
-export function indexCredentials(set: ResourceSet, index: ResourceIndex): CredentialTable {
+/** A table of a revision, and what is different in one whose domains are the same. */
+export interface CredentialBase {
+  readonly table: CredentialTable
+  readonly changes: Pick<LayOutChanges, 'put' | 'gone'>
+}
+
+/** In slices. @param from what stays the same is copied */
+export function* layOutCredentials(
+  set: ResourceSet,
+  index: ResourceIndex,
+  from?: CredentialBase,
+): Sliced<CredentialTable> {
   const entries = new Map<string, CredentialEntry>()
-  for (const resource of set.resources) {
-    if (resource.kind !== 'Subscriber' || resource.spec.credentials === undefined) continue
+  yield* eachOf(from?.table.entries ?? [], ([key, entry]) => entries.set(key, entry))
+  yield* eachOf(from?.changes.gone ?? [], (resource) => {
+    const realm = index.homes.get(resource.metadata.domain)?.settings.realm ?? ''
+    entries.delete(tableKey(realm, loginOf(resource)))
+  })
+  yield* eachOf(from?.changes.put ?? set.resources, (resource) => {
+    if (resource.kind !== 'Subscriber' || resource.spec.credentials === undefined) return
     const user = userOf(index.domains.get(resource.metadata.domain), resource)
     const ha1 = set.secrets.get(resourceKey(resource))
-    if (user === undefined || ha1 === undefined) continue
+    if (user === undefined || ha1 === undefined) return
     entries.set(tableKey(user.domain.realm, loginOf(resource)), entryOf(user, ha1))
-  }
-  return { find: (realm, username) => entries.get(tableKey(realm, username)) }
+  })
+  return { find: (realm, username) => entries.get(tableKey(realm, username)), entries }
 }
+
+export const indexCredentials = (set: ResourceSet, index: ResourceIndex): CredentialTable =>
+  atOnce(layOutCredentials(set, index))
