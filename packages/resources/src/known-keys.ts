@@ -26,7 +26,7 @@ export function kindSchema(kind: Kind): JsonSchema {
   return made as JsonSchema
 }
 
-/** Of a document of any kind: which, its `kind` says. */
+/** Of a document of any kind: which, its `kind` says. One without a kind is let through: settings stand in front of resources in a cluster file. */
 export function schemaOfAll(): JsonSchema {
   const $defs = Object.fromEntries(KINDS.map((kind) => [kind, withoutDialect(kindSchema(kind))]))
   const choices = KINDS.map((kind) => ({
@@ -38,7 +38,6 @@ export function schemaOfAll(): JsonSchema {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Tandem resources',
     type: 'object',
-    required: ['apiVersion', 'kind', 'metadata'],
     properties: { kind: { enum: KINDS } } as unknown as Readonly<Record<string, JsonSchema>>,
     allOf: choices as unknown as readonly JsonSchema[],
     $defs,
