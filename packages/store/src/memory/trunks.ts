@@ -106,7 +106,9 @@ export class MemoryTrunks implements TrunkStore {
     if (!isFirst) return stored({ isFirst, changed: false, calls: at.calls })
     noteOver(at, `${ref}/${attempt}`, nowMs)
     countAttempt(at, end, nowMs)
-    const changed = end.health !== 'neutral' && noteHealth(hostOf(at, host), end.health, end.breaker, nowMs)
+    // Of a host that never failed there is nothing to keep.
+    const isTold = end.health === 'bad' || (end.health === 'good' && at.hosts.has(host))
+    const changed = isTold && noteHealth(hostOf(at, host), end.health, end.breaker, nowMs)
     return stored({ isFirst, changed, calls: at.calls })
   }
 
