@@ -42,10 +42,17 @@ export interface LoadOptions {
   readonly makeKeys: boolean
 }
 
+/** What a key ring of one run has sealed, no other run can open: nothing is kept with it. */
+function withoutLostSecrets(config: Config, made: ReturnType<typeof randomKeyRing>): Config {
+  if (config.cluster.secrets[0]?.secret !== made[0]?.secret) return config
+  return { ...config, store: { ...config.store, resourcesFile: '' } }
+}
+
 /** The configuration of a command. Throws `ConfigError`. */
 export function loadSettings(flags: ClusterFlags, { makeKeys }: LoadOptions): Config {
-  const defaults = makeKeys ? { 'cluster.secrets': randomKeyRing() } : {}
-  const config = loadConfig({ file: flags.config, flags: flagSettings(flags), defaults })
+  const made = randomKeyRing()
+  const defaults = makeKeys ? { 'cluster.secrets': made } : {}
+  const config = withoutLostSecrets(loadConfig({ file: flags.config, flags: flagSettings(flags), defaults }), made)
   // Also processes that never look at the resources are given the cluster file: no password stays with them either.
   const { documents } = config.resources
   hashPasswords(documents, realmsOf(documents))

@@ -2,13 +2,21 @@
 //
 // Wires the policy service: resources and store → handlers → gRPC → HTTP.
 import { createPolicyService, type PolicyService, type PolicyServiceOptions } from '@tandem/policy'
-import { describeProblem, loadResources, type ResourceSet } from '@tandem/resources'
-import { createRpcServer, serveHealth, servePolicy, serveRecordFeed } from '@tandem/rpc'
+import { describeProblem, type LoadOptions, loadResources, type ResourceSet } from '@tandem/resources'
+import { createRpcServer, serveHealth, servePolicy, serveRecordFeed, serveResources } from '@tandem/rpc'
 import { type Config, ConfigError, type Logger, type PolicyConfig } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
 import { registerStoreMetrics } from './store.ts'
+
+/** What the configuration names: the set, and its documents as they were written. */
+export interface ConfiguredResources {
+  readonly set: ResourceSet
+  readonly documents: readonly unknown[]
+}
+
+const placesOf = ({ baseDir }: Pick<PolicyConfig, 'baseDir'>): LoadOptions => ({ baseDir, env: process.env })
 
 /**
  * Reads the resources that the configuration names. Problems are bad configuration: `ConfigError`, all of them listed.
@@ -18,10 +26,10 @@ import { registerStoreMetrics } from './store.ts'
 export async function readResources(
   config: Pick<PolicyConfig, 'resources' | 'baseDir'>,
   more: { readonly withoutSecrets?: boolean } = {},
-): Promise<ResourceSet> {
+): Promise<ConfiguredResources> {
   const { files, documents } = config.resources
-  const loaded = await loadResources([...files, ...documents], { baseDir: config.baseDir, env: process.env, ...more })
-  if (loaded.ok) return loaded.set
+  const loaded = await loadResources([...files, ...documents], { ...placesOf(config), ...more })
+  if (loaded.ok) return loaded
   throw new ConfigError(
     loaded.problems.map((problem) => ({
       path: problem.path || 'resources',
@@ -38,7 +46,7 @@ export function ledgerCopyOf({ records: { ledger } }: Config): PolicyServiceOpti
 
 export function buildPolicy(
   config: PolicyConfig,
-  resources: ResourceSet,
+  { set: resources, documents }: ConfiguredResources,
   store: Store,
   logger: Logger,
   ledgerCopy?: PolicyServiceOptions['ledgerCopy'],
@@ -54,6 +62,7 @@ export function buildPolicy(
     ledgerCopy,
     config,
     resources,
+    resourceStore: { store: store.resources, documents, load: placesOf(config) },
     logger,
     metrics,
   })
@@ -62,6 +71,7 @@ export function buildPolicy(
   const ready = () => service.ready()
   servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
   serveRecordFeed(server, service.feed, service.fraudEvents, service.ledgers)
+  if (service.resources !== undefined) serveResources(server, service.resources)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config
   const parts = [

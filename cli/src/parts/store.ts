@@ -23,9 +23,13 @@ export interface OpenStore {
   readonly part: Part
 }
 
-function createStore(config: Config['store']): Store {
+function resourcesFile({ resourcesFile: file }: Config['store'], logger: Logger) {
+  return file === '' ? {} : { resourcesFile: file, onTrouble: (sentence: string) => logger.warn(sentence) }
+}
+
+function createStore(config: Config['store'], logger: Logger): Store {
   const { url, durability, replicas, connectTimeoutMs, commandTimeoutMs, maxInFlight } = config
-  if (url === 'memory') return createMemoryStore({ now: Date.now })
+  if (url === 'memory') return createMemoryStore({ now: Date.now, ...resourcesFile(config, logger) })
   const bounds = { timeoutMs: commandTimeoutMs, connectTimeoutMs, maxInFlight }
   try {
     return createRedisStore({ url, durability, replicas, ...bounds, tls: storeTls(config) })
@@ -46,7 +50,7 @@ export function registerStoreMetrics(metrics: Metrics, store: Store): void {
 }
 
 export function openStore(config: Config['store'], logger: Logger): OpenStore {
-  const store = createStore(config)
+  const store = createStore(config, logger)
   const url = redactUrl(config.url)
   let timer: NodeJS.Timeout | undefined
   let grace: NodeJS.Timeout | undefined

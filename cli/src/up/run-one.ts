@@ -20,7 +20,7 @@ async function composeLocation(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'location' })
   const resources = await readResources(policyConfig(config), { withoutSecrets: true })
   const { store, part } = openStore(config.store, logger)
-  const { parts, ready } = buildLocation(locationConfig(config), resources, store, logger)
+  const { parts, ready } = buildLocation(locationConfig(config), resources.set, store, logger)
   return { parts: [part, ...parts], ready }
 }
 

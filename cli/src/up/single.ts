@@ -34,7 +34,7 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const policySettings = policyConfig(config)
   const resources = await readResources(policySettings)
   const { store, part: storePart } = openStore(config.store, loggerFor(config, 'store'))
-  const location = buildLocation(locationConfig(config), resources, store, loggerFor(config, 'location'))
+  const location = buildLocation(locationConfig(config), resources.set, store, loggerFor(config, 'location'))
   const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'), ledgerCopyOf(config))
   const feed = createInProcessRecordFeed(policy.service.feed)
   const fraudFeed = createInProcessRecordFeed(policy.service.fraudEvents)

@@ -106,6 +106,7 @@ export class Cluster {
       ...Object.fromEntries(ports),
       TANDEM_EDGE_WARM_UP_CALLS: '0',
       TANDEM_RECORDS_FILE: join(folder, 'cdr.ndjson'),
+      TANDEM_STORE_RESOURCES_FILE: join(folder, 'resources.ndjson'),
       TANDEM_CONSOLE_AUDIT_FILE: join(folder, 'audit.ndjson'),
       ...options.env,
     }

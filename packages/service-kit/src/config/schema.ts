@@ -57,6 +57,12 @@ const store = z.strictObject({
     )
     .default('memory')
     .describe('Where state is kept. `memory` is the embedded store: it ends with its process.'),
+  resourcesFile: z
+    .string()
+    .default('data/resources.ndjson')
+    .describe(
+      'Where the embedded store keeps resources that were applied, over restarts; relative to the working directory. Empty: it forgets them. Not used with Redis, nor without `cluster.secrets`, which seal what is secret in them.',
+    ),
   durability: z
     .enum(['async', 'replica', 'fsync'])
     .default('async')

@@ -239,5 +239,6 @@ function unchanged(before: NamedContent, kinds: ReadonlySet<Kind>): Partial<Name
   return {
     ...(!kinds.has('RatePlan') && before.decks && { decks: before.decks }),
     ...(!kinds.has('NumberList') && before.lists && { lists: before.lists }),
+    ...(!kinds.has('Trunk') && before.trunkSecrets && { trunkSecrets: before.trunkSecrets }),
   }
 }
