@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # One image per service, and `tandem` for the whole cluster in one container and for the command line:
-#   docker build --target edge -t tandem-edge .        (targets: edge, location, policy, records, tandem)
+#   docker build --target edge -t tandem-edge .        (targets: edge, location, policy, records, console, tandem)
 # All targets hold the same files; they differ in what runs. BASE must bring Node >= 22.18 and npm.
 # A container runs as user 10001 and writes to /var/lib/tandem only, so its root may be read-only.
 # node is process 1 and takes SIGTERM itself: it drains, then stops. Settings and traps: docs/operations.md.
@@ -42,6 +42,7 @@ ENV NODE_ENV=production \
     TANDEM_LOCATION_BIND_ADDRESS=0.0.0.0 \
     TANDEM_POLICY_BIND_ADDRESS=0.0.0.0 \
     TANDEM_RECORDS_BIND_ADDRESS=0.0.0.0 \
+    TANDEM_CONSOLE_HTTP_ADDRESS=0.0.0.0 \
     TANDEM_RECORDS_FILE=/var/lib/tandem/cdr.ndjson
 COPY --from=build /app /app
 COPY deploy/healthcheck.mjs /app/healthcheck.mjs
@@ -72,6 +73,13 @@ VOLUME /var/lib/tandem
 EXPOSE 9566/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "/app/healthcheck.mjs", "records"]
 CMD ["run", "records", "--config", "/etc/tandem/tandem.yaml"]
+
+# Beyond loopback it wants tokens: TANDEM_CONSOLE_BIND_ADDRESS=0.0.0.0 with console.tokens. Certificate and audit log are kept in data/.
+FROM runtime AS console
+EXPOSE 8080/tcp 8081/tcp 9567/tcp
+VOLUME /var/lib/tandem
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "/app/healthcheck.mjs", "console"]
+CMD ["run", "console", "--config", "/etc/tandem/tandem.yaml"]
 
 # Without arguments: the quick start. With arguments: that verb, e.g. `docker run --rm tandem doctor`.
 FROM runtime AS tandem

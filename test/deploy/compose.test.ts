@@ -150,7 +150,7 @@ describe('Dockerfile', () => {
 
   it('has a target per service and one for the whole', () => {
     const targets = [...dockerfile.matchAll(/^FROM runtime AS (\w+)$/gm)].map(([, name]) => name)
-    expect(targets).toEqual(['edge', 'location', 'policy', 'records', 'tandem'])
+    expect(targets).toEqual(['edge', 'location', 'policy', 'records', 'console', 'tandem'])
   })
 
   it('exposes the ports that are listened on by default', () => {
@@ -170,7 +170,7 @@ describe('Dockerfile', () => {
   it('runs as a user without rights, node itself as process 1, with a health check in every target', () => {
     expect(dockerfile).toMatch(/^USER 10001:10001$/m)
     expect(dockerfile).toMatch(/^ENTRYPOINT \["node", /m)
-    expect(dockerfile.match(/^HEALTHCHECK .* CMD \["node", "\/app\/healthcheck.mjs", "\w+"\]$/gm)).toHaveLength(5)
+    expect(dockerfile.match(/^HEALTHCHECK .* CMD \["node", "\/app\/healthcheck.mjs", "\w+"\]$/gm)).toHaveLength(6)
   })
 
   it('copies only what the .dockerignore lets in, and what exists', () => {
@@ -199,7 +199,7 @@ describe('healthcheck.mjs', () => {
   })
 
   it('refuses a service that it does not know', () => {
-    expect(check('console', {})).toMatchObject({ status: 1, stderr: expect.stringContaining('expected one of') })
+    expect(check('kitchen', {})).toMatchObject({ status: 1, stderr: expect.stringContaining('expected one of') })
   })
 
   it.each([
