@@ -12,6 +12,8 @@ import { MAX_CALL_REF, parseUri } from '@tandem/sip'
 const MAX_STEPS = 64
 const MAX_TARGETS = 1_000
 const MAX_EDITS = 64
+const MAX_EXITS = 16
+const MAX_NAME = 256
 const MAX_VALUES = 8
 const MAX_CONTACTS = 100
 const MAX_CONTACTS_OF_AOR = 100
@@ -82,10 +84,11 @@ function flawOfPlan({ steps, edits }: policy.Plan): string {
   if (steps.length > MAX_STEPS) return 'plan: number of steps'
   let left = MAX_TARGETS
   let isSomewhere = false
-  for (const { targets, ringMs } of steps) {
+  for (const { targets, ringMs, exits } of steps) {
     left -= targets.length
     if (left < 0) return 'plan: number of targets'
     if (ringMs > MAX_RING_MS) return 'plan: ring_ms'
+    if (exits !== undefined && exits.exits.length > MAX_EXITS) return 'plan: number of exits'
     for (const target of targets) {
       const flaw = flawOfTarget(target)
       if (flaw !== '') return flaw
@@ -96,12 +99,21 @@ function flawOfPlan({ steps, edits }: policy.Plan): string {
   return isSomewhere || left === MAX_TARGETS ? flawOfEdits(edits) : 'plan: no target that can be read'
 }
 
-function flawOfTarget({ where, retarget, instanceId }: policy.Target): string {
+function flawOfTarget({ where, retarget, instanceId, nextHop = '', trunkLeg, edits }: policy.Target): string {
   if (where?.$case === 'aor' && !AOR.test(where.value)) return 'target: aor'
   if (!LINE.test(instanceId)) return 'target: instance_id'
+  if (nextHop !== '' && !SIP_URI.test(nextHop)) return 'target: next_hop'
+  if (trunkLeg !== undefined && !isLeg(trunkLeg)) return 'target: trunk_leg'
+  if (edits !== undefined) {
+    const flaw = flawOfEdits(edits.edits)
+    if (flaw !== '') return flaw
+  }
   if (retarget === undefined) return ''
   return SIP_URI.test(retarget.from) && TOKEN.test(retarget.reason) ? '' : 'target: retarget'
 }
+
+const isLeg = ({ trunk, host, firstResponseMs }: policy.TrunkLeg): boolean =>
+  trunk !== '' && trunk.length <= MAX_NAME && host.length <= MAX_NAME && firstResponseMs <= MAX_RING_MS
 
 /** A URI that can't be read is passed over as long as there are others. */
 function leadsSomewhere({ where }: policy.Target): boolean {
@@ -111,16 +123,18 @@ function leadsSomewhere({ where }: policy.Target): boolean {
 
 function flawOfEdits(edits: readonly policy.HeaderEdit[]): string {
   if (edits.length > MAX_EDITS) return 'plan: number of edits'
-  for (const { operation, name, value } of edits) {
+  for (const { operation, name, value, match = '' } of edits) {
     if (!TOKEN.test(name)) return 'edit: name'
-    if (!LINE.test(value)) return 'edit: value'
+    if (!LINE.test(value) || !LINE.test(match)) return 'edit: value'
+    if (operation === REWRITE && NOT_TO_ADD.has(name.toLowerCase())) return `edit: ${name} is not a plan's to rewrite`
     if (operation === ADD && NOT_TO_ADD.has(name.toLowerCase())) return `edit: ${name} is not a plan's to add`
   }
   return ''
 }
 
-/** HeaderEdit_Operation.ADD */
+/** HeaderEdit_Operation.ADD and REWRITE */
 const ADD = 1
+const REWRITE = 3
 /** Headers that forwarding itself edits, or that a request has once. */
 const NOT_TO_ADD: ReadonlySet<string> = new Set(
   'via v route record-route max-forwards max-breadth from f to t call-id i cseq contact m content-type c content-length l'.split(

@@ -201,6 +201,13 @@ export class Hops {
     this.toPlace(place, keepUri ? '' : requestUriOf(text), onHop, share)
   }
 
+  /** As `toUri`, for a request that goes where another URI leads: a trunk's proxy. */
+  toUriBy(nextHop: string, text: string, onHop: (hop: NextHop | undefined) => void): void {
+    const place = this.placeOf(nextHop)
+    if (place === undefined) return onHop(undefined)
+    this.toPlace(place, requestUriOf(text), onHop)
+  }
+
   /** The hop that a side of a token names; undefined when it names none, or its flow is gone. */
   toSide(side: TokenSide, request: SipMessage): NextHop | undefined {
     if (side.kind === 'address') return this.nat.toPinned(side, request)

@@ -20,7 +20,7 @@ import { type NextHop, tooLargeFor } from '../hops/hops.ts'
 import { formsDialog, recordRouteOf } from '../in-dialog/record-route.ts'
 import { type EdgePeer, isFramed, StreamPeer } from '../listeners/peers.ts'
 import { addedHeaderBytes, type BranchFacts, editBranchHeaders, mayTellIdentity } from './header-work.ts'
-import { addedHeaders, removeHeaders } from './plan-edits.ts'
+import { addedHeaders, changeHeaders } from './plan-edits.ts'
 
 export interface PlannedBranch {
   readonly id: string
@@ -203,7 +203,7 @@ function editBranch(
     sourcePort: upstream.port,
     stream: isFramed(hop.peer),
   })
-  if (headerEdits.length > 0) removeHeaders(core.edits, request, headerEdits)
+  if (headerEdits.length > 0) changeHeaders(core.edits, request, headerEdits)
   const { history } = context
   editBranchHeaders(core, request, facts, history && { history, id: branch.id, uri: hop.uri })
 }

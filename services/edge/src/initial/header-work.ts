@@ -110,7 +110,8 @@ export function addedHeaderBytes(
 ): number {
   let bytes = history === undefined ? 0 : history.mostAdded(uri, aor)
   for (const { operation, name, value } of headerEdits) {
-    if (operation === policy.HeaderEdit_Operation.ADD) bytes += name.length + value.length + ': \r\n'.length
+    if (operation === policy.HeaderEdit_Operation.REMOVE) continue
+    bytes += name.length + value.length + ': \r\n'.length
   }
   const diverts = retarget !== undefined && core.config.diversion === 'onRetarget'
   return diverts ? bytes + diversionBytes(retarget) : bytes

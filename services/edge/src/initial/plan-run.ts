@@ -29,6 +29,7 @@ import { edgeHashOf } from '../membership/edge-hash.ts'
 import { retryAfter } from '../own/replies.ts'
 import { planBranch, resumeBranch, sendBranch } from './branches.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
+import { NO_STEP, stepAfter } from './plan-exits.ts'
 import { domainsOf, type Followed, readRedirection } from './recursion.ts'
 import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
 import { Candidate, resolveTargets } from './targets.ts'
@@ -58,6 +59,8 @@ export class PlanRun {
   private planned: Candidate[] = []
   private waits = 0
   private step = -1
+  /** Position of the first branch of the step at hand. */
+  private stepStart = 0
   /** The group at hand, and the position of its first branch. */
   private group = 0
   private groupStart = 0
@@ -88,11 +91,11 @@ export class PlanRun {
     this.isResumed = true
     this.step = entry.step
     context.cancelsOnSuccess = this.wishes.cancel !== false
-    const { edits, sourceTrusted, steps } = plan
+    const { sourceTrusted, steps } = plan
     const step = steps[this.step]
     if (step === undefined) return
     const isSame = (candidate: Candidate, attempt: number): boolean =>
-      planBranch(this.core, context, candidate, callRef, peer, attempt, edits)
+      planBranch(this.core, context, candidate, callRef, peer, attempt, editsOf(plan, candidate))
     for (const [k, branch] of entry.branches.entries()) {
       const untried = candidates.filter((one) => !this.queue.sent.includes(one))
       const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
@@ -103,6 +106,7 @@ export class PlanRun {
         sent.breadth = readMaxBreadth(context.request as SipMessage)
         const facts = sent.facts(sourceTrusted)
         const hash = edgeHashOf(begunBy)
+        const edits = editsOf(plan, sent)
         resumeBranch(this.core, context, sent, peer, edits, step.ringMs, popRoutes, facts, hash, resends)
       }
     }
@@ -116,6 +120,7 @@ export class PlanRun {
     this.queue.add(fork === false ? [] : candidates.slice(), order === 'sequential' ? SERIAL : step.forking)
     this.group = this.queue.sent.at(-1)?.group ?? 0
     this.groupStart = Math.max(0, context.branches.length - context.pending)
+    this.stepStart = this.groupStart
     if (context.pending > 0 || context.finalSent !== 0) return
     if (!this.mayGoOn(context) || !this.next(context)) this.giveUp(context)
   }
@@ -146,8 +151,12 @@ export class PlanRun {
 
   /** The best failure of the group at hand, whatever earlier ones ended with. */
   private groupStatus(context: ProxyContext): number {
+    return this.bestFailure(context, this.groupStart)
+  }
+
+  private bestFailure(context: ProxyContext, from: number): number {
     let best = 0
-    for (let k = this.groupStart; k < context.branches.length; k += 1) {
+    for (let k = from; k < context.branches.length; k += 1) {
       const { final, replaced } = context.branches[k] as ProxyBranch
       if (!replaced && (best === 0 || rankResponse(final) < rankResponse(best))) best = final
     }
@@ -191,11 +200,24 @@ export class PlanRun {
     return this.core.config.limits.maxTargets - this.attempts
   }
 
+  /** Index of the step that comes now, NO_STEP for none. */
+  private nextStepAt(context: ProxyContext): number {
+    const { steps } = this.source.plan
+    const step = steps[this.step]
+    if (step === undefined) return this.step < 0 ? 0 : NO_STEP
+    if (step.exits === undefined && step.last !== true) return this.step + 1
+    const branches = context.branches.slice(this.stepStart)
+    return stepAfter(step, this.step, steps.length, { status: this.bestFailure(context, this.stepStart), branches })
+  }
+
   private nextStep(context: ProxyContext): boolean {
-    const step = this.source.plan.steps[this.step + 1]
+    const at = this.nextStepAt(context)
+    const step = this.source.plan.steps[at]
     if (step === undefined || this.room() <= 0 || context.request === undefined) return false
     if (this.wishes.fork === false && context.branches.length > 0) return false
-    this.step += 1
+    this.step = at
+    this.stepStart = context.branches.length
+    this.groupStart = this.stepStart
     this.waits += 1
     resolveTargets(this.core, context.request, step.targets, (candidates, status, headers) => {
       this.waits -= 1
@@ -261,7 +283,8 @@ export class PlanRun {
   /** False: there is no way that takes a copy of this size. */
   private plan(context: ProxyContext, candidate: Candidate): boolean {
     const { callRef, peer, plan } = this.source
-    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts, plan.edits)) {
+    const edits = editsOf(plan, candidate)
+    if (!planBranch(this.core, context, candidate, callRef, peer, this.attempts, edits)) {
       this.lookupStatus = 513
       return false
     }
@@ -303,7 +326,7 @@ export class PlanRun {
     const ringMs = plan.steps[this.step]?.ringMs ?? 0
     for (const candidate of group) {
       const facts = candidate.facts(plan.sourceTrusted)
-      const branch = sendBranch(this.core, context, candidate, peer, plan.edits, ringMs, popRoutes, facts)
+      const branch = sendBranch(this.core, context, candidate, peer, editsOf(plan, candidate), ringMs, popRoutes, facts)
       if (branch === undefined) continue
       this.queue.sent.push(candidate)
       account?.sent(branch, candidate.target.trunk ?? '')
@@ -391,6 +414,11 @@ export class PlanRun {
     shareBreadth(first, breadth)
     return this.launch(context, first)
   }
+}
+
+/** Those of the plan, then those of the target. */
+function editsOf({ edits }: policy.Plan, { target }: Candidate): readonly policy.HeaderEdit[] {
+  return target.edits === undefined ? edits : [...edits, ...target.edits.edits]
 }
 
 /** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */

@@ -105,10 +105,13 @@ class Resolution {
   }
 
   private resolveUri(target: policy.Target, uri: string, slot: (Candidate | undefined)[]): void {
-    this.core.hops.toUri(uri, false, (hop) => {
+    const onHop = (hop: NextHop | undefined): void => {
       if (hop !== undefined) slot.push(new Candidate(hop, target, target.qMilli || 1000, ''))
       this.settle()
-    })
+    }
+    const { nextHop = '' } = target
+    if (nextHop === '') this.core.hops.toUri(uri, false, onHop)
+    else this.core.hops.toUriBy(nextHop, uri, onHop)
   }
 
   private locate(target: policy.Target, aor: string, slot: (Candidate | undefined)[]): void {

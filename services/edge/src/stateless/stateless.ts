@@ -29,7 +29,7 @@ import {
   NO_FACTS,
   untrustedRefusal,
 } from '../initial/header-work.ts'
-import { addedHeaders, removeHeaders } from '../initial/plan-edits.ts'
+import { addedHeaders, changeHeaders } from '../initial/plan-edits.ts'
 import { type EdgePeer, isFramed } from '../listeners/peers.ts'
 import { locate } from '../location-cache/locate.ts'
 import { refuseStateless } from '../own/replies.ts'
@@ -100,7 +100,7 @@ function editAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, way: Statele
     sourcePort: peer.port,
     stream: isFramed(hop.peer),
   })
-  if (plan !== undefined) removeHeaders(core.edits, msg, plan.edits)
+  if (plan !== undefined) changeHeaders(core.edits, msg, plan.edits)
   const history = begins && plan !== undefined ? historyOf(core, msg) : undefined
   editBranchHeaders(core, msg, facts, history && { history, id, uri: hop.uri })
 }
