@@ -3,8 +3,8 @@
 // Accounts and rate plans laid out for decisions.
 import type { Account } from './account.ts'
 import type { RatePlan } from './rating/rate-plan.ts'
-import type { FoundRate, RateRow } from './rating/rate-table.ts'
-import { RateTable, rowOf } from './rating/rate-table.ts'
+import type { FoundRate } from './rating/rate-table.ts'
+import { RateTable, termsOf } from './rating/rate-table.ts'
 import { ScheduleClock, weeklySchedule } from './schedule/schedule-clock.ts'
 
 export interface RatePlanEntry {
@@ -37,12 +37,11 @@ export interface AccountEntry {
 
 export function ratePlanEntry(
   { metadata, spec }: RatePlan,
-  imported: readonly RateRow[] = [],
+  deck?: RateTable,
   schedules: ReadonlyMap<string, ScheduleClock> = new Map(),
 ): RatePlanEntry {
-  const table = new RateTable()
-  for (const rate of spec.rates) table.add(rowOf(rate))
-  for (const row of imported) table.add(row)
+  const table = spec.rates.length === 0 && deck !== undefined ? deck : new RateTable(deck)
+  for (const rate of spec.rates) table.add(rate.prefix, termsOf(rate))
   const clock = schedules.get(spec.peakSchedule ?? '') ?? new ScheduleClock(weeklySchedule(spec.timeZone, spec.peak))
   return {
     name: metadata.name,

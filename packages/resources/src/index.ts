@@ -68,7 +68,7 @@ export {
 } from './rating/price.ts'
 export { type LineProblem, parseRateCsv, type RateCsv } from './rating/rate-csv.ts'
 export type { RatePlan } from './rating/rate-plan.ts'
-export { type FoundRate, type RateRow, RateTable } from './rating/rate-table.ts'
+export { type FoundRate, type RateRow, RateTable, type RateTerms } from './rating/rate-table.ts'
 export type { Redirect } from './redirect.ts'
 export { KINDS, type Kind, type Resource, resourceKey, resourceSchemas } from './resource.ts'
 export {

@@ -3,16 +3,21 @@
 // A rate deck as CSV (RFC 4180 without line breaks in fields): a line of column names, then one rate a line. Prices are
 // decimal units of the plan's currency, or micro-units in a column that says so. One broken line refuses the whole file;
 // each is named by its number. Empty lines and lines that begin with # are passed over.
+// Decks say the same of many prefixes: where the prefix is the first column, what follows it is read once for all lines that have it.
 import { BadLine, badLine, splitLine } from '../csv-line.ts'
 import { MAX_PRICE, parseAmount, type Rate } from './price.ts'
-import { type RatePlan, ratePrefix } from './rate-plan.ts'
-import { type Period, type RateRow, RateTable } from './rate-table.ts'
+import { RATE_PREFIX, type RatePlan } from './rate-plan.ts'
+import { type Period, RateTable, type RateTerms } from './rate-table.ts'
 
 /** Stops a file that would not fit into memory as rates. */
 export const MAX_RATES = 2_000_000
 /** Broken lines that are listed. */
 const MAX_PROBLEMS = 20
 const MAX_LINE = 1_024
+/** Ends of lines that are known at once. */
+const MAX_KNOWN = 65_536
+/** Lines between two chances for others. */
+const SLICE_LINES = 2_000
 
 const COLUMNS = [
   'prefix',
@@ -39,7 +44,7 @@ export interface LineProblem {
 }
 
 export type RateCsv =
-  | { readonly ok: true; readonly rows: readonly RateRow[] }
+  | { readonly ok: true; readonly table: RateTable }
   | { readonly ok: false; readonly problems: readonly LineProblem[] }
 
 function readColumns(line: string): Columns {
@@ -97,10 +102,9 @@ function readPeriod(read: Read): Period {
   return text
 }
 
-function readPrefix(read: Read, e164: boolean): string {
-  const text = read('prefix')
+function readPrefix(text: string, e164: boolean): string {
   const prefix = e164 && /^\d/.test(text) ? `+${text}` : text
-  if (!ratePrefix.safeParse(prefix).success) badLine(`expected digits, + and digits, or * in prefix, found ${text}`)
+  if (!RATE_PREFIX.test(prefix)) badLine(`expected digits, + and digits, or * in prefix, found ${text}`)
   return prefix
 }
 
@@ -114,47 +118,92 @@ function readRate(read: Read): Rate {
   }
 }
 
-function readRow(line: string, columns: Columns, { currency, import: from }: RatePlan['spec']): RateRow {
-  if (line.length > MAX_LINE) badLine(`expected at most ${MAX_LINE} characters`)
-  const fields = splitLine(line)
-  if (fields.length !== columns.size) badLine(`expected ${columns.size} fields, found ${fields.length}`)
+type Spec = RatePlan['spec']
+
+function readTerms(fields: readonly string[], columns: Columns, currency: string): RateTerms {
   const read: Read = (column) => fields[columns.get(column) ?? -1] ?? ''
   const own = read('currency')
   if (own !== '' && own !== currency) badLine(`expected the plan's currency ${currency}, found ${own}`)
-  const prefix = readPrefix(read, from?.e164 ?? true)
   const fromMs = readTime(read, 'validFrom', Number.NEGATIVE_INFINITY)
   const toMs = readTime(read, 'validTo', Number.POSITIVE_INFINITY)
   if (fromMs >= toMs) badLine('expected validFrom before validTo')
-  return { prefix, name: read('name').slice(0, 128), rate: readRate(read), fromMs, toMs, period: readPeriod(read) }
+  return { name: read('name').slice(0, 128), rate: readRate(read), fromMs, toMs, period: readPeriod(read) }
 }
 
-/** All rates of `text`, or its broken lines. */
-export function parseRateCsv(text: string, spec: RatePlan['spec']): RateCsv {
-  const rows: RateRow[] = []
+class DeckReader {
+  readonly table = new RateTable()
+  readonly #spec: Spec
+  readonly #columns: Columns
+  readonly #isFirst: boolean
+  /** By what follows the prefix in the line. */
+  readonly #known = new Map<string, RateTerms>()
+
+  constructor(spec: Spec, columns: Columns) {
+    this.#spec = spec
+    this.#columns = columns
+    this.#isFirst = columns.get('prefix') === 0
+  }
+
+  read(line: string): void {
+    if (line.length > MAX_LINE) badLine(`expected at most ${MAX_LINE} characters`)
+    const comma = this.#isFirst && !line.startsWith('"') ? line.indexOf(',') : -1
+    if (comma < 0) this.#readWhole(line, '')
+    else {
+      const rest = line.slice(comma)
+      const terms = this.#known.get(rest)
+      if (terms === undefined) this.#readWhole(line, rest)
+      else this.#add(line.slice(0, comma).trimEnd(), terms)
+    }
+  }
+
+  #readWhole(line: string, rest: string): void {
+    const fields = splitLine(line)
+    const { size } = this.#columns
+    if (fields.length !== size) badLine(`expected ${size} fields, found ${fields.length}`)
+    const terms = readTerms(fields, this.#columns, this.#spec.currency)
+    this.#add(fields[this.#columns.get('prefix') ?? 0] ?? '', terms)
+    if (rest === '') return
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    this.#known.set(rest, terms)
+  }
+
+  #add(text: string, terms: RateTerms): void {
+    const prefix = readPrefix(text, this.#spec.import?.e164 ?? true)
+    if (this.table.size >= MAX_RATES) badLine(`expected at most ${MAX_RATES} rates`)
+    if (!this.table.add(prefix, terms)) badLine(`expected one rate for ${prefix} at a time; an earlier line has one`)
+  }
+}
+
+/** All rates of `text`, or its broken lines; with a pause now and then, in which others may have their turn. */
+export function* readRateCsv(text: string, spec: Spec): Generator<undefined, RateCsv> {
   const problems: LineProblem[] = []
-  const table = new RateTable()
-  let columns: Columns | undefined
+  let deck: DeckReader | undefined
   let number = 0
   for (let at = 0; at < text.length && problems.length < MAX_PROBLEMS; ) {
     const end = text.indexOf('\n', at)
     const line = text.slice(at, end < 0 ? text.length : end).trim()
     at = end < 0 ? text.length : end + 1
-    number++
+    if (++number % SLICE_LINES === 0) yield
     if (line === '' || line.startsWith('#')) continue
     try {
-      if (columns === undefined) columns = readColumns(line)
-      else {
-        const row = readRow(line, columns, spec)
-        if (!table.add(row)) badLine(`expected one rate for ${row.prefix} at a time; an earlier line has one`)
-        if (rows.push(row) > MAX_RATES) badLine(`expected at most ${MAX_RATES} rates`)
-      }
+      if (deck === undefined) deck = new DeckReader(spec, readColumns(line))
+      else deck.read(line)
     } catch (error) {
       if (!(error instanceof BadLine)) throw error
       problems.push({ line: number, expected: error.message })
-      if (columns === undefined || rows.length > MAX_RATES) break
+      if (deck === undefined || deck.table.size >= MAX_RATES) break
     }
   }
-  if (columns === undefined && problems.length === 0)
+  if (deck === undefined && problems.length === 0)
     problems.push({ line: 1, expected: 'expected a line of column names' })
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, rows }
+  return deck === undefined || problems.length > 0 ? { ok: false, problems } : { ok: true, table: deck.table }
+}
+
+/** The same in one go. */
+export function parseRateCsv(text: string, spec: Spec): RateCsv {
+  const reading = readRateCsv(text, spec)
+  for (;;) {
+    const step = reading.next()
+    if (step.done === true) return step.value
+  }
 }

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { describeProblem } from '../errors.ts'
+import { indexResources } from '../lay-out/lay-out.ts'
 import { loadResources } from '../load.ts'
-import { document, indexOf, problemsOf } from '../testing.ts'
+import { document, indexOf, OPTIONS, problemsOf } from '../testing.ts'
 
 const plan = (spec: object) => document('RatePlan', { name: 'retail' }, { currency: 'EUR', ...spec })
 const account = (spec: object = {}) => document('Account', { name: 'acme' }, { ratePlan: 'retail', ...spec })
@@ -106,12 +107,12 @@ test('a deck is imported, its prefixes are global numbers, and its content count
     'prefix,name,connectFee,perMinute,firstS,nextS\n49,"Germany, all",0.01,0.02,6,1\n# note\n\n*,,0,1,,\n',
   )
   if (!one.ok) throw new Error(one.problems.map(describeProblem).join('\n'))
-  const rows = one.set.decks?.get('retail')
-  expect(rows?.map(({ prefix, name }) => [prefix, name])).toEqual([
+  const rows = [...(one.set.decks?.get('retail')?.rows() ?? [])]
+  expect(rows.map(({ prefix, name }) => [prefix, name])).toEqual([
     ['+49', 'Germany, all'],
     ['*', ''],
   ])
-  expect(rows?.[0]?.rate).toEqual({
+  expect(rows[0]?.rate).toEqual({
     connectFee: 10_000n,
     perMinute: 20_000n,
     firstMs: 6_000,
@@ -141,4 +142,42 @@ test.each([
   expect(loaded.problems[0]?.line).toBe(line)
   expect(loaded.problems[0]?.expected).toContain(expected)
   expect(loaded.problems[0]?.file).toContain('deck.csv')
+})
+
+test('rates of the resource and of its deck are one table', async () => {
+  const loaded = await loadDeck('prefix,perMinuteMicros\n49,1\n4930,2\n"4940",3\n', {
+    rates: [rate('+49', 5, { period: 'peak' }), rate('+4941', 4), rate('*', 9)],
+    peak: [{ days: ['mon'], from: '08:00', to: '18:00' }],
+  })
+  if (!loaded.ok) throw new Error(loaded.problems.map(describeProblem).join('\n'))
+  const plan = indexResources(loaded.set, OPTIONS).accounts.get('acme')?.ratePlan
+  const found = (number: string, ms = MONDAY_NOON) => {
+    const { prefix, rate: { perMinute } = { perMinute: undefined } } = plan?.find(number, ms) ?? {}
+    return `${prefix} ${perMinute}`
+  }
+  expect(['+491', '+49301', '+49401', '+49411', '+1', '12'].map((number) => found(number))).toEqual([
+    '+49 5',
+    '+4930 2',
+    '+4940 3',
+    '+4941 4',
+    '* 9',
+    '* 9',
+  ])
+  expect(found('+491', MONDAY_NOON + 86_400_000)).toBe('+49 1')
+  expect(plan?.size).toBe(6)
+})
+
+test('a rate that both the resource and its deck have is refused', async () => {
+  const loaded = await loadDeck('prefix,perMinute\n49,1\n', { rates: [rate('+49', 5)] })
+  expect(!loaded.ok && loaded.problems.map(({ path }) => path)).toEqual(['spec.rates[0]'])
+})
+
+test('a deck of 200,000 lines lets others have their turn', async () => {
+  const lines = Array.from({ length: 200_000 }, (_, k) => `4${String(k).padStart(6, '0')},0.0${k % 97}`)
+  const turns: number[] = []
+  const timer = setInterval(() => turns.push(performance.now()), 1)
+  const loaded = await loadDeck(`prefix,perMinute\n${lines.join('\n')}\n`)
+  clearInterval(timer)
+  expect(loaded.ok && loaded.set.decks?.get('retail')?.size).toBe(200_000)
+  expect(turns.length).toBeGreaterThan(2)
 })

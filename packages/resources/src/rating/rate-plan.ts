@@ -11,9 +11,9 @@ export const currencyCode = z
   .regex(/^[A-Z]{3}$/, 'expected a currency of three letters such as EUR (ISO 4217)')
 
 /** `*` for every number, `+49` for global ones, digits for numbers as they are dialled. */
-export const ratePrefix = z
-  .string()
-  .regex(/^(\*|\+[0-9]{1,15}|[0-9]{1,32})$/, 'expected digits, + and digits, or * for every number')
+export const RATE_PREFIX = /^(\*|\+[0-9]{1,15}|[0-9]{1,32})$/
+
+const ratePrefix = z.string().regex(RATE_PREFIX, 'expected digits, + and digits, or * for every number')
 
 /** MAX_PRICE of price.ts. */
 const micros = z.int().min(0).max(1_000_000_000_000)
