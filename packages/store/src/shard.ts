@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Shards and call references. A shard is the hash tag of keys that change together; a reference carries its own.
 
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 export const SHARDS = 256
 
@@ -12,12 +12,22 @@ export function shardOf(key: string): number {
   return (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (SHARDS - 1)
 }
 
+const REFERENCE_BYTES = 13
+/** Random bytes come by the thousand: one call for each reference costs more than all the rest of it. */
+const pool = Buffer.alloc(REFERENCE_BYTES * 1_024)
+let poolAt = pool.length
+
 const REFERENCE = /^[0-9a-f]{2}[A-Za-z0-9_-]{8,22}$/
 
 /** A new call reference: two hex digits of shard, 96 random bits; 18 characters of base64url. */
 export function createReference(): string {
-  const bytes = randomBytes(13)
-  return bytes.toString('hex', 0, 1) + bytes.toString('base64url', 1)
+  if (poolAt === pool.length) {
+    randomFillSync(pool)
+    poolAt = 0
+  }
+  const from = poolAt
+  poolAt += REFERENCE_BYTES
+  return pool.toString('hex', from, from + 1) + pool.toString('base64url', from + 1, poolAt)
 }
 
 /** Shard of a reference, -1 for text that is none. */

@@ -25,7 +25,7 @@ import type { Stored } from '../result.ts'
 import { shardOf } from '../shard.ts'
 import { amountOf, INVALID, readEntries, runOnAccount } from './account-run.ts'
 import type { Argument, Reply } from './batcher.ts'
-import { checkArguments, readBegun } from './fraud.ts'
+import { packChecks, readBegun } from './fraud.ts'
 import { RedisLedgers } from './ledgers.ts'
 import { listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
@@ -64,9 +64,9 @@ export class RedisAccounts extends RedisLedgers implements AccountStore {
     )
     const args = [ref, sequence, String(amount), answered ? '1' : '0', create ? '1' : '0', leaseMs, currency, ...bounds]
     const { fraud = [] } = request
-    if (fraud.length === 0) return this.#run(HOLD, account, args, readHold)
+    if (fraud.length === 0) return this.#run(HOLD, account, args, readHoldOf(0))
     if (!areCounters(fraud)) return Promise.resolve(INVALID)
-    return this.#run(HOLD_CHECKED, account, [...args, ...checkArguments(fraud)], readHold, fraud)
+    return this.#run(HOLD_CHECKED, account, [...args, packChecks(fraud)], readHoldOf(fraud.length), fraud)
   }
 
   block(account: string, forMs: number, by: string): Promise<Stored<number>> {
@@ -166,14 +166,20 @@ function markKeys(shard: number): { tag: string; due: string; beat: string } {
   return { tag, due: `{${tag}}:due`, beat: `{${tag}}:beat` }
 }
 
-function readHold(reply: Reply): HoldOutcome {
+/** @param checks how many of rules against fraud */
+const readHoldOf =
+  (checks: number) =>
+  (reply: Reply): HoldOutcome =>
+    readHold(reply, checks)
+
+function readHold(reply: Reply, checks: number): HoldOutcome {
   const [how, available, sequence, amount, nowMs, found, undo] = listOf(reply)
   const result = textOf(how)
   const at: Omit<HeldOutcome, 'result'> = {
     sequence: numberOf(sequence),
     amount: amountOf(amount),
     nowMs: numberOf(nowMs),
-    ...(Array.isArray(found) && { fraud: readBegun(result === 'fraud', numberOf(nowMs), found, undo ?? []) }),
+    ...(Array.isArray(found) && { fraud: readBegun(result === 'fraud', numberOf(nowMs), found, undo ?? [], checks) }),
   }
   if (result === 'held' || result === 'repeated') return { result, ...at }
   return { result: 'refused', why: result as HoldRefusal, available: amountOf(available), ...at }

@@ -333,6 +333,6 @@ function write({ writer }: Wire, { script, keys, args, bringsSource }: Pending):
     writer.argument(script.source)
     writer.argument(keys.length)
   } else writer.raw(headOf(script, keys.length, words))
-  for (const key of keys) writer.argument(key)
-  for (const arg of args) writer.argument(arg)
+  writer.arguments(keys)
+  writer.arguments(args)
 }

@@ -2,7 +2,7 @@
 // Mints, nonce counts and calls on record in Redis: arguments and replies of their scripts. A mint and its call lie on two
 // slots: the mint comes first and decides the reference, opening the call is repeated by any replay and happens once.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { liveCallOf, livingDialogs } from '../call-record.ts'
 import { type Billing, billingText, chargedOf } from '../charges.ts'
 import { CORRECTIONS } from '../memory/late-facts.ts'
@@ -55,7 +55,9 @@ export class RedisMints {
     if (shardOfReference(proposal.ref) < 0) return NO_SHARD
     const tag = tagOf('t', shardOf(key))
     const args: Argument[] = [proposal.ref, proposal.decision, keepMs]
-    const minted = await this.#runner.run(MINT, tag, [`{${tag}}:mint:${key}`], args, readMint)
+    const minted = await this.#runner.run(MINT, tag, [`{${tag}}:mint:${key}`], args, (reply) =>
+      readMint(reply, proposal, keepMs),
+    )
     if (minted.state !== 'stored') return minted
     const { leftMs, ...value } = minted.value
     if (proposal.call === undefined) return stored(value)
@@ -79,7 +81,7 @@ export class RedisMints {
 
   useNonce({ nonceId, count, transactionKey, ttlMs, user, source }: NonceUse): Promise<Stored<'fresh' | 'replay'>> {
     const { tag, key } = userFailures(user)
-    const by = createHash('sha1').update(transactionKey).digest().subarray(0, NONCE_USER_BYTES)
+    const by = hash('sha1', transactionKey, 'buffer').subarray(0, NONCE_USER_BYTES)
     by[0] = (by[0] as number) | 1 // eight zeros are a count that nobody used
     const keys = [`{${tag}}:nc:${nonceId}:${user}`, key]
     return this.#runner.run(USE_NONCE, tag, keys, [count, by, ttlMs, source], (reply) =>
@@ -294,14 +296,11 @@ function readDue(reply: Reply): DueCall[] {
   return due
 }
 
-function readMint(reply: Reply): Minted & { leftMs: number } {
+/** What was there before comes back as it is; of what was proposed, that it is there now. */
+function readMint(reply: Reply, own: MintProposal, keepMs: number): Minted & { leftMs: number } {
   const [replayed, ref, decision, leftMs] = listOf(reply)
-  return {
-    ref: textOf(ref),
-    decision: bytesOf(decision),
-    replayed: numberOf(replayed) === 1,
-    leftMs: Math.max(0, numberOf(leftMs)),
-  }
+  if (numberOf(replayed) === 0) return { ref: own.ref, decision: own.decision, replayed: false, leftMs: keepMs }
+  return { ref: textOf(ref), decision: bytesOf(decision), replayed: true, leftMs: Math.max(0, numberOf(leftMs)) }
 }
 
 function readList(reply: Reply): { total: number; calls: LiveCall[] } {

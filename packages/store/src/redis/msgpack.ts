@@ -1,11 +1,36 @@
 // SPDX-License-Identifier: MIT
-// Reads what Lua's cmsgpack packs: nil, booleans, numbers, strings, arrays, maps. Integers are below 2^53 by contract.
+// Reads what Lua's cmsgpack packs, and packs for it what a script gets: nil, booleans, numbers, strings, arrays, maps. Integers are below 2^53 by contract.
 // What scripts pack is trusted; a truncated value throws, and the caller turns that into a result.
 
 export type Packed = null | boolean | number | string | Packed[] | { [key: string]: Packed }
 
 export function unpack(bytes: Buffer): Packed {
   return new Reader(bytes).value()
+}
+
+type Word = string | number
+
+/** An array of texts and whole numbers, below 2^53. */
+export function pack(words: readonly Word[]): Uint8Array {
+  const size = words.reduce<number>((sum, word) => sum + 9 + (typeof word === 'string' ? 3 * word.length : 0), 3)
+  const bytes = Buffer.allocUnsafe(size)
+  let at = bytes.writeUInt8(0xdc)
+  at = bytes.writeUInt16BE(words.length, at)
+  for (const word of words) at = typeof word === 'string' ? packText(bytes, word, at) : packNumber(bytes, word, at)
+  return bytes.subarray(0, at)
+}
+
+function packText(bytes: Buffer, text: string, at: number): number {
+  const length = bytes.write(text, at + 5)
+  bytes[at] = 0xdb
+  bytes.writeUInt32BE(length, at + 1)
+  return at + 5 + length
+}
+
+function packNumber(bytes: Buffer, value: number, at: number): number {
+  if (value >= 0 && value < 0x80) return bytes.writeUInt8(value, at)
+  bytes[at] = 0xcb
+  return bytes.writeDoubleBE(value, at + 1)
 }
 
 class Reader {

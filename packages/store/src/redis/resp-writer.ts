@@ -9,6 +9,9 @@ const FIRST_BYTES = 16_384
 const UNIT_BYTES = 3
 /** "$", ten digits, CR LF before an argument and CR LF after it. */
 const FRAME_BYTES = 15
+const HEADS = 64
+const headFor = (length: number): string => `$${length}\r\n`
+const heads: readonly string[] = Array.from({ length: HEADS }, (_, length) => headFor(length))
 const [CR, LF, DOLLAR, ZERO] = [13, 10, 36, 48]
 
 export class RespWriter {
@@ -19,6 +22,36 @@ export class RespWriter {
   raw(text: string): void {
     this.#room(text.length)
     this.#at += this.#buffer.write(text, this.#at, 'latin1')
+  }
+
+  /** Arguments one after another: texts and numbers that are ASCII, as nearly all are, go in one write for all of them. */
+  arguments(values: readonly Argument[]): void {
+    let text = ''
+    for (const [at, value] of values.entries()) {
+      if (typeof value === 'object') {
+        this.#all(text, values, at)
+        this.#bytes(value)
+        text = ''
+      } else {
+        const word = typeof value === 'string' ? value : String(value)
+        text += `${word.length < HEADS ? heads[word.length] : headFor(word.length)}${word}\r\n`
+      }
+    }
+    this.#all(text, values, values.length)
+  }
+
+  /** @param text what the values before `end` make, as far as they are no bytes, if all of it is ASCII */
+  #all(text: string, values: readonly Argument[], end: number): void {
+    if (text === '') return
+    this.#room(text.length * UNIT_BYTES)
+    const length = this.#buffer.write(text, this.#at)
+    if (length === text.length) {
+      this.#at += length
+      return
+    }
+    let from = end
+    while (from > 0 && typeof values[from - 1] !== 'object') from--
+    for (const value of values.slice(from, end)) this.argument(value)
   }
 
   argument(value: Argument): void {

@@ -3,47 +3,72 @@
 // account. One key for each counter, which expires by itself; a look at a counter drops what is past its time.
 //
 // seen: zset of references (`ref/` once ended) by when they are forgotten · calls, talk, spend, short: hash n<bucket>, t<bucket>, s<bucket>
+// In a hash B is the bucket of the last look, and S what the window had then: so a look adds up the buckets once in each of them.
 // live: zset of references by lease · countries: zset of "country reference" by lease · sequence: hash m k t (member, run, last ms)
 // distinct, fresh: zset of members by last ms
 
 import { CANCEL_MS, ENDED_MS, MAX_COUNTRY_CALLS, MAX_DISTINCT, MAX_KNOWN, SUB_BUCKETS } from '../../fraud-rules.ts'
 import { script } from './script.ts'
 
-/** Arguments of one check: kind windowMs member warning critical stops amount. */
-export const CHECK_ARGS = 7
-
 /**
- * Wants `at`; FK: index of the key `seen`, those of the counters follow; FA: index of the argument that says how many counters there
- * are, whose arguments follow; FW: how many arguments each has.
+ * Wants `at`; FK: index of the key `seen`, those of the counters follow; FA: index of the argument that has all counters, an array of arrays
+ * packed by MessagePack: kind windowMs member; of a check also warning critical stops amount, -1 for a level that nobody set.
  */
 export const FRAUD = `
 local SEEN = KEYS[FK]
-local COUNT = tonumber(ARGV[FA])
+local CHECKS = cmsgpack.unpack(ARGV[FA])
+local COUNT = #CHECKS
 local function fkey(i) return KEYS[FK + i] end
-local function farg(i, k) return ARGV[FA + (i - 1) * FW + k] end
-local function flimit(i, k) local v = farg(i, k) return v ~= '' and tonumber(v) or nil end
+local function farg(i, k) return CHECKS[i][k] end
 local function width(w) return math.max(1, math.ceil(w / ${SUB_BUCKETS})) end
 local function keep(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, int(ms)) end
 end
-local function fsum(i, name)
-  local sum, first = 0, math.floor(at / width(tonumber(farg(i, 2)))) - ${SUB_BUCKETS}
+local buckets = {}
+local function bucketOf(w)
+  local known = buckets[w]
+  if not known then
+    known = int(math.floor(at / width(w)))
+    buckets[w] = known
+  end
+  return known
+end
+local function fwhole(i, name)
+  local sum, first = 0, tonumber(bucketOf(farg(i, 2))) - ${SUB_BUCKETS}
   local all = redis.call('HGETALL', fkey(i))
   for j = 1, #all, 2 do
     if string.sub(all[j], 1, 1) == name and tonumber(string.sub(all[j], 2)) >= first then sum = sum + tonumber(all[j + 1]) end
   end
+  return sum, #all
+end
+local looked = {}
+local function fsum(i, name)
+  if name ~= 'n' then return (fwhole(i, name)) end
+  local known, bucket = redis.call('HMGET', fkey(i), 'S', 'B'), bucketOf(farg(i, 2))
+  looked[i] = true
+  if known[2] == bucket then return math.max(0, tonumber(known[1])) end
+  local sum, fields = fwhole(i, 'n')
+  if fields > 0 then redis.call('HSET', fkey(i), 'S', int(sum), 'B', bucket) end
   return math.max(0, sum)
 end
-local function fadd(i, name, amount)
-  local w, key = tonumber(farg(i, 2)), fkey(i)
-  local bucket = math.floor(at / width(w))
-  redis.call('HINCRBY', key, name .. int(bucket), int(amount))
-  if redis.call('HLEN', key) > ${2 * SUB_BUCKETS + 4} then
-    for _, field in ipairs(redis.call('HKEYS', key)) do
-      if tonumber(string.sub(field, 2)) < bucket - ${SUB_BUCKETS} then redis.call('HDEL', key, field) end
-    end
+local function fsweep(key, bucket)
+  if redis.call('HLEN', key) <= ${2 * SUB_BUCKETS + 6} then return end
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local of = tonumber(string.sub(field, 2))
+    if of and of < bucket - ${SUB_BUCKETS} then redis.call('HDEL', key, field) end
   end
-  keep(key, w + 2 * width(w))
+end
+-- The first in its bucket keeps the whole for as long as the last one in it needs.
+local function fadd(i, name, amount)
+  local w, key = farg(i, 2), fkey(i)
+  local bucket, text = bucketOf(w), int(amount)
+  if name == 'n' and not looked[i] then fsum(i, 'n') end
+  if redis.call('HINCRBY', key, name .. bucket, text) == amount then
+    fsweep(key, tonumber(bucket))
+    keep(key, w + 3 * width(w))
+    if name == 'n' then redis.call('HSET', key, 'B', bucket) end
+  end
+  if name == 'n' then redis.call('HINCRBY', key, 'S', text) end
 end
 local function fmember(i, ref)
   if farg(i, 1) == 'live' then return ref end
@@ -72,10 +97,10 @@ local function frunning(i)
 end
 local function fwithin(i)
   local last = redis.call('ZSCORE', fkey(i), farg(i, 3))
-  return last and tonumber(last) > at - tonumber(farg(i, 2))
+  return last and tonumber(last) > at - farg(i, 2)
 end
 local function fvalue(i, held)
-  local kind, w, amount = farg(i, 1), tonumber(farg(i, 2)), tonumber(farg(i, 7))
+  local kind, w, amount = farg(i, 1), farg(i, 2), farg(i, 7)
   if kind == 'calls' then return fsum(i, 'n') + 1 end
   if kind == 'live' then return frunning(i) + 1 end
   if kind == 'sequence' then
@@ -100,15 +125,15 @@ end
 local function fcheck(held)
   local stopped, found = 0, {}
   for i = 1, COUNT do
-    local warning, critical = flimit(i, 4), flimit(i, 5)
-    if warning or critical then
+    local warning, critical = farg(i, 4), farg(i, 5)
+    if warning >= 0 or critical >= 0 then
       local value, level = fvalue(i, held), nil
-      if critical and value > critical then level = 2 elseif warning and value > warning then level = 1 end
+      if critical >= 0 and value > critical then level = 2 elseif warning >= 0 and value > warning then level = 1 end
       if level then
         found[#found + 1] = i - 1
         found[#found + 1] = level
         found[#found + 1] = int(value)
-        local stops = tonumber(farg(i, 6))
+        local stops = farg(i, 6)
         if stops == 3 or stops == level then stopped = 1 end
       end
     end
@@ -124,7 +149,7 @@ local function fsee(key, ms)
   keep(SEEN, ms)
 end
 local function fnote(i, max)
-  local key, w, member = fkey(i), tonumber(farg(i, 2)), farg(i, 3)
+  local key, w, member = fkey(i), farg(i, 2), farg(i, 3)
   local before = redis.call('ZSCORE', key, member) or ''
   redis.call('ZREMRANGEBYSCORE', key, '-inf', int(at - w))
   redis.call('ZADD', key, int(at), member)
@@ -133,7 +158,7 @@ local function fnote(i, max)
   return before
 end
 local function ffollow(i)
-  local key, w, member = fkey(i), tonumber(farg(i, 2)), farg(i, 3)
+  local key, w, member = fkey(i), farg(i, 2), farg(i, 3)
   local s = redis.call('HMGET', key, 'm', 'k', 't')
   local before = s[1] and (s[2] .. ' ' .. s[3] .. ' ' .. s[1]) or ''
   local run = s[1] == member and tonumber(s[3]) >= at - w and tonumber(s[2]) + 1 or 1
@@ -143,7 +168,7 @@ local function ffollow(i)
 end
 local function fcount(ref, leaseMs)
   fsee(ref, ${CANCEL_MS})
-  local undo = {}
+  local undo, last = {}, 1
   for i = 1, COUNT do
     local kind = farg(i, 1)
     undo[i] = ''
@@ -152,14 +177,16 @@ local function fcount(ref, leaseMs)
     if kind == 'sequence' then undo[i] = ffollow(i) end
     if kind == 'distinct' then undo[i] = fnote(i, ${MAX_DISTINCT}) end
     if kind == 'fresh' then undo[i] = fnote(i, ${MAX_KNOWN}) end
+    if undo[i] ~= '' then last = i end
   end
+  for i = COUNT, last + 1, -1 do undo[i] = nil end
   return undo
 end
 `
 
-// KEYS 1 seen, then the counters. ARGV 1 ref 2 leaseMs 3 count, then the checks.
+// KEYS 1 seen, then the counters. ARGV 1 ref 2 leaseMs 3 checks.
 const OWN = `
-local FK, FA, FW = 1, 3, ${CHECK_ARGS}
+local FK, FA = 1, 3
 local at = now()
 `
 
@@ -177,12 +204,12 @@ return {0, int(at), found, fcount(ref, tonumber(ARGV[2]))}
 `,
 )
 
-// ARGV 1 ref 2 begunMs 3 count, then kind windowMs member undo for each.
+// ARGV 1 ref 2 begunMs 3 counters, with what to put back.
 export const FRAUD_CANCEL = script(
   'fraud-cancel',
   'writes',
   `
-local FK, FA, FW = 1, 3, 4
+local FK, FA = 1, 3
 local at = now()
 `,
   FRAUD,
@@ -200,8 +227,11 @@ end
 for i = 1, COUNT do
   local key, kind, member, before = fkey(i), farg(i, 1), farg(i, 3), farg(i, 4)
   if kind == 'calls' then
-    local bucket = 'n' .. int(math.floor(begun / width(tonumber(farg(i, 2)))))
-    if redis.call('HEXISTS', key, bucket) == 1 then redis.call('HINCRBY', key, bucket, -1) end
+    local bucket = 'n' .. int(math.floor(begun / width(farg(i, 2))))
+    if redis.call('HEXISTS', key, bucket) == 1 then
+      redis.call('HINCRBY', key, bucket, -1)
+      redis.call('HDEL', key, 'B')
+    end
   end
   if kind == 'live' or kind == 'countries' then redis.call('ZREM', key, fmember(i, ref)) end
   if kind == 'sequence' then unfollow(key, member, before) end
@@ -213,12 +243,12 @@ return 1
 `,
 )
 
-// ARGV 1 ref 2 leaseMs 3 count, then kind windowMs member for each.
+// ARGV 1 ref 2 leaseMs 3 counters.
 export const FRAUD_RENEW = script(
   'fraud-renew',
   'writes',
   `
-local FK, FA, FW = 1, 3, 3
+local FK, FA = 1, 3
 local at = now()
 `,
   FRAUD,
@@ -235,12 +265,12 @@ return out
 `,
 )
 
-// ARGV 1 ref 2 talkMs 3 count, then kind windowMs member amount for each: price of spend, 1 or 0 or '' of short.
+// ARGV 1 ref 2 talkMs 3 counters, with an amount each: price of spend, 1 or 0 or '' of short.
 export const FRAUD_END = script(
   'fraud-end',
   'writes',
   `
-local FK, FA, FW = 1, 3, 4
+local FK, FA = 1, 3
 local at = now()
 `,
   FRAUD,

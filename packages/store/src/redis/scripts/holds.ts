@@ -3,7 +3,7 @@
 // reference, looked at a second time, ended where their lease has lapsed.
 
 import { ACCOUNT } from './account.ts'
-import { CHECK_ARGS, FRAUD } from './fraud.ts'
+import { FRAUD } from './fraud.ts'
 import { script } from './script.ts'
 
 /** ARGV 4 ref 5 sequence 6 amount 7 answered 8 create 9 leaseMs 10 currency 11 credit 12 calls 13 rate 14 per hour 15 per day. */
@@ -24,15 +24,17 @@ end
 if not known and ARGV[8] ~= '1' then return refuse('gone', 0) end
 local wanted = math.max(amount, known and known.a or 0)
 local delta = wanted - (known and known.a or 0)
-local balance, held = get('bal'), get('held')
+local state = redis.call('HMGET', ACC, 'bal', 'held', 'blk', 'cur', 'tat')
+local function number(i) return tonumber(state[i] or '0') end
+local balance, held, own = number(1), number(2), state[4] or ''
 local function available()
   local left = balance + credit - held
   if perHour then left = math.min(left, perHour - spent('m') - held) end
   if perDay then left = math.min(left, perDay - spent('h') - held) end
   return left
 end
-if sequence == 0 and get('blk') > at then return refuse('blocked', 0) end
-if not takes(ARGV[10]) then return refuse('currency', available()) end
+if sequence == 0 and number(3) > at then return refuse('blocked', 0) end
+if own ~= '' and ARGV[10] ~= '' and own ~= ARGV[10] then return refuse('currency', available()) end
 if delta > 0 then
   if balance + credit < held + delta then return refuse('credit', available()) end
   if perHour and spent('m') + held + delta > perHour then return refuse('spendHour', available()) end
@@ -47,13 +49,13 @@ end
 if sequence == 0 then
   if calls and redis.call('ZCOUNT', EXP, '(' .. int(at), '+inf') >= calls then return refuse('calls', available()) end
   if rate then
-    local tat = math.max(get('tat'), at * 1000) + math.floor(1000000 / rate)
+    local tat = math.max(number(5), at * 1000) + math.floor(1000000 / rate)
     if tat - at * 1000 > 1000000 then return refuse('rate', available()) end
     redis.call('HSET', ACC, 'tat', int(tat))
   end
 end
 if delta > 0 then redis.call('HINCRBY', ACC, 'held', int(delta)) end
-setCurrency(ARGV[10])
+if own == '' and ARGV[10] ~= '' then redis.call('HSET', ACC, 'cur', ARGV[10]) end
 writeHold(ref, {s = sequence, n = answered, a = wanted}, leaseUntil)
 return {'held', '0', sequence, int(wanted), int(at), found, countFraud(ref, tonumber(ARGV[9]))}
 `
@@ -69,13 +71,13 @@ local function countFraud() return nil end
   HOLD_STEPS,
 )
 
-/** KEYS 10: what rules against fraud have seen, then their counters. ARGV 16: how many, then their checks. */
+/** KEYS 10: what rules against fraud have seen, then their counters. ARGV 16: their checks. */
 export const HOLD_CHECKED = script(
   'hold-checked',
   'writes',
   ACCOUNT,
   `
-local FK, FA, FW = 10, 16, ${CHECK_ARGS}
+local FK, FA = 10, 16
 `,
   FRAUD,
   `

@@ -13,7 +13,7 @@ local held = redis.call('HMGET', KEYS[1], 'r', 'd')
 if held[1] then return {1, held[1], held[2], redis.call('PTTL', KEYS[1])} end
 redis.call('HSET', KEYS[1], 'r', ARGV[1], 'd', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return {0, ARGV[1], ARGV[2], tonumber(ARGV[3])}
+return {0}
 `,
 )
 
