@@ -22,6 +22,7 @@ export * as policy from './gen/tandem/policy/v1/policy.ts'
 export * as records from './gen/tandem/records/v1/records.ts'
 export * as resources from './gen/tandem/resources/v1/resources.ts'
 export { createInProcess, type InProcessOptions } from './in-process.ts'
+export { ItemEncoder } from './item-encoder.ts'
 export {
   createInProcessLocationWatch,
   type LocationChanges,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Freezes a decision with its reference under the server-transaction key, and puts the call on record: that of a rejected one at once.
-import { done, policy, type Result } from '@tandem/rpc'
+import { done, ItemEncoder, policy, type Result } from '@tandem/rpc'
 import { AGE_UNKNOWN, type CallDescription, type CallLimits, type Minted, whenStored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import { addressOf } from '../decide/uri-parts.ts'
 import { HANG_UP_REASONS } from './hang-up.ts'
 
 type Decision = Result<policy.DecideResponse>
+
+const encoder = new ItemEncoder()
 
 function describeCall(request: policy.DecideRequest, response: policy.DecideResponse): CallDescription {
   return {
@@ -64,7 +66,7 @@ export function mintCall(
 ): Decision | Promise<Decision> {
   const { store, settings } = context
   const call = describeCall(request, response)
-  const decision = policy.DecideResponse.encode({ ...response, callRef: ref }).finish()
+  const decision = encoder.encode(policy.DecideResponse, { ...response, callRef: ref })
   const proposal = { ref, decision, call, deadlineMs: settings.setupDeadlineMs, limits: limitsOf(context, response) }
   // Kept while the call can be set up and then for stragglers; the report of its answer or failure shortens it.
   const minted = store.mint(request.transactionKey, proposal, settings.setupDeadlineMs + settings.mintKeepMs)

@@ -33,7 +33,13 @@ export function findingsOf({ slot, of, checks }: SlotChecks, { findings, nowMs }
   })
 }
 
-export async function beginSlots(context: PolicyContext, own: readonly SlotChecks[], ref: string): Promise<Begun> {
+const NOTHING_BEGUN: Begun = { slots: [], stopped: false, failure: undefined }
+
+export function beginSlots(context: PolicyContext, own: readonly SlotChecks[], ref: string): Begun | Promise<Begun> {
+  return own.length === 0 ? NOTHING_BEGUN : begin(context, own, ref)
+}
+
+async function begin(context: PolicyContext, own: readonly SlotChecks[], ref: string): Promise<Begun> {
   const { fraud, settings, health } = context
   const leaseMs = settings.setupDeadlineMs + LEASE_MARGIN_MS
   const counted = own.filter(({ checks }) => checks.length > 0)

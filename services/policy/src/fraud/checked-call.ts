@@ -5,9 +5,9 @@
 // counted by nobody: who has counted it already takes it back. [STATE.md, Keys and slots]
 import type { AccountEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
-import { createReference, type FraudBegun } from '@tandem/store'
+import type { FraudBegun } from '@tandem/store'
 import { mintCall } from '../calls/mint-call.ts'
-import { fraudCharge, withFraud } from '../charging/charge-terms.ts'
+import { type ChargeTerms, encodeTerms, fraudCharge } from '../charging/charge-terms.ts'
 import { accountOf, type Held, holdCall } from '../charging/hold-call.ts'
 import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
@@ -39,10 +39,16 @@ interface Checking {
 
 const isPlan = (response: policy.DecideResponse): response is PlanResponse => response.verdict?.$case === 'plan'
 
+export interface SelectedCall {
+  readonly call: FraudCall
+  readonly selected: readonly Selected[]
+}
+
 /** undefined: no rule selects the call, it goes its way. */
-export function selectedBy(context: PolicyContext, subject: CallSubject): readonly Selected[] | undefined {
-  const selected = subject.judgement.state.fraud.select(callOf(context, subject), context.fraud.ports, context.now())
-  return selected.length === 0 ? undefined : selected
+export function selectedBy(context: PolicyContext, subject: CallSubject): SelectedCall | undefined {
+  const call = callOf(context, subject)
+  const selected = subject.judgement.state.fraud.select(call, context.fraud.ports, context.now())
+  return selected.length === 0 ? undefined : { call, selected }
 }
 
 /** With what the rules have said of the call, for its record. */
@@ -107,18 +113,19 @@ async function giveBack(checking: Checking, slots: readonly BegunSlot[], account
 async function record(
   checking: Checking,
   slots: readonly BegunSlot[],
-  about: { readonly account: AccountEntry | undefined; readonly charge: string },
+  about: { readonly account: AccountEntry | undefined; readonly terms?: ChargeTerms },
 ): Promise<Decision> {
   const { context, request, response, inspection, findings, ref } = checking
   const all = inspection.account === undefined ? inspection.own : [...inspection.own, inspection.account]
   const lasting = lastingTerms(all)
-  const charge = about.charge === '' ? fraudCharge(lasting) : withFraud(about.charge, lasting)
+  const { terms } = about
+  const charge = terms === undefined ? fraudCharge(lasting) : encodeTerms({ ...terms, fraud: lasting })
   const planned = withVerdict({ ...response, ...(charge !== '' && { charge }) }, findings)
   const decision = await mintCall(context, request, planned, ref)
   const isOurs = decision.outcome === 'done' && decision.value.callRef === ref
   // An unknown outcome may have put the call on record: then its end gives back what it holds, else its lease.
   if (!isOurs && decision.outcome !== 'unknown') await giveBack(checking, slots, about.account)
-  if (isOurs) await act(context, findings, findingCall(checking, true))
+  if (isOurs && findings.length > 0) await act(context, findings, findingCall(checking, true))
   return decision
 }
 
@@ -129,7 +136,7 @@ async function withAccount(checking: Checking, own: readonly BegunSlot[], accoun
   const { context, request, response, findings, ref } = checking
   const held = await holdChecked(checking, account)
   if (held.result === 'held') {
-    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, charge: held.charge })
+    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, terms: held.terms })
   }
   await cancelSlots(context, own, ref)
   if (held.result === 'failed') {
@@ -146,16 +153,15 @@ async function run(checking: Checking): Promise<Decision> {
   const { context, response, inspection, ref, findings } = checking
   findings.push(...inspection.findings)
   if (inspection.stopped) return refuse(checking)
-  const own = await beginSlots(context, inspection.own, ref)
+  const begun = beginSlots(context, inspection.own, ref)
+  const own = begun instanceof Promise ? await begun : begun
   for (const { at, begun } of own.slots) findings.push(...findingsOf(at, begun))
   if (own.stopped || isClosed(context, own.failure)) {
     await cancelSlots(context, own.slots, ref)
     return own.stopped ? refuse(checking) : context.health.toResult(own.failure as Failure)
   }
   const account = accountOf(context, response, inspection.account !== undefined)
-  return account === undefined
-    ? record(checking, own.slots, { account, charge: '' })
-    : withAccount(checking, own.slots, account)
+  return account === undefined ? record(checking, own.slots, { account }) : withAccount(checking, own.slots, account)
 }
 
 export function checkedCall(
@@ -163,11 +169,9 @@ export function checkedCall(
   request: policy.DecideRequest,
   response: policy.DecideResponse,
   subject: CallSubject,
-  selected: readonly Selected[],
+  { call, selected, ref }: SelectedCall & { readonly ref: string },
 ): Decision | Promise<Decision> {
-  const ref = createReference()
   if (!isPlan(response)) return mintCall(context, request, response, ref)
-  const call = callOf(context, subject)
   const proof = proofOf(subject)
   const inspection = inspect(context, selected, call, proof)
   return run({ context, request, response, subject, call, proof, inspection, findings: [], ref })

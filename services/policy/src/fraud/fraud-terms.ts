@@ -28,9 +28,10 @@ const LASTING: ReadonlySet<TermKind> = new Set(['live', 'countries', 'talk', 'sp
 export function lastingTerms(slots: readonly SlotChecks[]): FraudTerms[] {
   const lasting: FraudTerms[] = []
   for (const { slot, checks, singles } of slots) {
-    const terms: FraudTerm[] = checks
-      .filter(({ kind }) => LASTING.has(kind))
-      .map(({ counter, kind, windowMs, member }) => ({ counter, kind, windowMs, member }))
+    const terms: FraudTerm[] = []
+    for (const { counter, kind, windowMs, member } of checks) {
+      if (LASTING.has(kind)) terms.push({ counter, kind, windowMs, member })
+    }
     for (const { counter } of singles) terms.push({ counter, kind: 'single', windowMs: 0, member: '' })
     if (terms.length > 0) lasting.push({ slot, terms })
   }

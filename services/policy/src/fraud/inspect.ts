@@ -2,6 +2,7 @@
 //
 // From the rules that select a call to what is asked of the store: the checks of each subject, those of the account apart; what needs
 // no store is judged at once.
+import type { FraudScope } from '@tandem/resources'
 import type { FraudCheck, FraudCounter, FraudKind, FraudSlot } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import { type Finding, stops } from './findings.ts'
@@ -45,7 +46,21 @@ export const counterOf = (check: RuleCheck, kind: FraudKind, member: string): Fr
   member,
 })
 
+/** Of kinds that say the same of every call, unless a level asks for proof. */
+const ALIKE: ReadonlySet<FraudKind> = new Set(['calls', 'live', 'talk', 'spend', 'short'])
+const asksProof = ({ warning, critical }: RuleCheck): boolean =>
+  warning?.action === 'challenge' || critical?.action === 'challenge'
+const alike = new WeakMap<RuleCheck, FraudCheck>()
+
 function checkOf(check: RuleCheck, kind: FraudKind, call: FraudCall, proof: Proof): FraudCheck {
+  const known = alike.get(check)
+  if (known !== undefined) return known
+  const made = makeCheck(check, kind, call, proof)
+  if (ALIKE.has(kind) && !asksProof(check)) alike.set(check, Object.freeze(made))
+  return made
+}
+
+function makeCheck(check: RuleCheck, kind: FraudKind, call: FraudCall, proof: Proof): FraudCheck {
   const { warning, critical } = check
   return {
     ...counterOf(check, kind, memberOf(kind, call)),
@@ -71,13 +86,12 @@ function markOf(check: RuleCheck, call: FraudCall, ports: FraudPorts, unixMs: nu
   return prefix === undefined ? undefined : `${prefix} is on a list`
 }
 
-function slotFor(into: Inspection, slots: Map<string, SlotChecks>, slot: FraudSlot): SlotChecks {
-  const key = `${slot.scope} ${slot.subject}`
-  const known = slots.get(key)
-  if (known !== undefined) return known
-  const made = { slot, checks: [], of: [], singles: [] }
-  slots.set(key, made)
-  if (slot.scope === 'account') into.account = made
+/** The account of a call is one; of the others there are a handful. */
+function slotFor(into: Inspection, scope: FraudScope, subject: string): SlotChecks {
+  if (scope === 'account' && into.account !== undefined) return into.account
+  for (const one of into.own) if (one.slot.scope === scope && one.slot.subject === subject) return one
+  const made = { slot: { scope, subject }, checks: [], of: [], singles: [] }
+  if (scope === 'account') into.account = made
   else into.own.push(made)
   return made
 }
@@ -89,7 +103,6 @@ export function inspect(
   proof: Proof,
 ): Inspection {
   const into: Inspection = { findings: [], stopped: false, own: [], account: undefined }
-  const slots = new Map<string, SlotChecks>()
   const unixMs = now()
   for (const { rule, prefix } of selected) {
     const subject = subjectOf(rule.scope, call, prefix)
@@ -106,7 +119,7 @@ export function inspect(
         continue
       }
       if (kind === 'countries' && call.country() === '') continue
-      const at = slotFor(into, slots, { scope: rule.scope, subject })
+      const at = slotFor(into, rule.scope, subject)
       if (kind === 'single') {
         at.singles.push(check)
       } else if (at.of.length < MAX_CHECKS_PER_SLOT) {
