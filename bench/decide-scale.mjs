@@ -3,12 +3,16 @@
 //
 // CPU of one Decide of a charged call in policy, with few and with many accounts, rates and fraud rules, so many in flight.
 //
-//   node --conditions=@tandem/source --no-warnings --expose-gc bench/decide-scale.mjs [--accounts 100000] [--rates 1000000] [--rules 200]
-//        [--decides 20000] [--in-flight 1000] [--rounds 5] [--store redis|memory]
+//   npm run build && node bench/decide-scale.mjs [--accounts 100000] [--rates 1000000] [--rules 200] [--decides 20000] [--in-flight 1000]
+//        [--rounds 5] [--store redis|memory] [--digest 1]
 //
-// A call is an INVITE of a subscriber of some account to a user with a number: the longest prefix is found, the first quantum held, the
-// decision frozen. The CPU is this process's alone (`process.cpuUsage`), Redis is another one; gRPC and digest are left out. Few: ten
-// of each, and as many users. Rounds of both in turn, the median of each and their ratio.
+// A call is an INVITE of a subscriber of some account to a user with a number: his digest is judged and its nonce used up (`--digest 0`: nobody
+// is asked), ten rules against fraud look at it, the longest prefix is found, the first quantum held, the decision frozen. The CPU is
+// this process's alone (`process.cpuUsage`), which runs with the settings of the engine that every process of a cluster has; Redis's is told
+// apart; gRPC and the challenge before are left out. Few: ten of each, and as many users. Rounds of both in turn, the median of each and
+// their ratio.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +22,7 @@ import { loadConfig, policyConfig } from '@tandem/service-kit'
 import { createMemoryStore, createRedisStore } from '@tandem/store'
 import { startRedis } from '@tandem/test-kit'
 import { flags, median, printLine, rounded } from './support/numbers.mjs'
+import { spentBy } from './support/proxy.mjs'
 
 const options = flags({
   accounts: 100_000,
@@ -27,7 +32,16 @@ const options = flags({
   'in-flight': 1_000,
   rounds: 5,
   store: 'redis',
+  digest: 1,
 })
+const MARK = 'TANDEM_BENCH_ENGINE'
+if (process.env[MARK] === undefined) {
+  // As cli/src/engine.ts starts every process.
+  const engine = ['--single-threaded-gc', '--min-semi-space-size=32', '--max-semi-space-size=32']
+  const more = ['--heap-growing-percent=200', '--invocation-count-for-turbofan=1000', '--expose-gc']
+  const own = process.execArgv.concat(engine, more, process.argv.slice(1))
+  process.exit(spawnSync(process.execPath, own, { stdio: 'inherit', env: { ...process.env, [MARK]: '1' } }).status ?? 1)
+}
 const FEW = 10
 const CALLEES = 100
 const DOMAIN = 'scale.test'
@@ -57,20 +71,29 @@ const rule = (k) =>
 
 async function resourcesOf(accounts, rates, rules) {
   const documents = [
-    document('Domain', { name: DOMAIN }, { authentication: 'none' }),
+    document('Domain', { name: DOMAIN }, { authentication: options.digest ? 'required' : 'none', challenge: ['MD5'] }),
     document('RatePlan', { name: 'retail' }, { currency: 'EUR', onNet: 'rated', import: writeRates(rates) }),
     ...Array.from({ length: CALLEES }, (_, k) =>
       document('Subscriber', { name: `callee${k}`, domain: DOMAIN }, { usernames: [callee(k)] }),
     ),
     ...Array.from({ length: accounts }, (_, k) => document('Account', { name: `acc${k}` }, { ratePlan: 'retail' })),
     ...Array.from({ length: accounts }, (_, k) =>
-      document('Subscriber', { name: `user${k}`, domain: DOMAIN }, { account: `acc${k}` }),
+      document(
+        'Subscriber',
+        { name: `user${k}`, domain: DOMAIN },
+        { account: `acc${k}`, credentials: { ha1: { md5: ha1Of(k) } } },
+      ),
     ),
     ...Array.from({ length: rules }, (_, k) => rule(k)),
   ]
   const loaded = await loadResources(documents, { baseDir: folder, env: {} })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems.slice(0, 3)))
   return loaded.set
+}
+
+const md5 = (text) => createHash('md5').update(text).digest('hex')
+function ha1Of(user) {
+  return md5(`user${user}:${DOMAIN}:secret`)
 }
 
 let calls = 0
@@ -97,26 +120,51 @@ function inviteOf(user) {
   }
 }
 
-async function decideAll(service, accounts, count) {
-  let left = count
+const decide = (service, request) => service.handlers.decide(request, { msLeft: 2_000, peer: 'edge-0.1' })
+
+/** The same request with what the service asks for. */
+async function withDigest(service, request, user) {
+  const asked = await decide(service, request)
+  const nonce = /nonce="([^"]+)"/.exec(JSON.stringify(asked.value.verdict.value).replaceAll('\\', ''))[1]
+  const [uri, nc, cnonce] = [request.requestUri, '00000001', 'c0ffee']
+  const response = md5(`${ha1Of(user)}:${nonce}:${nc}:${cnonce}:auth:${md5(`INVITE:${uri}`)}`)
+  const value = `Digest username="user${user}", realm="${DOMAIN}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=MD5, qop=auth, nc=${nc}, cnonce="${cnonce}"`
+  return { ...request, credentials: [{ proxy: true, value }] }
+}
+
+/** Made before anything is measured. */
+async function requestsFor(service, accounts, count) {
+  const requests = []
+  for (let k = 0; k < count; k++) {
+    const user = (calls * 7_919) % accounts
+    const request = inviteOf(user)
+    requests.push(options.digest ? await withDigest(service, request, user) : request)
+  }
+  return requests
+}
+
+async function decideAll(service, requests) {
+  let next = 0
   const one = async () => {
-    while (left-- > 0) {
-      const result = await service.handlers.decide(inviteOf((calls * 7_919) % accounts), {
-        msLeft: 2_000,
-        peer: 'edge-0.1',
-      })
+    while (next < requests.length) {
+      const result = await decide(service, requests[next++])
       if (result.outcome !== 'done' || result.value.verdict?.$case !== 'plan') throw new Error(JSON.stringify(result))
     }
   }
   await Promise.all(Array.from({ length: options['in-flight'] }, one))
 }
 
-async function measure(service, accounts) {
-  globalThis.gc?.()
+/** Microseconds of CPU for each. */
+async function measure(service, accounts, redis) {
+  const requests = await requestsFor(service, accounts, options.decides)
+  globalThis.gc()
+  const redisBefore = redis && spentBy([redis.pid])
   const before = process.cpuUsage()
-  await decideAll(service, accounts, options.decides)
+  await decideAll(service, requests)
   const { user, system } = process.cpuUsage(before)
-  return (user + system) / options.decides
+  const redisAfter = redis && spentBy([redis.pid])
+  const ms = redis ? redisAfter.userMs + redisAfter.systemMs - redisBefore.userMs - redisBefore.systemMs : 0
+  return { own: (user + system) / options.decides, redis: (ms * 1_000) / options.decides }
 }
 
 const redis = options.store === 'redis' ? await startRedis() : undefined
@@ -135,18 +183,26 @@ try {
     many: [options.accounts, options.rates, options.rules],
   }
   const services = new Map()
+  let loadMs = 0
   for (const [name, [accounts, rates, rules]] of Object.entries(sizes)) {
+    const began = performance.now()
     const resources = await resourcesOf(accounts, rates, rules)
+    loadMs = Math.round(performance.now() - began)
     const parts = { store: store.policy, accounts: store.accounts, fraud: store.fraud, config, resources, logger }
     services.set(name, { service: createPolicyService(parts), accounts })
   }
   const measured = { few: [], many: [] }
-  for (const { service, accounts } of services.values()) await decideAll(service, accounts, options.decides)
-  for (let k = 0; k < options.rounds; k++) {
-    for (const [name, { service, accounts }] of services) measured[name].push(await measure(service, accounts))
+  const both = [...services.values()]
+  for (const { service, accounts } of both) {
+    await decideAll(service, await requestsFor(service, accounts, options.decides))
   }
-  const [few, many] = [median(measured.few), median(measured.many)]
-  printLine({ ...options, fewUs: rounded(few, 1), manyUs: rounded(many, 1), ratio: rounded(many / few, 2) })
+  for (let k = 0; k < options.rounds; k++) {
+    for (const [name, { service, accounts }] of services) measured[name].push(await measure(service, accounts, redis))
+  }
+  const medianOf = (name, what) => rounded(median(measured[name].map((one) => one[what])), 1)
+  const [few, many] = [medianOf('few', 'own'), medianOf('many', 'own')]
+  const ofRedis = redis ? { redisFewUs: medianOf('few', 'redis'), redisManyUs: medianOf('many', 'redis') } : {}
+  printLine({ ...options, loadMs, fewUs: few, manyUs: many, ratio: rounded(many / few, 2), ...ofRedis })
 } finally {
   await store.close()
   await redis?.stop()

@@ -6,7 +6,6 @@
 import type { AccountEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
 import { createReference } from '@tandem/store'
-import { encodeTerms } from '../charging/charge-terms.ts'
 import { accountOf, holdCall } from '../charging/hold-call.ts'
 import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
@@ -53,7 +52,7 @@ async function mintCharged(
     return context.health.toResult(held.failure)
   }
   if (held.result === 'refused') return mintCall(context, request, refuseCall(context, response, held), ref)
-  const decision = await mintCall(context, request, { ...response, charge: encodeTerms(held.terms) }, ref)
+  const decision = await mintCall(context, request, { ...response, charge: held.charge }, ref)
   if (decision.outcome === 'done' && decision.value.callRef === ref) return decision
   // An unknown outcome may have put the call on record: its hold is ended by the record, or by its lease.
   if (decision.outcome !== 'unknown') {

@@ -60,9 +60,8 @@ function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
   return { ...(targets.length > 0 && { t: targets }), x, f: String(connectFee), m: String(perMinute), i, n, g }
 }
 
-export function encodeTerms({ currency: c, ratePlan: p, revision: r, lines, fraud = [] }: ChargeTerms): string {
-  const w = fraud.length === 0 ? undefined : fraudText(fraud)
-  return JSON.stringify({ v: VERSION, c, p, r, l: lines.map(lineText), ...(w && { w }) } satisfies TermsText)
+export function encodeTerms({ currency: c, ratePlan: p, revision: r, lines }: ChargeTerms): string {
+  return JSON.stringify({ v: VERSION, c, p, r, l: lines.map(lineText) } satisfies TermsText)
 }
 
 function readLine({ t = [], x, f, m, i, n, g }: LineText): ChargeLine {
@@ -70,9 +69,18 @@ function readLine({ t = [], x, f, m, i, n, g }: LineText): ChargeLine {
   return { targets: t, prefix: x, rate }
 }
 
+/** The same with what the call owes the counters. */
+export function withFraud(charge: string, fraud: readonly FraudTerms[]): string {
+  if (fraud.length === 0) return charge
+  return `${charge.slice(0, -1)},"w":${JSON.stringify(fraudText(fraud))}}`
+}
+
 /** Of a call that costs nothing and is only counted; '' where it owes nothing. */
-export const fraudCharge = (fraud: readonly FraudTerms[]): string =>
-  fraud.length === 0 ? '' : encodeTerms({ currency: '', ratePlan: '', revision: '', lines: [], fraud })
+export function fraudCharge(fraud: readonly FraudTerms[]): string {
+  return fraud.length === 0
+    ? ''
+    : withFraud(encodeTerms({ currency: '', ratePlan: '', revision: '', lines: [] }), fraud)
+}
 
 /** undefined: nobody here can read it. */
 export function parseTerms(text: string): ChargeTerms | undefined {

@@ -8,7 +8,7 @@ import type { policy } from '@tandem/rpc'
 import type { FraudBegun, FraudCheck, HoldOutcome, HoldRefusal, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import type { PolicyErrorCode } from '../errors.ts'
-import { type ChargeLine, type ChargeTerms, dearestOf } from './charge-terms.ts'
+import { type ChargeLine, dearestOf, encodeTerms } from './charge-terms.ts'
 import { findRates } from './find-rates.ts'
 import { termsOf } from './terms-of.ts'
 
@@ -16,7 +16,7 @@ import { termsOf } from './terms-of.ts'
 export const LEASE_MARGIN_MS = 60_000
 
 export type Held =
-  | { readonly result: 'held'; readonly terms: ChargeTerms; readonly fraud?: FraudBegun | undefined }
+  | { readonly result: 'held'; readonly charge: string; readonly fraud?: FraudBegun | undefined }
   | {
       readonly result: 'refused'
       readonly code: PolicyErrorCode
@@ -78,17 +78,16 @@ function askForHold(
 
 /** A rated prefix that is new to the account is known here first. */
 function fillFresh(checks: FraudCheck[] | undefined, dearest: ChargeLine | undefined): void {
-  if (checks === undefined) return
-  for (const [i, check] of checks.entries()) {
-    if (check.kind !== 'fresh') continue
+  for (const [i, check] of checks?.entries() ?? []) {
+    if (checks === undefined || check.kind !== 'fresh') continue
     checks[i] = { ...check, member: dearest?.prefix ?? '', amount: dearest?.rate.perMinute ?? 0n }
   }
 }
 
-function read(outcome: Stored<HoldOutcome>, account: AccountEntry, terms: ChargeTerms): Held {
+function read(outcome: Stored<HoldOutcome>, account: AccountEntry, charge: string): Held {
   if (outcome.state !== 'stored') return { result: 'failed', failure: outcome }
   const { value } = outcome
-  if (value.result !== 'refused') return { result: 'held', terms, fraud: value.fraud }
+  if (value.result !== 'refused') return { result: 'held', charge, fraud: value.fraud }
   return { result: 'refused', code: CODES[value.why], account, fraud: value.fraud }
 }
 
@@ -121,7 +120,7 @@ export async function holdCall(
     account,
     ref,
     { amount, least: dearest && firstQuantum(dearest.rate, 0), fraud: checks },
-    terms,
+    encodeTerms(terms),
   )
 }
 
@@ -135,12 +134,12 @@ async function holdLargest(
     least = 0n,
     fraud,
   }: { readonly amount: bigint; readonly least: bigint | undefined; readonly fraud: readonly FraudCheck[] | undefined },
-  terms: ChargeTerms,
+  charge: string,
 ): Promise<Held> {
   const outcome = await askForHold(context, account, ref, { amount, fraud })
   const isShort = outcome.state === 'stored' && isShortOf(outcome.value, least)
-  if (!isShort || least >= amount) return read(outcome, account, terms)
-  return read(await askForHold(context, account, ref, { amount: least, fraud }), account, terms)
+  if (!isShort || least >= amount) return read(outcome, account, charge)
+  return read(await askForHold(context, account, ref, { amount: least, fraud }), account, charge)
 }
 
 /** Of money: what a rule against fraud stops costs nothing more. */

@@ -7,7 +7,7 @@ import type { AccountEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
 import type { FraudBegun } from '@tandem/store'
 import { mintCall } from '../calls/mint-call.ts'
-import { type ChargeTerms, encodeTerms, fraudCharge } from '../charging/charge-terms.ts'
+import { fraudCharge, withFraud } from '../charging/charge-terms.ts'
 import { accountOf, type Held, holdCall } from '../charging/hold-call.ts'
 import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
@@ -113,13 +113,12 @@ async function giveBack(checking: Checking, slots: readonly BegunSlot[], account
 async function record(
   checking: Checking,
   slots: readonly BegunSlot[],
-  about: { readonly account: AccountEntry | undefined; readonly terms?: ChargeTerms },
+  about: { readonly account: AccountEntry | undefined; readonly charge: string },
 ): Promise<Decision> {
   const { context, request, response, inspection, findings, ref } = checking
   const all = inspection.account === undefined ? inspection.own : [...inspection.own, inspection.account]
   const lasting = lastingTerms(all)
-  const { terms } = about
-  const charge = terms === undefined ? fraudCharge(lasting) : encodeTerms({ ...terms, fraud: lasting })
+  const charge = about.charge === '' ? fraudCharge(lasting) : withFraud(about.charge, lasting)
   const planned = withVerdict({ ...response, ...(charge !== '' && { charge }) }, findings)
   const decision = await mintCall(context, request, planned, ref)
   const isOurs = decision.outcome === 'done' && decision.value.callRef === ref
@@ -136,7 +135,7 @@ async function withAccount(checking: Checking, own: readonly BegunSlot[], accoun
   const { context, request, response, findings, ref } = checking
   const held = await holdChecked(checking, account)
   if (held.result === 'held') {
-    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, terms: held.terms })
+    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, charge: held.charge })
   }
   await cancelSlots(context, own, ref)
   if (held.result === 'failed') {
@@ -161,7 +160,9 @@ async function run(checking: Checking): Promise<Decision> {
     return own.stopped ? refuse(checking) : context.health.toResult(own.failure as Failure)
   }
   const account = accountOf(context, response, inspection.account !== undefined)
-  return account === undefined ? record(checking, own.slots, { account }) : withAccount(checking, own.slots, account)
+  return account === undefined
+    ? record(checking, own.slots, { account, charge: '' })
+    : withAccount(checking, own.slots, account)
 }
 
 export function checkedCall(
