@@ -58,6 +58,8 @@ export class EdgeCounts {
   adoptions = 0
   adoptionsFailed = 0
   adoptionsPutOff = 0
+  askedRequests = 0
+  askedRequestsDropped = 0
   takeovers = 0
   acksAbsorbed = 0
   failuresAbsorbed = 0
@@ -152,6 +154,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   relaysLost: 'Messages to other edges that were not acknowledged in time, or whose connection was lost.',
   adoptions: 'Calls in set-up taken over from another edge.',
   adoptionsFailed: 'Calls in set-up that were taken over and could not be gone on with.',
+  askedRequests: 'Probes and registrations that policy had this edge send.',
+  askedRequestsDropped: 'Of these, not sent: too many at once, or not to be written.',
   adoptionsPutOff:
     'Calls in set-up left to an edge that is silent and still a member, because policy gave no decision to go on with.',
   takeovers: 'Calls in set-up of edges that are gone, looked at by the edge whose share they are.',

@@ -41,6 +41,7 @@ import { Membership } from './membership/membership.ts'
 import { NatPings } from './nat/nat-pings.ts'
 import type { EdgeServiceOptions } from './options.ts'
 import { withOwnRequests } from './own/own-request.ts'
+import { sendAsked } from './own/send-asked.ts'
 import { sendPushedNotifies } from './reg-event/send-notify.ts'
 import { StatelessWays } from './stateless/stateless-ways.ts'
 
@@ -117,6 +118,7 @@ export function createEdgeCore(
   membership.onGone = (edgeId) => core.anyEdge.takeover.onGone(edgeId)
   sendPushedNotifies(core)
   takeCommands(core)
+  sendAsked(core)
   takeBans(core.policy, core.banned, now)
   return {
     core,
