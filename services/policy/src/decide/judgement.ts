@@ -16,6 +16,7 @@ import type { policy } from '@tandem/rpc'
 import type { PolicyContext } from '../context.ts'
 import { offersCredentials } from '../digest/authenticate.ts'
 import type { PolicyState } from '../state.ts'
+import { registeredCall } from '../trunks/registered-trunk.ts'
 import { userOf } from './identity.ts'
 import type { Proven } from './proven.ts'
 import { senderOf } from './sender.ts'
@@ -65,13 +66,19 @@ export function judge(
   context: PolicyContext,
   state: PolicyState,
   request: policy.DecideRequest,
-  uri: UriParts,
+  asked: UriParts,
 ): Judgement {
   const { index } = state
   const from = splitUri(addressOf(request.from))
   const own = ownDomain(state, from)
   const number = uri.telephone === '' ? undefined : parsePhoneNumber(uri.telephone)
-  const domain = number === undefined ? uri.host && findDomain(index, uri.host) : domainOfNumber(index, number, own)
+  const { trunk: sender, known } = senderOf(index, request, from)
+  const registered = context.trunks.hasRegistrations ? registeredCall(context, request, asked, sender) : undefined
+  const uri = registered?.uri ?? asked
+  const trunk = registered?.trunk ?? sender
+  const found = number === undefined ? uri.host && findDomain(index, uri.host) : domainOfNumber(index, number, own)
+  // A number that a trunk brings is looked for from the domain that the cluster's own addresses are of.
+  const domain = found || (registered && findDomain(index, asked.host))
   const maddr = paramOf(uri.params, 'maddr') ?? ''
   const { trunk, known } = senderOf(index, request, from)
   return {
@@ -86,7 +93,7 @@ export function judge(
     maddr,
     away: leadsAway({ host: uri.host, maddr }, index),
     trunk,
-    known,
+    known: registered === undefined ? known : undefined,
     trusted: isTrusted(trunk, request.source, own ?? (domain || undefined)),
   }
 }

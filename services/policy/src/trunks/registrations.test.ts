@@ -2,7 +2,7 @@
 // Registrations at trunks: against a registrar that checks, one that is gone, one that changes its mind; nodes and edges that die.
 import { describe, expect, test } from 'vitest'
 import type { PolicyService } from '../options.ts'
-import { DOCUMENTS, resourcesOf, type World } from '../policy-fixture.ts'
+import { DOCUMENTS, decideOn, outcomeOf, request, resourcesOf, type World } from '../policy-fixture.ts'
 import { backOffMs } from './registration-state.ts'
 import { converse, FakeEdge, FakeRegistrar, statusOf, tellSent, trunkDocument, trunkWorld } from './trunk-fixture.ts'
 
@@ -274,6 +274,29 @@ describe('calls that come in', () => {
     expect(named.node.trunks.trunkOfContact('4930', '203.0.113.5', never)).toBeUndefined()
     const again = named.world.node()
     expect(again.trunks.trunkOfContact(token, '203.0.113.5', never)).toBe('carrier')
+  })
+
+  test.each([
+    ['<sip:1001@carrier.test>', 'plan', 'sip:carol@example.test'],
+    ['<sip:carol@carrier.test>', 'plan', 'sip:carol@example.test'],
+    ['<sip:4711@carrier.test>', 'reject 404 unknown_user', ''],
+  ])('[RFC3261-10.2] a call to the contact goes to whom To names: %s', async (to, outcome, aor) => {
+    const b = await bench({ ...SPEC, hosts: [{ host: 'sip.carrier.test' }] })
+    const requestUri = `sip:${await tokenOf(b)}@127.0.0.1:5060`
+    const from = '<sip:+491701234567@carrier.test>;tag=x'
+    const source = { transport: 'udp', address: '203.0.113.5', port: 5060 }
+    const decision = await decideOn(b.node, request({ requestUri, from, to, source }))
+    expect(outcomeOf(decision)).toMatch(outcome === 'plan' ? /^plan$/ : /^reject 404/)
+    expect(decision.facts?.ingressTrunk).toBe('carrier')
+    if (decision.verdict?.$case === 'plan') {
+      expect(decision.verdict.value.steps[0]?.targets[0]?.where?.value).toBe(aor)
+      expect(decision.verdict.value.accounting).toBe(true)
+    }
+    const stranger = await decideOn(
+      b.node,
+      request({ requestUri: 'sip:0123456789abcdef01234567@127.0.0.1', from, to, source }),
+    )
+    expect(outcomeOf(stranger)).not.toBe('plan')
   })
 
   test('from the address of the trunk, where it has one', async () => {

@@ -7,6 +7,7 @@ import type { ResourceSet } from '@tandem/resources'
 import { done, type policy, type Result } from '@tandem/rpc'
 import type { Metrics } from '@tandem/service-kit'
 import type { PolicyContext } from '../context.ts'
+import { EmergencyFeed } from './emergency-feed.ts'
 import type { AttemptVerdict } from './outcome.ts'
 import { Probes } from './probes.ts'
 import { Registrations } from './registrations.ts'
@@ -19,14 +20,21 @@ const WORK_MS = 500
 const CLAIM_LIMIT = 1_000
 const SEPARATOR = '|'
 
+function registersAny(all: ReadonlyMap<string, TrunkTerms>): boolean {
+  for (const { registration } of all.values()) if (registration !== undefined) return true
+  return false
+}
+
 export class TrunkDesk {
   readonly board: TrunkBoard
   readonly registrations: Registrations
+  readonly emergency: EmergencyFeed
   readonly #context: PolicyContext
   readonly #probes: Probes
   readonly #onBug: (error: unknown) => void
   readonly #counts = new Map<string, TrunkCount>()
   #terms: ReadonlyMap<string, TrunkTerms>
+  #hasRegistrations: boolean
   #timer: NodeJS.Timeout | undefined
   #working: Promise<void> | undefined
 
@@ -39,10 +47,17 @@ export class TrunkDesk {
     this.#context = context
     this.#onBug = onBug
     this.#terms = trunksOf(set, context.settings)
+    this.#hasRegistrations = registersAny(this.#terms)
     this.board = new TrunkBoard(context, () => this.#terms, { now, onBug })
     this.#probes = new Probes(context)
     this.registrations = new Registrations(context, now)
+    this.emergency = new EmergencyFeed(context)
     if (metrics !== undefined) registerTrunkMetrics(metrics, this)
+  }
+
+  /** Some trunk registers: calls may come to its contact. */
+  get hasRegistrations(): boolean {
+    return this.#hasRegistrations
   }
 
   /** By name. */
@@ -57,6 +72,7 @@ export class TrunkDesk {
 
   start(): void {
     this.board.start()
+    this.emergency.start()
     this.#timer ??= setInterval(() => void this.work().catch(this.#onBug), WORK_MS)
     this.#timer.unref()
   }
@@ -64,6 +80,7 @@ export class TrunkDesk {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
+    this.emergency.stop()
     await this.#working?.catch(() => undefined)
     await this.board.stop()
   }
@@ -71,8 +88,10 @@ export class TrunkDesk {
   replace(set: ResourceSet): void {
     const before = this.#terms
     this.#terms = trunksOf(set, this.#context.settings)
+    this.#hasRegistrations = registersAny(this.#terms)
     this.registrations.replaced(before, this.#terms)
     this.#probes.forget()
+    this.emergency.changed()
     for (const trunk of this.#counts.keys()) if (!this.#terms.has(trunk)) this.#counts.delete(trunk)
   }
 

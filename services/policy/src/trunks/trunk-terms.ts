@@ -3,7 +3,7 @@
 // What this node needs of a trunk that its resource says: bounds, breaker, probe, credentials, registration. Made anew for each set of
 // resources. Passwords stay in `Secret`; nothing here is ever sent to an edge as it is.
 import { createHmac } from 'node:crypto'
-import type { ResourceSet, Secret, Trunk } from '@tandem/resources'
+import { type ResourceSet, type Secret, type Trunk, type TrunkEntry, trunkHostKey } from '@tandem/resources'
 import type { BreakerTerms } from '@tandem/store'
 import type { PolicySettings } from '../options.ts'
 
@@ -41,6 +41,8 @@ export interface TrunkTerms {
   readonly breaker: BreakerTerms
   readonly credentials: TrunkCredentials | undefined
   readonly registration: RegistrationTerms | undefined
+  /** As a sender of requests. Who registers somewhere wants the calls from there. */
+  readonly entry: TrunkEntry
   /** Addresses from which its requests come, where the resource names any. */
   readonly addresses: readonly string[]
   /** Of outgoing probes; '' for none. */
@@ -54,13 +56,9 @@ const TOKEN_CHARS = 24
 
 type Host = Trunk['spec']['hosts'][number]
 
-/** The same text as the plan's legs have. */
-export const hostKey = ({ host, port, transport }: Host): string =>
-  `${host}${port === undefined ? '' : `:${port}`};${transport}`
-
 const hostTerms = (host: Host): TrunkHostTerms => {
   const place = `${host.host}${host.port === undefined ? '' : `:${host.port}`}`
-  return { key: hostKey(host), uri: `sip:${place};transport=${host.transport}` }
+  return { key: trunkHostKey(host), uri: `sip:${place};transport=${host.transport}` }
 }
 
 /** Stable, different for every trunk and cluster; whoever has not been told it can't know it. */
@@ -115,6 +113,11 @@ export function trunkTerms(trunk: Trunk, secrets: Secrets, keys: Keys): TrunkTer
     breaker: { ...breaker, probeFailures: probe?.failures ?? DEFAULT_PROBE_FAILURES },
     credentials: withPassword(spec.credentials, secrets.credentials),
     registration: spec.enabled ? registrationTerms(trunk, secrets, keys) : undefined,
+    entry: {
+      name: metadata.name,
+      trusted: spec.trusted,
+      inbound: spec.inbound === undefined ? spec.trusted || spec.registration !== undefined : spec.inbound === 'allow',
+    },
     addresses: spec.hosts.map(({ host }) => host.replace(/^\[|\]$/g, '')),
     nextHop: spec.outboundProxy ?? '',
   }
