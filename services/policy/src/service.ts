@@ -225,7 +225,12 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   return {
     handlers: createHandlers(context, createGuard(onBug)),
     pushes: context.pushes,
-    hooks: { onStreamOpen: (peer) => context.banFeed.greet(peer) },
+    hooks: {
+      onStreamOpen(peer) {
+        context.banFeed.greet(peer)
+        context.trunks.emergency.greet(peer)
+      },
+    },
     banFeed: context.banFeed,
     trunks: context.trunks,
     work: context.work,
