@@ -86,7 +86,7 @@ describe.skipIf(!missing.available)('tandem apply', () => {
       expectPlayed(await phone.result)
       expect(await cluster.record(callId)).toMatchObject({ outcome: 'answered', to_uri: `sip:${zoe}@example.test` })
     } finally {
-      phone.stop()
+      await phone.stop()
     }
 
     const got = await tandem('get', 'subscriber', `${zoe}@example.test`, '-o', 'yaml')
