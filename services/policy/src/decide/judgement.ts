@@ -70,17 +70,16 @@ export function judge(
 ): Judgement {
   const { index } = state
   const from = splitUri(addressOf(request.from))
-  const own = ownDomain(state, from)
-  const number = uri.telephone === '' ? undefined : parsePhoneNumber(uri.telephone)
   const { trunk: sender, known } = senderOf(index, request, from)
   const registered = context.trunks.hasRegistrations ? registeredCall(context, request, asked, sender) : undefined
   const uri = registered?.uri ?? asked
   const trunk = registered?.trunk ?? sender
+  const own = ownDomain(state, from)
+  const number = uri.telephone === '' ? undefined : parsePhoneNumber(uri.telephone)
   const found = number === undefined ? uri.host && findDomain(index, uri.host) : domainOfNumber(index, number, own)
   // A number that a trunk brings is looked for from the domain that the cluster's own addresses are of.
   const domain = found || (registered && findDomain(index, asked.host))
   const maddr = paramOf(uri.params, 'maddr') ?? ''
-  const { trunk, known } = senderOf(index, request, from)
   return {
     context,
     state,
