@@ -40,6 +40,7 @@ export const SETTINGS: PolicySettings = {
     windowMs: 600_000,
     pairFailures: 10,
     sourceFailures: 60,
+    tokens: true,
     userFailures: 50,
     firstMs: 60_000,
     maxMs: 3_600_000,

@@ -120,6 +120,13 @@ export class Bans {
     })
   }
 
+  /** A token came that nobody whom the domain believes has signed. It names no user for certain: its source alone counts. */
+  forgedToken(failure: Failure): void {
+    if (failure.source === '' || !this.#options.settings.tokens) return
+    this.#options.counts.failures++
+    this.#count(() => this.#countSource(failure))
+  }
+
   /** Somebody who is banned as a user, or from there, tried on. */
   triedOn(failure: Failure): void {
     this.#options.counts.bannedAttempts++

@@ -25,19 +25,21 @@ function dialledOf({ uri, number }: Judgement): string {
   return number?.number ?? parsePhoneNumber(uri.telephone || uri.user)?.number ?? ''
 }
 
-export function callOf(context: PolicyContext, { judgement, speaker }: CallSubject): FraudCall {
+export function callOf(context: PolicyContext, { judgement, proven, speaker }: CallSubject): FraudCall {
   const { request, domain, trunk, away, state } = judgement
   const dialled = dialledOf(judgement)
   const numberPlan = (speaker?.domain ?? domain)?.numberPlan
   const global = numberPlan === undefined || dialled.startsWith('+') ? '' : dialledNumber(numberPlan, dialled)
   const source = request.source?.address ?? ''
+  // A user of ours may share his address with a trunk.
+  const ingress = proven === undefined ? trunk?.name : undefined
   let country: string | undefined
   return {
     account: speaker?.account ?? '',
     subscriber: speaker?.aor ?? '',
     domain: (speaker?.domain ?? domain)?.name ?? '',
     source,
-    trunk: trunk?.name ?? (away ? state.fraud.trunkOfHost(judgement.maddr || judgement.uri.host) : ''),
+    trunk: ingress ?? (away ? state.fraud.trunkOfHost(judgement.maddr || judgement.uri.host) : ''),
     number: global || dialled,
     dialled: global === '' ? '' : dialled,
     caller: addressOf(request.from),

@@ -28,7 +28,7 @@ const DOCUMENTS = [
   document('Subscriber', { name: 'carol', domain: 'a.test' }, { account: 'other' }),
   document('Trunk', { name: 'carrier' }, { hosts: [{ host: 'sip.carrier.test' }] }),
   document('NumberList', { name: 'irsf' }, { prefixes: ['+882'] }),
-  document('Schedule', { name: 'office' }, { weekly: [{ days: ['mon'] }] }),
+  document('Schedule', { name: 'office' }, { timeZone: 'UTC', weekly: [{ days: ['mon'] }] }),
 ]
 
 const PORTS = {

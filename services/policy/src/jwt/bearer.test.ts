@@ -11,7 +11,16 @@ import { createMemoryStore } from '@tandem/store'
 import { exportJWK, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PolicyService } from '../options.ts'
-import { authenticated, createWorld, decideOn, outcomeOf, request, START_MS, type World } from '../policy-fixture.ts'
+import {
+  authenticated,
+  createWorld,
+  decideOn,
+  outcomeOf,
+  request,
+  SETTINGS,
+  START_MS,
+  type World,
+} from '../policy-fixture.ts'
 import { MAX_TOKEN_LENGTH } from './judge-token.ts'
 
 const NOW_S = START_MS / 1_000
@@ -292,5 +301,43 @@ describe('keys', () => {
     expect(await problemsOf('{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}')).toContain('spec.bearer.jwks.file')
     expect(await problemsOf('{"keys":[]}')).toContain('spec.bearer.jwks.file')
     expect(await problemsOf('no json')).toContain('expected JSON')
+  })
+})
+
+describe('forged tokens and bans', () => {
+  const SPENT = '198.51.100.30'
+  const banning = (more: object = {}): PolicyService => {
+    const bans = { ...SETTINGS.bans, sourceFailures: 3, ...more }
+    const stores = createMemoryStore({ now: () => world.clock.ms })
+    const made = world.node({ store: stores.policy, bans: stores.bans, config: { bans } })
+    made.replaceResources(world.resources)
+    return made
+  }
+  const ask = async (of: PolicyService, parts: TokenParts, transport = 'tls') => {
+    const sent = { ...inDomain('first.test'), source: { transport, address: SPENT, port: 5061 } }
+    const credentials = [bearing(await token(parts))]
+    return outcomeOf(
+      await decideOn(of, request({ ...sent, method: 'REGISTER', requestUri: 'sip:first.test', credentials })),
+    )
+  }
+  const forged = { key: strange.privateKey }
+
+  test('ban their source', async () => {
+    const one = banning()
+    for (let n = 0; n < 3; n++) expect(await ask(one, forged)).toBe('challenge 401')
+    expect(await ask(one, forged)).toBe('reject 403 banned')
+    expect(await ask(one, {})).toBe('reject 403 banned')
+    expect(one.counts).toMatchObject({ failures: 3, bans: 1, badTokens: 3 })
+  })
+
+  test.each([
+    ['that are too old, or for others', { claims: { exp: NOW_S - 3_600 } }, 'tls', {}],
+    ['that came over UDP', forged, 'udp', {}],
+    ['where policy.bans.tokens is off', forged, 'tls', { tokens: false }],
+  ])('do not count %s', async (_which, parts, transport, settings) => {
+    const one = banning(settings)
+    for (let n = 0; n < 6; n++) expect(await ask(one, parts, transport)).toBe('challenge 401')
+    expect(await ask(one, {})).toBe('admit')
+    expect(one.counts).toMatchObject({ failures: 0, bans: 0, badTokens: 6 })
   })
 })

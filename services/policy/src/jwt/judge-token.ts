@@ -7,11 +7,17 @@
 // secure WebSockets only, end here, and are taken out of what is forwarded.
 import { type DomainSettings, findUser, type ResourceIndex, type UserEntry } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
-import { type JWTPayload, jwtVerify } from 'jose'
+import { errors, type JWTPayload, jwtVerify } from 'jose'
 import type { PolicyContext } from '../context.ts'
 import { userOf } from '../decide/identity.ts'
 import { type Proven, provenBy } from '../decide/proven.ts'
 import { splitUri } from '../decide/uri-parts.ts'
+
+export interface BadToken {
+  readonly outcome: TokenError
+  /** Nobody whom the domain believes has signed it: a guess, where one that is too old or for others is none. */
+  readonly isForged?: boolean
+}
 
 /** Of the challenge that answers a token. [RFC8898-4] */
 export type TokenError = 'invalid_token' | 'invalid_scope'
@@ -58,11 +64,11 @@ async function payloadOf(
   context: PolicyContext,
   domain: DomainSettings,
   token: string,
-): Promise<JWTPayload | undefined> {
+): Promise<JWTPayload | BadToken> {
   const keys = context.issuers.of(domain.name)
   const { bearer } = domain
-  if (keys === undefined || bearer === undefined || token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token))
-    return undefined
+  if (keys === undefined || bearer === undefined) return INVALID
+  if (token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token)) return FORGED
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer: bearer.issuer,
@@ -73,11 +79,20 @@ async function payloadOf(
       requiredClaims: ['exp', bearer.userClaim],
     })
     return payload
-  } catch {
+  } catch (error) {
     // Expired, for somebody else, forged or no token at all: the sender learns as much from each.
-    return undefined
+    return isSigned(error) ? INVALID : FORGED
   }
 }
+
+/** What it says was looked at only after its signature had been found right. */
+const isSigned = (error: unknown): boolean =>
+  error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
+
+const INVALID: BadToken = { outcome: 'invalid_token' }
+const FORGED: BadToken = { outcome: 'invalid_token', isForged: true }
+
+const isBad = (payload: JWTPayload | BadToken): payload is BadToken => payload === INVALID || payload === FORGED
 
 /** [RFC8898-2.2] [RFC8898-2.3] */
 export async function judgeToken(
@@ -85,13 +100,13 @@ export async function judgeToken(
   index: ResourceIndex,
   domain: DomainSettings,
   used: policy.Credentials,
-): Promise<Proven | { readonly outcome: TokenError }> {
+): Promise<Proven | BadToken> {
   const { bearer } = domain
   const payload = await payloadOf(context, domain, used.value.replace(BEARER, '').trimEnd())
-  if (payload === undefined || bearer === undefined) return { outcome: 'invalid_token' }
+  if (bearer === undefined) return INVALID
+  if (isBad(payload)) return payload
   const user = namedUser(index, domain, payload[bearer.userClaim])
-  if (user === undefined || user.domain.name !== domain.name || user.kind !== 'Subscriber')
-    return { outcome: 'invalid_token' }
+  if (user === undefined || user.domain.name !== domain.name || user.kind !== 'Subscriber') return INVALID
   const scopes = scopesOf(payload)
   if (!bearer.scope.every((scope) => scopes.has(scope))) return { outcome: 'invalid_scope' }
   return provenBy('bearer', user, used)

@@ -24,6 +24,10 @@ export const bans = z
       .describe(
         'Wrong passwords and attempts of banned users from one source (an IPv4 address, an IPv6 /64) in the window, at which all that comes from it is banned; 0: never.',
       ),
+    tokens: z
+      .boolean()
+      .default(true)
+      .describe('A bearer token that the issuer has not signed counts as a wrong password of the source it came from.'),
     userFailures: failures()
       .default(50)
       .describe(
