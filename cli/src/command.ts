@@ -21,6 +21,7 @@ import { restoreLedgers } from './admin/ledger.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
 import { CommandFailed } from './admin/targets.ts'
+import { listTrunks } from './admin/trunks.ts'
 import { apiActions } from './api/actions.ts'
 import { runKamailio, runRoutr } from './import/run.ts'
 import { type Actions, createProgram } from './program.ts'
@@ -96,6 +97,9 @@ const actions: Actions = {
   },
   async hangUp(ref, flags) {
     print(await hangUp(settings(flags), ref, flags.reason, flags.output))
+  },
+  async trunks(trunk, flags) {
+    print(await listTrunks(settings(flags), trunk ?? '', flags.output))
   },
   async bans(flags) {
     print(await listBans(settings(flags), flags.limit, flags.output))

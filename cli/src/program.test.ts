@@ -36,6 +36,7 @@ async function parse(...args: string[]): Promise<Call> {
     topUp: note('topUp'),
     unblock: note('unblock'),
     restoreLedgers: note('restoreLedgers'),
+    trunks: note('trunks'),
     bans: note('bans'),
     addBan: note('addBan'),
     liftBan: note('liftBan'),

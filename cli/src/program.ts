@@ -40,6 +40,7 @@ export interface Actions extends ApiActions {
   unblock(account: string, flags: AdminFlags): Promise<void>
   restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
+  trunks(trunk: string | undefined, flags: AdminFlags): Promise<void>
   bans(flags: AdminFlags): Promise<void>
   addBan(address: string, flags: AdminFlags & { readonly for: string }): Promise<void>
   liftBan(target: string, flags: AdminFlags): Promise<void>
@@ -142,6 +143,9 @@ function when(text: string): string {
 }
 
 function addBans(program: Command, actions: Actions): void {
+  adminCommand(program, 'trunks [trunk]', 'how trunks stand: registration, breakers, calls, quality').action(
+    (trunk: string | undefined, flags: AdminFlags) => actions.trunks(trunk, flags),
+  )
   const bans = adminCommand(program, 'bans', 'who is banned for wrong passwords, or by a person')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.bans(flags))
