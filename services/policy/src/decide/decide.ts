@@ -239,6 +239,7 @@ async function decideBearer(
     return decideProven(judgement, result)
   }
   context.counts.badTokens++
+  if (result.isForged === true) context.bans.forgedToken(forgeryOf(judgement, asking, token))
   return ask(judgement, asking, { stale: false, tokenError: result.outcome })
 }
 
@@ -246,10 +247,11 @@ function decideAsking(judgement: Judgement, asking: DomainSettings): EventualDec
   const { context, state, request, uri } = judgement
   const { method, credentials } = request
   const token = asking.bearer && tokenIn(request, asking)
-  if (token !== undefined) return decideBearer(judgement, asking, token)
   const source = context.bans.sourceOf(request.source)
   // The edge drops what comes from there once it knows; here a guess is not looked at any more.
-  if (context.bans.isSourceBanned(source) && offersCredentials(credentials, asking)) return refuseBanned(context)
+  const isBanned = context.bans.isSourceBanned(source)
+  if (isBanned && (token !== undefined || offersCredentials(credentials, asking))) return refuseBanned(context)
+  if (token !== undefined) return decideBearer(judgement, asking, token)
   const algorithms = algorithmsOf(context, asking)
   const proxy = !endsHere(judgement)
   const scope = {
@@ -272,6 +274,12 @@ function decideAsking(judgement: Judgement, asking: DomainSettings): EventualDec
   if (result.outcome === 'guessed') context.bans.failed(failureOf(judgement, asking, result))
   if (result.outcome === 'otherUri') return done(reject('digest_uri_mismatch'))
   return ask(judgement, asking, { stale: result.outcome === 'stale' || result.outcome === 'forged' }) // [RFC7616-3.3]
+}
+
+/** Nobody else's address is in a connection: over UDP a forged token says nothing of where it came from. */
+function forgeryOf({ context, request }: Judgement, { realm }: DomainSettings, { value }: policy.Credentials) {
+  const source = request.source?.transport === 'udp' ? '' : context.bans.sourceOf(request.source)
+  return { source, user: banUserOf('token', realm), attempt: `${request.transactionKey}|${value.slice(-32)}` }
 }
 
 type Guess = Extract<Authentication, { outcome: 'guessed' | 'barred' }>
