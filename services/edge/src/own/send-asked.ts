@@ -29,6 +29,7 @@ const METHODS = { OPTIONS: METHOD.OPTIONS, REGISTER: METHOD.REGISTER } as const
 const TOLD = [
   'WWW-Authenticate',
   'Proxy-Authenticate',
+  'Authentication-Info',
   'Contact',
   'Expires',
   'Min-Expires',
