@@ -4,6 +4,7 @@
 // here. Problems name the place only.
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ResourceProblem } from './errors.ts'
 import { type Ha1, secretHa1Of } from './ha1.ts'
 import type { LocatedResource } from './parse-yaml.ts'
@@ -72,6 +73,9 @@ async function credentialsOf(subscriber: Subscriber, located: LocatedResource, i
   return md5 === undefined && sha256 === undefined ? undefined : { md5, sha256 }
 }
 
+/** Resources that are looked at before others get their turn. */
+const TURN = 256
+
 /** Realms by domain. */
 export function realmsOfDomains(located: readonly LocatedResource[]): Map<string, string> {
   const realms = new Map<string, string>()
@@ -87,7 +91,8 @@ export async function resolveSecrets(
 ): Promise<{ secrets: SecretTable; problems: readonly ResourceProblem[] }> {
   const secrets = new Map<string, Ha1>()
   const into: Resolving = { places, realms: realmsOfDomains(located), problems: [] }
-  for (const one of located) {
+  for (const [n, one] of located.entries()) {
+    if (n % TURN === TURN - 1) await nextTurn()
     const { resource } = one
     if (resource.kind !== 'Subscriber' || resource.spec.credentials === undefined) continue
     const found = await credentialsOf(resource, one, into)

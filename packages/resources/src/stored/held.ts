@@ -29,14 +29,14 @@ interface Header {
   readonly s?: string
 }
 
-/** @param document with its secrets, as it was parsed to `resource` */
+/** @param document with its secrets, as it was parsed to `resource`; it is masked in place */
 export function holdDocument(document: unknown, resource: Resource, manager: string, revision: number): Held {
-  const { document: masked, secrets } = maskSecrets(document, resource)
+  const secrets = maskSecrets(document, resource)
   return {
     key: resourceKey(resource),
     manager,
     revision,
-    text: JSON.stringify(masked),
+    text: JSON.stringify(document),
     secrets: secrets && new Secret(JSON.stringify(secrets)),
     resource,
   }

@@ -14,10 +14,11 @@ export type SecretTexts = Readonly<Record<string, string>>
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
-function* secretPaths(value: unknown, path: Path): Generator<Path> {
-  if (value instanceof Secret || (isObject(value) && value.inline instanceof Secret)) yield path
-  else if (Array.isArray(value)) for (const [i, item] of value.entries()) yield* secretPaths(item, [...path, i])
-  else if (isObject(value)) for (const [key, inner] of Object.entries(value)) yield* secretPaths(inner, [...path, key])
+function findSecrets(value: unknown, path: Path, found: Path[]): void {
+  if (!isObject(value)) return
+  if (value instanceof Secret || value.inline instanceof Secret) found.push(path)
+  else if (Array.isArray(value)) for (const [i, item] of value.entries()) findSecrets(item, [...path, i], found)
+  else for (const [key, inner] of Object.entries(value)) if (isObject(inner)) findSecrets(inner, [...path, key], found)
 }
 
 const parentOf = (document: unknown, path: Path): unknown => {
@@ -34,25 +35,23 @@ function put(document: unknown, path: Path, text: string): boolean {
   return true
 }
 
-export interface Masked {
-  readonly document: unknown
-  /** undefined: it has none. */
-  readonly secrets: SecretTexts | undefined
-}
-
-/** @param resource what the document was parsed to; a path where a secret does not stand as text is a bug and throws */
-export function maskSecrets(document: unknown, resource: unknown): Masked {
-  const paths = [...secretPaths(resource, [])]
-  if (paths.length === 0) return { document, secrets: undefined }
-  const copy: unknown = structuredClone(document)
+/**
+ * Masks a document in place, and gives what was there; undefined where it has no secret.
+ *
+ * @param resource what the document was parsed to; a path where a secret does not stand as text is a bug and throws
+ */
+export function maskSecrets(document: unknown, resource: unknown): SecretTexts | undefined {
+  const paths: Path[] = []
+  findSecrets(resource, [], paths)
+  if (paths.length === 0) return undefined
   const secrets: Record<string, string> = {}
   for (const path of paths) {
     const parent = parentOf(document, path)
     const text = isObject(parent) ? parent[path.at(-1) as string] : undefined
-    if (typeof text !== 'string' || !put(copy, path, MASK)) throw new Error(`no secret at ${pathText(path)}`)
+    if (typeof text !== 'string' || !put(document, path, MASK)) throw new Error(`no secret at ${pathText(path)}`)
     secrets[JSON.stringify(path)] = text
   }
-  return { document: copy, secrets }
+  return secrets
 }
 
 /** The document with its secrets, changed in place. */

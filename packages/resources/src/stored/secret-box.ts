@@ -2,7 +2,15 @@
 //
 // Secrets at rest: AES-256-GCM with keys derived from the cluster's key ring. The first key seals, all open, so that the ring can be
 // changed key by key. What is sealed is bound to the resource that it belongs to.
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 
 export interface RingKey {
   /** 0 to 255. */
@@ -13,13 +21,13 @@ export interface RingKey {
 const IV_BYTES = 12
 const TAG_BYTES = 16
 
-const derived = (secret: string, use: string): Buffer =>
-  Buffer.from(hkdfSync('sha256', secret, '', `tandem ${use}`, 32))
+const derived = (secret: string, use: string): KeyObject =>
+  createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `tandem ${use}`, 32)))
 
 export class SecretBox {
-  readonly #keys: ReadonlyMap<number, Buffer>
+  readonly #keys: ReadonlyMap<number, KeyObject>
   readonly #first: number
-  readonly #marks: Buffer
+  readonly #marks: KeyObject
 
   /** @param ring at least one key */
   constructor(ring: readonly RingKey[]) {
@@ -31,7 +39,7 @@ export class SecretBox {
   /** `<key id>.<base64url of IV, text and tag>` */
   seal(resource: string, text: string): string {
     const iv = randomBytes(IV_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#keys.get(this.#first) as Buffer, iv)
+    const cipher = createCipheriv('aes-256-gcm', this.#keys.get(this.#first) as KeyObject, iv)
     cipher.setAAD(Buffer.from(resource))
     const sealed = Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
     return `${this.#first}.${sealed.toString('base64url')}`

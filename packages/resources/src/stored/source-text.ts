@@ -18,28 +18,40 @@ function parsedJson(text: string): unknown {
   }
 }
 
-function jsonValues(text: string): { readonly value: unknown; readonly line: number }[] | undefined {
-  const first = text.trimStart()[0]
-  if (first !== '{' && first !== '[') return undefined
-  const whole = parsedJson(text)
-  if (Array.isArray(whole)) return whole.map((value: unknown) => ({ value, line: 0 }))
-  if (whole !== undefined) return [{ value: whole, line: 1 }]
-  const lines = text
-    .split('\n')
-    .flatMap((one, n) => (one.trim() === '' ? [] : [{ value: parsedJson(one), line: n + 1 }]))
-  return lines.every(({ value }) => value !== undefined) ? lines : undefined
+const seemsJson = (text: string): boolean => /^\s*[[{]/.test(text.slice(0, 1_000))
+
+/** One document or array a line; undefined: it is not that. */
+function* jsonLines(text: string): Sliced<{ readonly value: unknown; readonly line: number }[] | undefined> {
+  const found: { value: unknown; line: number }[] = []
+  for (const [n, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue
+    const value = parsedJson(line)
+    if (value === undefined) return undefined
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) found.push({ value: one, line: n + 1 })
+    if (n % 64 === 0) yield
+  }
+  return found
+}
+
+/** undefined: it is no JSON. */
+function* jsonDocuments({ file, text }: SourceText): Sliced<SourceDocument[] | undefined> {
+  let values = yield* jsonLines(text)
+  if (values === undefined) {
+    const whole = parsedJson(text)
+    if (whole === undefined) return undefined
+    const list = Array.isArray(whole) ? (whole as unknown[]) : [whole]
+    values = list.map((value) => ({ value, line: list === whole ? 0 : 1 }))
+  }
+  return values.map(({ value, line }, n) => ({ origin: { file, document: n + 1, line }, value, problems: [] }))
 }
 
 /** Its documents in order. @param sources learns of the text, for the places of what is found wrong later */
-export function* readSource({ file, text }: SourceText, sources: Map<string, YamlSource>): Sliced<SourceDocument[]> {
+export function* readSource(text: SourceText, sources: Map<string, YamlSource>): Sliced<SourceDocument[]> {
+  const known = seemsJson(text.text) ? yield* jsonDocuments(text) : undefined
+  if (known !== undefined) return known
   const found: SourceDocument[] = []
-  const values = jsonValues(text)
-  for (const [n, { value, line }] of (values ?? []).entries()) {
-    found.push({ origin: { file, document: n + 1, line }, value, problems: [] })
-  }
-  if (values !== undefined) return found
-  const source = new YamlSource(text, file)
-  sources.set(file, source)
+  const source = new YamlSource(text.text, text.file)
+  sources.set(text.file, source)
   for (const document of source.documents()) {
     found.push(document)
     yield

@@ -6,11 +6,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   type Changes,
   checkChanges,
+  eachOf,
   type Held,
   heldOf,
+  inTurns,
   type LoadOptions,
   type Proposal,
   type SecretBox,
+  type Sliced,
   textOfHeld,
 } from '@tandem/resources'
 import { type Refused, type Result, refused } from '@tandem/rpc'
@@ -160,7 +163,7 @@ export class ResourceWriter {
 
   async #commit(head: ResourceHead, changes: Changes, terms: WriteTerms): Promise<ResourceHead> {
     const { store, node, logger } = this.#options
-    const writes = this.#writesOf(changes)
+    const writes = await inTurns(this.#writesOf(changes))
     const chunks = chunksOf(writes)
     const stage = randomBytes(12).toString('hex')
     const commit: ResourceCommit = {
@@ -168,7 +171,7 @@ export class ResourceWriter {
       chunks: chunks.length,
       writes: writes.length,
       expected: head,
-      hash: hashOf(head, stage, writes),
+      hash: await inTurns(hashOf(head, stage, writes)),
       note: noteText(noteOf(changes, node.held, terms)),
       ...(terms.files !== undefined && { files: terms.files, isVolatile: true }),
     }
@@ -187,8 +190,9 @@ export class ResourceWriter {
     return committed.head
   }
 
-  #writesOf({ put, removed }: Changes): ResourceWrite[] {
-    const writes = put.map((held): ResourceWrite => [held.key, textOfHeld(held, this.#options.box)])
+  *#writesOf({ put, removed }: Changes): Sliced<ResourceWrite[]> {
+    const writes: ResourceWrite[] = []
+    yield* eachOf(put, (held) => writes.push([held.key, textOfHeld(held, this.#options.box)]))
     const large = writes.find(([, text]) => Buffer.byteLength(text) > RESOURCE_BOUNDS.textBytes)
     if (large !== undefined)
       throw new Refusing(refused('too_large', 413, `${large[0]}: expected at most ${RESOURCE_BOUNDS.textBytes} bytes`))
@@ -230,9 +234,9 @@ export class ResourceWriter {
   }
 }
 
-function hashOf(head: ResourceHead, stage: string, writes: readonly ResourceWrite[]): string {
+function* hashOf(head: ResourceHead, stage: string, writes: readonly ResourceWrite[]): Sliced<string> {
   const hash = createHash('sha256').update(`${head.hash}\n${stage}`)
-  for (const [key, text] of writes) hash.update(`\n${key}\n`).update(text)
+  yield* eachOf(writes, ([key, text]) => hash.update(`\n${key}\n${text}`))
   return hash.digest('hex').slice(0, 32)
 }
 
