@@ -10,6 +10,8 @@ export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, DomainSettings, IndexOptions } from './domain-entry.ts'
 export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
+export type { CallFlow } from './flow/call-flow.ts'
+export type { Forwarding } from './flow/forwarding.ts'
 export { FRAUD_ACTIONS, type FraudAction, type FraudLevelSpec } from './fraud-level.ts'
 export {
   type FraudMeasure,
@@ -46,13 +48,18 @@ export { leadsAway, type PlanRequest, plan, planInstance, planNumber, planRelay,
 export {
   type Forking,
   PLAIN_MODE,
+  type PlanCondition,
   type PlanEdit,
+  type PlanExit,
   type PlanReason,
   type PlanStep,
   type PlanTarget,
   type PlanTrunkLeg,
   type PlanVerdict,
 } from './plan-verdict.ts'
+export { MAX_DESTINATIONS, NO_PLAN_FACTS, type PlanAt, type PlanFacts, planned } from './planner/plan-at.ts'
+export { planToNumber } from './planner/plan-to-number.ts'
+export { findByName, resolveDestination, verdictFrom } from './planner/resolve-destination.ts'
 export {
   billedMs,
   firstQuantum,
@@ -110,6 +117,8 @@ export {
 export { type OutTrunk, trunkHostKey } from './routing/trunk-entry.ts'
 export type { TrunkGroup } from './routing/trunk-group.ts'
 export { SCANNER_PATTERNS } from './scanners.ts'
+export type { HolidayCalendar } from './schedule/holiday-calendar.ts'
+export { type ICalendarDays, parseICalendar } from './schedule/icalendar.ts'
 export type { Schedule } from './schedule/schedule.ts'
 export { ScheduleClock } from './schedule/schedule-clock.ts'
 export { Secret } from './secret.ts'
@@ -130,6 +139,7 @@ export {
 } from './stored/proposal.ts'
 export { SecretBox } from './stored/secret-box.ts'
 export type { SourceText } from './stored/source-text.ts'
+export { subscriberWithContacts } from './stored/subscriber-of-text.ts'
 export type { StrangerRules } from './strangers.ts'
 export { loginOf, type Subscriber } from './subscriber.ts'
 export {

@@ -3,6 +3,8 @@
 // What the planner answers. Verdicts are built once per revision, frozen and shared between requests; those that depend on
 // a request (relayed URIs, GRUUs) are built for it.
 
+import type { PlanAt } from './planner/plan-at.ts'
+
 export interface PlanReason {
   /** Key of the resource that decided, '' for none. */
   readonly resource: string
@@ -60,6 +62,16 @@ export interface PlanTarget {
 
 export type Forking = 'parallel' | 'q' | 'serial'
 
+/** How a step went, as Exit.Condition of the policy's wire. */
+export type PlanCondition = 'busy' | 'noAnswer' | 'unreachable' | 'failed'
+
+export interface PlanExit {
+  readonly conditions: readonly PlanCondition[]
+  readonly statuses: readonly number[]
+  /** Index of the step that comes then: greater than that of this one. */
+  readonly step: number
+}
+
 export interface PlanStep {
   readonly targets: readonly PlanTarget[]
   /** For each group that rings at once; 0: the proxy's Timer C. */
@@ -67,6 +79,10 @@ export interface PlanStep {
   /** Final statuses after which the next step is tried; empty: all failures but 6xx. */
   readonly retryStatuses: readonly number[]
   readonly forking: Forking
+  /** Where to go on instead of `retryStatuses` and the next one; the first that fits counts, none ends the plan. */
+  readonly exits?: readonly PlanExit[] | undefined
+  /** Nothing follows, unless an exit fits. */
+  readonly last?: boolean | undefined
 }
 
 /** How a plan is carried out as a whole. */
@@ -87,6 +103,10 @@ export interface PlanVerdict {
   readonly status: number
   /** Stable, for logs and records: `unknown_user`, `relay_refused`; '' for what is not refused. */
   readonly code: string
+  /** Of what is refused; absent: the standard one of the status. */
+  readonly reason?: string
+  /** Of a call that goes by trunks: the number that is called, canonical. */
+  readonly number?: string
   readonly steps: readonly PlanStep[]
   readonly mode: PlanMode
   /** Values of Contact, most wanted first. */
@@ -94,6 +114,8 @@ export interface PlanVerdict {
   /** Address-of-record whose bindings follow the contacts; '' for none. */
   readonly aor: string
   readonly reasons: readonly PlanReason[]
+  /** The verdict depends on the call: this says what it is. Built once per revision. */
+  readonly later?: (at: PlanAt) => PlanVerdict
 }
 
 export const PLAIN_MODE: PlanMode = Object.freeze({ stateless: false, maxRecursions: 0 })

@@ -6,8 +6,12 @@
 import { SOURCE_TRANSPORTS } from './addresses.ts'
 import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
-import { fraudReferences } from './fraud-references.ts'
+import { callFlowReferences } from './flow/call-flow.ts'
+import { FlowGraph } from './flow/cycles.ts'
+import { forwardingReferences } from './flow/forwarding.ts'
+import { fraudReferences, type NamedResource } from './fraud-references.ts'
 import { isWildcard, longestSuffix } from './hosts.ts'
+import { huntGroupReferences } from './hunt-group.ts'
 import { atOnce, eachOf, type Sliced } from './lay-out/slices.ts'
 import { suggestion } from './nearest.ts'
 import type { LocatedResource } from './parse-yaml.ts'
@@ -87,7 +91,7 @@ function claimHosts(refs: References, located: LocatedResource): void {
 function usernamesOf(resource: Resource): { readonly users: readonly string[]; readonly path: string } {
   const { kind, metadata, spec } = resource
   if (kind === 'Subscriber') return { users: spec.usernames ?? [metadata.name], path: 'spec.usernames' }
-  if (kind === 'HuntGroup' || kind === 'Redirect') {
+  if (kind === 'HuntGroup' || kind === 'Redirect' || kind === 'CallFlow') {
     return { users: [spec.username ?? metadata.name], path: 'spec.username' }
   }
   return { users: [], path: '' }
@@ -140,7 +144,8 @@ function checkRedirect(refs: References, located: LocatedResource): void {
 
 function checkTargets(refs: References, located: LocatedResource): void {
   const { resource } = located
-  if (resource.kind !== 'Subscriber' && resource.kind !== 'HuntGroup' && resource.kind !== 'Redirect') return
+  for (const { key, path } of flowReferences(resource)) refs.require(key, located, path)
+  if (!('domain' in resource.metadata)) return
   const { domain } = resource.metadata
   refs.require(`Domain/${domain}`, located, 'metadata.domain')
   if (resource.kind === 'Subscriber' && resource.spec.account !== undefined) {
@@ -149,9 +154,28 @@ function checkTargets(refs: References, located: LocatedResource): void {
   if (resource.kind === 'Redirect' && resource.spec.subscriber !== undefined) {
     refs.require(`Subscriber/${domain}/${resource.spec.subscriber}`, located, 'spec.subscriber')
   }
-  if (resource.kind !== 'HuntGroup') return
-  for (const [i, member] of resource.spec.members.entries()) {
-    refs.require(`Subscriber/${domain}/${member}`, located, `spec.members[${i}]`)
+}
+
+/** What flows of calls name. */
+function* flowReferences(resource: Resource): Generator<NamedResource> {
+  if (resource.kind === 'HuntGroup') yield* huntGroupReferences(resource)
+  else if (resource.kind === 'CallFlow') yield* callFlowReferences(resource)
+  else if (resource.kind === 'Subscriber' && resource.spec.forwarding !== undefined) {
+    yield* forwardingReferences(resource.spec.forwarding, resource.metadata.domain)
+  } else if (resource.kind === 'Schedule') {
+    for (const [i, name] of resource.spec.calendars.entries()) {
+      yield { key: `HolidayCalendar/${name}`, path: `spec.calendars[${i}]` }
+    }
+  }
+}
+
+/** Calls that would go round for ever. */
+function* checkingCycles(refs: References, located: readonly LocatedResource[]): Sliced<void> {
+  const graph = new FlowGraph((number, domain) => refs.users.get(`${number}@${domain}`))
+  yield* eachOf(located, ({ resource }) => graph.noteNumber(resource))
+  yield* eachOf(located, (one) => graph.add(one))
+  for (const { located: one, path, cycle } of graph.cycles()) {
+    refs.report(one, 'contradiction', path, `expected a way that ends; this one goes round: ${cycle.join(' → ')}`)
   }
 }
 
@@ -310,6 +334,7 @@ export function* checkingReferences(located: readonly LocatedResource[]): Sliced
     checkRouting(refs, one)
     checkTrunkLogin(refs, one)
   })
+  yield* checkingCycles(refs, located)
   return refs.problems
 }
 

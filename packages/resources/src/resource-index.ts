@@ -40,6 +40,8 @@ export interface ResourceIndex {
   readonly lists: NumberTables
   /** By name. */
   readonly schedules: ReadonlyMap<string, ScheduleClock>
+  /** Holidays of call flows, by key of the CallFlow. */
+  readonly holidays: ReadonlyMap<string, ScheduleClock>
   /** Hosts of trusted trunks. */
   readonly trustedHosts: ReadonlySet<string>
   /** By their hosts that speak TLS: a certificate that proves one of them is as good as an address. */

@@ -4,6 +4,7 @@
 import type { z } from 'zod'
 import { type Account, accountSchema } from './account.ts'
 import { type Domain, domainSchema } from './domain.ts'
+import { type CallFlow, callFlowSchema } from './flow/call-flow.ts'
 import { type FraudRule, fraudRuleSchema } from './fraud-rule.ts'
 import { type HuntGroup, huntGroupSchema } from './hunt-group.ts'
 import { type NumberList, numberListSchema } from './number-list/number-list.ts'
@@ -15,6 +16,7 @@ import { numberSchema, type PhoneNumberResource } from './routing/number.ts'
 import { type NumberPlanResource, numberPlanSchema } from './routing/number-plan.ts'
 import { type Route, routeSchema } from './routing/route.ts'
 import { type TrunkGroup, trunkGroupSchema } from './routing/trunk-group.ts'
+import { type HolidayCalendar, holidayCalendarSchema } from './schedule/holiday-calendar.ts'
 import { type Schedule, scheduleSchema } from './schedule/schedule.ts'
 import { type Subscriber, subscriberSchema } from './subscriber.ts'
 import { type Trunk, trunkSchema } from './trunk.ts'
@@ -36,6 +38,8 @@ export type Resource =
   | FraudRule
   | NumberList
   | Schedule
+  | HolidayCalendar
+  | CallFlow
 export type Kind = Resource['kind']
 
 export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource, { kind: K }>> } = {
@@ -55,6 +59,8 @@ export const resourceSchemas: { readonly [K in Kind]: z.ZodType<Extract<Resource
   FraudRule: fraudRuleSchema,
   NumberList: numberListSchema,
   Schedule: scheduleSchema,
+  HolidayCalendar: holidayCalendarSchema,
+  CallFlow: callFlowSchema,
 }
 
 export const KINDS = Object.keys(resourceSchemas) as readonly Kind[]

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { sourceRange } from './addresses.ts'
 import { staticContact } from './contact.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
+import { forwarding } from './flow/forwarding.ts'
 import { canonicalNumber } from './phone-number.ts'
 import { e164Number } from './routing/number-pattern.ts'
 import { hashSource, secretSource } from './secret.ts'
@@ -64,6 +65,8 @@ export const subscriberSchema = z.strictObject({
         .max(16)
         .refine((list) => new Set(list.map(({ uri }) => uri)).size === list.length, 'expected each contact once')
         .optional(),
+      /** Where his calls go on, always or when he does not answer. */
+      forwarding: forwarding.optional(),
     })
     .prefault({}),
 })

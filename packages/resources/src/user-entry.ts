@@ -3,16 +3,19 @@
 // A user of a domain (subscriber, hunt group, redirect) laid out for decisions: its names, and its plan, built once.
 import { milliOf } from './contact.ts'
 import type { DomainSettings, UserTables } from './domain-entry.ts'
+import type { CallFlow } from './flow/call-flow.ts'
+import { huntGroupPlan } from './flow/group-plan.ts'
+import { callFlowPlan, forwardedPlan } from './flow/user-plans.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import { canonicalNumber } from './phone-number.ts'
-import { aorTarget, type PlanRetarget, type PlanVerdict, stepOf, verdictOf } from './plan-verdict.ts'
+import { aorTarget, type PlanVerdict, stepOf, verdictOf } from './plan-verdict.ts'
 import type { Redirect } from './redirect.ts'
 import { resourceKey } from './resource.ts'
 import { aorOf, type Subscriber } from './subscriber.ts'
 
 export interface UserEntry {
   readonly key: string
-  readonly kind: 'Subscriber' | 'HuntGroup' | 'Redirect'
+  readonly kind: 'Subscriber' | 'HuntGroup' | 'Redirect' | 'CallFlow'
   readonly domain: DomainSettings
   /** `sip:user@domain` with the first username and the domain's own name. [RFC3261-10.3.5] */
   readonly aor: string
@@ -48,6 +51,9 @@ function subscriberPlan(key: string, aor: string, domain: DomainSettings): PlanV
 export function addSubscriber(resource: Subscriber, domain: DomainSettings, tables: UserTables): void {
   const aor = aorOf(resource)
   const key = resourceKey(resource)
+  const own = subscriberPlan(key, aor, domain)
+  const { forwarding } = resource.spec
+  const source = { key, domain: domain.name, aor }
   putUser(tables, resource.spec.usernames ?? [resource.metadata.name], {
     key,
     kind: 'Subscriber',
@@ -56,42 +62,26 @@ export function addSubscriber(resource: Subscriber, domain: DomainSettings, tabl
     account: resource.spec.account ?? '',
     maxContacts: resource.spec.maxContacts ?? domain.maxContacts,
     subscriber: resource,
-    plan: subscriberPlan(key, aor, domain),
+    plan: forwarding === undefined ? own : forwardedPlan(source, forwarding, domain, own),
   })
-}
-
-/**
- * Members ring because their group was called, whatever state they are in. Of the reasons of RFC 5806 that is
- * `unconditional`: the others name a state of the one who was called, or, as `follow-me`, another place of the same one.
- */
-const retargetOf = (group: string): PlanRetarget => Object.freeze({ from: group, reason: 'unconditional' })
-
-function huntGroupPlan(
-  key: string,
-  aor: string,
-  members: readonly string[],
-  resource: HuntGroup,
-  domain: DomainSettings,
-) {
-  if (domain.redirects) {
-    const contacts = Object.freeze(members.map((member) => `<${member}>`))
-    return verdictOf({ kind: 'redirect', status: 300, contacts }, key, `answers with its ${members.length} members`)
-  }
-  const retarget = retargetOf(aor)
-  const targets = members.map((member) => aorTarget(member, domain.trustsPhones, retarget))
-  // Ring-all is what the group says, so its members do not take turns by the domain's `forking`.
-  const steps = Object.freeze([stepOf(targets, resource.spec.ringMs ?? domain.ringMs, 'parallel')])
-  return verdictOf({ kind: 'plan', steps, mode: domain.mode }, key, `rings all ${members.length} members at once`)
 }
 
 export function addHuntGroup(resource: HuntGroup, domain: DomainSettings, tables: UserTables, aors: AorTable): void {
   const { metadata, spec } = resource
-  const members = spec.members.flatMap((member) => aors.get(`Subscriber/${metadata.domain}/${member}`) ?? [])
   const user = spec.username ?? metadata.name
   const aor = `sip:${user}@${metadata.domain}`
   const key = resourceKey(resource)
-  const plan = huntGroupPlan(key, aor, members, resource, domain)
+  const aorOf = (name: string) => aors.get(`Subscriber/${metadata.domain}/${name}`)
+  const plan = huntGroupPlan({ source: { key, domain: metadata.domain, aor }, spec, domain, aorOf })
   putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
+}
+
+export function addCallFlow({ metadata, spec }: CallFlow, domain: DomainSettings, tables: UserTables): void {
+  const user = spec.username ?? metadata.name
+  const aor = `sip:${user}@${metadata.domain}`
+  const key = `CallFlow/${metadata.domain}/${metadata.name}`
+  const plan = callFlowPlan({ key, domain: metadata.domain, aor }, spec)
+  putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'CallFlow' })
 }
 
 /** A user who can neither register nor call. */

@@ -169,7 +169,14 @@ export function recordOf(call: CallOnRecord): CallRecord {
     ratePrefix: billing?.ratePrefix ?? '',
     rate: billing?.rate ?? '',
     rateRevision: billing?.rateRevision ?? '',
+    ...costOf(billing),
   }
+}
+
+function costOf(billing: Billing | undefined): Pick<CallRecord, 'costMicros' | 'costCurrency' | 'marginMicros'> {
+  if (billing?.cost === undefined) return {}
+  const { cost, costCurrency = '', price, currency } = billing
+  return { costMicros: cost, costCurrency, ...(costCurrency === currency && { marginMicros: price - cost }) }
 }
 
 /** Of a correction: what its talk has more than was billed. */

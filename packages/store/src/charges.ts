@@ -43,6 +43,9 @@ export interface Billing {
   rateRevision?: string | undefined
   /** Id of the ledger entry, '' for none. */
   entry: string
+  /** Micro-units that the trunk which answered costs; absent where it has no price. */
+  cost?: bigint | undefined
+  costCurrency?: string | undefined
 }
 
 /** undefined: the call is not charged. */
@@ -54,10 +57,15 @@ export function chargedOf(call: CallOnRecord, nowMs: number): ChargedCall | unde
   return { ref, state, account, charge, target, outcome, billing, hangUpReason, ...when }
 }
 
-export const billingText = (billing: Billing): string => JSON.stringify({ ...billing, price: String(billing.price) })
+export function billingText({ price, cost, ...rest }: Billing): string {
+  return JSON.stringify({ ...rest, price: String(price), ...(cost !== undefined && { cost: String(cost) }) })
+}
 
 export function billingOf(text: string): Billing | undefined {
   if (text === '') return undefined
-  const billing = JSON.parse(text) as Omit<Billing, 'price'> & { price: string }
-  return { ...billing, price: BigInt(billing.price) }
+  const { price, cost, ...rest } = JSON.parse(text) as Omit<Billing, 'price' | 'cost'> & {
+    price: string
+    cost?: string
+  }
+  return { ...rest, price: BigInt(price), ...(cost !== undefined && { cost: BigInt(cost) }) }
 }

@@ -69,11 +69,11 @@ const HELP = {
   fraudUncounted: 'Ends of calls that counters of rules against fraud did not get.',
   accountsBlocked: 'Blocks of accounts for a time.',
   emergencyCalls: 'Calls to emergency numbers, which nothing stops.',
+  blockedCalls: 'Calls and messages that a BlockList stopped.',
   recordsDelivered: 'Records given to consumers of the feed, repeats included.',
   recordsAcknowledged: 'Records acknowledged by consumers of the feed.',
   fraudEvents: 'Fraud events that were stored.',
   fraudEventsDropped: 'Fraud events that found no room while the store was away.',
-  bugs: 'Exceptions out of handlers.',
   trunkAttempts: 'Attempts at trunks with a bound, or at one that is tried again, that edges asked for.',
   trunkRefusedCalls: 'Attempts that a trunk had no place for.',
   trunkRefusedRate: 'Attempts beyond what a trunk may get in a second.',
@@ -87,6 +87,7 @@ const HELP = {
   trunkRegistrationsFailed: 'Registrations at trunks that failed.',
   trunkChallenges: 'Challenges of trunks that edges wanted answered.',
   trunkChallengesRefused: 'Challenges of trunks that were not answered.',
+  bugs: 'Exceptions out of handlers.',
 } as const
 
 export type PolicyCounts = { -readonly [K in keyof typeof HELP]: number }

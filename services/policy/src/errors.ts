@@ -31,6 +31,28 @@ export const POLICY_ERRORS = {
   unknown_address: { kind: 'reject', sipStatus: 404, meaning: 'REGISTER for an address-of-record that is no user' },
   unknown_user: { kind: 'reject', sipStatus: 404, meaning: 'nobody of the domain has this user' },
   unknown_number: { kind: 'reject', sipStatus: 404, meaning: 'nobody has this telephone number' },
+  no_route: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'routes lead to the number, but none is open to this caller now',
+  },
+  no_trunk: {
+    kind: 'reject',
+    sipStatus: 503,
+    meaning: 'every trunk that leads to the number is full, has failed too often or is switched off',
+  },
+  route_refused: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'the route of the number refuses it, with a status of its own',
+  },
+  destination_refused: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'where the call leads refuses it, with a status of its own',
+  },
+  destination_loop: { kind: 'reject', sipStatus: 482, meaning: 'destinations lead to one another without end' },
+  blocked: { kind: 'reject', sipStatus: 403, meaning: 'a BlockList stops the call, with a status of its own' },
   unknown_gruu: { kind: 'reject', sipStatus: 404, meaning: 'the GRUU names no instance of a subscriber' },
   not_your_registrations: {
     kind: 'reject',

@@ -51,7 +51,8 @@ export class OpenPlans {
 
   get(user: UserEntry): Done<policy.DecideResponse> | undefined {
     const known = this.#made.get(user)
-    if (known !== undefined || this.#isOff || user.domain.sources !== undefined) return known
+    if (known !== undefined || this.#isOff || user.domain.sources !== undefined || user.plan.later !== undefined)
+      return known
     const off = user.domain.identity === 'off'
     const additions = { edits: off ? [] : UNPROVEN_EDITS, accounting: false, sourceTrusted: off }
     const made = done(toResponse(user.plan, NOBODY, additions))

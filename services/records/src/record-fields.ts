@@ -168,6 +168,17 @@ export const RECORD_FIELDS = [
   text('rate_prefix', (r) => r.ratePrefix, 'Prefix of the number by which the rate was found; `*` for any.'),
   text('rate_revision', (r) => r.rateRevision, 'Revision of the resources from which it was taken.'),
   text('rate', (r) => r.rate, 'The rate, for a person.'),
+  decimal(
+    'cost',
+    (r) => (r.costCurrency ? unitsOf(r.costMicros ?? 0n) : null),
+    'What the trunk that answered costs by its rate plan; null where it has no price.',
+  ),
+  text('cost_currency', (r) => r.costCurrency ?? '', 'ISO 4217.'),
+  decimal(
+    'margin',
+    (r) => (r.marginMicros === undefined ? null : unitsOf(r.marginMicros)),
+    'Price less cost; null where either is none or they are of two currencies.',
+  ),
   integer('unbilled_ms', (r) => Number(r.unbilledMs), 'Talk beyond what the account had granted; not charged.'),
   integer('final_status', (r) => r.finalStatus, 'Final status of the INVITE.'),
   text(

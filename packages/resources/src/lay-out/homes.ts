@@ -11,13 +11,14 @@ import {
   type IndexOptions,
   type UserTables,
 } from '../domain-entry.ts'
+import type { CallFlow } from '../flow/call-flow.ts'
 import type { HuntGroup } from '../hunt-group.ts'
 import { canonicalNumber } from '../phone-number.ts'
 import type { Redirect } from '../redirect.ts'
 import type { Kind, Resource } from '../resource.ts'
 import { plansByName } from '../routing/lay-out-routing.ts'
 import { aorOf, type Subscriber } from '../subscriber.ts'
-import { type AorTable, addHuntGroup, addRedirect, addSubscriber } from '../user-entry.ts'
+import { type AorTable, addCallFlow, addHuntGroup, addRedirect, addSubscriber } from '../user-entry.ts'
 import { eachOf, type Sliced } from './slices.ts'
 
 export interface DomainHome {
@@ -41,8 +42,8 @@ export interface LayOutChanges {
 }
 
 /** Users that depend on other resources. */
-type Other = HuntGroup | Redirect
-const OTHER_KINDS: readonly Kind[] = ['HuntGroup', 'Redirect']
+type Other = HuntGroup | Redirect | CallFlow
+const OTHER_KINDS: readonly Kind[] = ['HuntGroup', 'Redirect', 'CallFlow']
 
 interface Members {
   readonly subscribers: Subscriber[]
@@ -102,6 +103,7 @@ function* staying(before: DomainEntry, gone: readonly Subscriber[]): Sliced<User
 
 function addOther(resource: Other, domain: DomainSettings, tables: UserTables, aors: AorTable): void {
   if (resource.kind === 'HuntGroup') addHuntGroup(resource, domain, tables, aors)
+  else if (resource.kind === 'CallFlow') addCallFlow(resource, domain, tables)
   else addRedirect(resource, domain, tables, aors)
 }
 

@@ -9,9 +9,10 @@ import type { DomainEntry, IndexOptions } from '../domain-entry.ts'
 import { isWildcard } from '../hosts.ts'
 import type { ResourceSet } from '../load.ts'
 import { inlineTable, type NumberTables } from '../number-list/load-lists.ts'
-import type { Kind } from '../resource.ts'
+import { type Kind, resourceKey } from '../resource.ts'
 import type { ResourceIndex } from '../resource-index.ts'
 import { layOutRouting, ROUTING_KINDS } from '../routing/lay-out-routing.ts'
+import { holidaysOf } from '../schedule/holiday-calendar.ts'
 import { ScheduleClock } from '../schedule/schedule-clock.ts'
 import type { UserEntry } from '../user-entry.ts'
 import { type DomainHome, type LayOutChanges, layOutHomes } from './homes.ts'
@@ -122,12 +123,41 @@ function layOutLists({ resources, lists }: IndexedSet): NumberTables {
   )
 }
 
-function layOutSchedules({ resources }: IndexedSet): ReadonlyMap<string, ScheduleClock> {
-  return new Map(
+/** Days of HolidayCalendars, by name. */
+type Calendars = ReadonlyMap<string, readonly string[]>
+
+const calendarsOf = ({ resources }: IndexedSet): Calendars =>
+  new Map(
     resources.flatMap((one) =>
-      one.kind === 'Schedule' ? [[one.metadata.name, new ScheduleClock(one.spec)] as const] : [],
+      one.kind === 'HolidayCalendar' ? [[one.metadata.name, holidaysOf(one.spec)] as const] : [],
     ),
   )
+
+const daysOf = (calendars: Calendars, names: readonly string[]): readonly string[] =>
+  names.flatMap((name) => calendars.get(name) ?? [])
+
+function layOutSchedules(set: IndexedSet): ReadonlyMap<string, ScheduleClock> {
+  const calendars = calendarsOf(set)
+  const clocks = new Map<string, ScheduleClock>()
+  for (const { kind, metadata, spec } of set.resources) {
+    if (kind !== 'Schedule') continue
+    const holidays = [...spec.holidays, ...daysOf(calendars, spec.calendars)]
+    clocks.set(metadata.name, new ScheduleClock({ ...spec, holidays }))
+  }
+  return clocks
+}
+
+/** When call flows have holidays, by key of the CallFlow. */
+function layOutHolidays(set: IndexedSet): ReadonlyMap<string, ScheduleClock> {
+  const calendars = calendarsOf(set)
+  const clocks = new Map<string, ScheduleClock>()
+  for (const resource of set.resources) {
+    if (resource.kind !== 'CallFlow' || resource.spec.holiday === undefined) continue
+    const { timeZone, calendars: names } = resource.spec.holiday
+    const holidays = daysOf(calendars, names)
+    clocks.set(resourceKey(resource), new ScheduleClock({ timeZone, weekly: [], dates: [], holidays }))
+  }
+  return clocks
 }
 
 /** Some user who is known by an address came, changed or went, or a whole domain did. */
@@ -143,11 +173,17 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
   const part = <K extends keyof ResourceIndex>(name: K, kinds: readonly Kind[], make: () => ResourceIndex[K]) =>
     from === undefined || changed(kinds) ? make() : from.index[name]
   yield
-  const schedules = part('schedules', ['Schedule'], () => layOutSchedules(set))
+  const schedules = part('schedules', ['Schedule', 'HolidayCalendar'], () => layOutSchedules(set))
   yield
-  const ratePlans = part('ratePlans', ['RatePlan', 'Schedule'], () => layOutRatePlans(set, schedules))
+  const holidays = part('holidays', ['CallFlow', 'HolidayCalendar'], () => layOutHolidays(set))
   yield
-  const accounts = part('accounts', ['Account', 'RatePlan', 'Schedule'], () => layOutAccounts(set, ratePlans))
+  const ratePlans = part('ratePlans', ['RatePlan', 'Schedule', 'HolidayCalendar'], () =>
+    layOutRatePlans(set, schedules),
+  )
+  yield
+  const accounts = part('accounts', ['Account', 'RatePlan', 'Schedule', 'HolidayCalendar'], () =>
+    layOutAccounts(set, ratePlans),
+  )
   yield
   const lists = part('lists', ['NumberList'], () => layOutLists(set))
   yield
@@ -169,6 +205,7 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
     lists,
     routing,
     schedules,
+    holidays,
     trustedHosts,
     trunkNames,
     homes,

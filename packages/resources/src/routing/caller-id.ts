@@ -27,10 +27,16 @@ export const escapeUser = (user: string): string => (user.includes('#') ? user.r
 const callerValue = (header: string, address: string): string =>
   header === 'Diversion' ? `<${address}>;reason=unconditional` : `<${address}>`
 
-/** @param number as `callerNumber` gave it. */
-export function callerEdits(number: string, trunk: OutTrunk, host: OutHost): readonly PlanEdit[] {
+const HIDDEN = addition('Privacy', 'id')
+
+/**
+ * @param number as `callerNumber` gave it
+ * @param hides his identity is for the trunk alone [RFC3325-7]
+ */
+export function callerEdits(number: string, trunk: OutTrunk, host: OutHost, hides: boolean): readonly PlanEdit[] {
   const { callerId } = trunk
   if (callerId === undefined || number === '') return NO_EDITS
   const address = addressOf(number, trunk, host)
-  return callerId.headers.flatMap((header) => [removal(header), addition(header, callerValue(header, address))])
+  const edits = callerId.headers.flatMap((header) => [removal(header), addition(header, callerValue(header, address))])
+  return hides ? [...edits, HIDDEN] : edits
 }

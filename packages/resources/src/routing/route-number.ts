@@ -112,7 +112,8 @@ export function routeNumber({ routing }: ResourceIndex, call: OutCall, facts: Ro
     if (passed++ < MAX_PASSED) reasons.push({ resource: other.key, text: `is passed over: ${why}`, depth })
   })
   if (route !== undefined) return take(route, call, facts, reasons, depth)
-  return passed === 0
+  // Who is not ours learns nothing of routes.
+  return passed === 0 || call.caller.aor === ''
     ? refuse(reasons, UNKNOWN_NUMBER, `no route leads to ${call.number}`, depth)
     : refuse(reasons, NO_ROUTE, `no route to ${call.number} is open to this caller now`, depth)
 }

@@ -9,6 +9,8 @@ export interface TrunkFacts {
   readonly open: boolean
   /** By `trunkHostKey`. */
   readonly openHosts: ReadonlySet<string>
+  /** One call may try each of these: it asks before it does. */
+  readonly trialHosts?: ReadonlySet<string>
   /** No more calls, or none in this second. */
   readonly full: boolean
   /** Share of attempts that were answered, 0 to 1; undefined: too few to tell. */
@@ -50,6 +52,8 @@ export interface OutCall {
   readonly shown: string
   /** It is one of his. */
   readonly ownsShown: boolean
+  /** He hides who he is, and says nothing in Privacy. */
+  readonly hides?: boolean
   /** Wall clock. */
   readonly nowMs: number
   /** 0 <= draw < 1: decides what is left to chance. */

@@ -2,6 +2,7 @@
 //
 // What resources of routing name besides themselves, and what of them is taken once only.
 import type { NamedResource } from '../fraud-references.ts'
+import { destinationReferences } from '../planner/resolve-destination.ts'
 import type { Resource } from '../resource.ts'
 import type { BlockList } from './block-list.ts'
 import { comparePatterns, type NumberPattern, parsePattern, patternsMeet } from './number-pattern.ts'
@@ -33,6 +34,7 @@ export function* routingReferences(resource: Resource): Generator<NamedResource>
   if (resource.kind === 'Number') {
     yield* one('Domain', resource.spec.domain, 'spec.domain')
     yield* each('Trunk', resource.spec.trunks, 'spec.trunks')
+    yield* destinationReferences(resource.spec.to, resource.spec.domain, 'spec.to')
   } else if (resource.kind === 'TrunkGroup') {
     for (const [i, { trunk }] of resource.spec.trunks.entries()) yield* one('Trunk', trunk, `spec.trunks[${i}]`)
   } else if (resource.kind === 'Route') {

@@ -91,9 +91,9 @@ describe('routes', () => {
   test('[RFC3261-26.3.2] nobody who is not ours goes out, a trunk only where a route names it', async () => {
     const index = await indexOf(domain(), alice, trunk('out'), trunk('in'), route('all', { prefix: '*', trunk: 'out' }))
     const nobody = { aor: '', domain: '', labels: {}, trunk: '', number: '' }
-    expect(routeNumber(index, call('+4930', { caller: nobody }), NO_FACTS).refused).toMatchObject({ code: 'no_route' })
+    expect(routeNumber(index, call('+4930', { caller: nobody }), NO_FACTS).refused).toMatchObject({ status: 404 })
     const carrier = { ...nobody, trunk: 'in' }
-    expect(routeNumber(index, call('+4930', { caller: carrier }), NO_FACTS).refused).toMatchObject({ status: 403 })
+    expect(routeNumber(index, call('+4930', { caller: carrier }), NO_FACTS).refused).toMatchObject({ status: 404 })
     const open = await indexOf(
       domain(),
       trunk('out'),
@@ -102,7 +102,7 @@ describe('routes', () => {
     )
     expect(waysOf(routeNumber(open, call('+4930', { caller: carrier }), NO_FACTS))).toBe('out')
     expect(routeNumber(open, call('+4930', { caller: { ...nobody, trunk: 'out' } }), NO_FACTS).refused?.status).toBe(
-      403,
+      404,
     )
   })
 

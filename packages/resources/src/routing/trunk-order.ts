@@ -29,7 +29,7 @@ function nextDraw(draw: number): number {
 }
 
 /** All of `items`, drawn one after another by weight; those without weight last, as they stand. [RFC2782] */
-function byLot<T extends { readonly weight: number }>(items: readonly T[], first: number): T[] {
+export function byLot<T extends { readonly weight: number }>(items: readonly T[], first: number): T[] {
   const left = items.filter(({ weight }) => weight > 0)
   let total = left.reduce((sum, { weight }) => sum + weight, 0)
   let draw = first

@@ -34,9 +34,9 @@ const note = ({ reasons, depth }: Attempts, resource: string, text: string, deep
 }
 
 function targetOf(at: Attempts, trunk: OutTrunk, host: OutHost, number: string): PlanTarget {
-  const { call } = at
+  const { call, facts } = at
   const user = formatNumber(call.number, call.dialled, trunk.numbersOut, trunk.numberPlan)
-  const own = callerEdits(number, trunk, host)
+  const own = callerEdits(number, trunk, host, call.hides === true)
   const edits = at.edits.length + own.length === 0 ? trunk.edits : [...at.edits, ...trunk.edits, ...own]
   return {
     aor: '',
@@ -51,7 +51,7 @@ function targetOf(at: Attempts, trunk: OutTrunk, host: OutHost, number: string):
       trunk: trunk.name,
       host: host.key,
       firstResponseMs: trunk.firstResponseMs,
-      asks: trunk.asks && call.emergency !== true,
+      asks: call.emergency !== true && (trunk.asks || facts.trunk(trunk.name)?.trialHosts?.has(host.key) === true),
       tells: true,
       answersChallenges: trunk.answersChallenges,
     },

@@ -3,10 +3,10 @@
 // Whether an instant is within a schedule. Wall-clock time as the zone has it, daylight saving included: an hour that a
 // zone skips is never, one that it repeats is twice. Schedules, and peak hours of rate plans, are judged here alone. The
 // answer is kept for the minute that was asked for last.
+import { daysBetween } from './dates.ts'
+import { parseRecurrence, Recurrence } from './recurrence.ts'
 import type { Schedule } from './schedule.ts'
 import { DAYS, type WeeklyWindow } from './weekly.ts'
-
-const DAY_MS = 86_400_000
 
 /** Minutes of a day, the last one not part of it. */
 interface Span {
@@ -15,7 +15,23 @@ interface Span {
 }
 
 /** What a Schedule says; all but the zone may be empty. */
-export type ScheduleSpec = Pick<Schedule['spec'], 'timeZone' | 'weekly' | 'dates' | 'holidays'>
+export type ScheduleSpec = Pick<Schedule['spec'], 'timeZone' | 'weekly' | 'dates'> & {
+  /** YYYY-MM-DD, or MM-DD of every year. */
+  readonly holidays: readonly string[]
+  readonly rules?: Schedule['spec']['rules']
+}
+
+interface Ruled {
+  readonly recurrence: Recurrence
+  readonly spans: readonly Span[]
+}
+
+function ruled(rules: Schedule['spec']['rules']): readonly Ruled[] {
+  return rules.flatMap(({ rrule, start, hours }) => {
+    const rule = parseRecurrence(rrule)
+    return typeof rule === 'string' ? [] : [{ recurrence: new Recurrence(rule, start), spans: hours.map(spanOf) }]
+  })
+}
 
 /** A schedule of hours of the week alone. */
 export const weeklySchedule = (timeZone: string, weekly: readonly WeeklyWindow[]): ScheduleSpec => ({
@@ -37,10 +53,7 @@ function weekOf(windows: readonly WeeklyWindow[]): readonly (readonly Span[])[] 
 function specialDays(dates: ScheduleSpec['dates']): ReadonlyMap<string, readonly Span[]> {
   const days = new Map<string, Span[]>()
   for (const { date, until = date, hours } of dates) {
-    for (let at = Date.parse(date); at <= Date.parse(until); at += DAY_MS) {
-      const day = new Date(at).toISOString().slice(0, 10)
-      days.set(day, [...(days.get(day) ?? []), ...hours.map(spanOf)])
-    }
+    for (const day of daysBetween(date, until)) days.set(day, [...(days.get(day) ?? []), ...hours.map(spanOf)])
   }
   return days
 }
@@ -50,11 +63,13 @@ export class ScheduleClock {
   readonly #week: readonly (readonly Span[])[]
   readonly #special: ReadonlyMap<string, readonly Span[]>
   readonly #holidays: ReadonlySet<string>
+  readonly #rules: readonly Ruled[]
   readonly #isNever: boolean
   #minute = Number.NaN
   #within = false
+  #isFree = false
 
-  constructor({ timeZone, weekly, dates, holidays }: ScheduleSpec) {
+  constructor({ timeZone, weekly, dates, holidays, rules = [] }: ScheduleSpec) {
     this.#format = new Intl.DateTimeFormat('en-US', {
       timeZone,
       year: 'numeric',
@@ -68,34 +83,44 @@ export class ScheduleClock {
     this.#week = weekOf(weekly)
     this.#special = specialDays(dates)
     this.#holidays = new Set(holidays)
-    this.#isNever = weekly.length === 0 && dates.length === 0
+    this.#rules = ruled(rules)
+    this.#isNever = weekly.length + dates.length + rules.length + holidays.length === 0
   }
 
   /** @param unixMs wall clock */
   isWithin(unixMs: number): boolean {
-    if (this.#isNever) return false
-    const minute = Math.floor(unixMs / 60_000)
-    if (minute !== this.#minute) {
-      this.#within = this.#judge(unixMs)
-      this.#minute = minute
-    }
+    this.#look(unixMs)
     return this.#within
   }
 
-  #judge(unixMs: number): boolean {
+  /** The day is one of the holidays, whatever else holds on it. @param unixMs wall clock */
+  isHoliday(unixMs: number): boolean {
+    this.#look(unixMs)
+    return this.#isFree
+  }
+
+  #look(unixMs: number): void {
+    const minute = Math.floor(unixMs / 60_000)
+    if (this.#isNever || minute === this.#minute) return
+    this.#judge(unixMs)
+    this.#minute = minute
+  }
+
+  #judge(unixMs: number): void {
     const local: Record<string, string> = {}
     for (const { type, value } of this.#format.formatToParts(unixMs)) local[type] = value
     const { year = '', month = '', day = '', weekday = '', hour = '', minute = '' } = local
     const now = Number(hour) * 60 + Number(minute)
-    return this.#spansOf(year.padStart(4, '0'), `${month}-${day}`, weekday).some(
-      ({ from, to }) => now >= from && now < to,
-    )
-  }
-
-  #spansOf(year: string, monthAndDay: string, weekday: string): readonly Span[] {
-    const special = this.#special.get(`${year}-${monthAndDay}`)
-    if (special !== undefined) return special
-    if (this.#holidays.has(`${year}-${monthAndDay}`) || this.#holidays.has(monthAndDay)) return []
-    return this.#week[DAYS.indexOf(weekday.toLowerCase() as (typeof DAYS)[number])] ?? []
+    const date = `${year.padStart(4, '0')}-${month}-${day}`
+    const isNow = ({ from, to }: Span) => now >= from && now < to
+    const isNowIn = (spans: readonly Span[]): boolean => spans.some(isNow)
+    this.#isFree = this.#holidays.has(date) || this.#holidays.has(date.slice(5))
+    const special = this.#special.get(date)
+    if (special !== undefined) this.#within = isNowIn(special)
+    else if (this.#isFree) this.#within = false
+    else {
+      const week = this.#week[DAYS.indexOf(weekday.toLowerCase() as (typeof DAYS)[number])] ?? []
+      this.#within = isNowIn(week) || this.#rules.some((one) => isNowIn(one.spans) && one.recurrence.isOn(date))
+    }
   }
 }

@@ -96,9 +96,9 @@ test('a rate plan takes its peak hours from a schedule', async () => {
 })
 
 test.each([
-  ['no hours', {}, /weekly, dates or both/],
+  ['no hours', { timeZone: 'UTC' }, /weekly, rules or dates/],
   ['a zone that is none', { ...OFFICE, timeZone: 'Europe/Atlantis' }, /time zone/],
-  ['a window over midnight', { weekly: [{ days: ['mon'], from: '22:00', to: '06:00' }] }, /two windows/],
+  ['a window over midnight', { ...OFFICE, weekly: [{ days: ['mon'], from: '22:00', to: '06:00' }] }, /two windows/],
   ['a day that no calendar has', { ...OFFICE, holidays: ['2026-02-29'] }, /calendar|YYYY/],
   ['a date that is none', { ...OFFICE, dates: [{ date: '24.12.2026' }] }, /YYYY-MM-DD/],
   ['an end before the start', { ...OFFICE, dates: [{ date: '2026-12-24', until: '2026-12-23' }] }, /until after/],

@@ -54,6 +54,11 @@ export interface CallRecord {
   ratePrefix: string
   rate: string
   rateRevision: string
+  /** What the trunk that answered costs; absent where it has no price. */
+  costMicros?: bigint | undefined
+  costCurrency?: string | undefined
+  /** Price less cost, where both are of one currency. */
+  marginMicros?: bigint | undefined
 }
 
 export interface RecordItem {

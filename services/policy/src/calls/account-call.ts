@@ -11,6 +11,7 @@ import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
 import { type CallSubject, isEmergency } from '../fraud/call-facts.ts'
 import { checkedCall, selectedBy } from '../fraud/checked-call.ts'
+import { routedNumber, withCost } from './call-cost.ts'
 import { mintCall } from './mint-call.ts'
 
 type Decision = Result<policy.DecideResponse>
@@ -34,7 +35,7 @@ export function accountCall(
     if (checked !== undefined) return checkedCall(context, request, response, subject, { ...checked, ref })
   }
   return account === undefined
-    ? mintCall(context, request, response, ref)
+    ? mintCall(context, request, withCost(context, response), ref)
     : mintCharged(context, request, response, { ref, account })
 }
 
@@ -46,7 +47,8 @@ async function mintCharged(
   { ref, account }: { readonly ref: string; readonly account: AccountEntry },
 ): Promise<Decision> {
   if (response.verdict?.$case !== 'plan') return mintCall(context, request, response, ref)
-  const held = await holdCall(context, account, ref, request, response.verdict.value)
+  const called = { requestUri: request.requestUri, number: routedNumber(response) }
+  const held = await holdCall(context, account, ref, called, response.verdict.value)
   if (held.result === 'failed') {
     context.health.see(held.failure)
     return context.health.toResult(held.failure)

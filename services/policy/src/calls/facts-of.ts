@@ -48,7 +48,7 @@ export function factsOf(
   return {
     tenant: (speaker?.domain ?? judgement.domain)?.name ?? '',
     direction: directionOf(judgement, verdict, speaker !== undefined),
-    dialled: dialledOf(judgement),
+    dialled: ('number' in verdict ? verdict.number : undefined) ?? dialledOf(judgement),
     // A user of ours may share his address with a trunk.
     ingressTrunk: proven === undefined ? (judgement.trunk?.name ?? '') : '',
     authMethod: authMethodOf(judgement, proven),
@@ -62,7 +62,7 @@ export function nameTrunks({ state, maddr }: Judgement, { verdict }: policy.Deci
   if (verdict?.$case !== 'plan') return
   for (const { targets } of verdict.value.steps) {
     for (const target of targets) {
-      if (target.where?.$case !== 'uri') continue
+      if (target.where?.$case !== 'uri' || target.trunk !== undefined) continue
       const trunk = state.fraud.trunkOfHost(maddr || splitUri(target.where.value).host)
       if (trunk !== '') target.trunk = trunk
     }

@@ -14,6 +14,13 @@ export interface ChargeLine {
   readonly rate: Rate
 }
 
+/** What the cluster itself pays for targets of one trunk. */
+export interface BuyLine {
+  readonly targets: readonly string[]
+  readonly currency: string
+  readonly rate: Rate
+}
+
 export interface ChargeTerms {
   readonly currency: string
   /** '' for an account without one: its calls are free and counted. */
@@ -24,6 +31,8 @@ export interface ChargeTerms {
   readonly lines: readonly ChargeLine[]
   /** What it owes the counters of rules against fraud. */
   readonly fraud?: readonly FraudTerms[]
+  /** What its trunks cost. */
+  readonly buy?: readonly BuyLine[]
 }
 
 export const FREE_RATE: Rate = Object.freeze({
@@ -46,6 +55,10 @@ interface LineText {
   readonly g: number
 }
 
+interface BuyText extends Omit<LineText, 'x'> {
+  readonly c: string
+}
+
 interface TermsText {
   readonly v: number
   readonly c: string
@@ -53,6 +66,7 @@ interface TermsText {
   readonly r: string
   readonly l: readonly LineText[]
   readonly w?: readonly FraudTermsText[]
+  readonly b?: readonly BuyText[]
 }
 
 function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
@@ -60,8 +74,24 @@ function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
   return { ...(targets.length > 0 && { t: targets }), x, f: String(connectFee), m: String(perMinute), i, n, g }
 }
 
-export function encodeTerms({ currency: c, ratePlan: p, revision: r, lines }: ChargeTerms): string {
-  return JSON.stringify({ v: VERSION, c, p, r, l: lines.map(lineText) } satisfies TermsText)
+function buyText({ targets, rate, currency: c }: BuyLine): BuyText {
+  const { x: _, ...rest } = lineText({ targets, prefix: '', rate })
+  return { ...rest, c }
+}
+
+export function encodeTerms({ currency: c, ratePlan: p, revision: r, lines, buy = [] }: ChargeTerms): string {
+  const b = buy.length > 0 && { b: buy.map(buyText) }
+  return JSON.stringify({ v: VERSION, c, p, r, l: lines.map(lineText), ...b } satisfies TermsText)
+}
+
+/** Of a call that nobody is charged for, and whose trunk costs something; '' for none. */
+export function buyCharge(buy: readonly BuyLine[]): string {
+  return buy.length === 0 ? '' : encodeTerms({ currency: '', ratePlan: '', revision: '', lines: [], buy })
+}
+
+function readBuy({ c, ...line }: BuyText): BuyLine {
+  const { targets, rate } = readLine({ ...line, x: '' })
+  return { targets, rate, currency: c }
 }
 
 function readLine({ t = [], x, f, m, i, n, g }: LineText): ChargeLine {
@@ -85,9 +115,16 @@ export function fraudCharge(fraud: readonly FraudTerms[]): string {
 /** undefined: nobody here can read it. */
 export function parseTerms(text: string): ChargeTerms | undefined {
   try {
-    const { v, c, p, r, l, w } = JSON.parse(text) as TermsText
+    const { v, c, p, r, l, w, b = [] } = JSON.parse(text) as TermsText
     if (v !== VERSION) return undefined
-    return { currency: c, ratePlan: p, revision: r, lines: l.map(readLine), fraud: readFraudText(w) }
+    return {
+      currency: c,
+      ratePlan: p,
+      revision: r,
+      lines: l.map(readLine),
+      fraud: readFraudText(w),
+      buy: b.map(readBuy),
+    }
   } catch {
     return undefined
   }
@@ -106,6 +143,13 @@ export function dearestOf(lines: readonly ChargeLine[], quantumMs: number): Char
 const placeOf = (uri: string): string => {
   const { user, host } = splitUri(uri)
   return `${user}@${host}`
+}
+
+/** What the trunk that answered costs; undefined: none did, or it has no price. @param target as of `lineFor` */
+export function buyLineFor({ buy = [] }: ChargeTerms, target: string): BuyLine | undefined {
+  if (buy.length === 0) return undefined
+  const place = placeOf(target)
+  return buy.find(({ targets }) => targets.some((one) => placeOf(one) === place))
 }
 
 /**

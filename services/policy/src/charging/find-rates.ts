@@ -20,7 +20,9 @@ function lineOf(account: AccountEntry, target: policy.Target, dialled: string, u
   if (ratePlan === undefined || (where?.$case === 'aor' && !ratePlan.ratesOnNet)) {
     return { targets: [uri], prefix: '', rate: FREE_RATE }
   }
-  const found = ratePlan.find(numberOf(uri) || dialled, unixMs)
+  // A trunk has the number in a form of its own.
+  const number = target.trunkLeg === undefined ? numberOf(uri) || dialled : dialled
+  const found = ratePlan.find(number, unixMs)
   return found && { targets: [uri], prefix: found.prefix, rate: found.rate }
 }
 
@@ -37,14 +39,17 @@ function merge(lines: readonly ChargeLine[]): ChargeLine[] {
   return only !== undefined && merged.length === 1 ? [{ ...only, targets: [] }] : merged
 }
 
-/** @returns undefined where a target has no rate. @param unixMs wall clock, for validity and peak hours */
+/**
+ * @param about `unixMs` wall clock, for validity and peak hours; `number` that is called, where it is not what the Request-URI shows
+ * @returns undefined where a target has no rate
+ */
 export function findRates(
   account: AccountEntry,
   plan: policy.Plan,
   requestUri: string,
-  about: { readonly unixMs: number; readonly revision: string },
+  about: { readonly unixMs: number; readonly revision: string; readonly number?: string },
 ): ChargeTerms | undefined {
-  const dialled = numberOf(requestUri)
+  const dialled = about.number || numberOf(requestUri)
   const lines: ChargeLine[] = []
   for (const { targets } of plan.steps) {
     for (const target of targets) {

@@ -8,6 +8,7 @@ import type { policy } from '@tandem/rpc'
 import type { FraudBegun, FraudCheck, HoldOutcome, HoldRefusal, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import type { PolicyErrorCode } from '../errors.ts'
+import { buyLines } from './buy-rates.ts'
 import { type ChargeLine, dearestOf, encodeTerms } from './charge-terms.ts'
 import { findRates } from './find-rates.ts'
 import { termsOf } from './terms-of.ts'
@@ -99,12 +100,13 @@ export async function holdCall(
   context: PolicyContext,
   account: AccountEntry,
   ref: string,
-  request: Pick<policy.DecideRequest, 'requestUri'>,
+  request: { readonly requestUri: string; readonly number?: string | undefined },
   plan: policy.Plan,
   checks?: FraudCheck[],
 ): Promise<Held> {
   if (account.blocked) return { result: 'refused', code: 'account_blocked', account }
-  const about = { unixMs: context.now(), revision: context.state.index.revision }
+  const { number = '' } = request
+  const about = { unixMs: context.now(), revision: context.state.index.revision, number }
   const terms = findRates(account, plan, request.requestUri, about)
   if (terms === undefined) return { result: 'refused', code: 'no_rate', account }
   const { quantumMs } = context.tuning
@@ -120,7 +122,7 @@ export async function holdCall(
     account,
     ref,
     { amount, least: dearest && firstQuantum(dearest.rate, 0), fraud: checks },
-    encodeTerms(terms),
+    encodeTerms({ ...terms, buy: buyLines(context.state.index, plan, number, about.unixMs) }),
   )
 }
 

@@ -9,7 +9,7 @@ import type { Billing, ChargedCall, SettleOutcome, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import type { FraudTerms } from '../fraud/fraud-terms.ts'
 import { endFraud } from '../fraud/in-call.ts'
-import { type ChargeLine, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
+import { buyLineFor, type ChargeLine, type ChargeTerms, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
 
 interface Bill {
   readonly currency: string
@@ -20,6 +20,13 @@ interface Bill {
   /** Nothing was held of an account. */
   readonly isCountedOnly: boolean
   readonly fraud: readonly FraudTerms[]
+  /** What the trunk that answered costs. */
+  readonly cost: { readonly cost: bigint; readonly costCurrency: string } | undefined
+}
+
+function costOf(terms: ChargeTerms, target: string, talkMs: number): Bill['cost'] {
+  const line = buyLineFor(terms, target)
+  return line && { cost: price(line.rate, talkMs), costCurrency: line.currency }
 }
 
 /** Only talk that was answered and whose end is known costs anything. */
@@ -33,11 +40,12 @@ function billOf(context: PolicyContext, charged: ChargedCall): Bill {
   if (terms === undefined) {
     context.counts.unreadableCharges++
     const line = { targets: [], prefix: '', rate: FREE_RATE }
-    return { currency: '', ratePlan: '', revision: '', line, talkMs, isCountedOnly: false, fraud: [] }
+    return { currency: '', ratePlan: '', revision: '', line, talkMs, isCountedOnly: false, fraud: [], cost: undefined }
   }
   const line = lineFor(terms, charged.target, context.tuning.quantumMs)
   const { currency, ratePlan, revision, lines, fraud = [] } = terms
-  return { currency, ratePlan, revision, line, talkMs, isCountedOnly: lines.length === 0, fraud }
+  const cost = costOf(terms, charged.target, talkMs)
+  return { currency, ratePlan, revision, line, talkMs, isCountedOnly: lines.length === 0, fraud, cost }
 }
 
 const NOTHING_TAKEN: Stored<SettleOutcome> = {
@@ -52,7 +60,10 @@ export function rateText({ connectFee, perMinute, firstMs, nextMs, graceMs }: Ra
   return `${fee}${formatAmount(perMinute)}/min ${firstMs / 1_000}/${nextMs / 1_000}${grace}`
 }
 
-function billingFor({ currency, ratePlan, revision, line, talkMs }: Bill, { applied, entry }: SettleOutcome): Billing {
+function billingFor(
+  { currency, ratePlan, revision, line, talkMs, cost }: Bill,
+  { applied, entry }: SettleOutcome,
+): Billing {
   const { rate, prefix } = line
   const isWhole = applied >= price(rate, talkMs)
   const paid = isWhole ? talkMs : Math.min(talkMs, paidMs(rate, applied))
@@ -66,6 +77,7 @@ function billingFor({ currency, ratePlan, revision, line, talkMs }: Bill, { appl
     rate: ratePlan === '' ? '' : rateText(rate),
     rateRevision: ratePlan === '' ? '' : revision,
     entry,
+    ...cost,
   }
 }
 

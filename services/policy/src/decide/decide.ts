@@ -15,6 +15,7 @@ import {
   plan,
   planInstance,
   planNumber,
+  planned,
   planRelay,
   type UserEntry,
 } from '@tandem/resources'
@@ -30,6 +31,10 @@ import { type NonceUse, useNonce } from '../digest/use-nonce.ts'
 import { refusal } from '../errors.ts'
 import { refuseAgent } from '../fraud/agents.ts'
 import { judgeToken, offersBearer, type TokenError, tokenIn } from '../jwt/judge-token.ts'
+import { unlessBlocked } from '../routing/blocked.ts'
+import { decideEmergency, emergencyOf } from '../routing/emergency.ts'
+import { numberVerdict, planAt, routesNumbers } from '../routing/number-call.ts'
+import { withRoutingEdits } from '../routing/routing-edits.ts'
 import type { PolicyState } from '../state.ts'
 import type { Failure } from '../store-health.ts'
 import { decideRegister } from './decide-register.ts'
@@ -142,19 +147,27 @@ function verdictFor(judgement: Judgement, sender: UserEntry | undefined): PlanVe
   if (judgement.away && sender !== undefined) {
     return planRelay({ uri: request.requestUri, host: uri.host, maddr }, sender.domain, state.index)
   }
-  if (uri.telephone !== '') return planNumber(judgement.number?.number ?? '', domain)
+  if (uri.telephone !== '') return orNumber(judgement, planNumber(judgement.number?.number ?? '', domain), sender)
   const { method } = request
-  return gruuVerdict(judgement) ?? plan({ method, user: uri.user, host: uri.host }, state.index)
+  const verdict = gruuVerdict(judgement) ?? plan({ method, user: uri.user, host: uri.host }, state.index)
+  return orNumber(judgement, verdict, sender)
+}
+
+/** What nobody of the domain has may be a number; what depends on the call is asked. */
+function orNumber(judgement: Judgement, verdict: PlanVerdict, sender: UserEntry | undefined): PlanVerdict {
+  if (verdict.later !== undefined) return planned(verdict, planAt(judgement, sender, ''))
+  if (verdict.code !== 'unknown_user' && verdict.code !== 'unknown_number') return verdict
+  return routesNumbers(judgement.state.index) ? numberVerdict(judgement, verdict, sender) : verdict
 }
 
 /** The plan, and for an INVITE with accounting its record. */
 function planFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): EventualDecision {
   const { context, request } = judgement
   const speaker = accounting || judgement.trusted || proven ? speakerOf(judgement, proven?.user) : undefined
-  const verdict = verdictFor(judgement, proven?.user)
+  const verdict = unlessBlocked(judgement, verdictFor(judgement, proven?.user), speaker ?? proven?.user)
   if (judgement.away && verdict.kind === 'plan') context.counts.relays++
   const caller = speaker === undefined ? NOBODY : callerOf(speaker)
-  const additions = additionsFor(judgement, proven, accounting)
+  const additions = withRoutingEdits(judgement, proven, additionsFor(judgement, proven, accounting))
   const maxDurationS = accounting ? ((proven?.user.domain ?? judgement.domain)?.maxDurationS ?? 0) : 0
   const response = toResponse(verdict, caller, maxDurationS === 0 ? additions : { ...additions, maxDurationS })
   // Strangers can't fill the records with calls to nobody: what is rejected leaves one only for a caller who is known.
@@ -350,6 +363,8 @@ export function decide(context: PolicyContext, request: policy.DecideRequest): E
   if (request.transactionKey === '') return NO_KEY
   const judgement = judge(context, state, request, uri)
   if (asksAboutUs(judgement)) return planFor(judgement, undefined, false)
+  const emergency = emergencyOf(judgement)
+  if (emergency !== undefined) return decideEmergency(judgement, emergency)
   if (judgement.known !== undefined) return decideKnown(judgement, judgement.known)
   const asking = askingDomain(judgement)
   return asking === undefined ? decideUnasked(judgement) : decideAsking(judgement, asking)

@@ -44,6 +44,8 @@ export interface Judgement {
   readonly known: Proven | undefined
   /** Sent from an address that the domain, or a trunk, says to believe, or with a certificate of a trunk. */
   readonly trusted: boolean
+  /** Nobody makes this call: it is only planned. */
+  readonly trial?: { readonly nowMs: number } | undefined
 }
 
 /** The domain of From: by its host, or by the number that it shows. */

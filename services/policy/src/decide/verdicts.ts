@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Verdicts as values. What does not depend on the request is built once and frozen: nobody changes a verdict.
-import type { Forking, PlanStep, PlanTarget, PlanVerdict, UserEntry } from '@tandem/resources'
+import type {
+  Forking,
+  PlanCondition,
+  PlanEdit,
+  PlanExit,
+  PlanStep,
+  PlanTarget,
+  PlanVerdict,
+  UserEntry,
+} from '@tandem/resources'
 import { policy } from '@tandem/rpc'
 import { POLICY_ERRORS, type PolicyErrorCode } from '../errors.ts'
 
@@ -31,7 +40,32 @@ const FORKING = {
   serial: policy.Step_Forking.SERIAL,
 } as const satisfies Record<Forking, policy.Step_Forking>
 
-const toTarget = ({ aor, uri, retarget, ...rest }: PlanTarget): policy.Target => ({
+const OPERATIONS = {
+  add: policy.HeaderEdit_Operation.ADD,
+  remove: policy.HeaderEdit_Operation.REMOVE,
+  rewrite: policy.HeaderEdit_Operation.REWRITE,
+} as const satisfies Record<PlanEdit['operation'], policy.HeaderEdit_Operation>
+
+export const toEdit = ({ operation, name, value, match }: PlanEdit): policy.HeaderEdit => ({
+  operation: OPERATIONS[operation],
+  name,
+  value,
+  ...(match !== undefined && { match }),
+})
+
+/** What a target of a trunk has besides. */
+function trunkParts({ trunkLeg, edits = [], nextHop = '' }: PlanTarget): Partial<policy.Target> {
+  return {
+    ...(trunkLeg !== undefined && { trunkLeg: { ...trunkLeg }, trunk: trunkLeg.trunk }),
+    ...(edits.length > 0 && { edits: { edits: edits.map(toEdit) } }),
+    ...(nextHop !== '' && { nextHop }),
+  }
+}
+
+const toTarget = (target: PlanTarget): policy.Target =>
+  target.trunkLeg === undefined ? plainTarget(target) : { ...plainTarget(target), ...trunkParts(target) }
+
+const plainTarget = ({ aor, uri, retarget, ...rest }: PlanTarget): policy.Target => ({
   where: uri === '' ? { $case: 'aor', value: aor } : { $case: 'uri', value: uri },
   instanceId: rest.instanceId,
   registrationHash: rest.registrationHash,
@@ -40,11 +74,26 @@ const toTarget = ({ aor, uri, retarget, ...rest }: PlanTarget): policy.Target =>
   qMilli: 0,
 })
 
-const toStep = ({ targets, ringMs, retryStatuses, forking }: PlanStep): policy.Step => ({
+const CONDITIONS = {
+  busy: policy.Exit_Condition.BUSY,
+  noAnswer: policy.Exit_Condition.NO_ANSWER,
+  unreachable: policy.Exit_Condition.UNREACHABLE,
+  failed: policy.Exit_Condition.FAILED,
+} as const satisfies Record<PlanCondition, policy.Exit_Condition>
+
+const toExit = ({ conditions, statuses, step }: PlanExit): policy.Exit => ({
+  conditions: conditions.map((one) => CONDITIONS[one]),
+  statuses: [...statuses],
+  step,
+})
+
+const toStep = ({ targets, ringMs, retryStatuses, forking, exits, last }: PlanStep): policy.Step => ({
   targets: targets.map(toTarget),
   ringMs,
   retryStatuses: [...retryStatuses],
   forking: FORKING[forking],
+  ...(exits !== undefined && { exits: { exits: exits.map(toExit) } }),
+  ...(last === true && { last }),
 })
 
 /** What a plan gets besides what the planner says. */
@@ -72,12 +121,12 @@ function toPlan({ steps, mode }: PlanVerdict, additions: PlanAdditions): policy.
 
 /** `verdict` of the planner as an answer to an edge. */
 export function toResponse(verdict: PlanVerdict, caller: Caller, more: PlanAdditions): policy.DecideResponse {
-  const { kind, status, code, contacts, aor } = verdict
+  const { kind, status, code, reason = '', contacts, aor } = verdict
   switch (kind) {
     case 'answer':
       return withCaller({ $case: 'answer', value: { status } }, caller)
     case 'reject':
-      return withCaller({ $case: 'reject', value: { status, reason: '', retryAfterS: 0, code } }, caller)
+      return withCaller({ $case: 'reject', value: { status, reason, retryAfterS: 0, code } }, caller)
     case 'redirect':
       return withCaller({ $case: 'redirect', value: { status, contacts: [...contacts], aor } }, caller)
     default:

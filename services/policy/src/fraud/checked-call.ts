@@ -6,6 +6,7 @@
 import type { AccountEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
 import type { FraudBegun } from '@tandem/store'
+import { routedNumber, withCost } from '../calls/call-cost.ts'
 import { mintCall } from '../calls/mint-call.ts'
 import { fraudCharge, withFraud } from '../charging/charge-terms.ts'
 import { accountOf, type Held, holdCall } from '../charging/hold-call.ts'
@@ -38,7 +39,6 @@ interface Checking {
 }
 
 const isPlan = (response: policy.DecideResponse): response is PlanResponse => response.verdict?.$case === 'plan'
-
 export interface SelectedCall {
   readonly call: FraudCall
   readonly selected: readonly Selected[]
@@ -94,7 +94,8 @@ const isClosed = ({ settings }: PolicyContext, failure: Failure | undefined): fa
 
 async function holdChecked(checking: Checking, account: AccountEntry): Promise<Held> {
   const { context, ref, request, response, inspection } = checking
-  const held = await holdCall(context, account, ref, request, response.verdict.value, inspection.account?.checks)
+  const called = { requestUri: request.requestUri, number: routedNumber(response) }
+  const held = await holdCall(context, account, ref, called, response.verdict.value, inspection.account?.checks)
   const begun = held.result === 'failed' ? undefined : held.fraud
   if (begun !== undefined && inspection.account !== undefined) {
     checking.findings.push(...findingsOf(inspection.account, begun))
@@ -118,7 +119,8 @@ async function record(
   const { context, request, response, inspection, findings, ref } = checking
   const all = inspection.account === undefined ? inspection.own : [...inspection.own, inspection.account]
   const lasting = lastingTerms(all)
-  const charge = about.charge === '' ? fraudCharge(lasting) : withFraud(about.charge, lasting)
+  const charged = about.charge || (withCost(context, response).charge ?? '')
+  const charge = charged === '' ? fraudCharge(lasting) : withFraud(charged, lasting)
   const planned = withVerdict({ ...response, ...(charge !== '' && { charge }) }, findings)
   const decision = await mintCall(context, request, planned, ref)
   const isOurs = decision.outcome === 'done' && decision.value.callRef === ref

@@ -197,6 +197,16 @@ export interface CallRecord {
   edges: string[];
   /** Revision of the resources from which the rate was taken. */
   rateRevision: string;
+  /** What the trunk that answered costs, in millionths of cost_currency's unit; absent where it has no price. */
+  costMicros?:
+    | bigint
+    | undefined;
+  /** ISO 4217. */
+  costCurrency?:
+    | string
+    | undefined;
+  /** Price less cost, where both are of one currency; absent else. */
+  marginMicros?: bigint | undefined;
 }
 
 /** What a policy service knows of a call at its decision. Frozen with the decision; the edge says it again in the description of the call. */
@@ -1168,6 +1178,9 @@ function createBaseCallRecord(): CallRecord {
     answerer: undefined,
     edges: [],
     rateRevision: "",
+    costMicros: undefined,
+    costCurrency: undefined,
+    marginMicros: undefined,
   };
 }
 
@@ -1325,6 +1338,21 @@ export const CallRecord: MessageFns<CallRecord> = {
     }
     if (message.rateRevision !== "") {
       writer.uint32(346).string(message.rateRevision);
+    }
+    if (message.costMicros !== undefined) {
+      if (BigInt.asIntN(64, message.costMicros) !== message.costMicros) {
+        throw new globalThis.Error("value provided for field message.costMicros of type int64 too large");
+      }
+      writer.uint32(352).int64(message.costMicros);
+    }
+    if (message.costCurrency !== undefined) {
+      writer.uint32(362).string(message.costCurrency);
+    }
+    if (message.marginMicros !== undefined) {
+      if (BigInt.asIntN(64, message.marginMicros) !== message.marginMicros) {
+        throw new globalThis.Error("value provided for field message.marginMicros of type int64 too large");
+      }
+      writer.uint32(368).int64(message.marginMicros);
     }
     return writer;
   },
@@ -1686,6 +1714,30 @@ export const CallRecord: MessageFns<CallRecord> = {
             message.rateRevision = reader.string();
             continue;
           }
+          case 44: {
+            if (tag !== 352) {
+              break;
+            }
+
+            message.costMicros = reader.int64() as bigint;
+            continue;
+          }
+          case 45: {
+            if (tag !== 362) {
+              break;
+            }
+
+            message.costCurrency = reader.string();
+            continue;
+          }
+          case 46: {
+            if (tag !== 368) {
+              break;
+            }
+
+            message.marginMicros = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1764,6 +1816,13 @@ export const CallRecord: MessageFns<CallRecord> = {
       : undefined;
     message.edges = object.edges?.map((e) => e) || [];
     message.rateRevision = object.rateRevision ?? "";
+    message.costMicros = (object.costMicros !== undefined && object.costMicros !== null)
+      ? BigInt(object.costMicros)
+      : undefined;
+    message.costCurrency = object.costCurrency ?? undefined;
+    message.marginMicros = (object.marginMicros !== undefined && object.marginMicros !== null)
+      ? BigInt(object.marginMicros)
+      : undefined;
     return message;
   },
 };

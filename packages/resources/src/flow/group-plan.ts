@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+//
+// The plan of a HuntGroup: its members in the order of its strategy, as steps; round after round; then the overflow. A member that is a
+// group of its own rings as that one says where members take turns, and with all its members where all ring at once.
+// Race: turns are counted for each call when it is planned, so that two calls at once take different ones.
+import type { DomainSettings } from '../domain-entry.ts'
+import type { HuntGroup, HuntGroupMember } from '../hunt-group.ts'
+import {
+  aorTarget,
+  type PlanReason,
+  type PlanStep,
+  type PlanTarget,
+  type PlanVerdict,
+  stepOf,
+  verdictOf,
+} from '../plan-verdict.ts'
+import type { PlanAt } from '../planner/plan-at.ts'
+import { deeper, inTurn, MAX_STEPS } from './compose.ts'
+import { type FlowSource, goTo } from './destinations.ts'
+import { atRandom, byTurn, byWeight } from './member-order.ts'
+import { dynamic, withOverflow } from './user-plans.ts'
+
+type Spec = HuntGroup['spec']
+
+/** A member as it is rung. */
+interface Ringing {
+  readonly weight: number
+  readonly steps: readonly PlanStep[]
+}
+
+/** Members and steps are of the wire: 1,000 targets in a plan. */
+const MAX_TARGETS = 1_000
+
+/**
+ * Members ring because their group was called, whatever state they are in. Of the reasons of RFC 5806 that is
+ * `unconditional`: the others name a state of the one who was called, or, as `follow-me`, another place of the same one.
+ */
+const REASON = 'unconditional'
+
+export interface GroupOf {
+  readonly source: FlowSource
+  readonly spec: Spec
+  readonly domain: DomainSettings
+  /** Address-of-record of a Subscriber of the same domain. */
+  readonly aorOf: (name: string) => string | undefined
+}
+
+const subscriberOf = (member: HuntGroupMember): string | undefined => {
+  if (typeof member === 'string') return member
+  const { subscriber } = member.to
+  return subscriber?.includes('@') === false ? subscriber : undefined
+}
+
+function ownTarget({ source, domain, aorOf }: GroupOf, member: HuntGroupMember): PlanTarget | undefined {
+  const name = subscriberOf(member)
+  const aor = name === undefined ? undefined : aorOf(name)
+  return aor === undefined
+    ? undefined
+    : aorTarget(aor, domain.trustsPhones, Object.freeze({ from: source.aor, reason: REASON }))
+}
+
+const ringOf = ({ spec, domain }: GroupOf, member: HuntGroupMember): number =>
+  (typeof member === 'string' ? undefined : member.ringMs) ?? spec.ringMs ?? domain.ringMs
+
+const weightOf = (member: HuntGroupMember): number => (typeof member === 'string' ? 1 : member.weight)
+
+/** Who is in it and how it rings is known beforehand: members are subscribers of the domain. */
+function staticMembers(group: GroupOf): readonly Ringing[] | undefined {
+  const members: Ringing[] = []
+  for (const member of group.spec.members) {
+    const target = ownTarget(group, member)
+    if (target === undefined) return undefined
+    members.push({ weight: weightOf(member), steps: [stepOf([target], ringOf(group, member), 'parallel')] })
+  }
+  return members
+}
+
+function ringing(at: PlanAt, group: GroupOf, member: HuntGroupMember, reasons: PlanReason[]): Ringing {
+  const ringMs = ringOf(group, member)
+  const weight = weightOf(member)
+  const target = ownTarget(group, member)
+  if (target !== undefined) return { weight, steps: [stepOf([target], ringMs, 'parallel')] }
+  if (typeof member === 'string') return { weight, steps: [] }
+  // Members ring whatever forwardings they have: of another domain's too.
+  const found = goTo({ ...at, method: 'MEMBER' }, member.to, group.source, 'rings a member', REASON)
+  reasons.push(...deeper(found.reasons))
+  if (found.kind !== 'plan') return { weight, steps: [] }
+  const steps = found.steps.map((step) => (step.ringMs === 0 ? { ...step, ringMs } : step))
+  return { weight, steps }
+}
+
+/** Everybody who would ring for these, at once. */
+function together(members: readonly Ringing[], ringMs: number): readonly PlanStep[] {
+  const targets = members.flatMap(({ steps }) => steps.flatMap((step) => step.targets)).slice(0, MAX_TARGETS)
+  return targets.length === 0 ? [] : [stepOf(targets, ringMs, 'parallel')]
+}
+
+/** Each wave rings with those before it. */
+function waves({ spec, domain }: GroupOf, members: readonly Ringing[]): readonly PlanStep[] {
+  const { waveSize = members.length, ringMs = domain.ringMs } = spec
+  const parts: (readonly PlanStep[])[] = []
+  for (let to = waveSize; ; to += waveSize) {
+    parts.push(together(members.slice(0, to), ringMs))
+    if (to >= members.length) return inTurn(parts)
+  }
+}
+
+function ordered(at: PlanAt, { spec, source }: GroupOf, members: readonly Ringing[]): readonly Ringing[] {
+  const { draw } = at.call
+  switch (spec.strategy) {
+    case 'round-robin':
+      return byTurn(members, at.facts.turn(source.key) ?? Math.floor(draw * members.length))
+    case 'random':
+      return atRandom(members, draw)
+    case 'weighted':
+      return byWeight(members, draw)
+    default:
+      return members
+  }
+}
+
+/** One round. */
+function roundOf(group: GroupOf, members: readonly Ringing[]): readonly PlanStep[] {
+  const { spec, domain } = group
+  if (spec.strategy === 'ring-all') return together(members, spec.ringMs ?? domain.ringMs)
+  if (spec.strategy === 'waves') return waves(group, members)
+  return inTurn(members.map(({ steps }) => steps))
+}
+
+function allRounds(group: GroupOf, members: readonly Ringing[]): readonly PlanStep[] {
+  const round = roundOf(group, members)
+  const { rounds } = group.spec
+  if (rounds === 1 || round.length === 0) return round
+  const parts = Array.from({ length: Math.min(rounds, Math.max(1, Math.floor(MAX_STEPS / round.length))) }, () => round)
+  return inTurn(parts)
+}
+
+const TEXTS = {
+  'ring-all': 'at once',
+  sequential: 'one after another',
+  'round-robin': 'one after another, by turn',
+  random: 'one after another, at random',
+  weighted: 'one after another, by weight',
+  waves: 'in waves',
+} as const satisfies Record<Spec['strategy'], string>
+
+const textOf = ({ strategy, members, rounds }: Spec): string =>
+  `rings all ${members.length} members ${TEXTS[strategy]}${rounds === 1 ? '' : `, ${rounds} times`}`
+
+const NOBODY = { kind: 'reject', status: 480, code: 'nobody_to_ring' } as const
+
+function planOf(group: GroupOf, steps: readonly PlanStep[], reasons: readonly PlanReason[]): PlanVerdict {
+  const { source, spec, domain } = group
+  const parts =
+    steps.length === 0 ? NOBODY : ({ kind: 'plan', steps: Object.freeze(steps), mode: domain.mode } as const)
+  const verdict = verdictOf(parts, source.key, textOf(spec))
+  return reasons.length === 0 ? verdict : { ...verdict, reasons: [...verdict.reasons, ...reasons] }
+}
+
+/** Built once where nothing depends on the call. */
+export function huntGroupPlan(group: GroupOf): PlanVerdict {
+  const { spec, source, domain } = group
+  const known = staticMembers(group)
+  if (domain.redirects && known !== undefined) {
+    const contacts = Object.freeze(
+      known.flatMap(({ steps }) => steps.flatMap(({ targets }) => targets.map(({ aor }) => `<${aor}>`))),
+    )
+    return verdictOf(
+      { kind: 'redirect', status: 300, contacts },
+      source.key,
+      `answers with its ${contacts.length} members`,
+    )
+  }
+  const first = planOf(group, known === undefined ? [] : allRounds(group, known), [])
+  const isFixed = spec.strategy === 'ring-all' || spec.strategy === 'sequential' || spec.strategy === 'waves'
+  if (known !== undefined && isFixed && spec.overflow === undefined) return first
+  return dynamic(first, (at) => {
+    const reasons: PlanReason[] = []
+    const members = known ?? spec.members.map((member) => ringing(at, group, member, reasons))
+    const steps = allRounds(
+      group,
+      ordered(
+        at,
+        group,
+        members.filter((one) => one.steps.length > 0),
+      ),
+    )
+    return withOverflow(at, planOf(group, steps, reasons), spec.overflow, source)
+  })
+}

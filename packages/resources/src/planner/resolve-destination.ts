@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+//
+// Destination → plan: users of ours, numbers, trunks, addresses, redirections and refusals. What stands in a resource was meant by an
+// operator: it may lead out of the cluster, whoever calls.
+import type { Destination } from '../destination.ts'
+import type { DomainEntry } from '../domain-entry.ts'
+import type { NamedResource } from '../fraud-references.ts'
+import { PLAIN_MODE, type PlanReason, type PlanVerdict, stepOf, uriTarget, verdictOf } from '../plan-verdict.ts'
+import type { ResourceIndex } from '../resource-index.ts'
+import type { OutCall, Refused, Routed } from '../routing/routed.ts'
+import { groupSteps, trunkSteps } from '../routing/trunk-steps.ts'
+import type { UserEntry } from '../user-entry.ts'
+import { MAX_DESTINATIONS, type PlanAt, planned } from './plan-at.ts'
+import { planToNumber } from './plan-to-number.ts'
+
+/** Users of a domain by the key of their resource, found when somebody first asks: for names that are no user parts. */
+const byKey = new WeakMap<DomainEntry, ReadonlyMap<string, UserEntry>>()
+
+function keysOf(domain: DomainEntry): ReadonlyMap<string, UserEntry> {
+  const known = byKey.get(domain)
+  if (known !== undefined) return known
+  const made = new Map<string, UserEntry>()
+  for (const user of domain.users.values()) made.set(user.key, user)
+  byKey.set(domain, made)
+  return made
+}
+
+const splitName = (name: string, domain: string): readonly [own: string, domain: string] => {
+  const at = name.indexOf('@')
+  return at < 0 ? [name, domain] : [name.slice(0, at), name.slice(at + 1)]
+}
+
+/** The user that a resource of a domain is. @param name `NAME`, or `NAME@DOMAIN` of another domain */
+export function findByName(index: ResourceIndex, kind: string, name: string, domain: string): UserEntry | undefined {
+  const [own, host] = splitName(name, domain)
+  const entry = index.homes.get(host)?.entry
+  if (entry === undefined) return undefined
+  const key = `${kind}/${host}/${own}`
+  const direct = entry.users.get(own)
+  return direct?.key === key ? direct : keysOf(entry).get(key)
+}
+
+const USERS = [
+  ['subscriber', 'Subscriber'],
+  ['huntGroup', 'HuntGroup'],
+  ['callFlow', 'CallFlow'],
+] as const
+
+/** What a destination names. @param path of the destination in its resource */
+export function* destinationReferences(to: Destination, domain: string, path: string): Generator<NamedResource> {
+  for (const [field, kind] of USERS) {
+    const name = to[field]
+    if (name === undefined) continue
+    const [own, host] = splitName(name, domain)
+    yield { key: `${kind}/${host}/${own}`, path: `${path}.${field}` }
+  }
+  if (to.trunkGroup !== undefined) yield { key: `TrunkGroup/${to.trunkGroup.name}`, path: `${path}.trunkGroup` }
+  if (to.trunk !== undefined) yield { key: `Trunk/${to.trunk.name}`, path: `${path}.trunk` }
+}
+
+export const rejected = ({ status, code, reason }: Refused, reasons: readonly PlanReason[]): PlanVerdict =>
+  Object.freeze({ ...verdictOf({ kind: 'reject', status, code }, '', ''), reason, reasons })
+
+/** Of what routing says. @param before reasons that led there */
+export function verdictFrom(
+  { steps, reasons, refused }: Routed,
+  number: string,
+  before: readonly PlanReason[] = [],
+): PlanVerdict {
+  const all = before.length === 0 ? reasons : [...before, ...reasons]
+  if (refused !== undefined) return { ...rejected(refused, all), number }
+  return { ...verdictOf({ kind: 'plan', steps, mode: PLAIN_MODE }, '', ''), reasons: all, number }
+}
+
+function below({ reasons, ...verdict }: PlanVerdict, before: readonly PlanReason[]): PlanVerdict {
+  const deeper = reasons.map((one) => ({ ...one, depth: (one.depth ?? 0) + 1 }))
+  return { ...verdict, reasons: [...before, ...deeper] }
+}
+
+const GONE: Refused = Object.freeze({ status: 404, code: 'unknown_number', reason: '' })
+const LOOP: Refused = Object.freeze({ status: 482, code: 'destination_loop', reason: '' })
+
+function byWay({ index, facts, call: asked }: PlanAt, { trunkGroup, trunk }: Destination, reasons: PlanReason[]) {
+  const way = trunkGroup ?? trunk
+  if (way === undefined) return rejected(GONE, reasons)
+  const call: OutCall = way.number === undefined ? asked : { ...asked, number: way.number, dialled: way.number }
+  const options = { call, facts, edits: [], depth: 1 }
+  const group = trunkGroup && index.routing.groups.get(way.name)
+  const one = trunk && index.routing.trunks.get(way.name)
+  const routed = group === undefined ? one && trunkSteps(one, options) : groupSteps(group, options)
+  return routed === undefined ? rejected(GONE, reasons) : verdictFrom(routed, call.number, reasons)
+}
+
+/** A number in a resource is called by its domain, whoever calls the resource. */
+function byNumber(at: PlanAt, number: string, domain: string, reasons: PlanReason[]): PlanVerdict {
+  const { call, index } = at
+  const caller = { ...call.caller, aor: call.caller.aor || `sip:${domain}`, domain, trunk: '' }
+  const next: PlanAt = { ...at, call: { ...call, caller, number, dialled: number }, depth: at.depth + 1 }
+  return below(planToNumber(next, index.homes.get(domain)?.entry), reasons)
+}
+
+/** @param key of the resource in which it stands; `domain` of names without one; `text` why it is asked */
+export function resolveDestination(
+  at: PlanAt,
+  to: Destination,
+  { key, domain, text }: { readonly key: string; readonly domain: string; readonly text: string },
+): PlanVerdict {
+  const reasons: PlanReason[] = [{ resource: key, text, depth: 0 }]
+  if (at.depth >= MAX_DESTINATIONS) return rejected(LOOP, reasons)
+  for (const [field, kind] of USERS) {
+    const name = to[field]
+    if (name === undefined) continue
+    const user = findByName(at.index, kind, name, domain)
+    if (user === undefined) return rejected(GONE, reasons)
+    return below(planned(user.plan, { ...at, depth: at.depth + 1 }), reasons)
+  }
+  if (to.reject !== undefined) return rejected({ ...to.reject, code: 'destination_refused' }, reasons)
+  if (to.redirect !== undefined) {
+    const contacts = to.redirect.contacts.map(({ uri, q }) => (q === undefined ? `<${uri}>` : `<${uri}>;q=${q}`))
+    return { ...verdictOf({ kind: 'redirect', status: to.redirect.status, contacts }, '', ''), reasons }
+  }
+  if (to.uri !== undefined) {
+    const steps = [stepOf([uriTarget(to.uri, false)], 0, 'parallel')]
+    return { ...verdictOf({ kind: 'plan', steps, mode: PLAIN_MODE }, '', ''), reasons }
+  }
+  if (to.number !== undefined) return byNumber(at, to.number, domain, reasons)
+  return byWay(at, to, reasons)
+}
