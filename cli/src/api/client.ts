@@ -154,9 +154,10 @@ export class ApiClient {
     // An answer may come before all is sent: what is wrong with sending is then of no interest.
     void pipeline(Readable.from(content ?? []), request).catch(() => undefined)
     return answered.catch((error: Error) => {
-      throw new CommandFailed(
-        `the admin API at ${this.url} does not answer (${error.message}). Is \`tandem up\` running? Is --api right?`,
-      )
+      const todo = /certificate/i.test(error.message)
+        ? 'Take its certificate, or that of its authority, by --ca.'
+        : 'Is `tandem up` running? Is --api right?'
+      throw new CommandFailed(`the admin API at ${this.url} does not answer (${error.message}). ${todo}`)
     })
   }
 
