@@ -2,7 +2,7 @@
 // The pure parts of the Redis store: URLs, slots, packed values, backoff, and the rules that all scripts keep.
 import { describe, expect, it } from 'vitest'
 import { backoffMs } from './connection.ts'
-import { unpack } from './msgpack.ts'
+import { pack, unpack } from './msgpack.ts'
 import { packId, packKey, packPayload, unpackId, unpackKey, unpackPayload } from './packed-binding.ts'
 import { versionOf } from './reply.ts'
 import { SCRIPTS } from './scripts/all.ts'
@@ -96,6 +96,12 @@ describe('packed values', () => {
 
   it.each(['', 'a5', 'cd01', '92', 'c1', 'c7'])('throws for %s', (hex) => {
     expect(() => unpack(Buffer.from(hex, 'hex'))).toThrow(RangeError)
+  })
+
+  it('reads what is packed for scripts', () => {
+    const words = ['', 'calls', 'Zürich', 0, 127, 128, -1, Number.MAX_SAFE_INTEGER, 'x'.repeat(300)]
+    const bytes = Buffer.from(pack(words))
+    expect(unpack(bytes)).toEqual(words)
   })
 
   it('orders versions as streams order their ids', () => {

@@ -37,6 +37,18 @@ it('refuses what is no reply', () => {
   expect(() => readIn([Buffer.from('HTTP/1.1 400\r\n')])).toThrow(RangeError)
 })
 
+it.each([
+  ['a', 'b'],
+  ['a', -1, 'é', 'b', Buffer.from([0xff, 0]), 'c', 'ü'.repeat(9)],
+  [Buffer.from('x'), 'é', Buffer.from('y')],
+  ['x'.repeat(40_000), Number.MAX_SAFE_INTEGER, ''],
+])('arguments at once are what they are one by one', (...values) => {
+  const [together, alone] = [new RespWriter(), new RespWriter()]
+  together.arguments(values)
+  for (const value of values) alone.argument(value)
+  expect(together.take()).toEqual(alone.take())
+})
+
 it.each(['', 'plain', 'ü', `${'x'.repeat(9)}é`, 'é'.repeat(50), '😀'.repeat(400), 'x'.repeat(40_000), '\0\x7f\xff'])(
   'writes text by its length in UTF-8: %.10s',
   (text) => {
