@@ -8,6 +8,7 @@ import type { LocationConfig, Logger } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
+import { ContactFollower } from './static-contacts.ts'
 import { registerStoreMetrics } from './store.ts'
 
 /** @param resources only the contacts of subscribers are used, no secret */
@@ -27,7 +28,9 @@ export function buildLocation(
   serveLocationWatch(server, service.changes)
   serveHealth(server, ready)
   const { bindAddress: address, grpcPort, httpPort } = config
+  const follower = new ContactFollower(store.resources, logger, (contacts) => service.replaceStaticContacts(contacts))
   const parts = [
+    follower,
     { name: 'location', start: () => service.start(), stop: () => service.stop() },
     rpcPart(server, { name: 'location', address, port: grpcPort, setting: 'location.grpcPort' }),
     httpPart('location', { address, port: httpPort, setting: 'location.httpPort', metrics, ready }),

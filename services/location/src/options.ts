@@ -15,7 +15,7 @@ import type { LocationConfig, Logger, Metrics } from '@tandem/service-kit'
 import type { LocationStore } from '@tandem/store'
 import type { LocationCounts } from './counts.ts'
 import type { WatchBounds } from './reg-event/deps.ts'
-import type { StaticContacts } from './static-bindings.ts'
+import type { StaticContact } from './static-bindings.ts'
 
 /** Bounds of a registration where policy names none for the domain. */
 export type RegistrationBounds = Pick<
@@ -59,7 +59,7 @@ export interface LocationServiceOptions {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
   /** Contacts by configuration, by canonical address-of-record. */
-  readonly staticContacts?: StaticContacts
+  readonly staticContacts?: ReadonlyMap<string, readonly StaticContact[]>
   readonly tuning?: Partial<LocationTuning>
 }
 
@@ -75,6 +75,8 @@ export interface LocationService {
   /** What the server reports about streams: a new one gets the list at once. */
   readonly hooks: StreamHooks
   readonly counts: Readonly<LocationCounts>
+  /** Takes other contacts by configuration from now on; caches and watchers are told. */
+  replaceStaticContacts(contacts: ReadonlyMap<string, readonly StaticContact[]>): void
   /** Whether the store answered last time. */
   ready(): boolean
   /** One look at everything that is due: bindings that ran out, NOTIFYs. What start() does on an interval. Never rejects. */

@@ -30,6 +30,7 @@ import { Notifier } from './reg-event/notifier.ts'
 import { createNotifyDone } from './reg-event/notify-done.ts'
 import { createSubscribe } from './reg-event/subscribe.ts'
 import { createRegister } from './register.ts'
+import { StaticTable } from './static-bindings.ts'
 import { StoreWatch } from './store-watch.ts'
 import { StreamPresence } from './stream-presence.ts'
 import { createUpdateCall } from './update-call.ts'
@@ -44,7 +45,7 @@ export function createLocationService(options: LocationServiceOptions): Location
   const onStore = (isUp: boolean) => watch.note(isUp)
   const onAnswer = (result: Stored<unknown>) => watch.see(result)
   const now = () => performance.now()
-  const staticContacts = options.staticContacts ?? new Map()
+  const staticContacts = new StaticTable(options.staticContacts ?? new Map())
   const node = `location-${randomBytes(9).toString('base64url')}`
   const onList = (list: EdgeList) => membership.take(list)
   const presence = new StreamPresence({ store, node, counts, tuning, onList })
@@ -85,6 +86,11 @@ export function createLocationService(options: LocationServiceOptions): Location
       onStreamClose: (peer, isOurs) => presence.closed(peer, isOurs),
     },
     counts,
+    replaceStaticContacts(contacts) {
+      const aors = staticContacts.replace(contacts)
+      changes.note(aors)
+      for (const aor of aors) notifier.changed(aor)
+    },
     ready: () => watch.isUp,
     sweep: async () => {
       await sweep.round()

@@ -2,11 +2,11 @@
 //
 // Contacts by configuration among registered ones, and what happens at the bound of contacts.
 import { describe, expect, it } from 'vitest'
-import type { StaticContacts } from './static-bindings.ts'
+import { type StaticContact, StaticTable } from './static-bindings.ts'
 import { AOR, createBench, locate, register } from './testing.ts'
 
 const PBX = 'sip:pbx@198.51.100.9:5080'
-const STATIC: StaticContacts = new Map([
+const STATIC: ReadonlyMap<string, readonly StaticContact[]> = new Map([
   [
     AOR,
     [
@@ -167,4 +167,20 @@ describe('the registration of an instance', () => {
     await register(bench, flow(1, 'x', 2))
     expect((await hashes(bench))[0]).not.toBe(first)
   })
+})
+
+it('contacts that are replaced name the addresses that changed, and no others', () => {
+  const contact = (uri: string) => [{ uri, qMilli: 1_000, path: [] }]
+  const table = new StaticTable(
+    new Map([
+      ['sip:a@example.test', contact('sip:192.0.2.1')],
+      ['sip:b@example.test', contact('sip:192.0.2.2')],
+    ]),
+  )
+  const next = new Map([
+    ['sip:a@example.test', contact('sip:192.0.2.1')],
+    ['sip:c@example.test', contact('sip:192.0.2.3')],
+  ])
+  expect(table.replace(next).sort()).toEqual(['sip:b@example.test', 'sip:c@example.test'])
+  expect(table.get('sip:c@example.test')).toEqual(contact('sip:192.0.2.3'))
 })

@@ -15,7 +15,28 @@ export interface StaticContact {
 }
 
 /** By canonical address-of-record. */
-export type StaticContacts = ReadonlyMap<string, readonly StaticContact[]>
+export type StaticContacts = Pick<ReadonlyMap<string, readonly StaticContact[]>, 'get'>
+
+/** Static contacts that can be replaced as a whole. */
+export class StaticTable implements StaticContacts {
+  #contacts: ReadonlyMap<string, readonly StaticContact[]>
+
+  constructor(contacts: ReadonlyMap<string, readonly StaticContact[]>) {
+    this.#contacts = contacts
+  }
+
+  get(aor: string): readonly StaticContact[] | undefined {
+    return this.#contacts.get(aor)
+  }
+
+  /** @returns addresses-of-record whose contacts are others now */
+  replace(contacts: ReadonlyMap<string, readonly StaticContact[]>): string[] {
+    const before = this.#contacts
+    this.#contacts = contacts
+    const aors = new Set([...before.keys(), ...contacts.keys()])
+    return [...aors].filter((aor) => JSON.stringify(before.get(aor)) !== JSON.stringify(contacts.get(aor)))
+  }
+}
 
 /** `registered` and the static ones, by q; of equal q the registered ones first. @param expiresS what these are said to have left */
 export function withStatic(

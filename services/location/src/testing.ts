@@ -7,7 +7,7 @@ import { createMemoryStore, type LocationStore, type Stored } from '@tandem/stor
 import type { LocationService, LocationTuning, RegistrationBounds } from './options.ts'
 import type { WatchBounds } from './reg-event/deps.ts'
 import { createLocationService } from './service.ts'
-import type { StaticContacts } from './static-bindings.ts'
+import type { StaticContact } from './static-bindings.ts'
 
 export const AOR = 'sip:alice@example.test'
 
@@ -30,7 +30,7 @@ export interface Bench {
 export function createBench(
   options: Partial<RegistrationBounds & WatchBounds> = {},
   tuning: Partial<LocationTuning> = {},
-  staticContacts: StaticContacts = new Map(),
+  staticContacts: ReadonlyMap<string, readonly StaticContact[]> = new Map(),
 ): Bench {
   let now = 1_700_000_000_000
   const memory = createMemoryStore({ now: () => now }).location

@@ -24,6 +24,9 @@ export interface ChangeHubOptions {
   readonly now: () => number
 }
 
+/** Addresses-of-record that are told one by one; with more, whoever watches forgets everything. */
+const MAX_NOTED = 10_000
+
 export class ChangeHub implements LocationChanges {
   readonly counts: WatchCounts = { batches: 0, changes: 0, gaps: 0 }
   readonly #options: ChangeHubOptions
@@ -62,6 +65,12 @@ export class ChangeHub implements LocationChanges {
     this.#heartbeat = undefined
     this.#following?.stop()
     this.#following = undefined
+  }
+
+  /** Something that is no binding changed what is located. */
+  note(aors: readonly string[]): void {
+    if (aors.length > MAX_NOTED) this.#missed()
+    else if (aors.length > 0) this.#changed(aors)
   }
 
   /** What a heartbeat is, for tests that own the clock. */

@@ -10,4 +10,5 @@ export {
   type PolicySettings,
   type PolicyTuning,
 } from './options.ts'
+export { readRevision } from './resources/read-store.ts'
 export { createPolicyService } from './service.ts'

@@ -5,7 +5,7 @@ import { location } from '@tandem/rpc'
 import { createMemoryStore, shardOf } from '@tandem/store'
 import { describe, expect, it } from 'vitest'
 import { createLocationService } from '../service.ts'
-import type { StaticContacts } from '../static-bindings.ts'
+import type { StaticContact } from '../static-bindings.ts'
 import { AOR, type Bench, createBench, edge, lease, register } from '../testing.ts'
 
 type SubscribeParts = Parameters<typeof location.SubscribeRequest.fromPartial>[0]
@@ -432,7 +432,7 @@ function changeOf(aor: string): Parameters<Bench['store']['register']>[0] {
   return { aor, ...rest, registrationHash: 0, contacts: [{ ...contact, path: [], params: '' }] }
 }
 
-function serviceOn(store: Bench['store'], staticContacts: StaticContacts = new Map()) {
+function serviceOn(store: Bench['store'], staticContacts: ReadonlyMap<string, readonly StaticContact[]> = new Map()) {
   const quiet = () => undefined
   const config = { minExpiresMs: 60_000, maxExpiresMs: 7_200_000, defaultExpiresMs: 3_600_000, maxContacts: 3 }
   const logger = { info: quiet, warn: quiet, error: quiet } as never
