@@ -27,6 +27,7 @@ const READS = new Set([
   'listCalls',
   'getAccount',
   'listBans',
+  'listTrunks',
   'listFraudEvents',
   'tryFraudRules',
   'locate',

@@ -91,6 +91,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
   listBans: policyCall('listBans'),
   addBan: policyCall('addBan'),
   liftBan: policyCall('liftBan'),
+  listTrunks: policyCall('listTrunks'),
   listFraudEvents: policyCall('listFraudEvents'),
   tryFraudRules: policyCall('tryFraudRules'),
   locate: locationCall('locate'),

@@ -224,6 +224,17 @@ export const METHODS: readonly Method[] = [
     "doc": "Ends all bans of an address or of a user."
   },
   {
+    "name": "listTrunks",
+    "verb": "GET",
+    "path": "/v1/trunks",
+    "role": "read",
+    "isAudited": false,
+    "isStream": false,
+    "request": "policy.ListTrunksRequest",
+    "response": "policy.ListTrunksResponse",
+    "doc": "Trunks, and how they are: open breakers, calls, quality, registrations."
+  },
+  {
     "name": "listFraudEvents",
     "verb": "GET",
     "path": "/v1/fraud/events",
@@ -1328,6 +1339,29 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.ListTrunksRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "trunk",
+        "proto": "trunk",
+        "type": "string",
+        "doc": "\"\" for all."
+      }
+    ]
+  },
+  "policy.ListTrunksResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "trunks",
+        "proto": "trunks",
+        "type": "policy.TrunkStatus",
+        "isRepeated": true,
+        "doc": "By name."
+      }
+    ]
+  },
   "policy.LiveCall": {
     "doc": "",
     "fields": [
@@ -1488,6 +1522,223 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "name": "currency",
         "proto": "currency",
         "type": "string",
+        "doc": ""
+      }
+    ]
+  },
+  "policy.TrunkHostStatus": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "host",
+        "proto": "host",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "breaker",
+        "proto": "breaker",
+        "type": "string",
+        "doc": "\"closed\" | \"open\" | \"half\""
+      },
+      {
+        "name": "leftMs",
+        "proto": "left_ms",
+        "type": "bigint",
+        "doc": "Until an open breaker may be tried."
+      },
+      {
+        "name": "failures",
+        "proto": "failures",
+        "type": "number",
+        "doc": "Failures in a row; how often the breaker opened."
+      },
+      {
+        "name": "opened",
+        "proto": "opened",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "probe",
+        "proto": "probe",
+        "type": "policy.TrunkProbeStatus",
+        "isOptional": true,
+        "doc": ""
+      }
+    ]
+  },
+  "policy.TrunkProbeStatus": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "agoMs",
+        "proto": "ago_ms",
+        "type": "bigint",
+        "doc": ""
+      },
+      {
+        "name": "good",
+        "proto": "good",
+        "type": "bool",
+        "doc": ""
+      },
+      {
+        "name": "status",
+        "proto": "status",
+        "type": "number",
+        "doc": "0: no response."
+      },
+      {
+        "name": "tookMs",
+        "proto": "took_ms",
+        "type": "number",
+        "doc": ""
+      }
+    ]
+  },
+  "policy.TrunkRegistrationStatus": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "state",
+        "proto": "state",
+        "type": "string",
+        "doc": "\"registered\" | \"trying\" | \"failed\" | \"leaving\""
+      },
+      {
+        "name": "registrar",
+        "proto": "registrar",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "aor",
+        "proto": "aor",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "leftMs",
+        "proto": "left_ms",
+        "type": "bigint",
+        "doc": "Of the binding; 0 for none."
+      },
+      {
+        "name": "lastStatus",
+        "proto": "last_status",
+        "type": "number",
+        "doc": "Of the last response; 0: none came."
+      },
+      {
+        "name": "failures",
+        "proto": "failures",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "detail",
+        "proto": "detail",
+        "type": "string",
+        "doc": "For a person; \"\" for no trouble."
+      },
+      {
+        "name": "edgeId",
+        "proto": "edge_id",
+        "type": "string",
+        "doc": "Edge by which it is registered."
+      }
+    ]
+  },
+  "policy.TrunkStatus": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "trunk",
+        "proto": "trunk",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "calls",
+        "proto": "calls",
+        "type": "number",
+        "doc": "Places taken now, of the cluster."
+      },
+      {
+        "name": "maxCalls",
+        "proto": "max_calls",
+        "type": "number",
+        "isOptional": true,
+        "doc": "Absent for no bound, as the next one."
+      },
+      {
+        "name": "callsPerSecond",
+        "proto": "calls_per_second",
+        "type": "number",
+        "isOptional": true,
+        "doc": ""
+      },
+      {
+        "name": "hosts",
+        "proto": "hosts",
+        "type": "policy.TrunkHostStatus",
+        "isRepeated": true,
+        "doc": ""
+      },
+      {
+        "name": "registration",
+        "proto": "registration",
+        "type": "policy.TrunkRegistrationStatus",
+        "isOptional": true,
+        "doc": "Absent where the trunk has none."
+      },
+      {
+        "name": "attempts",
+        "proto": "attempts",
+        "type": "number",
+        "doc": "Of the window of quality: attempts, and of those the ones that were answered, and those in which the network did its part."
+      },
+      {
+        "name": "answered",
+        "proto": "answered",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "effective",
+        "proto": "effective",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "ended",
+        "proto": "ended",
+        "type": "number",
+        "doc": "Calls that ended, their talk; attempts that rang, and how long that took all together."
+      },
+      {
+        "name": "talkMs",
+        "proto": "talk_ms",
+        "type": "bigint",
+        "doc": ""
+      },
+      {
+        "name": "rang",
+        "proto": "rang",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "pddMs",
+        "proto": "pdd_ms",
+        "type": "bigint",
+        "doc": ""
+      },
+      {
+        "name": "windowMs",
+        "proto": "window_ms",
+        "type": "bigint",
         "doc": ""
       }
     ]

@@ -43,6 +43,8 @@ import {
   ListCallsResponse,
   ListFraudEventsRequest,
   ListFraudEventsResponse,
+  ListTrunksRequest,
+  ListTrunksResponse,
   RequestHangUpRequest,
   RequestHangUpResponse,
   TopUpRequest,
@@ -913,6 +915,16 @@ export const AdminServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** Trunks, and how they are: open breakers, calls, quality, registrations. */
+  listTrunks: {
+    path: "/tandem.admin.v1.AdminService/ListTrunks" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTrunksRequest): Buffer => Buffer.from(ListTrunksRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTrunksRequest => ListTrunksRequest.decode(value),
+    responseSerialize: (value: ListTrunksResponse): Buffer => Buffer.from(ListTrunksResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTrunksResponse => ListTrunksResponse.decode(value),
+  },
   /** What rules against fraud have found. */
   listFraudEvents: {
     path: "/tandem.admin.v1.AdminService/ListFraudEvents" as const,
@@ -1021,6 +1033,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   addBan: handleUnaryCall<AddBanRequest, Ban>;
   /** Ends all bans of an address or of a user. */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** Trunks, and how they are: open breakers, calls, quality, registrations. */
+  listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
   /** What rules against fraud have found. */
   listFraudEvents: handleUnaryCall<ListFraudEventsRequest, ListFraudEventsResponse>;
   /** Which rules a call would meet, and why. Counts nothing. */
@@ -1350,6 +1364,22 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** Trunks, and how they are: open breakers, calls, quality, registrations. */
+  listTrunks(
+    request: ListTrunksRequest,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  listTrunks(
+    request: ListTrunksRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  listTrunks(
+    request: ListTrunksRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
   ): ClientUnaryCall;
   /** What rules against fraud have found. */
   listFraudEvents(
