@@ -12,14 +12,7 @@ import { answerChallenge } from '@tandem/sip'
 import type { PolicyContext } from '../context.ts'
 import { newCnonce } from './challenges.ts'
 import { edgeFor, edgeName } from './edge-choice.ts'
-import {
-  answered,
-  backOffMs,
-  type Identity,
-  newState,
-  type RegistrationState,
-  type Step,
-} from './registration-state.ts'
+import { answered, type Identity, newState, type RegistrationState, type Step } from './registration-state.ts'
 import type { RegistrationTerms, TrunkTerms } from './trunk-terms.ts'
 
 /** Until a final response: Timer F. */
@@ -244,5 +237,3 @@ function tellPhase(
   else if (failures > 0)
     logger.warn({ trunk, registrar, status: lastStatus, detail, failures }, 'a registration at a trunk failed')
 }
-
-export { backOffMs }
