@@ -5,7 +5,7 @@
 // Redis (fraud-redis.test.ts), phones (test/fraud).
 import { afterEach, expect, test } from 'vitest'
 import { answer, begin, inviteOf } from '../charging/charging-fixture.ts'
-import { outcomeOf } from '../policy-fixture.ts'
+import { decideOn } from '../policy-fixture.ts'
 import { calls, createFraudBench, type FraudBench, from, REJECT, ruleOf, to } from './fraud-fixture.ts'
 
 let open: FraudBench | undefined
