@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The resources of the store as this node uses them: follows the head, reads what changed, lays it out beside what is in use, and takes it
-// into use at once. What can't be read or laid out leaves the old revision in use: that is logged, counted, told at /readyz, and tried again.
+// into use at once. What can't be read or laid out leaves the old revision in use: that is logged, counted, told by GetHead, and tried again.
 // Invariant: `held` and the state in use are of one revision; both change in one turn of the event loop.
 // Race: a head that comes while a revision is laid out is looked at right after.
 import {
