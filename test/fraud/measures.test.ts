@@ -27,6 +27,7 @@ async function open(measures: object): Promise<MemoryPhone> {
   const rule = resource('FraudRule', 'rule', { scope: 'source', measures })
   const list = resource('NumberList', 'listed', { prefixes: ['+882'] })
   const never = resource('Schedule', 'never', {
+    timeZone: 'UTC',
     weekly: [{ days: ['mon'], from: '00:00', to: '00:01' }],
     dates: [{ date: '1970-01-01', hours: [] }],
   })
