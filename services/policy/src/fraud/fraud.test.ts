@@ -229,7 +229,12 @@ test('countriesAtOnce: two calls of one subscriber from two countries', async ()
 test('offHours: outside of a schedule', async () => {
   let isNight = false
   const documents = [
-    { apiVersion: 'tandem/v1', kind: 'Schedule', metadata: { name: 'office' }, spec: { timeZone: 'UTC', weekly: [{ days: ['mon'] }] } },
+    {
+      apiVersion: 'tandem/v1',
+      kind: 'Schedule',
+      metadata: { name: 'office' },
+      spec: { timeZone: 'UTC', weekly: [{ days: ['mon'] }] },
+    },
   ]
   const { node } = await start(
     { measures: { offHours: { schedule: 'office', critical: REJECT } } },
