@@ -59,6 +59,8 @@ export class EdgeCounts {
   adoptionsFailed = 0
   adoptionsPutOff = 0
   askedRequests = 0
+  trunksRefused = 0
+  trunkChallenges = 0
   askedRequestsDropped = 0
   takeovers = 0
   acksAbsorbed = 0
@@ -154,6 +156,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   relaysLost: 'Messages to other edges that were not acknowledged in time, or whose connection was lost.',
   adoptions: 'Calls in set-up taken over from another edge.',
   adoptionsFailed: 'Calls in set-up that were taken over and could not be gone on with.',
+  trunksRefused: 'Tries at a trunk that policy did not let through, or did not answer for.',
+  trunkChallenges: 'Challenges of trunks that policy was asked to answer.',
   askedRequests: 'Probes and registrations that policy had this edge send.',
   askedRequestsDropped: 'Of these, not sent: too many at once, or not to be written.',
   adoptionsPutOff:

@@ -71,6 +71,8 @@ export class ProxyBranch extends Branch {
   client: ClientTransaction | undefined
   /** Ring time of its step, 0 for Timer C alone. */
   readonly ringMs: number
+  /** Time for its first provisional response beyond 100; 0 where none is set, or there was one. */
+  firstMs = 0
   /** Timer C or the ring time has ended it: the 487 that answers our CANCEL stands for "no answer". */
   timedOut = false
   /** Its connection was lost or never opened: the 503 that it counts as is nobody's word. */
@@ -97,7 +99,7 @@ export interface ContextUser {
   /** A 2xx came that can't go upstream any more: the request has failed there, or ended. [RFC6026-8.3] */
   onLateSuccess?(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): void
   /**
-   * A branch ended in a transport error or without any response (status 503 and 408, no message), or in 430 or 503.
+   * A branch ended in a transport error or without any response (status 503 and 408, no message), or in 401, 407, 430 or 503.
    * True: the user has forked another in its place, or will, or calls `finish` later; this one counts for nothing.
    */
   failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean

@@ -94,6 +94,7 @@ export class StatefulProxy implements TransactionUser {
    *
    * @param edits filled for the context's request
    * @param ringMs ring time, 0 for Timer C alone
+   * @param firstMs time until a provisional response beyond 100, 0 for no other bound than these
    * @returns undefined when the context is closed. With a full client table the branch fails at the next tick, with 503.
    */
   fork(
@@ -103,9 +104,11 @@ export class StatefulProxy implements TransactionUser {
     uri: string,
     peer: Peer,
     ringMs: number,
+    firstMs = 0,
   ): ProxyBranch | undefined {
     if (context.closed) return undefined
     const branch = new ProxyBranch(context, id, uri, peer, ringMs)
+    branch.firstMs = firstMs
     context.addBranch(branch)
     this.counts.forked += 1
     const end = edits.encodeInto(this.out, 0)
@@ -114,7 +117,7 @@ export class StatefulProxy implements TransactionUser {
     if (branch.client === undefined) this.deadlines.arm(branch, 0, this.nowMs)
     else if (!context.isInvite)
       this.deadlines.arm(branch, this.timers.lateTryingMs ?? DEFAULT_LATE_TRYING_MS, this.nowMs)
-    else this.deadlines.arm(branch, ringMs > 0 ? ringMs : this.timers.timerCMs, this.nowMs) // [RFC3261-16.6.11]
+    else this.deadlines.arm(branch, firstMs || ringMs || this.timers.timerCMs, this.nowMs) // [RFC3261-16.6.11]
     return branch
   }
 
@@ -286,6 +289,10 @@ export class StatefulProxy implements TransactionUser {
     const context = branch.context
     const up = context.onProvisional(branch, msg.status)
     if (branch.cancelWanted && !branch.cancelSent) this.cancels.branch(branch, context.cancelReason)
+    else if (branch.firstMs > 0 && msg.status > 100 && !branch.cancelSent) {
+      branch.firstMs = 0
+      this.deadlines.arm(branch, branch.ringMs || this.timers.timerCMs, this.nowMs)
+    }
     // [RFC3261-16.7.2] Timer C starts anew; a ring time does not
     else if (msg.status > 100 && branch.ringMs === 0 && context.isInvite && !branch.cancelSent) {
       this.deadlines.arm(branch, this.timers.timerCMs, this.nowMs)
@@ -320,7 +327,8 @@ export class StatefulProxy implements TransactionUser {
     const { upstream } = this
     context.user.onBranchFailed?.(context, branch, msg)
     if (branch.timedOut && status === 487 && !context.cancelled) return this.fail(branch, 408, status)
-    if ((status === 503 || status === 430) && this.failsOver(branch, status)) return upstream.endEarly(branch, status)
+    const mayFailOver = status === 503 || status === 430 || isChallenge(status)
+    if (mayFailOver && this.failsOver(branch, status)) return upstream.endEarly(branch, status)
     const contacts = status < 400 ? this.recurses(branch, msg) : undefined
     if (contacts === '') return upstream.endEarly(branch, status)
     const step = this.settle(branch, status)

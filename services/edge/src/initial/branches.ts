@@ -130,6 +130,7 @@ function keptTargetHash(key: RingKey, hop: EndpointHop): number {
  *
  * @param ringMs 0 for Timer C alone
  * @param popRoutes leading Route values that are ours
+ * @param firstMs until its first provisional response, 0 for no bound of its own
  */
 export function sendBranch(
   core: EdgeCore,
@@ -140,11 +141,12 @@ export function sendBranch(
   ringMs: number,
   popRoutes: number,
   facts: BranchFacts,
+  firstMs = 0,
 ): ProxyBranch | undefined {
   const { hop, id } = branch
   if (context.request === undefined) return undefined
   editBranch(core, context, branch, upstream, headerEdits, popRoutes, facts, hop.peer.facing.via(id))
-  return noteSent(core.proxy.fork(context, core.edits, id, hop.uri, hop.peer, ringMs), hop, facts)
+  return noteSent(core.proxy.fork(context, core.edits, id, hop.uri, hop.peer, ringMs, firstMs), hop, facts)
 }
 
 /**

@@ -27,6 +27,7 @@ import { openHeaderWork, privacyRefusal } from './header-work.ts'
 import { PlanRun } from './plan-run.ts'
 import { redirect } from './redirect.ts'
 import { refusalTexts } from './refusal-texts.ts'
+import { TrunkLegs } from './trunk-legs.ts'
 
 /** @param popRoutes leading Route values that are ours */
 export function receiveInitialRequest(
@@ -72,6 +73,7 @@ export function surrenderInitialRequest(core: EdgeCore, context: ProxyContext, e
 const MAX_LATE_TAGS = 16
 /** When a call began that began elsewhere. */
 const UNKNOWN_START = -1
+const isTrunk = ({ trunkLeg }: policy.Target): boolean => trunkLeg !== undefined
 const NO_PLAN: policy.Plan = {
   steps: [],
   edits: [],
@@ -90,6 +92,7 @@ class InitialRequest implements ContextUser {
   /** Until the final response goes upstream. */
   private run: PlanRun | undefined
   private account: CallAccount | undefined
+  private legs: TrunkLegs | undefined
   /** Also when the transaction with the caller is gone. */
   private isOnRecord = false
   /** Of answers that came too late. */
@@ -115,6 +118,7 @@ class InitialRequest implements ContextUser {
       account: this.account,
       callRef: entry.callRef,
       popRoutes,
+      legs: this.openLegs(plan, entry.callRef),
     })
     this.run.adopt(context, resumption)
     if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))
@@ -125,6 +129,7 @@ class InitialRequest implements ContextUser {
   }
 
   onSurrender(): void {
+    this.legs?.stop()
     this.account?.stop()
     this.account = undefined
     this.run = undefined
@@ -203,10 +208,18 @@ class InitialRequest implements ContextUser {
       account: this.account,
       callRef: this.account?.callRef ?? '',
       popRoutes,
+      legs: this.openLegs(plan, this.account?.callRef ?? ''),
     })
     const reason = privacyRefusal(context, plan)
     if (reason !== '') return core.proxy.respond(context, 500, reason) // [RFC3323-5]
     this.run.start(context)
+  }
+
+  /** Without a reference policy could not tell whose attempt it is. */
+  private openLegs(plan: policy.Plan | undefined, callRef: string): TrunkLegs | undefined {
+    const hasTrunks = callRef !== '' && plan?.steps.some(({ targets }) => targets.some(isTrunk)) === true
+    this.legs = hasTrunks ? new TrunkLegs(this.core, callRef) : undefined
+    return this.legs
   }
 
   /** Calls with a reference leave a record. */
@@ -236,14 +249,18 @@ class InitialRequest implements ContextUser {
   }
 
   onProvisional(_context: ProxyContext, branch: ProxyBranch, status: number): void {
-    if (status > 100) this.account?.ringing(branch)
+    if (status <= 100) return
+    this.account?.ringing(branch)
+    this.legs?.rang(branch)
   }
 
   onBranchFailed(_context: ProxyContext, branch: ProxyBranch, msg: SipMessage | undefined): void {
     this.account?.branchFailed(branch, msg)
+    this.legs?.failed(branch, msg)
   }
 
   holdSuccess(context: ProxyContext, branch: ProxyBranch, msg: SipMessage): boolean {
+    this.legs?.answered(branch, msg.status)
     if (this.account === undefined) return false
     const reached = this.run?.sentAs(context, branch)
     return this.account.hold(context, branch, msg, reached, () => this.endRun(context, msg.status))

@@ -33,6 +33,7 @@ import { NO_STEP, stepAfter } from './plan-exits.ts'
 import { domainsOf, type Followed, readRedirection } from './recursion.ts'
 import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
 import { Candidate, resolveTargets } from './targets.ts'
+import type { Challenge, TrunkLegs } from './trunk-legs.ts'
 
 /** What came with the request and its decision. */
 export interface PlanSource {
@@ -44,6 +45,8 @@ export interface PlanSource {
   readonly callRef: string
   /** Leading Route values that are ours. */
   readonly popRoutes: number
+  /** Of a plan with trunks. */
+  readonly legs: TrunkLegs | undefined
 }
 
 const { SERIAL } = policy.Step_Forking
@@ -101,6 +104,7 @@ export class PlanRun {
       const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
       const status = storedStatus(branch, sent)
       this.queue.sent.push(sent)
+      sent.attempt = sent.target.trunkLeg === undefined ? -1 : k
       if (status !== 0) this.core.proxy.resumeEnded(context, branch.id, branch.uri, sent.hop.peer, status)
       else {
         sent.breadth = readMaxBreadth(context.request as SipMessage)
@@ -179,7 +183,17 @@ export class PlanRun {
     this.group = (group[0] as Candidate).group
     this.groupStart = context.branches.length
     shareBreadth(group, breadth)
-    return this.launch(context, group)
+    const { legs } = this.source
+    if (legs === undefined || !group.some(({ target }) => target.trunkLeg?.asks === true)) {
+      return this.launch(context, group)
+    }
+    this.waits += 1
+    legs.ask(group, this.attempts, (allowed) => {
+      this.waits -= 1
+      if (allowed.length < group.length) this.lookupStatus = 503
+      if (context.closed || !this.launch(context, allowed)) this.resume(context)
+    })
+    return true
   }
 
   /** There is no room for what still waits. */
@@ -322,13 +336,16 @@ export class PlanRun {
 
   private send(context: ProxyContext, group: readonly Candidate[]): void {
     if (context.closed || context.request === undefined) return this.goOn(context)
-    const { peer, plan, popRoutes, account } = this.source
+    const { peer, plan, popRoutes, account, legs } = this.source
     const ringMs = plan.steps[this.step]?.ringMs ?? 0
     for (const candidate of group) {
       const facts = candidate.facts(plan.sourceTrusted)
-      const branch = sendBranch(this.core, context, candidate, peer, editsOf(plan, candidate), ringMs, popRoutes, facts)
+      const edits = editsOf(plan, candidate)
+      const firstMs = candidate.target.trunkLeg?.firstResponseMs
+      const branch = sendBranch(this.core, context, candidate, peer, edits, ringMs, popRoutes, facts, firstMs)
       if (branch === undefined) continue
       this.queue.sent.push(candidate)
+      legs?.sent(branch, candidate, context.branches.length - 1)
       account?.sent(branch, candidate.target.trunk ?? '')
     }
   }
@@ -337,12 +354,36 @@ export class PlanRun {
   failOver(context: ProxyContext, branch: ProxyBranch, status: number): boolean {
     const failed = this.sentAs(context, branch)
     if (failed === undefined || this.room() <= 0) return false
+    if (status === 401 || status === 407) return this.answerChallenge(context, branch, failed)
     const next = this.alternativeTo(failed, status) ?? this.otherFlow(failed, branch, status)
     if (next === undefined) return false
     next.breadth = failed.breadth
     if (!this.launch(context, [next])) return false
     this.core.counts.failovers += 1
     return true
+  }
+
+  /** [RFC3261-22.3] A trunk wants credentials of the cluster's own: the same request once more, with them. */
+  private answerChallenge(context: ProxyContext, branch: ProxyBranch, failed: Candidate): boolean {
+    const { legs } = this.source
+    const challenge = legs?.challengeOf(branch)
+    if (legs === undefined || challenge === undefined || context.request === undefined) return false
+    this.waits += 1
+    legs.answer(branch, challenge, context.request, (credentials) => {
+      this.waits -= 1
+      if (!this.sendAgain(context, failed, challenge, credentials)) this.resume(context)
+    })
+    return true
+  }
+
+  private sendAgain(context: ProxyContext, failed: Candidate, { proxy }: Challenge, credentials: policy.HeaderEdit[]) {
+    this.lookupStatus = BAD_GATEWAY // whose realm it is, the caller has no business with
+    if (context.closed || context.request === undefined || credentials.length === 0) return false
+    const next = failed.over(failed.hop)
+    const name = proxy ? 'Proxy-Authorization' : 'Authorization'
+    next.credentials = [...failed.credentials.filter((edit) => edit.name !== name), ...credentials]
+    next.breadth = failed.breadth
+    return this.launch(context, [next])
   }
 
   /** The way that a branch took. */
@@ -417,9 +458,13 @@ export class PlanRun {
 }
 
 /** Those of the plan, then those of the target. */
-function editsOf({ edits }: policy.Plan, { target }: Candidate): readonly policy.HeaderEdit[] {
-  return target.edits === undefined ? edits : [...edits, ...target.edits.edits]
+function editsOf({ edits }: policy.Plan, { target, credentials }: Candidate): readonly policy.HeaderEdit[] {
+  if (target.edits === undefined && credentials.length === 0) return edits
+  return [...edits, ...(target.edits?.edits ?? []), ...credentials]
 }
+
+/** [RFC3261-21.5.3] */
+const BAD_GATEWAY = 502
 
 /** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */
 function endedByCancel(branch: ProxyBranch): boolean {

@@ -16,6 +16,8 @@ import type { PlannedBranch } from './branches.ts'
 import type { BranchFacts } from './header-work.ts'
 import { isSips } from './request-uri-of.ts'
 
+const NONE: readonly policy.HeaderEdit[] = []
+
 /** One way to a target, and the branch that takes it. */
 export class Candidate implements PlannedBranch {
   hop: NextHop
@@ -31,6 +33,10 @@ export class Candidate implements PlannedBranch {
   group = 0
   /** Its share of Max-Breadth [RFC5393-5.3.3]. */
   breadth = 0
+  /** Number of the try at a trunk that it is; -1 where it is none yet. */
+  attempt = -1
+  /** Answers to a trunk's challenges. */
+  credentials: readonly policy.HeaderEdit[] = NONE
   /** Set when it is about to leave. */
   id = ''
   recordRoute = ''
@@ -45,7 +51,10 @@ export class Candidate implements PlannedBranch {
 
   /** The same target by another hop. */
   over(hop: NextHop): Candidate {
-    return new Candidate(hop, this.target, this.qMilli, this.instance, this.redirected)
+    const other = new Candidate(hop, this.target, this.qMilli, this.instance, this.redirected)
+    other.attempt = this.attempt
+    other.credentials = this.credentials
+    return other
   }
 
   /** What is known of it for its headers. */
