@@ -200,7 +200,11 @@ describe.skipIf(!server.available)(
       const ports = portsOf(fresh, reader)
       const [acme, bell] = await reader.ledgers('')
       if (acme === undefined || bell === undefined) throw new Error('no ledgers')
-      expect(await restoreOne(ports, acme, true)).toMatchObject({ added: 0, note: 'would be made anew', balance: '0.00' })
+      expect(await restoreOne(ports, acme, true)).toMatchObject({
+        added: 0,
+        note: 'would be made anew',
+        balance: '0.00',
+      })
       expect(await restoreOne(ports, acme, false)).toMatchObject({
         added: KEEP,
         note: 'made anew',
