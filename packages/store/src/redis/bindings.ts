@@ -23,16 +23,8 @@ import { type Packed, unpack } from './msgpack.ts'
 import { packId, packKey, packPayload, unpackId, unpackKey, unpackPayload } from './packed-binding.ts'
 import { bytesOf, listOf, numberOf, textOf, versionOf } from './reply.ts'
 import type { Runner } from './runner.ts'
-import {
-  COUNT_AORS,
-  EXPIRE,
-  LIST_AORS,
-  LOCATE,
-  READ_CHANGES,
-  REGISTER,
-  REMOVE_BINDINGS,
-  REMOVE_EDGE,
-} from './scripts/bindings.ts'
+import { COUNT_AORS, EXPIRE, LOCATE, READ_CHANGES, REGISTER, REMOVE_BINDINGS, REMOVE_EDGE } from './scripts/bindings.ts'
+import { LIST_FIELDS } from './scripts/plain.ts'
 import { tagOf } from './slot.ts'
 
 /** The last two only with an instance. */
@@ -106,7 +98,7 @@ export class RedisBindings {
 
   listAors(shard: number): Promise<Stored<string[]>> {
     const tag = tagOf('l', shard)
-    return this.#runner.run(LIST_AORS, tag, [`{${tag}}:loc`], [], (reply) => listOf(reply).map(textOf))
+    return this.#runner.run(LIST_FIELDS, tag, [`{${tag}}:loc`], [], (reply) => listOf(reply).map(textOf))
   }
 
   countAors(shard: number, domain: string): Promise<Stored<number>> {

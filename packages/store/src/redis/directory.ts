@@ -24,16 +24,9 @@ import type {
 import type { Argument, Reply } from './batcher.ts'
 import { bytesOf, listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
-import {
-  ADOPT_CALL,
-  BEGIN_CALL,
-  END_CALL,
-  LIST_OWNED,
-  MAX_BRANCHES,
-  READ_CALL,
-  UPDATE_CALL,
-} from './scripts/directory.ts'
+import { ADOPT_CALL, BEGIN_CALL, END_CALL, LIST_OWNED, MAX_BRANCHES, UPDATE_CALL } from './scripts/directory.ts'
 import { MEMBERSHIP } from './scripts/membership.ts'
+import { READ_VALUE } from './scripts/plain.ts'
 import { tagOf } from './slot.ts'
 
 export class RedisDirectory {
@@ -90,7 +83,7 @@ export class RedisDirectory {
 
   read(transactionKey: string): Promise<Stored<CallEntry | undefined>> {
     const { tag, tx } = keysOf(transactionKey)
-    return this.#runner.run(READ_CALL, tag, [tx], [], (reply) => readEntry(transactionKey, reply))
+    return this.#runner.run(READ_VALUE, tag, [tx], [], (reply) => readEntry(transactionKey, reply))
   }
 
   async listOwned(owner: string, limit: number): Promise<Stored<{ transactionKey: string; deadlineInMs: number }[]>> {

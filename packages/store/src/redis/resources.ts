@@ -19,13 +19,13 @@ import { mapStored, type Stored } from '../result.ts'
 import type { Reply } from './batcher.ts'
 import { listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
+import { READ_VALUE } from './scripts/plain.ts'
 import {
   ABANDON_RESOURCES,
   COMMIT_RESOURCES,
   FOLD_RESOURCES,
   READ_BASE_TEXTS,
   READ_RESOURCE_BASE,
-  READ_RESOURCE_CHUNK,
   READ_RESOURCE_LOG,
   RESOURCE_HEAD,
   RESOURCE_HISTORY,
@@ -107,7 +107,7 @@ export class RedisResources implements ResourceStore {
   }
 
   readChunk(stage: string, chunk: number): Promise<Stored<readonly ResourceWrite[] | undefined>> {
-    return this.#runner.run(READ_RESOURCE_CHUNK, TAG, [chunkKey(stage, chunk)], [], (reply) =>
+    return this.#runner.run(READ_VALUE, TAG, [chunkKey(stage, chunk)], [], (reply) =>
       reply === null ? undefined : decodeChunk(textOf(reply)),
     )
   }

@@ -31,6 +31,7 @@ import type {
 import type { Argument, Reply } from './batcher.ts'
 import { listOf, numberOf, textOf } from './reply.ts'
 import type { Runner } from './runner.ts'
+import { LIST_FIELDS } from './scripts/plain.ts'
 import type { Script } from './scripts/script.ts'
 import {
   BEGIN_ATTEMPT,
@@ -39,7 +40,6 @@ import {
   COUNT_TRUNK_NONCE,
   END_ATTEMPT,
   END_TRUNK_CALL,
-  LIST_TRUNK_STATES,
   LOOK_AT_TRUNK,
   NOTE_PROBE,
   PLAN_TRUNK_WORK,
@@ -145,7 +145,7 @@ export class RedisTrunks implements TrunkStore {
   }
 
   listStates(): Promise<Stored<string[]>> {
-    return this.#ofAll(LIST_TRUNK_STATES, 'states', [], (reply) => listOf(reply).map(textOf).sort())
+    return this.#ofAll(LIST_FIELDS, 'states', [], (reply) => listOf(reply).map(textOf).sort())
   }
 
   async countNonce(trunk: string, nonceId: string, keepMs: number): Promise<Stored<number>> {

@@ -14,6 +14,7 @@ import * as fraudEvents from './fraud-events.ts'
 import * as mark from './mark.ts'
 import * as membership from './membership.ts'
 import * as mints from './mints.ts'
+import * as plain from './plain.ts'
 import * as records from './records.ts'
 import * as resources from './resources.ts'
 import type { Script } from './script.ts'
@@ -34,6 +35,7 @@ const families = [
   mark,
   membership,
   mints,
+  plain,
   records,
   resources,
   trunks,

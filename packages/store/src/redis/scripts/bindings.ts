@@ -369,9 +369,6 @@ return {removed, left == 0 and 1 or 0, watched}
 `,
 )
 
-/** KEYS loc. */
-export const LIST_AORS = script('list-aors', 'reads', `return redis.call('HKEYS', KEYS[1])`)
-
 /** KEYS loc exp; ARGV domain tombstoneMs. What ends later than any memory of a removed binding is a binding. */
 export const COUNT_AORS = script(
   'count-aors',

@@ -132,9 +132,6 @@ return {1, entry}
 `,
 )
 
-/** KEYS tx. */
-export const READ_CALL = script('read-call', 'reads', `return redis.call('GET', KEYS[1])`)
-
 /** KEYS owned; ARGV limit. */
 export const LIST_OWNED = script(
   'list-owned',

@@ -124,9 +124,6 @@ return {1, after == base and folded or 0, lines}
 `,
 )
 
-/** KEYS chunk. */
-export const READ_RESOURCE_CHUNK = script('read-resource-chunk', 'reads', `return redis.call('GET', KEYS[1])`)
-
 /** KEYS head log; ARGV before (0: the newest), limit. Returns lines, newest first. */
 export const RESOURCE_HISTORY = script(
   'resource-history',

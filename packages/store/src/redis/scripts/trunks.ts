@@ -285,9 +285,6 @@ return 1
 `,
 )
 
-/** KEYS states. */
-export const LIST_TRUNK_STATES = script('list-trunk-states', 'reads', `return redis.call('HKEYS', KEYS[1])`)
-
 /** KEYS n; ARGV keepMs. */
 export const COUNT_TRUNK_NONCE = script(
   'count-trunk-nonce',
