@@ -131,9 +131,9 @@ class LedgerConsumer implements FeedConsumer {
     const room = this.#window - this.#out.size
     if (room <= 0) return false
     const claims = await Promise.all(
-      Array.from({ length: SHARDS }, (_, shard) => {
-        return this.#options.accounts.claimLedgers(shard, LEASE_MS, Math.max(1, Math.floor(room / SHARDS)))
-      }),
+      Array.from({ length: SHARDS }, (_, shard) =>
+        Promise.resolve(this.#options.accounts.claimLedgers(shard, LEASE_MS, Math.max(1, Math.floor(room / SHARDS)))),
+      ),
     )
     const due = claims.flatMap((claim) => (this.#options.health.see(claim) ? claim.value : []))
     await Promise.all(due.map((account) => this.#give(account)))
