@@ -58,8 +58,7 @@ export {
   type PlanVerdict,
 } from './plan-verdict.ts'
 export { MAX_DESTINATIONS, NO_PLAN_FACTS, type PlanAt, type PlanFacts, planned } from './planner/plan-at.ts'
-export { planToNumber } from './planner/plan-to-number.ts'
-export { findByName, resolveDestination, verdictFrom } from './planner/resolve-destination.ts'
+export { findByName, planToNumber, resolveDestination, verdictFrom } from './planner/resolve-destination.ts'
 export {
   billedMs,
   firstQuantum,

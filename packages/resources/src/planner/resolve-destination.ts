@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Destination → plan: users of ours, numbers, trunks, addresses, redirections and refusals. What stands in a resource was meant by an
+// Destination → plan: users of ours, numbers, trunks, addresses, redirections and refusals; and number → plan, for either leads to the other. What stands in a resource was meant by an
 // operator: it may lead out of the cluster, whoever calls.
 import type { Destination } from '../destination.ts'
 import type { DomainEntry } from '../domain-entry.ts'
 import type { NamedResource } from '../fraud-references.ts'
 import { PLAIN_MODE, type PlanReason, type PlanVerdict, stepOf, uriTarget, verdictOf } from '../plan-verdict.ts'
-import type { ResourceIndex } from '../resource-index.ts'
+import { findNumber, type ResourceIndex } from '../resource-index.ts'
+import { findNumberEntry, routeNumber } from '../routing/route-number.ts'
 import type { OutCall, Refused, Routed } from '../routing/routed.ts'
 import { groupSteps, trunkSteps } from '../routing/trunk-steps.ts'
 import type { UserEntry } from '../user-entry.ts'
 import { MAX_DESTINATIONS, type PlanAt, planned } from './plan-at.ts'
-import { planToNumber } from './plan-to-number.ts'
 
 /** Users of a domain by the key of their resource, found when somebody first asks: for names that are no user parts. */
 const byKey = new WeakMap<DomainEntry, ReadonlyMap<string, UserEntry>>()
@@ -89,6 +89,22 @@ function byWay({ index, facts, call: asked }: PlanAt, { trunkGroup, trunk }: Des
   const one = trunk && index.routing.trunks.get(way.name)
   const routed = group === undefined ? one && trunkSteps(one, options) : groupSteps(group, options)
   return routed === undefined ? rejected(GONE, reasons) : verdictFrom(routed, call.number, reasons)
+}
+
+/**
+ * The plan of a call to a telephone number: a user of ours who has it, a Number, else a Route to the outside. What is ours never leaves
+ * the cluster.
+ *
+ * @param domain whose users are looked at first: the caller's, or the one that was called
+ */
+export function planToNumber(at: PlanAt, domain: DomainEntry | undefined): PlanVerdict {
+  const { index, call, facts } = at
+  const user = (domain && findNumber(domain, call.number)) ?? index.numbers.get(call.number)
+  if (user !== undefined) return planned(user.plan, at)
+  const entry = findNumberEntry(index, call.number, call.caller.trunk)
+  if (entry === undefined) return verdictFrom(routeNumber(index, call, facts), call.number)
+  const { key, domain: owner, to } = entry
+  return resolveDestination(at, to, { key, domain: owner, text: `${call.number} is a number of ours` })
 }
 
 /** A number in a resource is called by its domain, whoever calls the resource. */

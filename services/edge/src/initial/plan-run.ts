@@ -463,7 +463,7 @@ function editsOf({ edits }: policy.Plan, { target, credentials }: Candidate): re
   return [...edits, ...(target.edits?.edits ?? []), ...credentials]
 }
 
-/** [RFC3261-21.5.3] */
+/** Of somebody behind us, in RFC 3261 section 21.5.3. */
 const BAD_GATEWAY = 502
 
 /** The caller gave up, as far as anybody knows: the edge that cancelled the branch is gone. */

@@ -82,6 +82,3 @@ export function* layOutCredentials(
   })
   return { find: (realm, username) => entries.get(tableKey(realm, username)), entries }
 }
-
-export const indexCredentials = (set: ResourceSet, index: ResourceIndex): CredentialTable =>
-  atOnce(layOutCredentials(set, index))
