@@ -4,7 +4,6 @@
 // Passwords do not come here: whoever loads the resources turns them into hashes. HA1 never leaves this service. [DESIGN §5]
 import { randomBytes } from 'node:crypto'
 import {
-  atOnce,
   type DigestAlgorithm,
   type DomainEntry,
   eachOf,
