@@ -140,8 +140,8 @@ const ledger = z.strictObject({
     .max(1_024)
     .default(64)
     .describe('Parts of ledgers on their way at once, of 256 entries at most.'),
-  retryMinMs: durationMs(1).default(100).describe('First pause after a failed write; doubled, with jitter …'),
-  retryMaxMs: durationMs(1).default(5_000).describe('… up to this.'),
+  retryMinMs: durationMs(1).default(100).describe('First pause after a failed write; doubled, with jitter.'),
+  retryMaxMs: durationMs(1).default(5_000).describe('The longest pause between two writes.'),
 })
 
 export const records = z.strictObject({
