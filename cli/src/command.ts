@@ -20,6 +20,7 @@ import { kick } from './admin/kick.ts'
 import { restoreLedgers } from './admin/ledger.ts'
 import { locate } from './admin/locate.ts'
 import { registrations } from './admin/registrations.ts'
+import { routeTest } from './admin/route-test.ts'
 import { CommandFailed } from './admin/targets.ts'
 import { listTrunks } from './admin/trunks.ts'
 import { apiActions } from './api/actions.ts'
@@ -117,6 +118,9 @@ const actions: Actions = {
   },
   async fraudTest(flags) {
     print(await fraudTest(settings(flags), flags, flags.output))
+  },
+  async routeTest(flags) {
+    print(await routeTest(settings(flags), flags, flags.output))
   },
   async cdr(flags) {
     for await (const piece of cdr(settings(flags), flags, flags.output)) await writeLine(piece)

@@ -10,7 +10,7 @@ export type Row = Readonly<Record<string, string | number>>
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g
-const printable = (value: string | number): string => String(value).replace(CONTROL, '·')
+export const printable = (value: string | number): string => String(value).replace(CONTROL, '·')
 
 /**
  * Columns in the order given, as wide as their widest cell.

@@ -42,6 +42,7 @@ async function parse(...args: string[]): Promise<Call> {
     liftBan: note('liftBan'),
     fraudEvents: note('fraudEvents'),
     fraudTest: note('fraudTest'),
+    routeTest: note('routeTest'),
     apply: note('apply'),
     diff: note('diff'),
     get: note('get'),

@@ -9,6 +9,7 @@ import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
 import type { ImportFlags } from './admin/import-subscribers.ts'
 import type { RestoreFlags } from './admin/ledger.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
+import type { RouteTestFlags } from './admin/route-test.ts'
 import { type ApiActions, addApiVerbs } from './api/verbs.ts'
 import type { KamailioFlags, RoutrFlags } from './import/run.ts'
 import { FORMATS, type Format } from './output.ts'
@@ -46,6 +47,7 @@ export interface Actions extends ApiActions {
   liftBan(target: string, flags: AdminFlags): Promise<void>
   fraudEvents(flags: AdminFlags & FraudEventFlags): Promise<void>
   fraudTest(flags: AdminFlags & FraudTestFlags): Promise<void>
+  routeTest(flags: AdminFlags & RouteTestFlags): Promise<void>
   cdr(flags: CdrFlags & Pick<AdminFlags, 'config'> & { readonly output: CdrFormat }): Promise<void>
 }
 
@@ -143,6 +145,12 @@ function when(text: string): string {
 }
 
 function addBans(program: Command, actions: Actions): void {
+  adminCommand(program, 'route-test', 'what would become of a call, why, and at what price; calls nobody')
+    .requiredOption('--from <uri>', 'who calls: sip:user@domain, taken to be who he says; with --trunk any number')
+    .requiredOption('--to <uri>', 'who is called: a URI, or a number as the caller dials it')
+    .option('--trunk <name>', 'the call comes by this trunk', '')
+    .option('--at <time>', "when, ISO 8601, of this machine's zone where it names none; now unless set", '')
+    .action((flags: AdminFlags & RouteTestFlags) => actions.routeTest(flags))
   adminCommand(program, 'trunks [trunk]', 'how trunks stand: registration, breakers, calls, quality').action(
     (trunk: string | undefined, flags: AdminFlags) => actions.trunks(trunk, flags),
   )

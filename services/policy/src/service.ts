@@ -36,6 +36,7 @@ import { restoreLedger } from './ledger/restore.ts'
 import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './options.ts'
 import { ResourceDesk } from './resources/resource-desk.ts'
 import { registerResources } from './resources/resource-metrics.ts'
+import { routeTest } from './routing/route-test.ts'
 import { createState, type PolicyState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
 import { answerChallenge, listTrunks, trunkAttempt } from './trunks/handlers.ts'
@@ -179,6 +180,7 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     liftBan: (request) => guard(() => liftBan(context, request)),
     listCalls: (request) => guard(() => listCalls(context, request)),
     listFraudEvents: (request) => guard(() => listFraudEvents(context, request)),
+    routeTest: (request) => guard(() => routeTest(context, request)),
     tryFraudRules: (request) => guard(() => tryFraudRules(context, request)),
   }
 }

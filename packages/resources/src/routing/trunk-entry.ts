@@ -35,6 +35,8 @@ export interface OutTrunk {
   readonly key: string
   readonly enabled: boolean
   readonly trusted: boolean
+  /** Its calls need no credentials. */
+  readonly inbound: boolean
   /** By priority, then as written. */
   readonly hosts: readonly OutHost[]
   /** '' for none. */
@@ -85,6 +87,13 @@ export interface TrunkParts {
 /** No response looks like 408, no connection like 503: after these the next one is always tried. */
 const LOST: readonly number[] = [408, 503]
 
+/** A trunk dials nothing for an outside line. */
+function trunkPlan(plan: NumberPlan | undefined): NumberPlan | undefined {
+  if (plan?.outsideLine === undefined) return plan
+  const { outsideLine: _, ...rest } = plan
+  return rest
+}
+
 export function outTrunk({ metadata, spec }: Trunk, { plans, ratePlans, headers }: TrunkParts): OutTrunk {
   const hosts = spec.hosts.map((one) => outHost(one, spec.userPhone))
   return {
@@ -92,11 +101,12 @@ export function outTrunk({ metadata, spec }: Trunk, { plans, ratePlans, headers 
     key: `Trunk/${metadata.name}`,
     enabled: spec.enabled,
     trusted: spec.trusted,
+    inbound: spec.inbound === undefined ? spec.trusted : spec.inbound === 'allow',
     hosts: Object.freeze(hosts.sort((a, b) => a.priority - b.priority)),
     nextHop: spec.outboundProxy ?? '',
     numbersOut: spec.numbersOut,
     numbersIn: spec.numbersIn,
-    numberPlan: plans.get(spec.numberPlan ?? ''),
+    numberPlan: trunkPlan(plans.get(spec.numberPlan ?? '')),
     callerId: callerRules(spec),
     buyPlan: ratePlans.get(spec.ratePlan ?? ''),
     asks: spec.maxCalls !== undefined || spec.callsPerSecond !== undefined,

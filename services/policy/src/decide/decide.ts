@@ -142,7 +142,7 @@ function gruuVerdict({ context, uri, domain }: Judgement): PlanVerdict | undefin
 }
 
 /** @param sender the authenticated user: nobody else's request leaves the cluster */
-function verdictFor(judgement: Judgement, sender: UserEntry | undefined): PlanVerdict {
+export function verdictFor(judgement: Judgement, sender: UserEntry | undefined): PlanVerdict {
   const { state, request, uri, domain, maddr } = judgement
   if (judgement.away && sender !== undefined) {
     return planRelay({ uri: request.requestUri, host: uri.host, maddr }, sender.domain, state.index)
@@ -202,6 +202,10 @@ function costsMoney({ state, request }: Judgement, { user }: Proven): boolean {
   return request.method === 'INVITE' && state.index.accounts.get(user.account)?.ratePlan?.ratesOnNet === true
 }
 
+/** Some target is a trunk: the call may cost money. */
+const leavesByTrunk = ({ steps }: PlanVerdict): boolean =>
+  steps.some(({ targets }) => targets.some(({ trunkLeg }) => trunkLeg !== undefined))
+
 /**
  * The store can't say whether the nonce is used up. With one-time nonces it need not: one is given out. Else the check is left out, but
  * not for REGISTER and for what leaves the cluster, which may cost money.
@@ -216,7 +220,7 @@ function withoutStore(
   if (context.settings.replayWithoutStore === 'oneTime') return ask(judgement, asking, { stale: true, oneTime: true })
   const closed =
     costsMoney(judgement, proven) || isRegistrars(judgement) || asksForRegistrations(request) || judgement.away
-  if (closed) return context.health.toResult(failure)
+  if (closed || leavesByTrunk(verdictFor(judgement, proven.user))) return context.health.toResult(failure)
   if (!maySay(state.index, from, proven.user)) return done(reject('not_your_identity', callerOf(proven.user)))
   context.counts.admittedWithoutStore++
   return planFor(judgement, proven, false)

@@ -1282,6 +1282,80 @@ export interface TrunkRegistrationStatus {
   edgeId: string;
 }
 
+/** A call that nobody makes. */
+export interface RouteTestRequest {
+  /** sip:user@domain of the caller, who is taken to have proven it; a number or an address of a stranger with `trunk`. */
+  from: string;
+  /** URI, or number as the caller dials it. */
+  to: string;
+  /** Name of the Trunk by which it comes; "" for none. */
+  trunk: string;
+  /** Wall clock of the call; 0 for now. */
+  unixMs: bigint;
+}
+
+export interface RouteTestResponse {
+  /** Of the caller, as far as he is ours; "" else. */
+  caller: string;
+  account: string;
+  /** Who is called, in canonical form: user@host, or a number. */
+  dialled: string;
+  /** "plan" | "reject" | "redirect" | "answer" */
+  verdict: string;
+  /** Of what is no plan; 0 else. */
+  status: number;
+  code: string;
+  /** In order; each stands below the one before it that has a lower depth. */
+  reasons: RouteReason[];
+  /** In the order in which they would be tried. */
+  targets: RouteTarget[];
+  /** What would stop the call besides, in the order in which it would. */
+  refusals: RouteRefusal[];
+  /** Values of Contact of a redirect. */
+  contacts: string[];
+  /** Of the resources that were looked at. */
+  revision: string;
+}
+
+export interface RouteReason {
+  /** "Kind/name"; "" for none. */
+  resource: string;
+  text: string;
+  depth: number;
+}
+
+export interface RouteTarget {
+  /** Index of its step. */
+  step: number;
+  /** AoR or URI. */
+  target: string;
+  trunk: string;
+  /** 0: the proxy's Timer C. */
+  ringMs: number;
+  /** What the caller pays, and what the trunk costs; absent where nothing says. */
+  price?: RoutePrice | undefined;
+  cost?: RoutePrice | undefined;
+}
+
+export interface RoutePrice {
+  /** ISO 4217. */
+  currency: string;
+  /** Millionths of the currency's unit. */
+  connectFee: bigint;
+  perMinute: bigint;
+  /** For a person: "0.01 + 0.02/min 60/60". */
+  rate: string;
+  /** Of the number; "*" for any. */
+  prefix: string;
+}
+
+export interface RouteRefusal {
+  status: number;
+  code: string;
+  /** For a person. */
+  text: string;
+}
+
 function createBaseStreamRequest(): StreamRequest {
   return { items: [], sentMs: 0 };
 }
@@ -10770,6 +10844,675 @@ export const TrunkRegistrationStatus: MessageFns<TrunkRegistrationStatus> = {
   },
 };
 
+function createBaseRouteTestRequest(): RouteTestRequest {
+  return { from: "", to: "", trunk: "", unixMs: 0n };
+}
+
+export const RouteTestRequest: MessageFns<RouteTestRequest> = {
+  encode(message: RouteTestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.trunk !== "") {
+      writer.uint32(26).string(message.trunk);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asIntN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.unixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteTestRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteTestRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unixMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RouteTestRequest>): RouteTestRequest {
+    return RouteTestRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RouteTestRequest>): RouteTestRequest {
+    const message = createBaseRouteTestRequest();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.trunk = object.trunk ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseRouteTestResponse(): RouteTestResponse {
+  return {
+    caller: "",
+    account: "",
+    dialled: "",
+    verdict: "",
+    status: 0,
+    code: "",
+    reasons: [],
+    targets: [],
+    refusals: [],
+    contacts: [],
+    revision: "",
+  };
+}
+
+export const RouteTestResponse: MessageFns<RouteTestResponse> = {
+  encode(message: RouteTestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.caller !== "") {
+      writer.uint32(10).string(message.caller);
+    }
+    if (message.account !== "") {
+      writer.uint32(18).string(message.account);
+    }
+    if (message.dialled !== "") {
+      writer.uint32(26).string(message.dialled);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(34).string(message.verdict);
+    }
+    if (message.status !== 0) {
+      writer.uint32(40).uint32(message.status);
+    }
+    if (message.code !== "") {
+      writer.uint32(50).string(message.code);
+    }
+    for (const v of message.reasons) {
+      RouteReason.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.targets) {
+      RouteTarget.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.refusals) {
+      RouteRefusal.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.contacts) {
+      writer.uint32(82).string(v!);
+    }
+    if (message.revision !== "") {
+      writer.uint32(90).string(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteTestResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteTestResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dialled = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reasons.push(RouteReason.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.targets.push(RouteTarget.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.refusals.push(RouteRefusal.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.contacts.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.revision = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RouteTestResponse>): RouteTestResponse {
+    return RouteTestResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RouteTestResponse>): RouteTestResponse {
+    const message = createBaseRouteTestResponse();
+    message.caller = object.caller ?? "";
+    message.account = object.account ?? "";
+    message.dialled = object.dialled ?? "";
+    message.verdict = object.verdict ?? "";
+    message.status = object.status ?? 0;
+    message.code = object.code ?? "";
+    message.reasons = object.reasons?.map((e) => RouteReason.fromPartial(e)) || [];
+    message.targets = object.targets?.map((e) => RouteTarget.fromPartial(e)) || [];
+    message.refusals = object.refusals?.map((e) => RouteRefusal.fromPartial(e)) || [];
+    message.contacts = object.contacts?.map((e) => e) || [];
+    message.revision = object.revision ?? "";
+    return message;
+  },
+};
+
+function createBaseRouteReason(): RouteReason {
+  return { resource: "", text: "", depth: 0 };
+}
+
+export const RouteReason: MessageFns<RouteReason> = {
+  encode(message: RouteReason, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resource !== "") {
+      writer.uint32(10).string(message.resource);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    if (message.depth !== 0) {
+      writer.uint32(24).uint32(message.depth);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteReason {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteReason();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.resource = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.depth = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RouteReason>): RouteReason {
+    return RouteReason.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RouteReason>): RouteReason {
+    const message = createBaseRouteReason();
+    message.resource = object.resource ?? "";
+    message.text = object.text ?? "";
+    message.depth = object.depth ?? 0;
+    return message;
+  },
+};
+
+function createBaseRouteTarget(): RouteTarget {
+  return { step: 0, target: "", trunk: "", ringMs: 0, price: undefined, cost: undefined };
+}
+
+export const RouteTarget: MessageFns<RouteTarget> = {
+  encode(message: RouteTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.step !== 0) {
+      writer.uint32(8).uint32(message.step);
+    }
+    if (message.target !== "") {
+      writer.uint32(18).string(message.target);
+    }
+    if (message.trunk !== "") {
+      writer.uint32(26).string(message.trunk);
+    }
+    if (message.ringMs !== 0) {
+      writer.uint32(32).uint32(message.ringMs);
+    }
+    if (message.price !== undefined) {
+      RoutePrice.encode(message.price, writer.uint32(42).fork()).join();
+    }
+    if (message.cost !== undefined) {
+      RoutePrice.encode(message.cost, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.trunk = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.ringMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.price = RoutePrice.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.cost = RoutePrice.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RouteTarget>): RouteTarget {
+    return RouteTarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RouteTarget>): RouteTarget {
+    const message = createBaseRouteTarget();
+    message.step = object.step ?? 0;
+    message.target = object.target ?? "";
+    message.trunk = object.trunk ?? "";
+    message.ringMs = object.ringMs ?? 0;
+    message.price = (object.price !== undefined && object.price !== null)
+      ? RoutePrice.fromPartial(object.price)
+      : undefined;
+    message.cost = (object.cost !== undefined && object.cost !== null)
+      ? RoutePrice.fromPartial(object.cost)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRoutePrice(): RoutePrice {
+  return { currency: "", connectFee: 0n, perMinute: 0n, rate: "", prefix: "" };
+}
+
+export const RoutePrice: MessageFns<RoutePrice> = {
+  encode(message: RoutePrice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.currency !== "") {
+      writer.uint32(10).string(message.currency);
+    }
+    if (message.connectFee !== 0n) {
+      if (BigInt.asIntN(64, message.connectFee) !== message.connectFee) {
+        throw new globalThis.Error("value provided for field message.connectFee of type int64 too large");
+      }
+      writer.uint32(16).int64(message.connectFee);
+    }
+    if (message.perMinute !== 0n) {
+      if (BigInt.asIntN(64, message.perMinute) !== message.perMinute) {
+        throw new globalThis.Error("value provided for field message.perMinute of type int64 too large");
+      }
+      writer.uint32(24).int64(message.perMinute);
+    }
+    if (message.rate !== "") {
+      writer.uint32(34).string(message.rate);
+    }
+    if (message.prefix !== "") {
+      writer.uint32(42).string(message.prefix);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RoutePrice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoutePrice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connectFee = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.perMinute = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rate = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RoutePrice>): RoutePrice {
+    return RoutePrice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RoutePrice>): RoutePrice {
+    const message = createBaseRoutePrice();
+    message.currency = object.currency ?? "";
+    message.connectFee = (object.connectFee !== undefined && object.connectFee !== null)
+      ? BigInt(object.connectFee)
+      : 0n;
+    message.perMinute = (object.perMinute !== undefined && object.perMinute !== null) ? BigInt(object.perMinute) : 0n;
+    message.rate = object.rate ?? "";
+    message.prefix = object.prefix ?? "";
+    return message;
+  },
+};
+
+function createBaseRouteRefusal(): RouteRefusal {
+  return { status: 0, code: "", text: "" };
+}
+
+export const RouteRefusal: MessageFns<RouteRefusal> = {
+  encode(message: RouteRefusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).uint32(message.status);
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteRefusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RouteRefusal>): RouteRefusal {
+    return RouteRefusal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RouteRefusal>): RouteRefusal {
+    const message = createBaseRouteRefusal();
+    message.status = object.status ?? 0;
+    message.code = object.code ?? "";
+    message.text = object.text ?? "";
+    return message;
+  },
+};
+
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
   /**
@@ -10978,6 +11721,16 @@ export const PolicyServiceService = {
     responseSerialize: (value: ListTrunksResponse): Buffer => Buffer.from(ListTrunksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTrunksResponse => ListTrunksResponse.decode(value),
   },
+  /** What would become of a call, why, and at what price. Holds nothing, counts nothing, calls nobody. Asked by `tandem route-test`. */
+  routeTest: {
+    path: "/tandem.policy.v1.PolicyService/RouteTest" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RouteTestRequest): Buffer => Buffer.from(RouteTestRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RouteTestRequest => RouteTestRequest.decode(value),
+    responseSerialize: (value: RouteTestResponse): Buffer => Buffer.from(RouteTestResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RouteTestResponse => RouteTestResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -11025,6 +11778,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
   /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
   listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
+  /** What would become of a call, why, and at what price. Holds nothing, counts nothing, calls nobody. Asked by `tandem route-test`. */
+  routeTest: handleUnaryCall<RouteTestRequest, RouteTestResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -11319,6 +12074,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  /** What would become of a call, why, and at what price. Holds nothing, counts nothing, calls nobody. Asked by `tandem route-test`. */
+  routeTest(
+    request: RouteTestRequest,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  routeTest(
+    request: RouteTestRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  routeTest(
+    request: RouteTestRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
   ): ClientUnaryCall;
 }
 

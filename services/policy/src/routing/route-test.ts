@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+//
+// What would become of a call: the decision's own judgement, planning, lists, rates and rules, without asking for credentials and
+// without holding or counting anything. The caller is taken to be who `from` says. Live state (breakers, bounds, balance) is that of now, also where the
+// call is tried at another time. Leaves out rules that only look at what an edge sees: user agents, and sources but a trunk's.
+import type { AccountEntry, FoundRate, OutTrunk, PlanVerdict, UserEntry } from '@tandem/resources'
+import { firstQuantum, parsePhoneNumber, routeEmergency, verdictFrom } from '@tandem/resources'
+import { done, policy, type Result } from '@tandem/rpc'
+import { buyLines } from '../charging/buy-rates.ts'
+import { dearestOf } from '../charging/charge-terms.ts'
+import { findRates } from '../charging/find-rates.ts'
+import { rateText } from '../charging/settle.ts'
+import type { PolicyContext } from '../context.ts'
+import { verdictFor } from '../decide/decide.ts'
+import { userOf } from '../decide/identity.ts'
+import { askingDomain, type Judgement, judge } from '../decide/judgement.ts'
+import { provenBy } from '../decide/proven.ts'
+import { splitUri } from '../decide/uri-parts.ts'
+import { NOBODY, toResponse } from '../decide/verdicts.ts'
+import { POLICY_ERRORS, type PolicyErrorCode, refusal } from '../errors.ts'
+import { tryFraudRules } from '../fraud-feed/try-rules.ts'
+import { unlessBlocked } from './blocked.ts'
+import { emergencyOf } from './emergency.ts'
+import { dialledNumberOf, normalNumber, outCall, planFacts } from './number-call.ts'
+
+/** A number or user alone is of the caller's domain. */
+function uriOf(text: string, host: string): string {
+  const bare = text.trim().replace(/^<(.*)>$/, '$1')
+  if (/^(sips?|tel):/i.test(bare)) return bare
+  return bare.includes('@') ? `sip:${bare}` : `sip:${bare.replace(/[\s()-]/g, '')}@${host}`
+}
+
+function requestOf(asked: policy.RouteTestRequest, from: string, requestUri: string): policy.DecideRequest {
+  const wholeFrom = `<${from}>`
+  return policy.DecideRequest.fromPartial({
+    transactionKey: `route-test ${asked.from} ${asked.to} ${asked.unixMs}`,
+    method: 'INVITE',
+    requestUri,
+    from: wholeFrom,
+    to: `<${requestUri}>`,
+  })
+}
+
+/** As if its sender had been known, by whatever. */
+function trialOf(context: PolicyContext, asked: policy.RouteTestRequest, trunk: OutTrunk | undefined, nowMs: number) {
+  const { index } = context.state
+  const local = index.domains.keys().next().value ?? ''
+  const from = uriOf(asked.from, local)
+  const host = splitUri(from).host
+  const ours = index.homes.has(host.toLowerCase()) || trunk === undefined ? host : local
+  const requestUri = uriOf(asked.to, ours || local)
+  const judgement = judge(context, context.state, requestOf(asked, from, requestUri), splitUri(requestUri))
+  const user = trunk === undefined ? userOf(index, judgement.from) : undefined
+  const known = user?.kind === 'Subscriber' ? provenBy('digest', user) : undefined
+  return {
+    ...judgement,
+    trial: { nowMs },
+    trunk,
+    known,
+    trusted: trunk?.trusted ?? judgement.trusted,
+  } satisfies Judgement
+}
+
+function planOf(judgement: Judgement, user: UserEntry | undefined): PlanVerdict & { readonly emergency?: boolean } {
+  const { context, state } = judgement
+  const found = emergencyOf(judgement)
+  if (found === undefined) return unlessBlocked(judgement, verdictFor(judgement, user), user)
+  const call = outCall(judgement, user, found.number, judgement.trial?.nowMs)
+  const routed = routeEmergency(state.index, found, call, planFacts(context, true))
+  return { ...verdictFrom(routed, found.number), emergency: true }
+}
+
+const priceOf = (currency: string, { prefix, rate }: Pick<FoundRate, 'prefix' | 'rate'>): policy.RoutePrice => ({
+  currency,
+  connectFee: rate.connectFee,
+  perMinute: rate.perMinute,
+  rate: rateText(rate),
+  prefix,
+})
+
+interface Priced {
+  readonly judgement: Judgement
+  readonly plan: policy.Plan
+  readonly account: AccountEntry | undefined
+  /** That is called, canonical; '' for none. */
+  readonly number: string
+  readonly unixMs: number
+}
+
+const aboutOf = ({ judgement, number, unixMs }: Priced) => ({
+  unixMs,
+  revision: judgement.state.index.revision,
+  number,
+})
+
+function targetsOf(priced: Priced): policy.RouteTarget[] {
+  const { judgement, plan, account, number, unixMs } = priced
+  const { index } = judgement.state
+  const bought = buyLines(index, plan, number, unixMs)
+  return plan.steps.flatMap(({ targets, ringMs }, step) =>
+    targets.map((one): policy.RouteTarget => {
+      const target = one.where?.value ?? ''
+      const alone = { ...plan, steps: [{ ...(plan.steps[step] as policy.Step), targets: [one] }] }
+      const [sell] =
+        (account?.ratePlan && findRates(account, alone, judgement.request.requestUri, aboutOf(priced)))?.lines ?? []
+      const buy = bought.find(({ targets: places }) => places.includes(target))
+      return {
+        step,
+        target,
+        trunk: one.trunk ?? '',
+        ringMs,
+        price: sell && priceOf(account?.currency ?? '', sell),
+        cost: buy && priceOf(buy.currency, { prefix: '', rate: buy.rate }),
+      }
+    }),
+  )
+}
+
+const refused = (code: PolicyErrorCode, account?: AccountEntry): policy.RouteRefusal => {
+  const { sipStatus, meaning } = POLICY_ERRORS[code]
+  const own = code === 'credit_exhausted' ? account?.refusals.credit.status : undefined
+  return { status: own ?? sipStatus, code, text: meaning }
+}
+
+/** What the account would say now. */
+async function accountRefusals(priced: Priced): Promise<policy.RouteRefusal[]> {
+  const { judgement, plan, account } = priced
+  if (account === undefined) return []
+  if (account.blocked) return [refused('account_blocked')]
+  if (!account.metered) return []
+  const terms = findRates(account, plan, judgement.request.requestUri, aboutOf(priced))
+  if (terms === undefined) return [refused('no_rate')]
+  const { accounts, health, tuning } = judgement.context
+  const state = await accounts.read(account.name, 0)
+  if (!health.see(state)) return [refused('store_away')]
+  const { balance, held, holds, blockedUntilMs, nowMs } = state.value
+  const found: policy.RouteRefusal[] = []
+  if (blockedUntilMs > nowMs) found.push(refused('account_blocked'))
+  if (account.maxCalls !== undefined && holds >= account.maxCalls) found.push(refused('too_many_calls'))
+  const dearest = dearestOf(terms.lines, tuning.quantumMs)
+  const least = dearest === undefined ? 0n : firstQuantum(dearest.rate, 0)
+  const { creditLimit } = account
+  if (creditLimit !== undefined && balance - held + creditLimit < least)
+    found.push(refused('credit_exhausted', account))
+  return found
+}
+
+async function fraudRefusals(judgement: Judgement, asked: policy.RouteTestRequest): Promise<policy.RouteRefusal[]> {
+  const { context, request, state } = judgement
+  if (state.fraud.isEmpty) return []
+  const call = {
+    from: asked.from,
+    to: request.requestUri,
+    account: '',
+    source: '',
+    userAgent: '',
+    unixMs: asked.unixMs,
+  }
+  const tried = await tryFraudRules(context, call)
+  if (tried.outcome !== 'done' || tried.value.verdict === 'pass') return []
+  const { verdict, findings } = tried.value
+  const rule = findings.find(({ action, dryRun }) => action === verdict && !dryRun)?.rule ?? ''
+  return [{ status: POLICY_ERRORS.fraud.sipStatus, code: 'fraud', text: `FraudRule/${rule} would act: ${verdict}` }]
+}
+
+/** Who would be asked for credentials first, and is not ours to have any. */
+function askedFirst(judgement: Judgement): policy.RouteRefusal[] {
+  const asking = askingDomain(judgement)
+  if (asking === undefined) return []
+  return [
+    {
+      status: 407,
+      code: 'challenge',
+      text: `Domain/${asking.name} asks for credentials, which nobody of this name has`,
+    },
+  ]
+}
+
+async function refusalsOf(priced: Priced | undefined, judgement: Judgement, asked: policy.RouteTestRequest) {
+  const first = askedFirst(judgement)
+  return priced === undefined
+    ? first
+    : [...first, ...(await fraudRefusals(judgement, asked)), ...(await accountRefusals(priced))]
+}
+
+function dialledOf(judgement: Judgement, user: UserEntry | undefined, verdict: PlanVerdict): string {
+  const dialled = dialledNumberOf(judgement)
+  if (verdict.number !== undefined) return verdict.number
+  if (dialled !== '') return normalNumber(judgement.state.index, judgement, dialled, user)
+  return `${judgement.uri.user}@${judgement.uri.host}`
+}
+
+export async function routeTest(
+  context: PolicyContext,
+  asked: policy.RouteTestRequest,
+): Promise<Result<policy.RouteTestResponse>> {
+  const { index } = context.state
+  const trunk = asked.trunk === '' ? undefined : index.routing.trunks.get(asked.trunk)
+  if (asked.trunk !== '' && trunk === undefined) return refusal('unknown_trunk')
+  const unixMs = asked.unixMs === 0n ? context.now() : Number(asked.unixMs)
+  const judgement = trialOf(context, asked, trunk, unixMs)
+  const user = judgement.known?.user
+  const verdict = planOf(judgement, user)
+  const response = toResponse(verdict, NOBODY, { edits: [], accounting: true, sourceTrusted: false })
+  const plan = response.verdict?.$case === 'plan' ? response.verdict.value : undefined
+  const account = verdict.emergency === true ? undefined : index.accounts.get(user?.account ?? '')
+  const dialled = dialledOf(judgement, user, verdict)
+  const number = parsePhoneNumber(dialled)?.number ?? ''
+  const priced = plan && { judgement, plan, account, number, unixMs }
+  return done({
+    caller: user?.aor ?? '',
+    account: user?.account ?? '',
+    dialled,
+    verdict: verdict.kind,
+    status: verdict.status,
+    code: verdict.code,
+    reasons: verdict.reasons.map(({ resource, text, depth = 0 }) => ({ resource, text, depth })),
+    targets: priced === undefined ? [] : targetsOf(priced),
+    refusals: verdict.emergency === true ? [] : await refusalsOf(priced, judgement, asked),
+    contacts: [...verdict.contacts],
+    revision: index.revision,
+  })
+}
