@@ -46,6 +46,13 @@ export function fraudContract(at: () => World): void {
     }
   })
 
+  it('MUST tell the value, and count nothing, where every value is above', async () => {
+    const slot = slotOf()
+    const trial = [checkOf('calls', { critical: -1n, warningStops: true })]
+    const told = { stopped: true, findings: [{ index: 0, level: 'critical', value: 1n }] }
+    for (let i = 0; i < 2; i++) expect(await begin(slot, trial)).toMatchObject(told)
+  })
+
   it('MUST let exactly so many of those begin that come at once', async () => {
     const slot = slotOf()
     const checks = [checkOf('live', { critical: 4n }), checkOf('calls', { critical: 100n })]

@@ -104,8 +104,11 @@ function packCheck(check: FraudCheck): Uint8Array {
   return bytes
 }
 
+/** A trial has -1: a level that every value is above. */
+const UNSET = -2
+
 /** Below 2^53 by contract; nobody reaches what is not there. */
-const boundOf = (bound: bigint | undefined): number => (bound === undefined ? -1 : Number(bound))
+const boundOf = (bound: bigint | undefined): number => (bound === undefined ? UNSET : Number(bound))
 
 export const packChecks = (checks: readonly FraudCheck[]): Uint8Array => packAll(checks, packCheck)
 

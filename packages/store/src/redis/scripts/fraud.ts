@@ -12,7 +12,7 @@ import { script } from './script.ts'
 
 /**
  * Wants `at`; FK: index of the key `seen`, those of the counters follow; FA: index of the argument that has all counters, an array of arrays
- * packed by MessagePack: kind windowMs member; of a check also warning critical stops amount, -1 for a level that nobody set.
+ * packed by MessagePack: kind windowMs member; of a check also warning critical stops amount, -2 for a level that nobody set (-1 is one that every value is above).
  */
 export const FRAUD = `
 local SEEN = KEYS[FK]
@@ -126,9 +126,9 @@ local function fcheck(held)
   local stopped, found = 0, {}
   for i = 1, COUNT do
     local warning, critical = farg(i, 4), farg(i, 5)
-    if warning >= 0 or critical >= 0 then
+    if warning > -2 or critical > -2 then
       local value, level = fvalue(i, held), nil
-      if critical >= 0 and value > critical then level = 2 elseif warning >= 0 and value > warning then level = 1 end
+      if critical > -2 and value > critical then level = 2 elseif warning > -2 and value > warning then level = 1 end
       if level then
         found[#found + 1] = i - 1
         found[#found + 1] = level
