@@ -9,6 +9,7 @@ const HELP = {
   admits: 'Decisions that admitted a REGISTER.',
   redirects: 'Decisions that sent the caller elsewhere.',
   relays: 'Plans that lead out of the cluster.',
+  unpaidLegs: 'Plans without the trunks that somebody forwards to: who forwards can not be charged yet.',
   watches: 'Decisions that let somebody watch registrations.',
   trusted: 'Requests believed for the address that they came from.',
   answers: 'Decisions that had the edge answer by itself.',

@@ -43,6 +43,7 @@ import { identityEdits, maySay, TRUSTED_EDITS, UNPROVEN_EDITS } from './identity
 import { askingDomain, believesStranger, isRegistrars, type Judgement, judge } from './judgement.ts'
 import type { Proven } from './proven.ts'
 import { speakerOf } from './speaker.ts'
+import { withoutUnpaid } from './unpaid-legs.ts'
 import { paramOf, splitUri, type UriParts } from './uri-parts.ts'
 import { callerOf, NOBODY, type PlanAdditions, reject, toResponse } from './verdicts.ts'
 
@@ -164,7 +165,9 @@ function orNumber(judgement: Judgement, verdict: PlanVerdict, sender: UserEntry 
 function planFor(judgement: Judgement, proven: Proven | undefined, accounting: boolean): EventualDecision {
   const { context, request } = judgement
   const speaker = accounting || judgement.trusted || proven ? speakerOf(judgement, proven?.user) : undefined
-  const verdict = unlessBlocked(judgement, verdictFor(judgement, proven?.user), speaker ?? proven?.user)
+  const planned = unlessBlocked(judgement, verdictFor(judgement, proven?.user), speaker ?? proven?.user)
+  const verdict = accounting && judgement.state.metersAccounts ? withoutUnpaid(planned) : planned
+  if (verdict !== planned) context.counts.unpaidLegs++
   if (judgement.away && verdict.kind === 'plan') context.counts.relays++
   const caller = speaker === undefined ? NOBODY : callerOf(speaker)
   const additions = withRoutingEdits(judgement, proven, additionsFor(judgement, proven, accounting))
