@@ -237,7 +237,7 @@ export class Batcher {
     } else if (error.message.startsWith('NOSCRIPT') || ELSEWHERE.test(error.message)) this.#again(pending, error)
     else if (NOT_SENT.test(error.message)) this.#settle(pending, notStored('away', error.message))
     else if (REFUSED.test(error.message)) this.#settle(pending, notStored('refused', error.message))
-    else this.#settle(pending, unknown(`${pending.script.name}: ${error.message}`))
+    else this.#settle(pending, unknown(`store: ${pending.script.name}: ${error.message}`))
   }
 
   /** Once more: with the source where the script is missing, where its keys are now, or a little later where the slot is elsewhere. */
