@@ -35,6 +35,20 @@ export function describeRequest(msg: SipMessage, key: string, peer: EdgePeer, ed
     preferredIdentities: valuesOf(msg, HEADER.P_PREFERRED_IDENTITY),
     privacy: msg.has(HEADER.PRIVACY) ? valuesOf(msg, HEADER.PRIVACY).join(';') : '',
     event: msg.has(HEADER.EVENT) ? eventPackage(headerText(msg, HEADER.EVENT)) : '',
+    forwarded: forwardedIn(msg),
+  }
+}
+
+/** Of a call that comes back again and again: what is told of each kind. */
+const MAX_FORWARDED = 10
+
+/** Who was called before, as those say who forwarded it [RFC5806-4] [RFC7044-5]; undefined where nobody did. */
+function forwardedIn(msg: SipMessage): policy.Forwarded | undefined {
+  const isForwarded = findHeader(msg, HEADER.DIVERSION) >= 0 || findHeader(msg, HEADER.HISTORY_INFO) >= 0
+  if (!isForwarded) return undefined
+  return {
+    diversions: readValues(msg, HEADER.DIVERSION, MAX_FORWARDED),
+    history: readValues(msg, HEADER.HISTORY_INFO, MAX_FORWARDED),
   }
 }
 
@@ -43,12 +57,15 @@ const MAX_VALUES = 8
 const NO_TEXTS: string[] = []
 const values = new ValueCursor()
 
-/** Every value of a header, whichever line it stands in. */
 function valuesOf(msg: SipMessage, id: number): string[] {
-  if (!msg.has(id)) return NO_TEXTS
+  return msg.has(id) ? readValues(msg, id, MAX_VALUES) : NO_TEXTS
+}
+
+/** The first values of a header, whichever lines they stand in. */
+function readValues(msg: SipMessage, id: number, limit: number): string[] {
   const found: string[] = []
   values.reset(msg, id)
-  while (found.length < MAX_VALUES && values.next()) found.push(unfold(msg.text(values.start, values.end)))
+  while (found.length < limit && values.next()) found.push(unfold(msg.text(values.start, values.end)))
   return found
 }
 
