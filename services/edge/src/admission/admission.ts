@@ -140,6 +140,11 @@ export class Admission {
     return this.#world.classes.isEmergency(msg, peer)
   }
 
+  /** Numbers that policy knows besides; those before are forgotten. */
+  useEmergencyNumbers(numbers: ReadonlySet<string>): void {
+    this.#world.classes.told = numbers
+  }
+
   /** To a number of the emergency services. */
   callsForHelp(msg: SipMessage): boolean {
     return this.#world.classes.callsForHelp(msg)

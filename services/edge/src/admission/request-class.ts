@@ -39,11 +39,16 @@ const SOS = 'urn:service:sos'
 /** Header lines that are looked at. */
 const MAX_CREDENTIALS = 4
 
+const NO_NUMBERS: ReadonlySet<string> = new Set()
+const MAX_TOLD_NUMBER = 32
+
 export class RequestClasses {
   readonly #settings: ClassSettings
   readonly #keys: readonly NonceKey[]
   readonly #numbers: ReadonlySet<string>
   readonly #longestNumber: number
+  /** Numbers that are emergencies too: as policy told them, of some domain. */
+  told: ReadonlySet<string> = NO_NUMBERS
 
   constructor(settings: ClassSettings) {
     this.#settings = settings
@@ -54,7 +59,7 @@ export class RequestClasses {
 
   /** To the emergency services, or of a priority (RFC 4412) that a trusted source gives it. */
   isEmergency(msg: SipMessage, peer: EdgePeer): boolean {
-    if (msg.method !== METHOD.REGISTER && this.callsForHelp(msg)) return true
+    if (msg.method !== METHOD.REGISTER && (this.callsForHelp(msg) || this.#isTold(msg))) return true
     return this.#settings.hasTrustedSources && this.#hasPriority(msg, peer)
   }
 
@@ -67,6 +72,11 @@ export class RequestClasses {
     }
     if (uriUserStart < 0 || uriUserEnd - uriUserStart > this.#longestNumber) return false
     return this.#numbers.has(msg.text(uriUserStart, uriUserEnd))
+  }
+
+  #isTold({ buf, uriUserStart, uriUserEnd }: SipMessage): boolean {
+    const isNumber = this.told.size > 0 && uriUserStart >= 0 && uriUserEnd - uriUserStart <= MAX_TOLD_NUMBER
+    return isNumber && this.told.has(buf.latin1Slice(uriUserStart, uriUserEnd))
   }
 
   #hasPriority(msg: SipMessage, peer: EdgePeer): boolean {

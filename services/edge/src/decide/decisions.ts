@@ -13,6 +13,7 @@ import type { Admission } from '../admission/index.ts'
 import type { EdgeCounts } from '../counts.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
 import { withDefaults } from './defaults.ts'
+import { EmergencyPlans } from './emergency-plans.ts'
 import { flawOf } from './flaws.ts'
 import { LastKnown } from './last-known.ts'
 import { planForEmergency, planWithin } from './on-net.ts'
@@ -34,12 +35,26 @@ export class Decisions {
   readonly scopes: DecideScopes
   /** Undefined where no failure mode needs it. */
   readonly lastKnown: LastKnown | undefined
+  /** For when policy gives no answer. */
+  readonly emergencyPlans: EmergencyPlans
   readonly #parts: DecisionParts
 
   constructor(parts: DecisionParts) {
     this.#parts = parts
     this.scopes = new DecideScopes(parts.config)
     this.lastKnown = this.scopes.remember ? new LastKnown(parts.config.decide.lastKnown) : undefined
+    this.emergencyPlans = new EmergencyPlans((numbers) => parts.admission.useEmergencyNumbers(numbers))
+    parts.policy.onPush(({ event }) => {
+      if (event?.$case === 'emergencyPlans') this.#takeEmergencyPlans(event.value)
+    })
+  }
+
+  #takeEmergencyPlans(plans: policy.EmergencyPlans): void {
+    const flawed = this.emergencyPlans.take(plans)
+    if (flawed === 0) return
+    const { counts, logger } = this.#parts
+    counts.decisionsFlawed += flawed
+    logger.error({ flawed }, 'policy gave emergency plans that can not be carried out')
   }
 
   /** The settings for this request. */
@@ -118,9 +133,10 @@ export class Decisions {
   #emergency({ whenAway }: DecideScope, msg: SipMessage): policy.DecideResponse | undefined {
     const { admission, config, counts } = this.#parts
     const { emergencyTargets } = config.decide
-    if (whenAway === 'closed' && emergencyTargets.length === 0) return undefined
-    if (!admission.callsForHelp(msg)) return undefined
-    const decision = planForEmergency(msg, emergencyTargets)
+    const asTold = this.emergencyPlans.find(msg)
+    if (asTold === undefined && whenAway === 'closed' && emergencyTargets.length === 0) return undefined
+    if (asTold === undefined && !admission.callsForHelp(msg)) return undefined
+    const decision = asTold ?? planForEmergency(msg, emergencyTargets)
     if (decision !== undefined) counts.decidedEmergency += 1
     return decision
   }

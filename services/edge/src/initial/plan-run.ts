@@ -366,21 +366,29 @@ export class PlanRun {
   /** [RFC3261-22.3] A trunk wants credentials of the cluster's own: the same request once more, with them. */
   private answerChallenge(context: ProxyContext, branch: ProxyBranch, failed: Candidate): boolean {
     const { legs } = this.source
+    if (failed.target.trunkLeg?.answersChallenges !== true || context.request === undefined) return false
     const challenge = legs?.challengeOf(branch)
-    if (legs === undefined || challenge === undefined || context.request === undefined) return false
     this.waits += 1
-    legs.answer(branch, challenge, context.request, (credentials) => {
+    const onAnswered = (credentials: policy.HeaderEdit[]): void => {
       this.waits -= 1
       if (!this.sendAgain(context, failed, challenge, credentials)) this.resume(context)
-    })
+    }
+    // Nobody can be asked about an emergency call without record, nor about a challenge of nothing.
+    if (legs === undefined || challenge === undefined) queueMicrotask(() => onAnswered([]))
+    else legs.answer(branch, challenge, context.request, onAnswered)
     return true
   }
 
-  private sendAgain(context: ProxyContext, failed: Candidate, { proxy }: Challenge, credentials: policy.HeaderEdit[]) {
+  private sendAgain(
+    context: ProxyContext,
+    failed: Candidate,
+    challenge: Challenge | undefined,
+    credentials: policy.HeaderEdit[],
+  ): boolean {
     this.lookupStatus = BAD_GATEWAY // whose realm it is, the caller has no business with
     if (context.closed || context.request === undefined || credentials.length === 0) return false
     const next = failed.over(failed.hop)
-    const name = proxy ? 'Proxy-Authorization' : 'Authorization'
+    const name = challenge?.proxy === true ? 'Proxy-Authorization' : 'Authorization'
     next.credentials = [...failed.credentials.filter((edit) => edit.name !== name), ...credentials]
     next.breadth = failed.breadth
     return this.launch(context, [next])

@@ -115,10 +115,9 @@ export class TrunkLegs {
     })
   }
 
-  /** Of a branch that was just challenged by a trunk whose challenges are answered here. */
+  /** Of a branch that was just challenged. */
   challengeOf(branch: ProxyBranch): Challenge | undefined {
-    const leg = this.legOf(branch)
-    return leg?.terms.answersChallenges === true ? leg.challenge : undefined
+    return this.legOf(branch)?.challenge
   }
 
   /** @param onAnswered told once, never at once: the headers to be added, none where there is no answer, or enough were given */
