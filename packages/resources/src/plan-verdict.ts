@@ -83,6 +83,10 @@ export interface PlanStep {
   readonly exits?: readonly PlanExit[] | undefined
   /** Nothing follows, unless an exit fits. */
   readonly last?: boolean | undefined
+  /** So many targets ring first, and each `ringMs` so many join them; absent: as `forking` has it. */
+  readonly waveSize?: number | undefined
+  /** Targets that were tried before are tried again: a round begins. */
+  readonly again?: boolean | undefined
 }
 
 /** How a plan is carried out as a whole. */

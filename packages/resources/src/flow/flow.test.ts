@@ -25,10 +25,11 @@ const at = (index: ResourceIndex, more: Partial<PlanAt> = {}, nowMs = 0, draw = 
 /** `alice+bob busy>1 noAnswer>2`, one text for each step. */
 function told({ kind, status, code, steps }: PlanVerdict): readonly string[] {
   if (kind !== 'plan') return [`${kind} ${status} ${code}`.trim()]
-  return steps.map(({ targets, ringMs, exits = [], last }) => {
+  return steps.map(({ targets, ringMs, exits = [], last, waveSize, again }) => {
     const who = targets.map(({ aor, uri }) => (aor || uri).replace(/^sip:|@example.test$/g, '')).join('+')
     const ways = exits.map(({ conditions, step }) => ` ${conditions.join('/')}>${step}`).join('')
-    return `${who} ${ringMs / 1000}s${ways}${last === true ? ' last' : ''}`
+    const how = `${waveSize === undefined ? '' : ` by ${waveSize}`}${again === true ? ' again' : ''}`
+    return `${who} ${ringMs / 1000}s${how}${ways}${last === true ? ' last' : ''}`
   })
 }
 
@@ -40,8 +41,12 @@ describe('HuntGroup', () => {
   test.each([
     ['all at once', { members, ringMs: 20_000 }, ['alice+bob+carol 20s']],
     ['one after another', { members, strategy: 'sequential', ringMs: 9_000 }, ['alice 9s', 'bob 9s', 'carol 9s']],
-    ['keeps ringing one', { members: ['alice'], ringMs: 5_000, rounds: 3 }, ['alice 5s', 'alice 5s', 'alice 5s']],
-    ['waves join', { members, strategy: 'waves', waveSize: 2, ringMs: 8_000 }, ['alice+bob 8s', 'alice+bob+carol 8s']],
+    [
+      'keeps ringing one',
+      { members: ['alice'], ringMs: 5_000, rounds: 3 },
+      ['alice 5s', 'alice 5s again', 'alice 5s again'],
+    ],
+    ['waves join', { members, strategy: 'waves', waveSize: 2, ringMs: 8_000 }, ['alice+bob+carol 8s by 2']],
     [
       'each with a time of its own',
       { members: ['alice', { to: { subscriber: 'bob' }, ringMs: 30_000 }], strategy: 'sequential', ringMs: 9_000 },

@@ -95,12 +95,14 @@ function together(members: readonly Ringing[], ringMs: number): readonly PlanSte
   return targets.length === 0 ? [] : [stepOf(targets, ringMs, 'parallel')]
 }
 
-/** Each wave rings with those before it. */
+/** Each wave rings with those before it. Where a member is several targets, those are called anew with each wave. */
 function waves({ spec, domain }: GroupOf, members: readonly Ringing[]): readonly PlanStep[] {
   const { waveSize = members.length, ringMs = domain.ringMs } = spec
+  const all = together(members, ringMs)
+  if (all[0]?.targets.length === members.length) return [Object.freeze({ ...all[0], waveSize })]
   const parts: (readonly PlanStep[])[] = []
   for (let to = waveSize; ; to += waveSize) {
-    parts.push(together(members.slice(0, to), ringMs))
+    parts.push(anew(together(members.slice(0, to), ringMs), parts.length))
     if (to >= members.length) return inTurn(parts)
   }
 }
@@ -127,12 +129,17 @@ function roundOf(group: GroupOf, members: readonly Ringing[]): readonly PlanStep
   return inTurn(members.map(({ steps }) => steps))
 }
 
+/** What was called in earlier rounds is called again. */
+function anew(steps: readonly PlanStep[], round: number): readonly PlanStep[] {
+  return round === 0 ? steps : steps.map((step, k) => (k === 0 ? Object.freeze({ ...step, again: true }) : step))
+}
+
 function allRounds(group: GroupOf, members: readonly Ringing[]): readonly PlanStep[] {
   const round = roundOf(group, members)
   const { rounds } = group.spec
   if (rounds === 1 || round.length === 0) return round
-  const parts = Array.from({ length: Math.min(rounds, Math.max(1, Math.floor(MAX_STEPS / round.length))) }, () => round)
-  return inTurn(parts)
+  const count = Math.min(rounds, Math.max(1, Math.floor(MAX_STEPS / round.length)))
+  return inTurn(Array.from({ length: count }, (_, k) => anew(round, k)))
 }
 
 const TEXTS = {

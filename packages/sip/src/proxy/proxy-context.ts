@@ -73,6 +73,8 @@ export class ProxyBranch extends Branch {
   readonly ringMs: number
   /** Time for its first provisional response beyond 100; 0 where none is set, or there was one. */
   firstMs = 0
+  /** How much of the ring time is over when the user is told so, by `onWave`; 0: he is not, or was. */
+  waveMs = 0
   /** Timer C or the ring time has ended it: the 487 that answers our CANCEL stands for "no answer". */
   timedOut = false
   /** Its connection was lost or never opened: the 503 that it counts as is nobody's word. */
@@ -112,6 +114,8 @@ export interface ContextUser {
   forkMore(context: ProxyContext, status: number): boolean
   /** The final response is about to go upstream, or none ever will (status 408 of a non-INVITE). Not for a 2xx held back. Before onEnd. */
   onFinal(context: ProxyContext, status: number): void
+  /** The part of a branch's ring time is over that `wakeAfter` has named. It rings on. */
+  onWave?(context: ProxyContext, branch: ProxyBranch): void
   /** An ACK for the 2xx that matched the INVITE's transaction (RFC 2543 senders): to be forwarded. */
   onAck(msg: SipMessage): void
   /** A branch has failed, whatever comes of it. `msg`: its response, where it had one. Before what the failure leads to. */

@@ -136,6 +136,16 @@ export class StatefulProxy implements TransactionUser {
     return branch
   }
 
+  /**
+   * Has the user told when a part of the ring time of a branch is over that was just forked or resumed.
+   *
+   * @param waveMs shorter than its ring time
+   */
+  wakeAfter(branch: ProxyBranch, waveMs: number): void {
+    branch.waveMs = waveMs
+    if (branch.client !== undefined && branch.firstMs === 0) this.deadlines.arm(branch, waveMs, this.nowMs)
+  }
+
   /** A branch that ended elsewhere with a failure: it counts, though its response is not at hand. */
   resumeEnded(context: ProxyContext, id: string, uri: string, peer: Peer, status: number): void {
     const branch = new ProxyBranch(context, id, uri, peer, 0)
@@ -260,6 +270,7 @@ export class StatefulProxy implements TransactionUser {
     if (branch.final !== 0) return
     if (client === undefined) return this.fail(branch, context.cancelled ? 487 : 503)
     if (!context.isInvite) return this.lateTrying(context)
+    if (branch.waveMs > 0 && branch.firstMs === 0 && !context.closed) return this.endWave(branch)
     this.counts.timerC += 1
     // [RFC3261-16.8] with a provisional response the branch is cancelled, without one it is as a 408
     if (branch.provisional > 0 && !branch.cancelSent) {
@@ -270,6 +281,13 @@ export class StatefulProxy implements TransactionUser {
     branch.client = undefined
     this.onClientGone?.(client)
     this.onNoResponse(branch, context.cancelled ? 487 : 408)
+  }
+
+  private endWave(branch: ProxyBranch): void {
+    const { context, ringMs, waveMs } = branch
+    branch.waveMs = 0
+    this.deadlines.arm(branch, ringMs - waveMs, this.nowMs)
+    context.user.onWave?.(context, branch)
   }
 
   /** [RFC4320-4.1] A non-INVITE request gets 100 once Timer E of its sender has reached T2, and not before. */
@@ -291,7 +309,7 @@ export class StatefulProxy implements TransactionUser {
     if (branch.cancelWanted && !branch.cancelSent) this.cancels.branch(branch, context.cancelReason)
     else if (branch.firstMs > 0 && msg.status > 100 && !branch.cancelSent) {
       branch.firstMs = 0
-      this.deadlines.arm(branch, branch.ringMs || this.timers.timerCMs, this.nowMs)
+      this.deadlines.arm(branch, branch.waveMs || branch.ringMs || this.timers.timerCMs, this.nowMs)
     }
     // [RFC3261-16.7.2] Timer C starts anew; a ring time does not
     else if (msg.status > 100 && branch.ringMs === 0 && context.isInvite && !branch.cancelSent) {

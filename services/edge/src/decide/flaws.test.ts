@@ -63,6 +63,11 @@ describe('a decision that can not', () => {
       plan({ steps: Array.from({ length: 65 }, () => stepOf({ targets: [bob] })) }),
       'plan: number of steps',
     ],
+    [
+      'waves for weeks',
+      plan({ steps: [stepOf({ targets: Array.from({ length: 30 }, () => bob), ringMs: 86_400_000, waveSize: 1 })] }),
+      'plan: ring_ms',
+    ],
     ['ringing for weeks', plan({ steps: [stepOf({ targets: [bob], ringMs: 0xffffffff })] }), 'plan: ring_ms'],
     [
       'a retarget of two lines',

@@ -84,10 +84,10 @@ function flawOfPlan({ steps, edits }: policy.Plan): string {
   if (steps.length > MAX_STEPS) return 'plan: number of steps'
   let left = MAX_TARGETS
   let isSomewhere = false
-  for (const { targets, ringMs, exits } of steps) {
+  for (const { targets, ringMs, exits, waveSize } of steps) {
     left -= targets.length
     if (left < 0) return 'plan: number of targets'
-    if (ringMs > MAX_RING_MS) return 'plan: ring_ms'
+    if (ringMs > MAX_RING_MS || rungOver(targets, ringMs, waveSize) > MAX_RING_MS) return 'plan: ring_ms'
     if (exits !== undefined && exits.exits.length > MAX_EXITS) return 'plan: number of exits'
     for (const target of targets) {
       const flaw = flawOfTarget(target)
@@ -97,6 +97,11 @@ function flawOfPlan({ steps, edits }: policy.Plan): string {
   }
   // [RFC3261-16.5lm] no target at all is an answer: 480
   return isSomewhere || left === MAX_TARGETS ? flawOfEdits(edits) : 'plan: no target that can be read'
+}
+
+/** How long all waves of a step take; 0 where it has none. */
+function rungOver({ length }: readonly policy.Target[], ringMs: number, waveSize = 0): number {
+  return waveSize === 0 ? 0 : ringMs * Math.ceil(length / waveSize)
 }
 
 function flawOfTarget({ where, retarget, instanceId, nextHop = '', trunkLeg, edits }: policy.Target): string {

@@ -166,12 +166,12 @@ export function resumeBranch(
   facts: BranchFacts,
   begunBy: number,
   resends: boolean,
-): void {
+): ProxyBranch | undefined {
   const { hop, id } = branch
   const { proxy, edits } = core
   editBranch(core, context, branch, upstream, headerEdits, popRoutes, facts, hop.peer.facing.viaOf(id, begunBy))
   const goOn = resends ? proxy.fork : proxy.resume
-  noteSent(goOn.call(proxy, context, edits, id, hop.uri, hop.peer, ringMs), hop, facts)
+  return noteSent(goOn.call(proxy, context, edits, id, hop.uri, hop.peer, ringMs), hop, facts)
 }
 
 function noteSent(sent: ProxyBranch | undefined, hop: NextHop, facts: BranchFacts): ProxyBranch | undefined {

@@ -248,6 +248,10 @@ class InitialRequest implements ContextUser {
     return this.run?.forkMore(context) ?? false
   }
 
+  onWave(context: ProxyContext, branch: ProxyBranch): void {
+    this.run?.onWave(context, branch)
+  }
+
   onProvisional(_context: ProxyContext, branch: ProxyBranch, status: number): void {
     if (status <= 100) return
     this.account?.ringing(branch)

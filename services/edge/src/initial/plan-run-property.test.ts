@@ -35,6 +35,22 @@ const step = fc.record({
   forking: fc.constantFrom(UNSPECIFIED, BY_Q, SERIAL),
   ringMs: fc.constantFrom(0, 3_000),
   retryStatuses: fc.constantFrom<number[]>([], [486, 408]),
+  waveSize: fc.constantFrom(undefined, undefined, 1, 2),
+  again: fc.constantFrom(undefined, undefined, true),
+  last: fc.constantFrom(undefined, undefined, undefined, true),
+  exits: fc.option(
+    fc.record({
+      exits: fc.array(
+        fc.record({
+          statuses: fc.constantFrom<number[]>([], [486], [408, 503]),
+          conditions: fc.array(fc.constantFrom(0, 1, 2, 3, 4), { maxLength: 2 }),
+          step: fc.nat(4),
+        }),
+        { maxLength: 3 },
+      ),
+    }),
+    { nil: undefined, freq: 2 },
+  ),
 })
 const contact = fc.constantFrom(
   ...HOSTS.map((host) => `<sip:c@${host}>;q=0.5`),

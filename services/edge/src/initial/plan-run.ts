@@ -34,6 +34,7 @@ import { domainsOf, type Followed, readRedirection } from './recursion.ts'
 import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
 import { Candidate, resolveTargets } from './targets.ts'
 import type { Challenge, TrunkLegs } from './trunk-legs.ts'
+import { freeBreadth, Waves, waveSizeOf } from './waves.ts'
 
 /** What came with the request and its decision. */
 export interface PlanSource {
@@ -67,6 +68,7 @@ export class PlanRun {
   /** The group at hand, and the position of its first branch. */
   private group = 0
   private groupStart = 0
+  private waves: Waves | undefined
   private attempts = 0
   private recursions = 0
   /** Another edge began it. */
@@ -102,26 +104,30 @@ export class PlanRun {
     for (const [k, branch] of entry.branches.entries()) {
       const untried = candidates.filter((one) => !this.queue.sent.includes(one))
       const sent = matchBranch(this.core, context, branch, k, untried, step, isSame)
-      const status = storedStatus(branch, sent)
-      this.queue.sent.push(sent)
       sent.attempt = sent.target.trunkLeg === undefined ? -1 : k
+      this.queue.sent.push(sent)
+    }
+    this.addToQueue(this.wishes.fork === false ? [] : candidates.slice(), step)
+    const ringMs = this.ringMs(step)
+    for (const [k, branch] of entry.branches.entries()) {
+      const sent = this.queue.sent[k] as Candidate
+      const status = storedStatus(branch, sent)
       if (status !== 0) this.core.proxy.resumeEnded(context, branch.id, branch.uri, sent.hop.peer, status)
       else {
         sent.breadth = readMaxBreadth(context.request as SipMessage)
         const facts = sent.facts(sourceTrusted)
         const hash = edgeHashOf(begunBy)
         const edits = editsOf(plan, sent)
-        resumeBranch(this.core, context, sent, peer, edits, step.ringMs, popRoutes, facts, hash, resends)
+        const resumed = resumeBranch(this.core, context, sent, peer, edits, ringMs, popRoutes, facts, hash, resends)
+        this.awaitWave(resumed, step)
       }
     }
     this.attempts = entry.branches.length
-    this.resumeQueue(context, candidates, step)
+    this.resumeQueue(context)
   }
 
   /** What has not been tried of the step at hand. */
-  private resumeQueue(context: ProxyContext, candidates: readonly Candidate[], step: policy.Step): void {
-    const { order, fork } = this.wishes
-    this.queue.add(fork === false ? [] : candidates.slice(), order === 'sequential' ? SERIAL : step.forking)
+  private resumeQueue(context: ProxyContext): void {
     this.group = this.queue.sent.at(-1)?.group ?? 0
     this.groupStart = Math.max(0, context.branches.length - context.pending)
     this.stepStart = this.groupStart
@@ -181,8 +187,8 @@ export class PlanRun {
 
   private startGroup(context: ProxyContext, group: Candidate[], breadth: number): boolean {
     this.group = (group[0] as Candidate).group
-    this.groupStart = context.branches.length
-    shareBreadth(group, breadth)
+    this.groupStart = this.waves === undefined ? context.branches.length : this.stepStart
+    shareBreadth(group, this.waves?.begin(group, this.queue.length, breadth) ?? breadth)
     const { legs } = this.source
     if (legs === undefined || !group.some(({ target }) => target.trunkLeg?.asks === true)) {
       return this.launch(context, group)
@@ -194,6 +200,33 @@ export class PlanRun {
       if (context.closed || !this.launch(context, allowed)) this.resume(context)
     })
     return true
+  }
+
+  /** A wave has rung for its time: the next one joins it. */
+  onWave(context: ProxyContext, branch: ProxyBranch): void {
+    if (this.waves?.isLast(this.sentAs(context, branch)) !== true) return
+    while (!this.queue.isEmpty && !context.closed && context.request !== undefined) {
+      const breadth = freeBreadth(readMaxBreadth(context.request), context, this.queue, this.planned)
+      const group = this.queue.take(context, Math.min(breadth, this.room()))
+      if (group.length === 0 || this.startGroup(context, group, breadth)) return
+    }
+  }
+
+  /** Ring time of a branch that leaves now: its own wave, and all that are to come. */
+  private ringMs({ ringMs }: policy.Step): number {
+    return this.waves === undefined ? ringMs : ringMs * (1 + this.queue.groupCount)
+  }
+
+  private awaitWave(branch: ProxyBranch | undefined, step: policy.Step | undefined): void {
+    if (this.waves === undefined || branch === undefined || step === undefined) return
+    if (branch.ringMs > step.ringMs) this.core.proxy.wakeAfter(branch, step.ringMs)
+  }
+
+  private addToQueue(candidates: Candidate[], step: policy.Step): void {
+    const isSerial = this.wishes.order === 'sequential'
+    const waveSize = isSerial ? 0 : waveSizeOf(step)
+    this.waves = waveSize > 0 ? new Waves() : undefined
+    this.queue.add(candidates, isSerial ? SERIAL : step.forking, waveSize)
   }
 
   /** There is no room for what still waits. */
@@ -232,12 +265,12 @@ export class PlanRun {
     this.step = at
     this.stepStart = context.branches.length
     this.groupStart = this.stepStart
+    if (step.again === true) this.queue.beginRound()
     this.waits += 1
     resolveTargets(this.core, context.request, step.targets, (candidates, status, headers) => {
       this.waits -= 1
       if (status !== 0) [this.lookupStatus, this.lookupHeaders] = [status, headers]
-      const { order, fork } = this.wishes
-      this.queue.add(fork === false ? bestOf(candidates) : candidates, order === 'sequential' ? SERIAL : step.forking)
+      this.addToQueue(this.wishes.fork === false ? bestOf(candidates) : candidates, step)
       this.goOn(context)
     })
     return true
@@ -337,7 +370,8 @@ export class PlanRun {
   private send(context: ProxyContext, group: readonly Candidate[]): void {
     if (context.closed || context.request === undefined) return this.goOn(context)
     const { peer, plan, popRoutes, account, legs } = this.source
-    const ringMs = plan.steps[this.step]?.ringMs ?? 0
+    const step = plan.steps[this.step]
+    const ringMs = step === undefined ? 0 : this.ringMs(step)
     for (const candidate of group) {
       const facts = candidate.facts(plan.sourceTrusted)
       const edits = editsOf(plan, candidate)
@@ -345,6 +379,7 @@ export class PlanRun {
       const branch = sendBranch(this.core, context, candidate, peer, edits, ringMs, popRoutes, facts, firstMs)
       if (branch === undefined) continue
       this.queue.sent.push(candidate)
+      this.awaitWave(branch, step)
       legs?.sent(branch, candidate, context.branches.length - 1)
       account?.sent(branch, candidate.target.trunk ?? '')
     }
@@ -440,6 +475,7 @@ export class PlanRun {
       this.core.hops.toUri(uri, false, (hop) => {
         asked -= 1
         if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
+        if (found[at] !== undefined) found[at].wave = redirecting.wave
         if (asked > 0) return
         const reachable = found.filter((one) => one !== undefined)
         isTried = this.onFollowed(context, redirecting, reachable)

@@ -3,7 +3,7 @@
 // The target set of one request (RFC 3261 sections 16.5 and 16.6): what waits to be tried, in groups that ring together, and what has
 // been tried. Plain data: it sends nothing and waits for nothing.
 //
-// Invariants: a target is in it once [RFC3261-16.5]; of the bindings of one instance one is tried at a time, and none any more
+// Invariants: a target is in it once [RFC3261-16.5], in a round of its own once more; of the bindings of one instance one is tried at a time, and none any more
 // after that instance has answered [RFC5626-7].
 
 import { policy } from '@tandem/rpc'
@@ -18,6 +18,8 @@ export class TargetQueue {
   readonly sent: Candidate[] = []
   private waiting: Candidate[] = []
   private lastGroup = 0
+  /** What left before is of earlier rounds: it may be tried again. */
+  private roundStart = 0
 
   get isEmpty(): boolean {
     return this.waiting.length === 0
@@ -27,9 +29,27 @@ export class TargetQueue {
     return this.waiting.length
   }
 
-  /** Takes a step's targets; those that are known already are left out. */
-  add(candidates: readonly Candidate[], forking: policy.Step_Forking): void {
-    this.number(candidates, forking)
+  /** Groups that wait. */
+  get groupCount(): number {
+    return new Set(this.waiting.map(({ group }) => group)).size
+  }
+
+  /**
+   * DEVIATION[RFC3261-16.5j]: from now on what was tried may be added once more, where a plan asks for another round: phones that nobody
+   * has answered ring again.
+   */
+  beginRound(): void {
+    this.roundStart = this.sent.length
+  }
+
+  /**
+   * Takes a step's targets; those that are known already are left out.
+   *
+   * @param waveSize targets of a group, 0 as forking has it
+   */
+  add(candidates: readonly Candidate[], forking: policy.Step_Forking, waveSize = 0): void {
+    if (waveSize > 0) this.numberWaves(candidates, waveSize)
+    else this.number(candidates, forking)
     this.waiting = this.waiting.concat(this.withoutKnown(candidates))
   }
 
@@ -49,10 +69,30 @@ export class TargetQueue {
     if (candidates.length < 2 && this.sent.length === 0 && this.waiting.length === 0) return candidates
     const added: Candidate[] = []
     for (const candidate of candidates) {
-      const isKnown = [this.sent, this.waiting, added].some((list) => list.some((one) => isSameTarget(one, candidate)))
+      const isKnown = [this.sentThisRound(), this.waiting, added].some((list) =>
+        list.some((one) => isSameTarget(one, candidate)),
+      )
       if (!isKnown) added.push(candidate)
     }
     return added
+  }
+
+  private sentThisRound(): readonly Candidate[] {
+    return this.roundStart === 0 ? this.sent : this.sent.slice(this.roundStart)
+  }
+
+  /** So many targets after another, with all their bindings. */
+  private numberWaves(candidates: readonly Candidate[], waveSize: number): void {
+    let target: policy.Target | undefined
+    let count = waveSize
+    for (const candidate of candidates) {
+      if (candidate.target !== target) {
+        if (count === waveSize) this.lastGroup += 1
+        count = count === waveSize ? 1 : count + 1
+        target = candidate.target
+      }
+      candidate.group = this.lastGroup
+    }
   }
 
   /** [RFC3261-16.6] Sorts, and says which ring together. */
@@ -115,7 +155,7 @@ export class TargetQueue {
   private dropAnswered(context: ProxyContext): void {
     if (!this.waiting.some(({ instance }) => instance !== '')) return
     const isAnswered = (instance: string): boolean =>
-      this.sent.some((one, k) => one.instance === instance && hasAnswered(context.branches[k]))
+      this.sent.some((one, k) => k >= this.roundStart && one.instance === instance && hasAnswered(context.branches[k]))
     this.waiting = this.waiting.filter(({ instance }) => instance === '' || !isAnswered(instance))
   }
 }

@@ -31,6 +31,8 @@ export class Candidate implements PlannedBranch {
   keepsTransport = false
   /** Those of one number ring at once. */
   group = 0
+  /** Number of the wave in which it rings; of what follows a 3xx that of who redirected. */
+  wave = 0
   /** Its share of Max-Breadth [RFC5393-5.3.3]. */
   breadth = 0
   /** Number of the try at a trunk that it is; -1 where it is none yet. */
@@ -53,6 +55,7 @@ export class Candidate implements PlannedBranch {
   over(hop: NextHop): Candidate {
     const other = new Candidate(hop, this.target, this.qMilli, this.instance, this.redirected)
     other.attempt = this.attempt
+    other.wave = this.wave
     other.credentials = this.credentials
     return other
   }

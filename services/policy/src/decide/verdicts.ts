@@ -87,13 +87,15 @@ const toExit = ({ conditions, statuses, step }: PlanExit): policy.Exit => ({
   step,
 })
 
-const toStep = ({ targets, ringMs, retryStatuses, forking, exits, last }: PlanStep): policy.Step => ({
+const toStep = ({ targets, ringMs, retryStatuses, forking, exits, last, waveSize, again }: PlanStep): policy.Step => ({
   targets: targets.map(toTarget),
   ringMs,
   retryStatuses: [...retryStatuses],
   forking: FORKING[forking],
   ...(exits !== undefined && { exits: { exits: exits.map(toExit) } }),
   ...(last === true && { last }),
+  ...(waveSize !== undefined && { waveSize }),
+  ...(again === true && { again }),
 })
 
 /** What a plan gets besides what the planner says. */

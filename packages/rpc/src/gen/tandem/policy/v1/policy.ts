@@ -596,8 +596,15 @@ export interface Step {
   last?:
     | boolean
     | undefined;
-  /** Targets ring in groups one after another, each group this many targets that join those that ring already: a wave. 0: as forking has it. */
-  waveSize?: number | undefined;
+  /**
+   * Targets ring in groups one after another, each group this many targets that join those that ring already: a wave. 0: as forking has it.
+   * `ring_ms` is then the time of each wave, and all ring until that of the last one is over; 0: the next one waits for failures.
+   */
+  waveSize?:
+    | number
+    | undefined;
+  /** Targets that an earlier step has tried are tried again: another round. Else each is tried once for a request. */
+  again?: boolean | undefined;
 }
 
 export const Step_Forking = {
@@ -5414,6 +5421,7 @@ function createBaseStep(): Step {
     exits: undefined,
     last: undefined,
     waveSize: undefined,
+    again: undefined,
   };
 }
 
@@ -5443,6 +5451,9 @@ export const Step: MessageFns<Step> = {
     }
     if (message.waveSize !== undefined) {
       writer.uint32(56).uint32(message.waveSize);
+    }
+    if (message.again !== undefined) {
+      writer.uint32(64).bool(message.again);
     }
     return writer;
   },
@@ -5526,6 +5537,14 @@ export const Step: MessageFns<Step> = {
             message.waveSize = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.again = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5550,6 +5569,7 @@ export const Step: MessageFns<Step> = {
     message.exits = (object.exits !== undefined && object.exits !== null) ? Exits.fromPartial(object.exits) : undefined;
     message.last = object.last ?? undefined;
     message.waveSize = object.waveSize ?? undefined;
+    message.again = object.again ?? undefined;
     return message;
   },
 };
