@@ -81,6 +81,8 @@ export class ProxyBranch extends Branch {
   lost = false
   /** The next hop is within the trust domain. */
   trusted = false
+  /** When it left; -1 where that is not known, or it has been answered. */
+  sentMs = -1
   /** Kept where the caller wants to hear of their ends. */
   earlyDialogs: EarlyDialogs | undefined
 

@@ -4,6 +4,8 @@
 
 export class ProxyCounts {
   forked = 0
+  /** Requests that got a second branch, beside the first or after it. */
+  forkedRequests = 0
   cancelled = 0
   timerC = 0
   lateTrying = 0

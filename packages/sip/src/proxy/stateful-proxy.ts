@@ -38,6 +38,8 @@ export interface StatefulProxyOptions {
   readonly out: Buffer
   /** A client transaction has ended, however it did: for whoever keeps lists of them. */
   readonly onClientGone?: (tx: ClientTransaction) => void
+  /** The first response to a branch came so long after its request, in steps of the ticks. */
+  readonly onHop?: (ms: number) => void
 }
 
 export class StatefulProxy implements TransactionUser {
@@ -46,17 +48,19 @@ export class StatefulProxy implements TransactionUser {
   private readonly timers: ProxyTimers
   private readonly out: Buffer
   private readonly onClientGone: ((tx: ClientTransaction) => void) | undefined
+  private readonly onHop: ((ms: number) => void) | undefined
   /** Timer C, the ring time, the wait behind a CANCEL, or the late 100 of each branch. */
   private readonly deadlines = new DeadlineLists<ProxyBranch>()
   private readonly cancels: Cancels
   private readonly upstream: Upstream
   private nowMs = 0
 
-  constructor({ layer, timers, out, onClientGone }: StatefulProxyOptions) {
+  constructor({ layer, timers, out, onClientGone, onHop }: StatefulProxyOptions) {
     this.layer = layer
     this.timers = timers
     this.out = out
     this.onClientGone = onClientGone
+    this.onHop = onHop
     this.cancels = new Cancels(layer, this.deadlines, timers.cancelMs, this.counts)
     this.upstream = new Upstream(layer, this.cancels, this.counts, out)
   }
@@ -110,7 +114,9 @@ export class StatefulProxy implements TransactionUser {
     const branch = new ProxyBranch(context, id, uri, peer, ringMs)
     branch.firstMs = firstMs
     context.addBranch(branch)
+    branch.sentMs = this.nowMs
     this.counts.forked += 1
+    if (context.branches.length === 2) this.counts.forkedRequests += 1
     const end = edits.encodeInto(this.out, 0)
     // [RFC3261-16.6.10] [RFC3261-16.6.7g]
     branch.client = this.layer.createClient(id, context.method, this.out, 0, end, peer, branch)
@@ -216,11 +222,17 @@ export class StatefulProxy implements TransactionUser {
   onResponse(tx: ClientTransaction, msg: SipMessage): void {
     const branch = branchOf(tx)
     if (branch === undefined) return
+    if (branch.sentMs >= 0) this.noteHop(branch)
     branch.context.history?.onResponse(branch.id, msg.status, msg) // [RFC7044-9.3]
     if (msg.status < 200) this.onProvisional(branch, msg)
     else if (!hasNextVia(msg)) this.onUnforwardable(branch)
     else if (msg.status < 300) this.onSuccess(branch, msg)
     else this.onFailure(branch, msg)
+  }
+
+  private noteHop(branch: ProxyBranch): void {
+    this.onHop?.(this.nowMs - branch.sentMs)
+    branch.sentMs = -1
   }
 
   onClientTimeout(tx: ClientTransaction): void {

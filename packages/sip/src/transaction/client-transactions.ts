@@ -13,6 +13,7 @@ import { clientKey } from './matching.ts'
 import { nonInviteClient } from './non-invite-client.ts'
 import { forget, keep, resend, type Shared, send } from './shared.ts'
 import { Slab } from './slab.ts'
+import { countStates, type StateCount } from './state-counts.ts'
 import { TimerLists } from './timer-lists.ts'
 import { applyTimers, planTimers, type TimerPlan, timerLengths } from './timer-plan.ts'
 import { BITS } from './transaction-bits.ts'
@@ -69,6 +70,10 @@ export class ClientTransactions {
     return tx !== undefined && (tx.method === METHOD.OTHER || METHOD_NAMES[tx.method] === method) ? tx : undefined
   }
 
+  states(): StateCount[] {
+    return countStates(this.#byId, 'client')
+  }
+
   eachUnanswered(visit: (tx: ClientTransaction) => void): void {
     for (const tx of this.#byId) if (tx !== undefined && isUnanswered(tx)) visit(tx)
   }
@@ -116,6 +121,7 @@ export class ClientTransactions {
   }
 
   receive(tx: ClientTransaction, msg: SipMessage): void {
+    if (tx.state >= STATE.ACCEPTED && msg.status >= 200) this.#shared.traffic.repeatedResponses++
     const event = msg.status < 200 ? EVENT.RX_1XX : msg.status < 300 ? EVENT.RX_2XX : EVENT.RX_300_699
     this.#run(tx, event, msg)
   }
@@ -171,7 +177,9 @@ export class ClientTransactions {
     const isNeverResent = !tx.isInvite && (tx.bits & BITS.RELIABLE) !== 0
     if (!isNeverResent) keep(this.#shared, tx.isInvite ? this.#invites : this.#requests, tx, buf, start, end)
     this.#enter(tx, row)
-    if (sends && !send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
+    if (!sends) return
+    this.#shared.traffic.requestOut(tx.method)
+    if (!send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
   }
 
   /** [RFC3261-17.1.4] What could not be sent is told at the next tick: the one who sends may not be called back yet. */
@@ -191,9 +199,18 @@ export class ClientTransactions {
     const row = this.#row(tx, event)
     if (row === 0) return
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.RESEND) !== 0 && !resend(this.#shared, tx, tx.peer)) this.#fail(tx)
+    if ((row & ACTION.RESEND) !== 0 && !this.#resend(tx)) this.#fail(tx)
     if ((row & ACTION.ACK) !== 0 && msg !== undefined) this.#acknowledge(tx, msg)
     this.#finish(tx, row, zero, msg)
+  }
+
+  #resend(tx: ClientTransaction): boolean {
+    const { traffic } = this.#shared
+    if (tx.kept !== undefined) {
+      traffic.resentRequests++
+      traffic.requestOut(tx.isInvite && tx.state === STATE.COMPLETED ? METHOD.ACK : tx.method)
+    }
+    return resend(this.#shared, tx, tx.peer)
   }
 
   #enter(tx: ClientTransaction, row: number): number {
@@ -210,6 +227,8 @@ export class ClientTransactions {
     if ((row & ACTION.TO_TU) !== 0 && msg !== undefined) user.onResponse(tx, msg)
     if ((row & ACTION.TIMEOUT) !== 0) {
       counts.clientTimeouts++
+      if (tx.isInvite) counts.timerB++
+      else counts.timerF++
       user.onClientTimeout(tx)
     }
     if ((row & ACTION.TRANSPORT) !== 0) user.onClientTransportError(tx)
@@ -230,6 +249,7 @@ export class ClientTransactions {
     if ((tx.bits & BITS.RELIABLE) !== 0) forget(this.#shared, tx)
     else keep(this.#shared, this.#acks, tx, out, 0, end)
     this.#shared.counts.acksSent++
+    this.#shared.traffic.requestOut(METHOD.ACK)
     if (!send(this.#shared, out, 0, end, tx.peer)) this.#fail(tx)
   }
 

@@ -16,6 +16,8 @@ export interface TransactionCounts {
   acksReceived: number
   /** Timer B or F. */
   clientTimeouts: number
+  timerB: number
+  timerF: number
   /** Timer H. */
   missingAcks: number
   transportErrors: number
@@ -41,6 +43,8 @@ export const createCounts = (): TransactionCounts => ({
   acksSent: 0,
   acksReceived: 0,
   clientTimeouts: 0,
+  timerB: 0,
+  timerF: 0,
   missingAcks: 0,
   transportErrors: 0,
   aborted: 0,

@@ -11,7 +11,9 @@ export { answeredInviteKey, hasMagicCookie } from './matching.ts'
 export { NON_INVITE_CLIENT } from './non-invite-client.ts'
 export { NON_INVITE_SERVER } from './non-invite-server.ts'
 export { ServerTransaction } from './server-transaction.ts'
+export type { StateCount } from './state-counts.ts'
 export { DEFAULT_TIMERS, type TimerLetter, type TimerValues } from './timers.ts'
+export { SipTraffic, type TrafficCount } from './traffic.ts'
 export {
   DEFAULT_TRANSACTION_LIMITS,
   type Peer,

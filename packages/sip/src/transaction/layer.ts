@@ -15,11 +15,15 @@ import { cancelledKey, serverKey } from './matching.ts'
 import { ServerTransaction } from './server-transaction.ts'
 import { ServerTransactions } from './server-transactions.ts'
 import type { Shared } from './shared.ts'
+import type { StateCount } from './state-counts.ts'
 import { DEFAULT_TIMERS } from './timers.ts'
+import { SipTraffic } from './traffic.ts'
 import { DEFAULT_TRANSACTION_LIMITS, type Peer, type TransactionLayerOptions } from './types.ts'
 
 export class TransactionLayer {
   readonly counts: TransactionCounts = createCounts()
+  /** What the layer has sent, and what others note here that they received or sent. */
+  readonly traffic = new SipTraffic()
   readonly #shared: Shared
   readonly #servers: ServerTransactions
   readonly #clients: ClientTransactions
@@ -31,6 +35,7 @@ export class TransactionLayer {
       timers: { ...DEFAULT_TIMERS, ...timers },
       limits: { ...DEFAULT_TRANSACTION_LIMITS, ...limits },
       counts: this.counts,
+      traffic: this.traffic,
       keptBytes: 0,
       sending: 0,
     }
@@ -45,6 +50,11 @@ export class TransactionLayer {
 
   get clientCount(): number {
     return this.#clients.count
+  }
+
+  /** Transactions alive, by machine and state. Looks at all of them: for metrics. */
+  states(): StateCount[] {
+    return [...this.#servers.states(), ...this.#clients.states()]
   }
 
   /** Bytes of message copies that living transactions point to. */

@@ -12,6 +12,7 @@ import { ServerTable } from './server-table.ts'
 import { ServerTransaction } from './server-transaction.ts'
 import { forget, keep, resend, type Shared, send } from './shared.ts'
 import { Slab } from './slab.ts'
+import { countStates, type StateCount } from './state-counts.ts'
 import { TimerLists } from './timer-lists.ts'
 import { applyTimers, planTimers, type TimerPlan, timerLengths } from './timer-plan.ts'
 import { BITS, withStatus } from './transaction-bits.ts'
@@ -48,6 +49,10 @@ export class ServerTransactions {
     return this.#lists.running
   }
 
+  states(): StateCount[] {
+    return countStates(this.#byId, 'server')
+  }
+
   find(msg: SipMessage, key: string): ServerTransaction | undefined {
     return this.#table.find(msg, key)
   }
@@ -82,7 +87,10 @@ export class ServerTransactions {
   receive(tx: ServerTransaction, msg: SipMessage): void {
     const isAck = msg.method === METHOD.ACK
     if (isAck) this.#shared.counts.acksReceived++
-    else this.#shared.counts.repeatedRequests++
+    else {
+      this.#shared.counts.repeatedRequests++
+      this.#shared.traffic.repeatedRequests++
+    }
     this.#run(tx, isAck ? EVENT.ACK : EVENT.REQUEST, msg)
   }
 
@@ -95,8 +103,22 @@ export class ServerTransactions {
       keep(this.#shared, status < 200 ? this.#provisional : this.#final, tx, buf, start, end)
     }
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.SEND) !== 0 && !send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
+    if ((row & ACTION.SEND) !== 0) this.#send(tx, status, buf, start, end)
     this.#finish(tx, row & ~SENT, zero, undefined)
+  }
+
+  #send(tx: ServerTransaction, status: number, buf: Buffer, start: number, end: number): void {
+    this.#shared.traffic.responseOut(tx.method, status)
+    if (!send(this.#shared, buf, start, end, tx.peer)) this.#fail(tx)
+  }
+
+  #resend(tx: ServerTransaction): boolean {
+    const { traffic } = this.#shared
+    if (tx.kept !== undefined) {
+      traffic.resentResponses++
+      traffic.responseOut(tx.method, tx.lastStatus)
+    }
+    return resend(this.#shared, tx, tx.peer)
   }
 
   transportError(tx: ServerTransaction): void {
@@ -152,7 +174,7 @@ export class ServerTransactions {
     const row = this.#row(tx, event)
     if (row === 0) return
     const zero = this.#enter(tx, row)
-    if ((row & ACTION.RESEND) !== 0 && !resend(this.#shared, tx, tx.peer)) this.#fail(tx)
+    if ((row & ACTION.RESEND) !== 0 && !this.#resend(tx)) this.#fail(tx)
     this.#finish(tx, row, zero, msg)
   }
 

@@ -5,6 +5,7 @@ import type { Buffer } from 'node:buffer'
 import type { TransactionCounts } from './counts.ts'
 import type { Slab } from './slab.ts'
 import type { TimerValues } from './timers.ts'
+import type { SipTraffic } from './traffic.ts'
 import type { Peer, TransactionIo, TransactionLimits, TransactionUser } from './types.ts'
 
 export interface Shared {
@@ -13,6 +14,7 @@ export interface Shared {
   readonly timers: TimerValues
   readonly limits: TransactionLimits
   readonly counts: TransactionCounts
+  readonly traffic: SipTraffic
   /** Bytes that transactions point to. */
   keptBytes: number
   /** How many `io.send` calls are under way. */
