@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Calls of SIPp that the cluster ends by itself, each service a process of its own: both phones are killed in the middle of a call, and found
-// gone; a maximum duration is over. Silence without ICMP takes two Timers F more, and is in test/hang-up.
+// Calls of SIPp that the cluster ends by itself, each service a process of its own: both phones are killed in the middle of a call, or stopped
+// (they are there, no ICMP says otherwise, and answer nothing), and found gone; a maximum duration is over. Timer F is 6.4 s here.
 import { type RunningSipp, redisAvailable, sippAvailable, startRedis, waitUntil } from '@tandem/test-kit'
 import { beforeEach, expect, it } from 'vitest'
 import type { Cluster } from './support/cluster.ts'
@@ -9,6 +9,7 @@ import { beginSipp, expectPlayed, newCallId, playSipp } from './support/sipp.ts'
 
 const LIVENESS_MS = 10_000
 const FOREVER_MS = 200_000
+const T1 = { TANDEM_EDGE_TIMERS_T1_MS: '100' }
 const needed = [sippAvailable(), redisAvailable()]
 
 beforeEach((context) => {
@@ -37,7 +38,7 @@ async function call(cluster: Cluster, domain: string): Promise<Call> {
   return { callId, caller, callee }
 }
 
-it('phones that were killed are found gone: the record ends at the last sign of life, recovered; a maximum duration ends a call', {
+it('phones that were killed or say nothing are found gone: the record ends at the last sign of life, recovered; a maximum duration ends a call', {
   timeout: 240_000,
 }, async () => {
   const redis = await startRedis()
@@ -46,20 +47,26 @@ it('phones that were killed are found gone: the record ends at the last sign of 
     const open = { accounting: true, anonymous: 'allow', identity: 'off' }
     const cluster = await startOpenCluster(
       { 'lost.test': open, 'short.test': { ...open, maxDurationMs: 3_000 } },
-      { processes: 'many', store: redis.url, env: { TANDEM_POLICY_LIVENESS_INTERVAL_MS: String(LIVENESS_MS) } },
+      { processes: 'many', store: redis.url, env: { TANDEM_POLICY_LIVENESS_INTERVAL_MS: String(LIVENESS_MS), ...T1 } },
     )
     cleanups.push(() => cluster.stop())
     const lost = await call(cluster, 'lost.test')
+    const silent = await call(cluster, 'lost.test')
     const short = await call(cluster, 'short.test')
-    cleanups.push(...[lost, short].flatMap(({ caller, callee }) => [() => caller.stop(0), () => callee.stop(0)]))
+    cleanups.push(
+      ...[lost, silent, short].flatMap(({ caller, callee }) => [() => caller.stop(0), () => callee.stop(0)]),
+    )
     for (const phone of [lost.caller, lost.callee]) phone.process.signal('SIGKILL')
+    for (const phone of [silent.caller, silent.callee]) phone.process.signal('SIGSTOP')
     const ended = await cluster.record(short.callId, 30_000)
     expect(ended).toMatchObject({ outcome: 'answered', ended_by: 'system', state: 'complete' })
     expect(ended.duration_ms).toBeGreaterThanOrEqual(3_000)
     expect(ended.duration_ms).toBeLessThan(5_000)
-    const gone = await cluster.record(lost.callId, 200_000)
-    expect(gone).toMatchObject({ outcome: 'answered', ended_by: 'system', state: 'recovered' })
-    expect(gone.duration_ms).toBeLessThan(LIVENESS_MS)
+    for (const { callId } of [lost, silent]) {
+      const gone = await cluster.record(callId, 200_000)
+      expect(gone).toMatchObject({ outcome: 'answered', ended_by: 'system', state: 'recovered' })
+      expect(gone.duration_ms).toBeLessThan(LIVENESS_MS)
+    }
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup()
   }
