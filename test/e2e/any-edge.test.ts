@@ -58,8 +58,11 @@ async function kill(edge: number): Promise<void> {
   await cluster.killEdge(edge)
 }
 
+const metricOf = (name: string): string =>
+  name === 'requests' ? 'tandem_sip_requests_total{direction="in"}' : `tandem_edge_${name}_total`
+
 const counts = (name: string): Promise<number[]> =>
-  Promise.all(EDGES.map((edge) => cluster.count(edge, `tandem_edge_${name}_total`)))
+  Promise.all(EDGES.map((edge) => cluster.count(edge, metricOf(name))))
 
 /** The edge whose count grows over `before`. */
 async function edgeThat(name: string, before: readonly number[]): Promise<number> {

@@ -63,8 +63,8 @@ const DATAGRAMS: { what: string; text: string }[] = [
 
 async function drops(): Promise<number> {
   const [named, datagrams] = await Promise.all([
-    cluster.metric(0, 'tandem_edge_dropped'),
-    cluster.metric(0, 'tandem_edge_udp_events_total{event="dropped"'),
+    cluster.metric(0, 'tandem_edge_dropped_messages_total'),
+    cluster.metric(0, 'tandem_transport_events_total{transport="udp",event="dropped"'),
   ])
   return named + datagrams
 }
@@ -72,7 +72,7 @@ async function drops(): Promise<number> {
 async function expectWorking(transport: 'udp' | 'tcp'): Promise<void> {
   const reply = await withPhone({ user: 'alice', port: cluster.sipPort(0), transport }, (phone) => phone.ask('OPTIONS'))
   expect(reply.status).toBe(200)
-  expect(await cluster.metric(0, 'tandem_edge_dropped_by_bug')).toBe(0)
+  expect(await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="by_bug"')).toBe(0)
 }
 
 describe('over UDP', () => {
@@ -126,13 +126,13 @@ describe('over TCP', () => {
   })
 
   it('a message that is cut off by the end of its connection leaves nothing behind', async () => {
-    const before = await cluster.metric(0, 'tandem_edge_connections')
+    const before = await cluster.metric(0, 'tandem_transport_connections')
     const socket = connect(cluster.sipPort(0), '127.0.0.1')
     await once(socket, 'connect')
     socket.write(options(TCP, [], '500').slice(0, -30))
-    await waitUntil('the connection', async () => (await cluster.metric(0, 'tandem_edge_connections')) > before)
+    await waitUntil('the connection', async () => (await cluster.metric(0, 'tandem_transport_connections')) > before)
     socket.destroy()
-    await waitUntil('its end', async () => (await cluster.metric(0, 'tandem_edge_connections')) <= before)
+    await waitUntil('its end', async () => (await cluster.metric(0, 'tandem_transport_connections')) <= before)
     await expectWorking('tcp')
   })
 

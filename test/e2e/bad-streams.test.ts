@@ -87,7 +87,7 @@ it('handshakes that never end do so at their time, are bounded per source, and k
   const gained = (before: number[], after: number[]): number[] => after.map((value, k) => value - (before[k] as number))
   expect(gained(refused, await sum('refusedHandshakes'))).toEqual([5, 5, 5])
   expect(gained(timeouts, await sum('handshakeTimeouts'))).toEqual(ENDLESS.map(() => HANDSHAKES_PER_ADDRESS))
-  await waitUntil('nothing to be left', async () => (await cluster.metric(0, 'tandem_edge_handshakes')) === 0)
+  await waitUntil('nothing to be left', async () => (await cluster.metric(0, 'tandem_transport_handshakes')) === 0)
 })
 
 /** A REGISTER with a body, then a call to it, each byte in a packet of its own. */
@@ -151,10 +151,14 @@ describe.each(['tcp', 'tls'] as const)('over %s', (transport) => {
 
   it('HTTP with a body is no SIP: dropped and counted, and what is in the body is no message', async () => {
     const raw = await open(transport)
-    const before = await cluster.metric(0, 'tandem_edge_dropped_unreadable')
+    const before = await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="unreadable"')
     const inside = options(transport)
     raw.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${inside.length}\r\n\r\n${inside}`)
-    await waitUntil('the drop', async () => (await cluster.metric(0, 'tandem_edge_dropped_unreadable')) > before, 3_000)
+    await waitUntil(
+      'the drop',
+      async () => (await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="unreadable"')) > before,
+      3_000,
+    )
     expect(raw.text).toBe('')
   })
 
@@ -242,7 +246,8 @@ describe('on the UDP port', () => {
       answer = received
     })
     const drops = async (): Promise<number> =>
-      (await cluster.metric(0, 'tandem_edge_dropped_unreadable')) + (await cluster.metric(0, 'tandem_edge_keep_alives'))
+      (await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="unreadable"')) +
+      (await cluster.metric(0, 'tandem_edge_keep_alives'))
     const before = await drops()
     socket.send(bytes, portOf('udp'), '127.0.0.1')
     await waitUntil('an answer or a count', async () => answer !== undefined || (await drops()) > before, 3_000)

@@ -162,9 +162,14 @@ describe('a policy service of two unary calls', () => {
 describe('without it', () => {
   it('killed in the middle of a call: the call goes on to its end', async () => {
     const since = policy.output().length
-    const before = await metric('tandem_edge_calls_answered_total')
+    const before = await metric('tandem_edge_calls_ended_total', 'result="answered"')
     await callThrough('carol', async () => {
-      await waitUntil('the call', async () => (await metric('tandem_edge_calls_answered_total')) > before, LONG_MS, 20)
+      await waitUntil(
+        'the call',
+        async () => (await metric('tandem_edge_calls_ended_total', 'result="answered"')) > before,
+        LONG_MS,
+        20,
+      )
       policy.signal('SIGKILL')
       await policy.ended
     })
@@ -184,7 +189,7 @@ describe('without it', () => {
     for (const uri of uris) expect([uri, await statusOf('INVITE', uri)]).toEqual([uri, 503])
     expect(await statusOf('REGISTER', `sip:${DOMAIN}`)).toBe(503)
     expect(await metric('tandem_edge_decided_open_total')).toBeGreaterThanOrEqual(3)
-    expect(await metric('tandem_edge_rpc_shunned_total', 'service="policy"')).toBeGreaterThan(0)
+    expect(await metric('tandem_edge_rpc_shunned_total', 'peer="policy"')).toBeGreaterThan(0)
   }, 60_000)
 
   it('slow: 503 after the deadline, at once when its circuit is open; asked again when it answers', async () => {

@@ -2,6 +2,7 @@
 // Who pretends to be somebody else, to a running cluster: another edge (the hop between edges), a load balancer (PROXY headers). And who
 // asks for more than there is room for. Not tested here: forged dialogs and relays of edges (unit tests), identities (requests.test.ts).
 
+import { snakeCase } from '@tandem/service-kit'
 import { createKeyRing, encodeToken, NO_SIDE, type TokenSide } from '@tandem/sip'
 import { waitUntil } from '@tandem/test-kit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -52,7 +53,7 @@ function dial(port: number, from?: string): Raw {
 async function expectWorking(): Promise<void> {
   const reply = await withPhone({ user: 'user9', port: portOf('udp') }, (phone) => phone.register())
   expect(reply.status).toBe(200)
-  expect(await cluster.metric(0, 'tandem_edge_dropped_by_bug')).toBe(0)
+  expect(await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="by_bug"')).toBe(0)
 }
 
 describe('the hop between edges, forged', () => {
@@ -73,8 +74,8 @@ describe('the hop between edges, forged', () => {
   }
   /** Outside of the cluster a Route to its inside is one of another domain. */
   const refusals = async (): Promise<number> =>
-    (await cluster.metric(0, 'tandem_edge_refused_forged_token')) +
-    (await cluster.metric(0, 'tandem_edge_refused_route'))
+    (await cluster.metric(0, 'tandem_edge_refused_requests_total{reason="forged_token"')) +
+    (await cluster.metric(0, 'tandem_edge_refused_requests_total{reason="route"'))
 
   it.each([...PUBLIC, 'internal'] as const)('over %s is refused with 403 and counted [RFC5626-5.3.1a]', async (way) => {
     const stranger = await open('user1', way)
@@ -138,7 +139,8 @@ function options(): string {
 }
 
 async function counts(way: Way, event: string, act: () => Promise<void>): Promise<void> {
-  const value = (): Promise<number> => cluster.metric(0, `tandem_edge_${way}_events_total{event="${event}"`)
+  const value = (): Promise<number> =>
+    cluster.metric(0, `tandem_transport_events_total{transport="${way}",event="${snakeCase(event)}"`)
   const before = await value()
   await act()
   await waitUntil(`${event} of ${way}`, async () => (await value()) === before + 1, 3_000)
@@ -211,7 +213,7 @@ it('more requests than there is room for get 503, counted, and the edge works ag
   const silent = await open('user3', 'udp')
   expect((await silent.register()).status).toBe(200)
   const sender = await open('user4', 'tcp')
-  const before = await cluster.metric(0, 'tandem_edge_refused_overload')
+  const before = await cluster.metric(0, 'tandem_edge_refused_requests_total{reason="overload"')
   const more = 40
   const ids = Array.from({ length: MAX_TRANSACTIONS + more }, token)
   const uri = 'sip:user3@example.test'
@@ -226,7 +228,9 @@ it('more requests than there is room for get 503, counted, and the edge works ag
   const refused = answers.filter(({ status }) => status === 503)
   expect(refused.length).toBeGreaterThanOrEqual(more)
   expect(refused.every((answer) => answer.header('Retry-After') !== '')).toBe(true)
-  expect((await cluster.metric(0, 'tandem_edge_refused_overload')) - before).toBe(refused.length)
+  expect((await cluster.metric(0, 'tandem_edge_refused_requests_total{reason="overload"')) - before).toBe(
+    refused.length,
+  )
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([408, 503]))
   await expectWorking()
 })

@@ -31,9 +31,9 @@ async function call(cluster: Cluster, domain: string): Promise<Call> {
   const callId = newCallId('lost')
   const port = cluster.sipPort(0)
   const run = { scenario: 'call-open-and-hang-up', port, keys, callId, pauseMs: FOREVER_MS, timeoutMs: FOREVER_MS }
-  const answered = await cluster.metric(0, 'tandem_edge_calls_answered_total')
+  const answered = await cluster.metric(0, 'tandem_edge_calls_ended_total{result="answered"')
   const caller = await beginSipp(run)
-  const isAnswered = async () => (await cluster.metric(0, 'tandem_edge_calls_answered_total')) > answered
+  const isAnswered = async () => (await cluster.metric(0, 'tandem_edge_calls_ended_total{result="answered"')) > answered
   await waitUntil('the answer', isAnswered, 15_000)
   return { callId, caller, callee }
 }

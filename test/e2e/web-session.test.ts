@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A web site that says who may open a WebSocket (RFC 7118 §7), seen from outside: a running edge, a tiny site that knows one session, and a
 // client that shows its cookie, as a browser would, and then speaks SIP.
+
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { snakeCase } from '@tandem/service-kit'
 import { waitUntil } from '@tandem/test-kit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
@@ -71,7 +73,7 @@ async function visit(transport: 'ws' | 'wss', headers: Readonly<Record<string, s
 }
 
 const counted = (transport: 'ws' | 'wss', event: string): Promise<number> =>
-  cluster.metric(0, `tandem_edge_${transport}_events_total{event="${event}"`)
+  cluster.metric(0, `tandem_transport_events_total{transport="${transport}",event="${snakeCase(event)}"`)
 
 it.each(['ws', 'wss'] as const)(
   'over %s the session of the site is let in, others are not [RFC7118-7ab]',

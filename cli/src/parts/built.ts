@@ -13,7 +13,9 @@ export interface Built<S> {
 }
 
 export function serviceMetrics(service: string, cluster: string): Metrics {
-  return new Metrics({ service, cluster })
+  const metrics = new Metrics({ service, cluster })
+  metrics.processMetrics()
+  return metrics
 }
 
 /** Exceptions out of handlers are bugs: logged loudly, the item ends as unknown. */

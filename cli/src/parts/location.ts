@@ -9,7 +9,7 @@ import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
 import { ContactFollower } from './static-contacts.ts'
-import { registerStoreMetrics } from './store.ts'
+import { registerStoreMetrics } from './store-metrics.ts'
 
 /** @param resources only the contacts of subscribers are used, no secret */
 export function buildLocation(

@@ -8,7 +8,7 @@ import { type Config, ConfigError, type Logger, type PolicyConfig } from '@tande
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
-import { registerStoreMetrics } from './store.ts'
+import { registerStoreMetrics } from './store-metrics.ts'
 
 /** What the configuration names: the set, and its documents as they were written. */
 export interface ConfiguredResources {

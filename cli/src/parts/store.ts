@@ -2,15 +2,7 @@
 //
 // Opens the store that the settings name, as a part of a process. It never waits for the store: one line says that it is
 // away, the services answer `not ready`, and the store goes on trying.
-import {
-  type Config,
-  ConfigError,
-  type Logger,
-  type Metrics,
-  type Part,
-  redactUrl,
-  snakeCase,
-} from '@tandem/service-kit'
+import { type Config, ConfigError, type Logger, type Part, redactUrl } from '@tandem/service-kit'
 import { createMemoryStore, createRedisStore, type Store, StoreConfigError } from '@tandem/store'
 import { storeTls } from './store-tls.ts'
 
@@ -37,16 +29,6 @@ function createStore(config: Config['store'], logger: Logger): Store {
     if (!(error instanceof StoreConfigError)) throw error
     throw new ConfigError([{ path: 'store.url', origin: 'store', expected: error.message }])
   }
-}
-
-/** Fills end in `Count` and are gauges; the others only grow. */
-export function registerStoreMetrics(metrics: Metrics, store: Store): void {
-  for (const name of Object.keys(store.counts())) {
-    const read = () => store.counts()[name] ?? 0
-    if (name.endsWith('Count')) metrics.gauge(`tandem_store_${snakeCase(name)}`, `Store: ${name}.`, read)
-    else metrics.counter(`tandem_store_${snakeCase(name)}_total`, `Store: ${name}.`, read)
-  }
-  metrics.gauge('tandem_store_ready', 'Whether the store answers.', () => (store.status.state === 'ready' ? 1 : 0))
 }
 
 export function openStore(config: Config['store'], logger: Logger): OpenStore {

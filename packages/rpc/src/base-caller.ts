@@ -4,7 +4,7 @@
 // through `finish`, which takes `onResult` off the call; a second end finds nothing. No result is delivered inside `call`:
 // a binding that knows the result at once uses `finishLater`.
 import { performance } from 'node:perf_hooks'
-import type { Caller, CallerCounts, OnBug, OnResult } from './caller.ts'
+import type { Caller, CallerCounts, OnBug, OnResult, OnTimed } from './caller.ts'
 import { DeadlineList } from './deadline-list.ts'
 import { unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
@@ -31,6 +31,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   readonly #readyListeners: ((ready: boolean) => void)[] = []
   #ended: { call: PendingCall; result: Result<unknown> }[] = []
   #ready = false
+  #onTimed: OnTimed | undefined
 
   constructor(onBug: OnBug) {
     this.#onBug = onBug
@@ -62,6 +63,10 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
 
   onPush(listener: (push: Push) => void): void {
     this.#pushListeners.push(listener)
+  }
+
+  onTimed(listener: OnTimed): void {
+    this.#onTimed = listener
   }
 
   onReadyChange(listener: (ready: boolean) => void): void {
@@ -115,6 +120,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     call.request = undefined
     if (result.outcome === 'refused') this.counts.refused++
     else if (result.outcome === 'unknown') this.counts.unknown++
+    if (this.#onTimed !== undefined) this.#onTimed(call.method, performance.now() - call.madeMs)
     try {
       onResult(result as Result<never>)
     } catch (error) {

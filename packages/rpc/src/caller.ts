@@ -8,6 +8,9 @@ import type { Result } from './result.ts'
 
 export type OnResult<T> = (result: Result<T>) => void
 
+/** @param ms from `call` to the result */
+export type OnTimed = (method: string, ms: number) => void
+
 /** Integers for metrics; all but the last two only grow. */
 export interface CallerCounts {
   /** Calls accepted, each ended by exactly one result. */
@@ -61,6 +64,8 @@ export interface Caller<M extends MethodMap, Push = never> {
   readonly ready: boolean
   onReadyChange(listener: (ready: boolean) => void): void
   readonly counts: Readonly<CallerCounts>
+  /** One listener: told how long each call took from `call` to its result, whatever that was. */
+  onTimed?(listener: OnTimed): void
   /** Every replica, where there are any to tell of. */
   endpoints?(): readonly EndpointState[]
   /** Ends every item that is left as unknown, then lets go of all connections. */

@@ -13,6 +13,7 @@ export type {
   Handlers,
   OnBug,
   OnResult,
+  OnTimed,
   StreamHooks,
 } from './caller.ts'
 export { RPC_ERRORS, type RpcError, type RpcErrorCode } from './errors.ts'

@@ -26,10 +26,10 @@ async function start(more: Partial<HttpOptions> = {}) {
 describe('startHttp', () => {
   it('serves metrics', async () => {
     const { base, metrics } = await start()
-    metrics.gauge('tandem_g', 'g', () => 3)
+    metrics.gauge('tandem_a_g', 'G.', () => 3)
     const response = await fetch(`${base}/metrics`)
     expect(response.headers.get('content-type')).toMatch(/text\/plain; version=0\.0\.4/)
-    expect(await response.text()).toContain('tandem_g 3')
+    expect(await response.text()).toContain('tandem_a_g 3')
   })
 
   it('tells live and ready apart', async () => {

@@ -18,10 +18,12 @@ export {
   recordsConfig,
 } from './config/views.ts'
 export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type KitErrorCode } from './errors.ts'
+export { HistogramFamily, IntHistogram, LONG_SECONDS, SHORT_SECONDS } from './histogram.ts'
 export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
-export { IntHistogram, type Labelled, Metrics, snakeCase } from './metrics.ts'
+export { type MetricDescription, unitOf } from './metric-names.ts'
+export { type HistogramSeries, type Labelled, type LabelledField, Metrics, type Series, snakeCase } from './metrics.ts'
 export { sourceKeyOf } from './source-key.ts'
 export {
   type DeliverOptions,

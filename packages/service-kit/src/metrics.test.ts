@@ -23,24 +23,27 @@ describe('Metrics', () => {
       ['udp', 1],
       ['tcp', 2],
     ]
-    metrics.labelledGauge('tandem_g', 'g', 'transport', () => series)
-    expect(await linesOf(metrics, 'tandem_g')).toEqual(['tandem_g{transport="udp"} 1', 'tandem_g{transport="tcp"} 2'])
+    metrics.labelledGauge('tandem_a_g', 'G.', 'transport', () => series)
+    expect(await linesOf(metrics, 'tandem_a_g')).toEqual([
+      'tandem_a_g{transport="udp"} 1',
+      'tandem_a_g{transport="tcp"} 2',
+    ])
     series = [['udp', 3]]
-    expect(await linesOf(metrics, 'tandem_g')).toEqual(['tandem_g{transport="udp"} 3'])
-    metrics.labelledCounter('tandem_c', 'c', 'code', () => [['200', 4]])
-    expect(await linesOf(metrics, 'tandem_c')).toEqual(['tandem_c{code="200"} 4'])
+    expect(await linesOf(metrics, 'tandem_a_g')).toEqual(['tandem_a_g{transport="udp"} 3'])
+    metrics.labelledCounter('tandem_a_c_total', 'C.', 'code', () => [['200', 4]])
+    expect(await linesOf(metrics, 'tandem_a_c_total')).toEqual(['tandem_a_c_total{code="200"} 4'])
   })
 
   it('renders histograms cumulatively, bounds inclusive', async () => {
     const metrics = new Metrics()
-    const histogram = metrics.histogram('tandem_h_ms', 'h', [1, 5])
+    const histogram = metrics.histogram('tandem_a_h_seconds', 'H.', [1, 5])
     for (const value of [0.5, 1, 3, 9]) histogram.observe(value)
-    expect(await linesOf(metrics, 'tandem_h_ms')).toEqual([
-      'tandem_h_ms_bucket{le="1"} 2',
-      'tandem_h_ms_bucket{le="5"} 3',
-      'tandem_h_ms_bucket{le="+Inf"} 4',
-      'tandem_h_ms_sum 13.5',
-      'tandem_h_ms_count 4',
+    expect(await linesOf(metrics, 'tandem_a_h_seconds')).toEqual([
+      'tandem_a_h_seconds_bucket{le="1"} 2',
+      'tandem_a_h_seconds_bucket{le="5"} 3',
+      'tandem_a_h_seconds_bucket{le="+Inf"} 4',
+      'tandem_a_h_seconds_sum 13.5',
+      'tandem_a_h_seconds_count 4',
     ])
   })
 

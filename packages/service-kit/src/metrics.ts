@@ -1,107 +1,81 @@
 // SPDX-License-Identifier: MIT
 //
 // Metrics of one service, rendered at scrape. Hot counters are plain integer fields of the object that counts; what is
-// registered here is a function that reads them. Nothing on a hot path calls into this file but `IntHistogram.observe`,
-// which adds to a typed array. Labels have few values: never a user, call or address [DESIGN §3.12].
-import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+// registered here is a function that reads them. Nothing on a hot path calls into this file; histograms are observed into by histogram.ts.
+// Labels have few values: never a user, call or address [DESIGN §3.12].
+import { type Metric, Registry } from 'prom-client'
+import { HistogramFamily, IntHistogram } from './histogram.ts'
+import { type MetricDescription, nameTrouble } from './metric-names.ts'
+import { processFigures } from './process-metrics.ts'
 
 /** A number and the value of its label. */
 export type Labelled = readonly [label: string, value: number]
 
-/** Cheap histogram: fixed bucket bounds, one increment per observation. */
-export class IntHistogram {
-  readonly bounds: Float64Array
-  readonly counts: Float64Array
-  sum = 0
-  constructor(bounds: readonly number[]) {
-    this.bounds = Float64Array.from(bounds)
-    this.counts = new Float64Array(bounds.length + 1)
-  }
-  observe(value: number): void {
-    const { bounds } = this
-    let index = 0
-    while (index < bounds.length && value > (bounds[index] as number)) index++
-    this.counts[index] = (this.counts[index] as number) + 1
-    this.sum += value
-  }
+/** One series of a metric with several labels. */
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
-/** What prom-client's registry asks of a metric of our own. */
-interface Renderable {
-  readonly name: string
-  get(): Promise<{ name: string; help: string; type: string; values: object[]; aggregator: string }>
+export interface HistogramSeries {
+  readonly labels: Readonly<Record<string, string>>
+  readonly histogram: IntHistogram
 }
 
-function histogramValues(name: string, histogram: IntHistogram): object[] {
+/** A field of an object of plain integers, and the labels that it is shown with. */
+export type LabelledField<K extends string> = readonly [field: K, ...labels: string[]]
+
+/** A line of the text format. */
+interface Sample {
+  readonly metricName?: string
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+}
+
+const NO_LABELS: Readonly<Record<string, string>> = {}
+
+function* histogramSamples(name: string, { labels, histogram }: HistogramSeries): Generator<Sample> {
   let total = 0
-  const values: object[] = []
   for (const [index, count] of histogram.counts.entries()) {
     total += count
-    values.push({ metricName: `${name}_bucket`, labels: { le: histogram.bounds[index] ?? '+Inf' }, value: total })
+    const le = histogram.bounds[index] ?? '+Inf'
+    yield { metricName: `${name}_bucket`, labels: { le, ...labels }, value: total }
   }
-  values.push({ metricName: `${name}_sum`, labels: {}, value: histogram.sum })
-  values.push({ metricName: `${name}_count`, labels: {}, value: total })
-  return values
+  yield { metricName: `${name}_sum`, labels, value: histogram.sum }
+  yield { metricName: `${name}_count`, labels, value: total }
+}
+
+function* oneLabel(labelName: string, values: Iterable<Labelled>): Generator<Series> {
+  for (const [label, value] of values) yield { labels: { [labelName]: label }, value }
 }
 
 export class Metrics {
   readonly registry = new Registry()
+  readonly #descriptions: MetricDescription[] = []
 
   /** `labels` stand on every series of the service, e.g. `{ service: 'edge', edge: 'edge-0' }`. */
   constructor(labels: Readonly<Record<string, string>> = {}) {
     this.registry.setDefaultLabels(labels)
   }
 
+  /** Everything registered, by name. */
+  get descriptions(): readonly MetricDescription[] {
+    return this.#descriptions
+  }
+
   /** A monotonic count; `read` returns the total since start. */
   counter(name: string, help: string, read: () => number): void {
-    this.register(
-      new Counter({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.reset()
-          this.inc(read())
-        },
-      }),
-    )
+    this.#register({ name, type: 'counter', help, labels: [] }, () => [{ labels: NO_LABELS, value: read() }])
   }
 
   /** As `counter`, with one label; series that `read` does not return are absent. */
   labelledCounter(name: string, help: string, labelName: string, read: () => Iterable<Labelled>): void {
-    this.register(
-      new Counter({
-        name,
-        help,
-        labelNames: [labelName],
-        registers: [],
-        collect() {
-          this.reset()
-          for (const [label, value] of read()) this.inc({ [labelName]: label }, value)
-        },
-      }),
-    )
+    this.counterOf(name, help, [labelName], () => oneLabel(labelName, read()))
   }
 
   /** As `counter`, with several labels; series that `read` does not return are absent. */
-  counterOf(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    read: () => Iterable<{ readonly labels: Readonly<Record<string, string>>; readonly count: number }>,
-  ): void {
-    this.register(
-      new Counter({
-        name,
-        help,
-        labelNames: [...labelNames],
-        registers: [],
-        collect() {
-          this.reset()
-          for (const { labels, count } of read()) this.inc({ ...labels }, count)
-        },
-      }),
-    )
+  counterOf(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Series>): void {
+    this.#register({ name, type: 'counter', help, labels: labelNames }, read)
   }
 
   /** One counter `<prefix>_<snake_case field>_total` per field of an object of plain integers. */
@@ -115,58 +89,93 @@ export class Metrics {
     }
   }
 
+  /** One counter with labels out of several fields of an object of plain integers. */
+  fieldsCounter<K extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    source: () => Readonly<Record<K, number>>,
+    fields: readonly LabelledField<K>[],
+  ): void {
+    const labelled = fields.map(([field, ...values]) => ({
+      field,
+      labels: Object.fromEntries(labelNames.map((label, at) => [label, values[at] ?? ''])),
+    }))
+    this.counterOf(name, help, labelNames, () => {
+      const counts = source()
+      return labelled.map(({ field, labels }) => ({ labels, value: counts[field] }))
+    })
+  }
+
   /** A value that goes up and down. */
   gauge(name: string, help: string, read: () => number): void {
-    this.register(
-      new Gauge({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.set(read())
-        },
-      }),
-    )
+    this.#register({ name, type: 'gauge', help, labels: [] }, () => [{ labels: NO_LABELS, value: read() }])
   }
 
   labelledGauge(name: string, help: string, labelName: string, read: () => Iterable<Labelled>): void {
-    this.register(
-      new Gauge({
-        name,
-        help,
-        labelNames: [labelName],
-        registers: [],
-        collect() {
-          this.reset()
-          for (const [label, value] of read()) this.set({ [labelName]: label }, value)
-        },
-      }),
-    )
+    this.gaugeOf(name, help, [labelName], () => oneLabel(labelName, read()))
+  }
+
+  /** As `gauge`, with several labels; series that `read` does not return are absent. */
+  gaugeOf(name: string, help: string, labelNames: readonly string[], read: () => Iterable<Series>): void {
+    this.#register({ name, type: 'gauge', help, labels: labelNames }, read)
   }
 
   /** A histogram to observe into; bounds ascending, in the unit that the name ends with. */
   histogram(name: string, help: string, bounds: readonly number[]): IntHistogram {
     const histogram = new IntHistogram(bounds)
-    const metric: Renderable = {
-      name,
-      get: () =>
-        Promise.resolve({ name, help, type: 'histogram', values: histogramValues(name, histogram), aggregator: 'sum' }),
-    }
-    this.register(metric as unknown as Metric)
+    this.histogramsOf(name, help, [], () => [{ labels: NO_LABELS, histogram }])
     return histogram
   }
 
-  /** CPU, memory, event loop and garbage collection of the process: once per process. */
+  /** Histograms by one label, to observe into. */
+  histogramFamily(name: string, help: string, labelName: string, bounds: readonly number[]): HistogramFamily {
+    const family = new HistogramFamily(bounds)
+    const read = () =>
+      [...family.entries()].map(([label, histogram]) => ({ labels: { [labelName]: label }, histogram }))
+    this.histogramsOf(name, help, [labelName], read)
+    return family
+  }
+
+  /** Histograms that somebody else keeps. */
+  histogramsOf(name: string, help: string, labelNames: readonly string[], read: () => Iterable<HistogramSeries>): void {
+    this.#register({ name, type: 'histogram', help, labels: labelNames }, () =>
+      Array.from(read()).flatMap((series) => [...histogramSamples(name, series)]),
+    )
+  }
+
+  /** CPU, memory, event loop and garbage collection of the process. */
   processMetrics(): void {
-    collectDefaultMetrics({ register: this.registry })
+    const { standard, lag, busySeconds, idleSeconds } = processFigures()
+    for (const metric of standard) this.registry.registerMetric(metric)
+    const prefix = 'tandem_process_event_loop'
+    this.counter(
+      `${prefix}_busy_seconds_total`,
+      'Time that the event loop worked: its rate is its utilisation, 0 to 1.',
+      busySeconds,
+    )
+    this.counter(`${prefix}_idle_seconds_total`, 'Time that the event loop waited for something to do.', idleSeconds)
+    this.histogramsOf(
+      `${prefix}_lag_seconds`,
+      'How late a timer of 100 ms was: how long the event loop was held up.',
+      [],
+      () => [{ labels: NO_LABELS, histogram: lag }],
+    )
   }
 
   render(): Promise<string> {
     return this.registry.metrics()
   }
 
-  private register(metric: Metric): void {
-    this.registry.registerMetric(metric)
+  /** @throws Error where the name breaks the rule: a bug */
+  #register(description: MetricDescription, read: () => Iterable<Sample>): void {
+    const trouble = nameTrouble(description)
+    if (trouble !== undefined) throw new Error(trouble)
+    this.#descriptions.push(description)
+    // What prom-client's registry asks of a metric.
+    const { name, type, help } = description
+    const get = () => Promise.resolve({ name, help, type, values: [...read()], aggregator: 'sum' })
+    this.registry.registerMetric({ name, get } as unknown as Metric)
   }
 }
 

@@ -19,7 +19,14 @@ export { chunksOf } from './resource-rules.ts'
 export * from './resource-store.ts'
 export { type Eventual, mapStored, type Stored, whenStored } from './result.ts'
 export { createReference, SHARDS, shardOf, shardOfReference } from './shard.ts'
-export { DEFAULT_SETTINGS, type Store, type StoreSettings, type StoreState, type StoreStatus } from './store.ts'
+export {
+  DEFAULT_SETTINGS,
+  type OnScript,
+  type Store,
+  type StoreSettings,
+  type StoreState,
+  type StoreStatus,
+} from './store.ts'
 export { MAX_ATTEMPTS } from './trunk-rules.ts'
 export type * from './trunk-store.ts'
 export type * from './types.ts'

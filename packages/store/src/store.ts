@@ -19,6 +19,9 @@ export interface StoreStatus {
   detail: string
 }
 
+/** @param script its name, of a fixed set */
+export type OnScript = (script: string, ms: number) => void
+
 export interface Store {
   readonly location: LocationStore
   readonly policy: PolicyStore
@@ -33,6 +36,8 @@ export interface Store {
   onStatus(listener: (status: StoreStatus) => void): () => void
   /** Name to integer; fills end in "Count", the others only grow. */
   counts(): Record<string, number>
+  /** One listener: told how long each script took, from its call to its reply, tries included. A store without scripts has none. */
+  onScript?(listener: OnScript): void
   /** Releases what is past its time; the memory store also does so as it works. Call it about once a second. */
   tick(): void
   close(): Promise<void>

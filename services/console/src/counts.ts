@@ -24,7 +24,11 @@ export function registerCounts(metrics: Metrics, counts: ConsoleCounts, guard: T
     'outcome',
     () => counts.outcomes,
   )
-  metrics.gauge('tandem_console_in_progress', 'Requests of the admin API in progress.', () => counts.inProgress)
+  metrics.gauge(
+    'tandem_console_requests_in_progress',
+    'Requests of the admin API in progress.',
+    () => counts.inProgress,
+  )
   metrics.counter(
     'tandem_console_wrong_tokens_total',
     'Tokens that are none of those configured.',

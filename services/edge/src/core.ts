@@ -15,6 +15,7 @@ import type { Hops } from './hops/hops.ts'
 import type { EdgePeer } from './listeners/peers.ts'
 import type { Unreachables } from './listeners/unreachable.ts'
 import type { LocationCache } from './location-cache/location-cache.ts'
+import type { Measures } from './measures.ts'
 import type { Membership } from './membership/membership.ts'
 import type { NatPings } from './nat/nat-pings.ts'
 import type { StatelessWays } from './stateless/stateless-ways.ts'
@@ -51,6 +52,7 @@ export interface EdgeCore {
   /** What ICMP says of destinations. */
   readonly unreachables: Unreachables
   readonly counts: EdgeCounts
+  readonly measures: Measures
   readonly logger: Logger
   /** Scratch, each used within one synchronous stretch only. */
   readonly edits: Edits
@@ -59,8 +61,9 @@ export interface EdgeCore {
   now(): number
 }
 
-/** Writes what `edits` holds and sends it, outside of any transaction. False when the bytes were not taken. */
-export function sendEdited(core: EdgeCore, peer: EdgePeer): boolean {
+/** Writes the request that `edits` holds and sends it, outside of any transaction. False when the bytes were not taken. */
+export function sendEdited(core: EdgeCore, peer: EdgePeer, method: number): boolean {
+  core.layer.traffic.requestOut(method)
   const end = core.edits.encodeInto(core.out, 0)
   return peer.send(core.out, 0, end)
 }

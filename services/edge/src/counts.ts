@@ -4,8 +4,6 @@
 // no forward ends in one of the `dropped…` counts [DESIGN §3.5].
 
 export class EdgeCounts {
-  requests = 0
-  responses = 0
   /** Dropped: neither answered nor forwarded. */
   droppedUnreadable = 0
   droppedAck = 0
@@ -35,6 +33,8 @@ export class EdgeCounts {
   refusedRate = 0
   refusedDraining = 0
   cancelsUnmatched = 0
+  cancelsEarly = 0
+  cancelsRinging = 0
   /** Outcomes. */
   registrations = 0
   subscriptions = 0
@@ -106,8 +106,6 @@ export class EdgeCounts {
 
 /** One line of help a count, for /metrics; the type makes it complete. */
 export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
-  requests: 'Requests received that could be read.',
-  responses: 'Responses received that could be read.',
   droppedUnreadable: 'Messages dropped because nothing in them can be answered.',
   droppedAck: 'ACKs dropped because they belong to nothing.',
   droppedStrayResponse: 'Responses dropped because they belong to nothing of ours.',
@@ -135,6 +133,8 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedRate: 'Requests answered with 503 because their source sends too many.',
   refusedDraining: 'Requests answered with 503 because the edge drains.',
   cancelsUnmatched: 'CANCELs answered with 481.',
+  cancelsEarly: 'CANCELs before the caller had a response beyond 100.',
+  cancelsRinging: 'CANCELs after the caller had a response beyond 100.',
   registrations: 'REGISTERs that ended in 200.',
   subscriptions: 'SUBSCRIBEs to registrations that ended in 200.',
   subscriptionsFailed: 'SUBSCRIBEs to registrations that were refused, challenges left out.',

@@ -101,7 +101,7 @@ export class Receiver {
     if (code !== SCAN_ERROR.NONE) return this.takeUnreadable(code, buf, start, end, source)
     if (source.internal && isFrame(msg)) return core.anyEdge.receiveFrame(msg, source)
     if (!msg.isRequest) return this.receiveResponse(source.internal)
-    core.counts.requests += 1
+    core.layer.traffic.requestIn(msg.method)
     const key = core.layer.serverKey(msg)
     const known = core.layer.findServer(msg, key)
     if (known !== undefined) return core.layer.receiveRequest(known, msg)
@@ -133,6 +133,7 @@ export class Receiver {
       core.counts.keepAlives += 1
       return
     }
+    core.measures.unreadable(code)
     if (error === undefined || error.status === 0 || !msg.isRequest || !msg.answerable || msg.method === METHOD.ACK) {
       core.counts.droppedUnreadable += 1
       return
@@ -144,7 +145,7 @@ export class Receiver {
 
   private receiveResponse(internal: boolean): void {
     const { msg, core } = this
-    core.counts.responses += 1
+    core.layer.traffic.responseIn(msg.method, msg.status)
     const client = core.layer.findClient(msg)
     // [RFC3261-18.1.2b] [RFC6026-6cd] [RFC6026-8.2] [RFC6026-8.9]
     if (client === undefined) return receiveStrayResponse(core, msg, internal)
@@ -177,6 +178,8 @@ export class Receiver {
     const { msg, core } = this
     const invite: ServerTransaction | undefined = core.layer.findInviteOfCancel(msg)
     if (invite === undefined) return this.receiveCancelElsewhere(peer)
+    if (invite.lastStatus > 100) core.counts.cancelsRinging += 1
+    else core.counts.cancelsEarly += 1
     replyStateless(core, msg, peer, 200, '', tagOf(invite.key)) // [RFC3261-9.2] the tag of the INVITE's own responses
     core.proxy.cancel(invite.context as ProxyContext | undefined, reasonLines(msg)) // [RFC3326-2]
   }

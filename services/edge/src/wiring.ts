@@ -37,6 +37,7 @@ import type { Listeners } from './listeners/listeners.ts'
 import { type EdgePeer, StreamPeer } from './listeners/peers.ts'
 import { Unreachables } from './listeners/unreachable.ts'
 import { createLocationCache } from './location-cache/create.ts'
+import { Measures } from './measures.ts'
 import { Membership } from './membership/membership.ts'
 import { NatPings } from './nat/nat-pings.ts'
 import type { EdgeServiceOptions } from './options.ts'
@@ -84,7 +85,8 @@ export function createEdgeCore(
   }
   useUdp()
   const hops = createHops(listeners, udpWays, membership, ring, environment, options)
-  const { layer, proxy } = createProxy(config, out, hops)
+  const measures = new Measures()
+  const { layer, proxy } = createProxy(config, out, hops, measures)
   const admission = createAdmission(config, logger, environment.random)
   const counts = new EdgeCounts()
   const parts: Omit<EdgeCore, 'anyEdge'> = {
@@ -108,6 +110,7 @@ export function createEdgeCore(
     banned: new BannedSources(),
     unreachables: new Unreachables(),
     counts,
+    measures,
     logger,
     edits: new Edits(),
     out,
@@ -152,7 +155,12 @@ function realEnvironment(): EdgeEnvironment {
 }
 
 /** The layer and the proxy are each other's: the layer is made with a user that the proxy then becomes. */
-function createProxy(config: EdgeServiceOptions['config'], out: Buffer, hops: Hops): Pick<EdgeCore, 'layer' | 'proxy'> {
+function createProxy(
+  config: EdgeServiceOptions['config'],
+  out: Buffer,
+  hops: Hops,
+  { hop }: Measures,
+): Pick<EdgeCore, 'layer' | 'proxy'> {
   const { t1Ms, t2Ms, t4Ms, timerCMs } = config.timers
   const maxServers = config.limits.maxTransactions
   let proxy: StatefulProxy | undefined
@@ -178,6 +186,7 @@ function createProxy(config: EdgeServiceOptions['config'], out: Buffer, hops: Ho
     layer,
     timers: { timerCMs, cancelMs: 64 * t1Ms, lateTryingMs: lateTryingMs(t1Ms, t2Ms) },
     out,
+    onHop: (ms) => hop.observe(ms / 1_000),
     onClientGone: (tx) => {
       if (tx.peer instanceof StreamPeer) tx.peer.clients.delete(tx)
     },

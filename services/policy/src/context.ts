@@ -10,7 +10,7 @@ import type { BanFeed } from './bans/ban-feed.ts'
 import type { Bans } from './bans/bans.ts'
 import type { CallWorker } from './calls/call-work.ts'
 import type { AccountMarks } from './charging/account-marks.ts'
-import type { PolicyCounts } from './counts.ts'
+import type { Money, PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
 import type { OneTimeNonces } from './digest/one-time.ts'
 import type { FraudDesk } from './fraud/fraud-desk.ts'
@@ -38,6 +38,8 @@ export interface PolicyContext {
   readonly settings: PolicySettings
   readonly tuning: PolicyTuning
   readonly counts: PolicyCounts
+  /** What calls were charged. */
+  readonly charged: Money
   readonly health: StoreHealth
   readonly nonces: NonceMaker
   /** Used ones of this node's own. */

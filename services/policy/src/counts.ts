@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Counts of the policy service: plain integers, read at scrape.
-import type { Metrics } from '@tandem/service-kit'
+import type { LabelledField, Metrics } from '@tandem/service-kit'
 
 const HELP = {
   decisions: 'Decide items handled.',
@@ -53,7 +53,6 @@ const HELP = {
   renewals: 'Looks at the hold of an answered call.',
   cutOffs: 'Calls that could be granted no more.',
   charged: 'Calls settled with their account.',
-  chargedMicros: 'Millionths of currency units that were charged, of all currencies.',
   chargesRecovered: 'Charges that were lost with their master and applied again.',
   ledgerEntriesCopied: 'Ledger entries that are copied elsewhere for good.',
   ledgerBatchesRefused: 'Acknowledged parts of ledgers that were not as they had been read: they are copied again.',
@@ -97,6 +96,84 @@ export function createCounts(): PolicyCounts {
   return Object.fromEntries(Object.keys(HELP).map((key) => [key, 0])) as PolicyCounts
 }
 
+interface Group {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly fields: readonly LabelledField<keyof PolicyCounts>[]
+}
+
+const GROUPS: readonly Group[] = [
+  {
+    name: 'tandem_policy_verdicts_total',
+    help: 'Decisions by what they said.',
+    labels: ['verdict'],
+    fields: [
+      ['plans', 'plan'],
+      ['admits', 'admit'],
+      ['redirects', 'redirect'],
+      ['watches', 'watch'],
+      ['answers', 'answer'],
+      ['challenges', 'challenge'],
+      ['rejects', 'reject'],
+    ],
+  },
+  {
+    name: 'tandem_policy_authentications_total',
+    help: 'Who calls, by how that was found out: digest, source address, certificate, token, a trunk.',
+    labels: ['method', 'result'],
+    fields: [
+      ['authenticated', 'digest', 'ok'],
+      ['badCredentials', 'digest', 'wrong'],
+      ['staleNonces', 'digest', 'stale'],
+      ['replayedNonces', 'digest', 'replayed'],
+      ['forgedNonces', 'digest', 'forged'],
+      ['aclCallers', 'address', 'ok'],
+      ['trusted', 'trusted_address', 'ok'],
+      ['certificateCallers', 'certificate', 'ok'],
+      ['trunkCallers', 'trunk', 'ok'],
+      ['bearerCallers', 'bearer', 'ok'],
+      ['badTokens', 'bearer', 'wrong'],
+    ],
+  },
+  {
+    name: 'tandem_policy_trunk_refusals_total',
+    help: 'Attempts at trunks that were not let through: no place, beyond the rate, a host left alone, or the store did not say.',
+    labels: ['reason'],
+    fields: [
+      ['trunkRefusedCalls', 'calls'],
+      ['trunkRefusedRate', 'rate'],
+      ['trunkRefusedOpen', 'breaker'],
+      ['trunkWithoutStore', 'store'],
+    ],
+  },
+]
+
+const ELSEWHERE = new Set<string>([...GROUPS.flatMap(({ fields }) => fields.map(([field]) => field)), 'unbilledMs'])
+
 export function registerCounts(metrics: Metrics, counts: PolicyCounts): void {
-  metrics.counters('tandem_policy', counts, HELP)
+  for (const { name, help, labels, fields } of GROUPS) metrics.fieldsCounter(name, help, labels, () => counts, fields)
+  metrics.counter(
+    'tandem_policy_unbilled_seconds_total',
+    'Talk beyond what was granted, which nobody pays.',
+    () => counts.unbilledMs / 1_000,
+  )
+  const rest = Object.fromEntries(Object.entries(HELP).filter(([field]) => !ELSEWHERE.has(field)))
+  metrics.counters('tandem_policy', counts, rest as Readonly<Record<keyof PolicyCounts, string>>)
+}
+
+/** Millionths of currency units by currency; as many as accounts have. */
+export type Money = Map<string, number>
+
+export function addMoney(money: Money, currency: string, micros: bigint): void {
+  money.set(currency, (money.get(currency) ?? 0) + Number(micros))
+}
+
+export function registerMoney(metrics: Metrics, charged: Money): void {
+  metrics.labelledCounter(
+    'tandem_policy_charged_currency_units_total',
+    'What calls were charged, in units of the currency.',
+    'currency',
+    () => Array.from(charged, ([currency, micros]): [string, number] => [currency, micros / 1e6]),
+  )
 }

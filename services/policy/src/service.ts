@@ -19,7 +19,7 @@ import { AccountMarks } from './charging/account-marks.ts'
 import { getAccount, topUp, unblockAccount } from './charging/admin.ts'
 import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
 import type { PolicyContext } from './context.ts'
-import { createCounts, type PolicyCounts, registerCounts } from './counts.ts'
+import { createCounts, type PolicyCounts, registerCounts, registerMoney } from './counts.ts'
 import { decide } from './decide/decide.ts'
 import { NonceMaker } from './digest/nonce.ts'
 import { OneTimeNonces } from './digest/one-time.ts'
@@ -37,6 +37,7 @@ import { POLICY_TUNING, type PolicyService, type PolicyServiceOptions } from './
 import { ResourceDesk } from './resources/resource-desk.ts'
 import { registerResources } from './resources/resource-metrics.ts'
 import { routeTest } from './routing/route-test.ts'
+import { registerSamples, Samples } from './samples.ts'
 import { createState, type PolicyState } from './state.ts'
 import { StoreHealth } from './store-health.ts'
 import { answerChallenge, listTrunks, trunkAttempt } from './trunks/handlers.ts'
@@ -85,6 +86,7 @@ function createContext(
     settings: config,
     tuning,
     counts,
+    charged: new Map(),
     health,
     nonces: new NonceMaker(config.keyRing, nonceTimes),
     oneTime: new OneTimeNonces(nonceMemoryMs(config.nonceLifetimeMs, tuning.clockSkewMs)),
@@ -115,7 +117,7 @@ function createBans(
   const store = shared ?? local
   const monotonic = now ?? (() => performance.now())
   const bans = new Bans({ store, local, settings: config.bans, counts, logger, now: monotonic, onBug })
-  metrics?.labelledGauge('tandem_policy_banned', 'Bans that this node knows of.', 'kind', () =>
+  metrics?.labelledGauge('tandem_policy_bans_known', 'Bans that this node knows of.', 'kind', () =>
     (['source', 'user', 'pair'] as const).map((kind) => [kind, bans.countOf(kind)]),
   )
   return { bans, banFeed: new BanFeed(bans, store, pushes, onBug), banStore: store, localBans: local }
@@ -219,8 +221,11 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   const desk = createDesk(options, use)
   const dueWork = new DueWork(context, onBug)
   const feed = new RecordFeedServer(context, onBug)
+  const samples = new Samples(context, feed, onBug)
   if (options.metrics !== undefined) {
     registerCounts(options.metrics, counts)
+    registerMoney(options.metrics, context.charged)
+    registerSamples(options.metrics, samples)
     registerMatches(options.metrics, context.fraud)
     if (desk !== undefined) registerResources(options.metrics, desk)
   }
@@ -254,6 +259,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       await desk?.start()
       dueWork.start()
       context.work.start()
+      samples.start(options.metrics)
       context.issuers.start()
       await context.fraudFeed?.start()
       context.banFeed.start()
@@ -262,6 +268,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     },
     async stop() {
       feed.stop()
+      await samples.stop()
       await desk?.stop()
       await context.fraudFeed?.stop()
       await context.ledgerCopy?.stop()

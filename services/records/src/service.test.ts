@@ -52,7 +52,7 @@ describe('createRecordsService', () => {
     expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(4)
     const text = await metrics.render()
     expect(text).toMatch(/^tandem_records_written_total\{sink="ndjson"\} 3$/m)
-    expect(text).toMatch(/^tandem_records_queued\{sink="ndjson"\} 0$/m)
+    expect(text).toMatch(/^tandem_records_queued_records\{sink="ndjson"\} 0$/m)
     await service.stop()
     expect(a.close).toHaveBeenCalledTimes(1)
     expect(service.ready()).toBe(false)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A running edge with small bounds, for tests of what no phone should send: its ports, raw connections to it that are closed after each
 // test, its counts, and an ordinary request that it has to answer whatever came before.
+import { snakeCase } from '@tandem/service-kit'
 import { waitUntil } from '@tandem/test-kit'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import type { Cluster } from './cluster.ts'
@@ -64,7 +65,7 @@ export const below = (transport: Transport, from?: string): Raw =>
   kept(Raw.dial({ port: portOf(transport), ...(from === undefined ? {} : { from }) }))
 
 export const counted = (transport: Transport, event: string): Promise<number> =>
-  cluster.metric(0, `tandem_edge_${transport}_events_total{event="${event}"`)
+  cluster.metric(0, `tandem_transport_events_total{transport="${transport}",event="${snakeCase(event)}"`)
 export const memory = (): Promise<number> => cluster.metric(0, 'process_resident_memory_bytes')
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -73,7 +74,7 @@ export async function expectWorking(transport: Transport): Promise<void> {
   const options: PhoneOptions = { user: 'user9', port: portOf(transport), transport }
   const reply = await withPhone(options, (phone) => phone.register())
   expect(reply.status).toBe(200)
-  expect(await cluster.metric(0, 'tandem_edge_dropped_by_bug')).toBe(0)
+  expect(await cluster.metric(0, 'tandem_edge_dropped_messages_total{reason="by_bug"')).toBe(0)
 }
 
 /** That count goes up by this while `act` runs and a little after. */

@@ -15,6 +15,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { notStored, type Stored, stored, unknown } from '../result.ts'
+import type { OnScript } from '../store.ts'
 import type { Client, Connection } from './connection.ts'
 import { MARK } from './scripts/mark.ts'
 import type { Script } from './scripts/script.ts'
@@ -44,6 +45,8 @@ interface Pending {
   bringsSource: boolean
   /** host:port of the node that its keys are being moved to; '' where they are where the slot is. */
   askedAt: string
+  /** When it was asked for; 0 where nobody wants to know. */
+  readonly startMs: number
 }
 
 /** What waits for one node, until the end of the turn, or for company. */
@@ -84,10 +87,15 @@ export class Batcher {
   #batches = 0
   #refused = 0
   #unknowns = 0
+  #onScript: OnScript | undefined
 
   constructor(connection: Connection, settings: BatcherSettings) {
     this.#connection = connection
     this.#settings = settings
+  }
+
+  onScript(listener: OnScript): void {
+    this.#onScript = listener
   }
 
   /** What `read` makes of the reply; a reply that it throws at is `unknown`. */
@@ -105,8 +113,10 @@ export class Batcher {
     }
     this.#inFlight++
     this.#scripts++
+    const startMs = this.#onScript === undefined ? 0 : performance.now()
+    const fresh = { triesLeft: TRIES, bringsSource: false, askedAt: '', startMs }
     return new Promise<Stored<unknown>>((resolve) =>
-      this.#enqueue({ script, tag, keys, args, read, resolve, triesLeft: TRIES, bringsSource: false, askedAt: '' }),
+      this.#enqueue({ script, tag, keys, args, read, resolve, ...fresh }),
     ) as Promise<Stored<T>>
   }
 
@@ -177,6 +187,7 @@ export class Batcher {
       resolve: () => undefined,
       triesLeft: 0,
       bringsSource: true,
+      startMs: 0,
     }
   }
 
@@ -264,6 +275,7 @@ export class Batcher {
   #settle(pending: Pending, result: Stored<unknown>): void {
     this.#inFlight--
     if (result.state === 'unknown') this.#unknowns++
+    if (pending.startMs > 0) this.#onScript?.(pending.script.name, performance.now() - pending.startMs)
     pending.resolve(result)
   }
 

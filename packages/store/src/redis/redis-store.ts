@@ -70,6 +70,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
     onStatus: (listener) => connection.onStatus(listener),
     counts: () => ({ ...batcher.counts(), ...calls.counts() }),
+    onScript: (listener) => batcher.onScript(listener),
     tick: () => undefined,
     close: () => connection.close(),
   }

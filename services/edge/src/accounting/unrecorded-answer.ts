@@ -24,6 +24,7 @@ export function endUnheardAnswer(core: EdgeCore, branch: ProxyBranch, answer: Si
   const lines = dialogLines(core, answer)
   const target = contactOf(answer) ?? branch.uri
   const ack = compose('ACK', target, answer.cseq, peer.facing.via(newBranch(core, answer, 254)), lines, '')
+  core.layer.traffic.requestOut(METHOD.ACK)
   peer.send(ack, 0, ack.length)
   const byeBranch = newBranch(core, answer, 255)
   const bye = compose('BYE', target, answer.cseq + 1, peer.facing.via(byeBranch), lines, `Reason: ${reason}\r\n`)

@@ -28,7 +28,11 @@ export function registerAdmissionMetrics(metrics: Metrics, admission: Admission,
     return admission.waitMs / 1000
   })
   gauge('tandem_edge_admission_answers', 'Refusals over UDP that are answered a second.', () => admission.answerRate)
-  gauge('tandem_edge_admission_kernel_share', 'Share of REGISTERs that the kernel drops.', () => admission.kernelShare)
+  gauge(
+    'tandem_edge_admission_kernel_drop_ratio',
+    'Share of REGISTERs that the kernel drops.',
+    () => admission.kernelShare,
+  )
   gauge('tandem_edge_admission_backlog', 'Requests that were told when to come back and are still to come.', () =>
     admission.backlog(now()),
   )

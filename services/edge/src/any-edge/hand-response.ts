@@ -6,7 +6,7 @@
 // Invariant: an initial 2xx goes upstream only once its answer is on record, whichever edge has it.
 
 import type { location, policy } from '@tandem/rpc'
-import type { SipMessage } from '@tandem/sip'
+import { METHOD, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import { contactUri, dialogOf } from '../hang-up/answered-dialog.ts'
 import { describeEndedCall, toTag } from '../initial/describe.ts'
@@ -126,6 +126,7 @@ function acknowledge(core: EdgeCore, msg: SipMessage, entry: location.CallEntry,
       `Call-ID: ${msg.text(msg.callIdStart, msg.callIdEnd)}\r\nCSeq: ${msg.cseq} ACK\r\nContent-Length: 0\r\n\r\n`,
     'latin1',
   )
+  core.layer.traffic.requestOut(METHOD.ACK)
   hop.peer.send(ack, 0, ack.length)
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What an edge shows of policy as it finds it: each node's circuit, each domain's that has one of its own, and what became of items.
+// What an edge shows of policy as it finds it: each node's circuit, and each domain's that has one of its own.
 import type { BreakerState, EndpointState } from '@tandem/rpc'
 import type { Metrics } from '@tandem/service-kit'
 import type { EdgeCore } from '../core.ts'
 
 const VALUE: Readonly<Record<BreakerState | 'down', number>> = { closed: 0, 'half-open': 1, open: 2, down: 3 }
 
-export function registerDecideMetrics(metrics: Metrics, { policy, location, decisions }: EdgeCore): void {
+export function registerDecideMetrics(metrics: Metrics, { policy, decisions }: EdgeCore): void {
   const nodes = (): readonly EndpointState[] => policy.endpoints?.() ?? []
   metrics.labelledGauge(
     'tandem_edge_policy_circuit',
@@ -29,19 +29,4 @@ export function registerDecideMetrics(metrics: Metrics, { policy, location, deci
     'Decisions and registrations remembered for edge.decide.whenAway: last-known.',
     () => decisions.lastKnown?.size ?? 0,
   )
-  for (const { name, what, help } of ITEMS)
-    metrics.labelledCounter(`tandem_edge_rpc_${name}_total`, help, 'service', () => [
-      ['location', location.counts[what]],
-      ['policy', policy.counts[what]],
-    ])
 }
-
-const ITEMS = [
-  {
-    name: 'hedged',
-    what: 'hedged',
-    help: 'Items given to another node because the first was silent for half of their time.',
-  },
-  { name: 'shunned', what: 'shunned', help: 'Items that ended at once because no node was fit to be asked.' },
-  { name: 'late', what: 'late', help: 'Results that nobody waited for: too late, given twice, or of no item.' },
-] as const

@@ -104,6 +104,11 @@ export class Hops {
     this.retry = new ResponseRetry(this, options.locator, options.onBug)
   }
 
+  /** What became of questions to DNS. */
+  get dnsCounts(): ServerLocator['counters'] {
+    return this.options.locator.counters
+  }
+
   /** A response that its connection did not take, by its Via [RFC3261-18.2.2]. False: it is none, or there is no way. */
   resend(buf: Buffer, start: number, end: number, peer: EdgePeer): boolean {
     return this.retry.resend(buf, start, end, peer)

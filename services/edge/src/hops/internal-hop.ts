@@ -84,5 +84,5 @@ function sendDown(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop,
     sourcePort: peer.port,
     stream: true,
   })
-  sendEdited(core, hop.peer)
+  sendEdited(core, hop.peer, msg.method)
 }

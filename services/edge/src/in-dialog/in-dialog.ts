@@ -126,7 +126,7 @@ function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wanted: NextHo
   editAck(core, msg, peer, wanted, popRoutes)
   const hop = core.hops.forSize(wanted, core.edits.size()) // [RFC3261-18.1.1]
   if (hop !== wanted) editAck(core, msg, peer, hop, popRoutes)
-  if (!sendEdited(core, hop.peer)) core.counts.acksLost += 1
+  if (!sendEdited(core, hop.peer, METHOD.ACK)) core.counts.acksLost += 1
 }
 
 function editAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {

@@ -17,6 +17,7 @@ import type { Resumption } from '../any-edge/rebuild.ts'
 import type { EdgeCore } from '../core.ts'
 import { forwardAck } from '../in-dialog/in-dialog.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
+import { observeSince } from '../measures.ts'
 import { ALLOW, answerForCluster } from '../own/capabilities.ts'
 import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
 import { watchRegistrations } from '../reg-event/subscribe.ts'
@@ -95,6 +96,7 @@ class InitialRequest implements ContextUser {
   private legs: TrunkLegs | undefined
   /** Also when the transaction with the caller is gone. */
   private isOnRecord = false
+  private hasRung = false
   /** Of answers that came too late. */
   private lateTags: Set<string> | undefined
 
@@ -118,6 +120,7 @@ class InitialRequest implements ContextUser {
       account: this.account,
       callRef: entry.callRef,
       popRoutes,
+      startedMs: UNKNOWN_START,
       legs: this.openLegs(plan, entry.callRef),
     })
     this.run.adopt(context, resumption)
@@ -208,6 +211,7 @@ class InitialRequest implements ContextUser {
       account: this.account,
       callRef: this.account?.callRef ?? '',
       popRoutes,
+      startedMs: context.isInvite ? this.startedMs : UNKNOWN_START,
       legs: this.openLegs(plan, this.account?.callRef ?? ''),
     })
     const reason = privacyRefusal(context, plan)
@@ -252,10 +256,18 @@ class InitialRequest implements ContextUser {
     this.run?.onWave(context, branch)
   }
 
-  onProvisional(_context: ProxyContext, branch: ProxyBranch, status: number): void {
+  onProvisional(context: ProxyContext, branch: ProxyBranch, status: number): void {
     if (status <= 100) return
+    if (context.isInvite) this.noteRinging()
     this.account?.ringing(branch)
     this.legs?.rang(branch)
+  }
+
+  /** The first sign that it rings, an answer without one included. */
+  private noteRinging(): void {
+    if (this.hasRung) return
+    this.hasRung = true
+    observeSince(this.core.measures.postDialDelay, this.startedMs, this.core.now())
   }
 
   onBranchFailed(_context: ProxyContext, branch: ProxyBranch, msg: SipMessage | undefined): void {
@@ -290,6 +302,10 @@ class InitialRequest implements ContextUser {
   }
 
   private endRun(context: ProxyContext, status: number): void {
+    if (status < 300 && this.run !== undefined) {
+      this.noteRinging()
+      observeSince(this.core.measures.answer, this.startedMs, this.core.now())
+    }
     this.run?.end(context, status)
     this.run = undefined
   }

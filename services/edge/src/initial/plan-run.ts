@@ -25,6 +25,7 @@ import { matchBranch, storedStatus } from '../any-edge/match-branch.ts'
 import type { Resumption } from '../any-edge/rebuild.ts'
 import type { EdgeCore } from '../core.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
+import { observeSince } from '../measures.ts'
 import { edgeHashOf } from '../membership/edge-hash.ts'
 import { retryAfter } from '../own/replies.ts'
 import { planBranch, resumeBranch, sendBranch } from './branches.ts'
@@ -40,6 +41,8 @@ import { freeBreadth, Waves, waveSizeOf } from './waves.ts'
 export interface PlanSource {
   readonly peer: EdgePeer
   readonly plan: policy.Plan
+  /** When the INVITE was read; -1 where nobody wants to know. */
+  readonly startedMs: number
   /** Of a call that leaves a record. */
   readonly account: CallAccount | undefined
   /** Reference of the call, '' for none. */
@@ -369,7 +372,8 @@ export class PlanRun {
 
   private send(context: ProxyContext, group: readonly Candidate[]): void {
     if (context.closed || context.request === undefined) return this.goOn(context)
-    const { peer, plan, popRoutes, account, legs } = this.source
+    const { peer, plan, popRoutes, account, legs, startedMs } = this.source
+    const isFirst = context.branches.length === 0
     const step = plan.steps[this.step]
     const ringMs = step === undefined ? 0 : this.ringMs(step)
     for (const candidate of group) {
@@ -383,6 +387,7 @@ export class PlanRun {
       legs?.sent(branch, candidate, context.branches.length - 1)
       account?.sent(branch, candidate.target.trunk ?? '')
     }
+    if (isFirst && context.branches.length > 0) observeSince(this.core.measures.setUp, startedMs, this.core.now())
   }
 
   /** [RFC3263-4.3] [RFC3261-16.6.7f] [RFC5626-7] Another endpoint of the host, else another flow of the phone. */

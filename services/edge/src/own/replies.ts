@@ -32,6 +32,7 @@ export function replyStateless(
   headers = '',
 ): void {
   const end = encodeResponse(msg, status, reason, { toTag, headers, ...stampOf(msg, peer) }, core.out, 0)
+  core.layer.traffic.responseOut(msg.method, status)
   peer.send(core.out, 0, end)
 }
 

@@ -76,7 +76,7 @@ export function forwardAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wa
   if (hop !== way.hop) editAlong(core, msg, peer, way, hop)
   if (tooLargeFor(hop, core.edits.size())) return refuse(core, msg, peer, 513)
   core.counts.statelessRequests += 1
-  if (!sendEdited(core, hop.peer)) refuse(core, msg, peer, 503)
+  if (!sendEdited(core, hop.peer, msg.method)) refuse(core, msg, peer, 503)
 }
 
 function editAlong(core: EdgeCore, msg: SipMessage, peer: EdgePeer, way: StatelessWay, hop: NextHop): void {

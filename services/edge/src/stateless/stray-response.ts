@@ -82,6 +82,7 @@ function sendOn(core: EdgeCore, msg: SipMessage, isHop: boolean): void {
   // [RFC3325-5] who answered is known to nobody here; on the hop between edges the next one knows
   if (!isHop && concernsIdentity(msg)) end = hideIdentity(core.out, end, NOBODY_TRUSTED)
   core.counts.statelessResponses += 1
+  core.layer.traffic.responseOut(msg.method, msg.status)
   peer.send(core.out, 0, end)
 }
 

@@ -10,6 +10,8 @@ import type { PolicyContext } from '../context.ts'
 
 /** Acknowledgements that wait for the store, at most; beyond it the oldest are forgotten and delivered again. */
 const MAX_UNSTORED_ACKS = 65_536
+/** Sinks whose backlog is told. */
+const MAX_GROUPS = 64
 
 class FeedReader implements FeedConsumer {
   readonly #context: PolicyContext
@@ -97,13 +99,20 @@ export class RecordFeedServer implements RecordFeed {
   readonly #context: PolicyContext
   readonly #onBug: (error: unknown) => void
   readonly #consumers = new Set<FeedReader>()
+  readonly #groups = new Set<string>()
 
   constructor(context: PolicyContext, onBug: (error: unknown) => void) {
     this.#context = context
     this.#onBug = onBug
   }
 
+  /** Of those who consume now, or did. */
+  get groups(): ReadonlySet<string> {
+    return this.#groups
+  }
+
   consume(start: FeedStart, onItems: (items: records.FeedItem[]) => void): FeedConsumer {
+    if (this.#groups.size < MAX_GROUPS) this.#groups.add(start.group)
     const reader = new FeedReader(this.#context, start, onItems, this.#onBug)
     this.#consumers.add(reader)
     return {

@@ -39,6 +39,17 @@ export class AccountMarks {
     return (this.#until.get(account) ?? 0) > this.#now()
   }
 
+  /** Accounts that have a mark, `limit` of them at most. */
+  active(limit: number): string[] {
+    const now = this.#now()
+    const found: string[] = []
+    for (const [account, untilMs] of this.#until) {
+      if (untilMs > now) found.push(account)
+      if (found.length >= limit) break
+    }
+    return found
+  }
+
   #note(account: string, untilMs: number): void {
     if (this.#until.size >= MAX_MARKED) this.#until.clear()
     this.#until.set(account, untilMs)

@@ -7,6 +7,7 @@
 import { billedMs, formatAmount, paidMs, price, type Rate } from '@tandem/resources'
 import type { Billing, ChargedCall, SettleOutcome, Stored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
+import { addMoney } from '../counts.ts'
 import type { FraudTerms } from '../fraud/fraud-terms.ts'
 import { endFraud } from '../fraud/in-call.ts'
 import { buyLineFor, type ChargeLine, type ChargeTerms, FREE_RATE, lineFor, parseTerms } from './charge-terms.ts'
@@ -105,7 +106,7 @@ async function charge(context: PolicyContext, charged: ChargedCall): Promise<voi
   const made = await store.settled(ref, billing, isCharged ? tuning.verifyAfterMs : undefined)
   if (!health.see(made) || !made.value) return
   counts.charged++
-  counts.chargedMicros += Number(outcome.value.applied)
+  addMoney(context.charged, billing.currency, outcome.value.applied)
   if (billing.unbilledMs > 0) alarm(context, charged, billing)
 }
 

@@ -2,7 +2,7 @@
 //
 // What the rules share: the store of counters, what they need from outside, and how often somebody is told. Counts are by rule, level
 // and action: as many series as there are levels in the rules, up to MAX_SERIES.
-import type { Metrics } from '@tandem/service-kit'
+import type { Metrics, Series } from '@tandem/service-kit'
 import type { FraudEvent, FraudStore } from '@tandem/store'
 import type { FraudPorts } from './ports.ts'
 import type { RuleCheck } from './rule-checks.ts'
@@ -20,7 +20,7 @@ export class FraudDesk {
   readonly ports: FraudPorts
   readonly #now: () => number
   readonly #gates = new Map<string, Gate>()
-  readonly #matches = new Map<string, { readonly labels: Record<string, string>; count: number }>()
+  readonly #matches = new Map<string, { readonly labels: Record<string, string>; value: number }>()
 
   /** @param now wall clock */
   constructor(store: FraudStore | undefined, ports: FraudPorts, now: () => number) {
@@ -48,14 +48,14 @@ export class FraudDesk {
   count({ rule, measure }: RuleCheck, level: string, action: string): void {
     const key = `${rule.name} ${measure} ${level} ${action}`
     const known = this.#matches.get(key)
-    if (known !== undefined) known.count++
+    if (known !== undefined) known.value++
     else if (this.#matches.size < MAX_SERIES) {
-      this.#matches.set(key, { labels: { rule: rule.name, measure, level, action }, count: 1 })
+      this.#matches.set(key, { labels: { rule: rule.name, measure, level, action }, value: 1 })
     }
   }
 
   /** Labels and counts. */
-  matches(): Iterable<{ readonly labels: Readonly<Record<string, string>>; readonly count: number }> {
+  matches(): Iterable<Series> {
     return this.#matches.values()
   }
 }

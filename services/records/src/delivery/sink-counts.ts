@@ -58,7 +58,7 @@ export interface Measured {
   readonly isFailing: boolean
 }
 
-/** `tandem_records_…` with the label `sink`. */
+/** `tandem_records_…` with the label `sink`. What waits in the cluster for a sink is policy's to tell: tandem_policy_records_waiting. */
 export function registerSinks(metrics: Metrics, sinks: readonly Measured[]): void {
   for (const key of Object.keys(HELP) as (keyof SinkCounts)[]) {
     const name = `tandem_records_${snakeCase(key)}_total`
@@ -66,7 +66,7 @@ export function registerSinks(metrics: Metrics, sinks: readonly Measured[]): voi
   }
   const gauge = (name: string, help: string, read: (sink: Measured) => number) =>
     metrics.labelledGauge(`tandem_records_${name}`, help, 'sink', () => sinks.map((sink) => [sink.name, read(sink)]))
-  gauge('queued', 'Records waiting in memory to be written.', (sink) => sink.queuedCount)
+  gauge('queued_records', 'Records waiting in memory to be written.', (sink) => sink.queuedCount)
   gauge('lag_seconds', 'Age of the oldest record that waits for the sink.', (sink) => sink.lagMs / 1_000)
   gauge('spooled_bytes', 'Bytes on disk that wait for the sink.', (sink) => sink.spooledBytes)
   gauge('failing', '1 while the last write to the sink failed.', (sink) => (sink.isFailing ? 1 : 0))

@@ -61,9 +61,13 @@ class Deliverer implements FraudWebhook {
   constructor(options: FraudWebhookOptions) {
     this.#options = options
     options.metrics?.counters('tandem_records_fraud_webhook', this.counts, HELP)
-    options.metrics?.gauge('tandem_records_fraud_webhook_queued', 'Fraud events on their way to the webhook.', () => {
-      return this.#underWay.size
-    })
+    options.metrics?.gauge(
+      'tandem_records_fraud_webhook_queued_events',
+      'Fraud events on their way to the webhook.',
+      () => {
+        return this.#underWay.size
+      },
+    )
   }
 
   async start(): Promise<void> {

@@ -54,7 +54,7 @@ export class LedgerCopy {
     const { metrics } = options
     metrics?.counters('tandem_records_ledger', this.counts, HELP)
     metrics?.gauge(
-      'tandem_records_ledger_queued',
+      'tandem_records_ledger_queued_parts',
       'Parts of ledgers that wait for PostgreSQL.',
       () => this.#queue.length,
     )
