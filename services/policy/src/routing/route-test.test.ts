@@ -90,6 +90,11 @@ test('the plan with its reasons, what it costs the caller, and what the trunk co
   expect(answer.refusals).toEqual([])
 })
 
+test("what people put between digits is left out of a number, not of a user's name", async () => {
+  expect(await ask({ to: '00 (30) 1-23' })).toMatchObject({ dialled: '+4930123' })
+  expect(await ask({ to: 'no-body' })).toMatchObject({ dialled: 'no-body@example.test' })
+})
+
 test('at another time another way', async () => {
   const answer = await ask({ unixMs: BigInt(Date.UTC(2026, 5, 5, 20)) })
   expect(answer.targets.map(({ trunk }) => trunk)).toEqual(['night'])

@@ -23,11 +23,15 @@ import { unlessBlocked } from './blocked.ts'
 import { emergencyOf } from './emergency.ts'
 import { dialledNumberOf, normalNumber, outCall, planFacts } from './number-call.ts'
 
+/** A telephone number with what people put between its digits; a user's name keeps its hyphens. */
+const NUMBER_AS_WRITTEN = /^[+*#\d\s()./-]+$/
+
 /** A number or user alone is of the caller's domain. */
 function uriOf(text: string, host: string): string {
   const bare = text.trim().replace(/^<(.*)>$/, '$1')
   if (/^(sips?|tel):/i.test(bare)) return bare
-  return bare.includes('@') ? `sip:${bare}` : `sip:${bare.replace(/[\s()-]/g, '')}@${host}`
+  if (bare.includes('@')) return `sip:${bare}`
+  return `sip:${NUMBER_AS_WRITTEN.test(bare) ? bare.replace(/[\s()./-]/g, '') : bare}@${host}`
 }
 
 function requestOf(asked: policy.RouteTestRequest, from: string, requestUri: string): policy.DecideRequest {
