@@ -7,6 +7,7 @@ import { daysBetween } from './dates.ts'
 import { parseRecurrence, Recurrence } from './recurrence.ts'
 import type { Schedule } from './schedule.ts'
 import { DAYS, type WeeklyWindow } from './weekly.ts'
+import { type ZoneClock, zoneClock } from './zone-clock.ts'
 
 /** Minutes of a day, the last one not part of it. */
 interface Span {
@@ -44,6 +45,11 @@ export const weeklySchedule = (timeZone: string, weekly: readonly WeeklyWindow[]
 const minutesOf = (text: string): number => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))
 const spanOf = ({ from, to }: { from: string; to: string }): Span => ({ from: minutesOf(from), to: minutesOf(to) })
 
+function isNowIn(spans: readonly Span[], minute: number): boolean {
+  for (const { from, to } of spans) if (minute >= from && minute < to) return true
+  return false
+}
+
 /** Spans of each weekday, Monday first. */
 function weekOf(windows: readonly WeeklyWindow[]): readonly (readonly Span[])[] {
   return DAYS.map((day) => windows.filter(({ days }) => days.includes(day)).map(spanOf))
@@ -59,7 +65,7 @@ function specialDays(dates: ScheduleSpec['dates']): ReadonlyMap<string, readonly
 }
 
 export class ScheduleClock {
-  readonly #format: Intl.DateTimeFormat
+  readonly #zone: ZoneClock
   readonly #week: readonly (readonly Span[])[]
   readonly #special: ReadonlyMap<string, readonly Span[]>
   readonly #holidays: ReadonlySet<string>
@@ -70,16 +76,7 @@ export class ScheduleClock {
   #isFree = false
 
   constructor({ timeZone, weekly, dates, holidays, rules = [] }: ScheduleSpec) {
-    this.#format = new Intl.DateTimeFormat('en-US', {
-      timeZone,
-      year: 'numeric',
-      month: '2-digit',
-      day: '2-digit',
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-      hourCycle: 'h23',
-    })
+    this.#zone = zoneClock(timeZone)
     this.#week = weekOf(weekly)
     this.#special = specialDays(dates)
     this.#holidays = new Set(holidays)
@@ -102,25 +99,24 @@ export class ScheduleClock {
   #look(unixMs: number): void {
     const minute = Math.floor(unixMs / 60_000)
     if (this.#isNever || minute === this.#minute) return
-    this.#judge(unixMs)
+    this.#judge(minute)
     this.#minute = minute
   }
 
-  #judge(unixMs: number): void {
-    const local: Record<string, string> = {}
-    for (const { type, value } of this.#format.formatToParts(unixMs)) local[type] = value
-    const { year = '', month = '', day = '', weekday = '', hour = '', minute = '' } = local
-    const now = Number(hour) * 60 + Number(minute)
-    const date = `${year.padStart(4, '0')}-${month}-${day}`
-    const isNow = ({ from, to }: Span) => now >= from && now < to
-    const isNowIn = (spans: readonly Span[]): boolean => spans.some(isNow)
-    this.#isFree = this.#holidays.has(date) || this.#holidays.has(date.slice(5))
+  #judge(unixMinute: number): void {
+    const { date, yearly, weekday, minute } = this.#zone.at(unixMinute)
+    this.#isFree = this.#holidays.has(date) || this.#holidays.has(yearly)
     const special = this.#special.get(date)
-    if (special !== undefined) this.#within = isNowIn(special)
+    if (special !== undefined) this.#within = isNowIn(special, minute)
     else if (this.#isFree) this.#within = false
     else {
-      const week = this.#week[DAYS.indexOf(weekday.toLowerCase() as (typeof DAYS)[number])] ?? []
-      this.#within = isNowIn(week) || this.#rules.some((one) => isNowIn(one.spans) && one.recurrence.isOn(date))
+      const week = this.#week[weekday]
+      this.#within = (week !== undefined && isNowIn(week, minute)) || this.#isRuled(date, minute)
     }
+  }
+
+  #isRuled(date: string, minute: number): boolean {
+    for (const { spans, recurrence } of this.#rules) if (isNowIn(spans, minute) && recurrence.isOn(date)) return true
+    return false
   }
 }
