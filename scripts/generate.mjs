@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { metricReference } from '@tandem/cli'
 import { openApi } from '@tandem/console'
 import { schemaOfAll } from '@tandem/resources'
 import { configurationPage } from '@tandem/service-kit/internal'
@@ -14,6 +15,7 @@ import { ROOT, runQuietly } from './bootstrap.mjs'
 import { STRICT } from './conformance/join.mjs'
 import { conformance, renderPage } from './conformance/page.mjs'
 import { helmValuesSchema } from './helm-schema.mjs'
+import { metricsIndex, metricsPage } from './metrics/reference-page.mjs'
 
 const isCheck = process.argv.includes('--check')
 
@@ -28,10 +30,13 @@ const json = (value) => ({
 const reference = (value) => page(`${JSON.stringify(value, null, 1)}\n`)
 
 const conformancePage = renderPage(conformance())
+const metrics = await metricReference()
 
 const FILES = {
   'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
   'docs/configuration.md': page(configurationPage()),
+  'docs/reference/metrics.json': reference(metricsIndex(metrics)),
+  'docs/reference/metrics.md': page(metricsPage(metrics)),
   'docs/reference/openapi.json': reference(openApi()),
   'docs/reference/resources.schema.json': reference(schemaOfAll()),
   'docs/transaction-tables.md': page(transactionTablesPage()),

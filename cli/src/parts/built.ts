@@ -9,6 +9,7 @@ import { KitError, type Logger, Metrics, type Part } from '@tandem/service-kit'
 export interface Built<S> {
   readonly service: S
   readonly parts: readonly Part[]
+  readonly metrics: Metrics
   ready(): boolean
 }
 

@@ -36,5 +36,5 @@ export function buildConsole(config: ConsoleConfig, logger: Logger): Built<Conso
       ready,
     }),
   ]
-  return { service, parts, ready }
+  return { service, parts, metrics, ready }
 }

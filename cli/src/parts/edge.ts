@@ -57,5 +57,5 @@ export function buildEdge(
       routes: { '/drain': drainRoute(service, logger) },
     }),
   ]
-  return { service, parts, ready }
+  return { service, parts, metrics, ready }
 }

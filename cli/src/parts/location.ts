@@ -35,5 +35,5 @@ export function buildLocation(
     rpcPart(server, { name: 'location', address, port: grpcPort, setting: 'location.grpcPort' }),
     httpPart('location', { address, port: httpPort, setting: 'location.httpPort', metrics, ready }),
   ]
-  return { service, parts, ready }
+  return { service, parts, metrics, ready }
 }

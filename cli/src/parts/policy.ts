@@ -79,5 +79,5 @@ export function buildPolicy(
     rpcPart(server, { name: 'policy', address, port: grpcPort, setting: 'policy.grpcPort' }),
     httpPart('policy', { address, port: httpPort, setting: 'policy.httpPort', metrics, ready }),
   ]
-  return { service, parts, ready }
+  return { service, parts, metrics, ready }
 }

@@ -68,5 +68,5 @@ export function buildRecords(
     ...(ledger === undefined ? [] : [ledgerPart(ledger)]),
   ]
   const parts = [servicePart(service), ...further, http]
-  return { service, parts, ready }
+  return { service, parts, metrics, ready }
 }

@@ -17,7 +17,12 @@ export function countOutcome({ outcomes }: ConsoleCounts, code: string): void {
   outcomes.set(code, (outcomes.get(code) ?? 0) + 1)
 }
 
-export function registerCounts(metrics: Metrics, counts: ConsoleCounts, guard: TokenGuard, audit: AuditLog): void {
+export function registerCounts(
+  metrics: Metrics,
+  counts: ConsoleCounts,
+  guard: () => TokenGuard['counts'] | undefined,
+  audit: AuditLog,
+): void {
   metrics.labelledCounter(
     'tandem_console_requests_total',
     'Requests of the admin API by outcome: done, or the code of an error.',
@@ -32,12 +37,12 @@ export function registerCounts(metrics: Metrics, counts: ConsoleCounts, guard: T
   metrics.counter(
     'tandem_console_wrong_tokens_total',
     'Tokens that are none of those configured.',
-    () => guard.counts.wrong,
+    () => guard()?.wrong ?? 0,
   )
   metrics.counter(
     'tandem_console_refused_sources_total',
     'Requests that were not looked at, after too many wrong tokens of their address.',
-    () => guard.counts.refused,
+    () => guard()?.refused ?? 0,
   )
   metrics.counter('tandem_console_audit_lines_total', 'Lines written to the audit log.', () => audit.counts.lines)
   metrics.counter(

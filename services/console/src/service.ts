@@ -81,6 +81,8 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
   checkExposure(config)
   const counts = createCounts()
   const audit = createAuditLog(config.audit)
+  let tokenCounts: TokenGuard['counts'] | undefined
+  if (metrics !== undefined) registerCounts(metrics, counts, () => tokenCounts, audit)
   let rest: RestHandle | undefined
   let grpc: RpcServer | undefined
   let grpcPort = 0
@@ -94,7 +96,7 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
       windowMs: config.wrongTokens.windowMs,
       now,
     })
-    if (metrics !== undefined) registerCounts(metrics, counts, guard, audit)
+    tokenCounts = guard.counts
     const { clusterName, callTimeoutMs, applyTimeoutMs, maxRequests, maxBodyBytes, maxApplyBytes } = config
     const openHosts = tokens.length === 0 ? ownHosts(config) : undefined
     const deps: RestDeps = {
