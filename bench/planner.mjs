@@ -130,7 +130,7 @@ const index = indexResources(loaded.set, {
 const home = index.homes.get(DOMAIN).entry
 const known = Object.freeze({ open: false, openHosts: new Set(), full: false, asr: 0.6, pddMs: 800 })
 let turns = 0
-const facts = { ...NO_PLAN_FACTS, trunk: () => known, turn: () => turns++ }
+const facts = { ...NO_PLAN_FACTS, silent: true, trunk: () => known, turn: () => turns++ }
 const caller = { aor: `sip:${user(1)}@${DOMAIN}`, domain: DOMAIN, labels: {}, trunk: '', number: '+49301' }
 const MONDAY = Date.UTC(2026, 5, 1, 8)
 

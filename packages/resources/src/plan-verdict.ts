@@ -136,6 +136,32 @@ export function verdictOf(
   return Object.freeze({ ...NOTHING, ...parts, reasons })
 }
 
+const NONE: readonly never[] = Object.freeze([])
+
+/** Of one call, and of nobody else: not frozen. */
+export function planOfCall(steps: readonly PlanStep[], mode: PlanMode, reasons: readonly PlanReason[]): PlanVerdict {
+  return { kind: 'plan', status: 0, code: '', steps, mode, contacts: NONE, aor: '', reasons }
+}
+
+/** Of one call. */
+export function refusalOfCall(
+  { status, code, reason }: Required<Pick<PlanVerdict, 'status' | 'code' | 'reason'>>,
+  reasons: readonly PlanReason[],
+): PlanVerdict {
+  return { kind: 'reject', status, code, reason, steps: NONE, mode: PLAIN_MODE, contacts: NONE, aor: '', reasons }
+}
+
+export const NO_REASONS: readonly PlanReason[] = NONE
+
+/** One reason, or none where nobody reads it. */
+export function reasonOf(
+  { silent }: { readonly silent?: boolean },
+  resource: string,
+  text: string,
+): readonly PlanReason[] {
+  return silent === true ? NO_REASONS : [{ resource, text, depth: 0 }]
+}
+
 export function aorTarget(aor: string, trusted: boolean, retarget?: PlanRetarget): PlanTarget {
   return Object.freeze({ aor, uri: '', instanceId: '', registrationHash: 0, trusted, retarget })
 }

@@ -4,9 +4,9 @@
 // resources are refused when they are applied (cycles.ts); what comes back through other systems is found here, by Diversion and
 // History-Info.
 import type { Destination } from '../destination.ts'
-import type { PlanRetarget, PlanStep, PlanTarget, PlanVerdict } from '../plan-verdict.ts'
+import { type PlanRetarget, type PlanStep, type PlanTarget, type PlanVerdict, refusalOfCall } from '../plan-verdict.ts'
 import type { PlanAt } from '../planner/plan-at.ts'
-import { rejected, resolveDestination } from '../planner/resolve-destination.ts'
+import { resolveDestination } from '../planner/resolve-destination.ts'
 import type { Refused } from '../routing/routed.ts'
 
 /** Destinations that one call asks for, on all its ways. */
@@ -22,18 +22,20 @@ export interface FlowSource {
   readonly aor: string
 }
 
+const refuse = (why: Refused, resource: string, text: string): PlanVerdict =>
+  refusalOfCall(why, [{ resource, text, depth: 0 }])
+
 /** @param reason as Diversion has it; '' where nobody is told that the call was diverted */
 export function goTo(at: PlanAt, to: Destination, source: FlowSource, text: string, reason: string): PlanVerdict {
   const { key, domain, aor } = source
   const asked = at.asked ?? { count: 0 }
   const passed = at.passed ?? []
-  const refuse = (why: Refused, what: string) => rejected(why, [{ resource: key, text: `${text}: ${what}`, depth: 0 }])
-  if (passed.includes(key)) return refuse(LOOP, 'comes back to where the call has been')
-  if (++asked.count > MAX_ASKED) return refuse(TOO_MANY, 'asks for too many destinations')
+  if (passed.includes(key)) return refuse(LOOP, key, `${text}: comes back to where the call has been`)
+  if (++asked.count > MAX_ASKED) return refuse(TOO_MANY, key, `${text}: asks for too many destinations`)
   const verdict = resolveDestination({ ...at, asked, passed: [...passed, key] }, to, { key, domain, text })
   if (verdict.kind !== 'plan') return verdict
   if (at.diverted.length > 0 && verdict.steps.some((step) => leadsBack(step, at.diverted))) {
-    return refuse(LOOP, 'the call comes from there')
+    return refuse(LOOP, key, `${text}: the call comes from there`)
   }
   return reason === '' ? verdict : { ...verdict, steps: diverted(verdict.steps, { from: aor, reason }) }
 }

@@ -7,10 +7,12 @@ import type { DomainSettings } from '../domain-entry.ts'
 import type { HuntGroup, HuntGroupMember } from '../hunt-group.ts'
 import {
   aorTarget,
+  NO_REASONS,
   type PlanReason,
   type PlanStep,
   type PlanTarget,
   type PlanVerdict,
+  planOfCall,
   stepOf,
   verdictOf,
 } from '../plan-verdict.ts'
@@ -83,11 +85,14 @@ function ringing(at: PlanAt, group: GroupOf, member: HuntGroupMember, reasons: P
   if (typeof member === 'string') return { weight, steps: [] }
   // Members ring whatever forwardings they have: of another domain's too.
   const found = goTo({ ...at, method: 'MEMBER' }, member.to, group.source, 'rings a member', REASON)
-  reasons.push(...deeper(found.reasons))
+  if (at.facts.silent !== true) reasons.push(...deeper(found.reasons))
   if (found.kind !== 'plan') return { weight, steps: [] }
   const steps = found.steps.map((step) => (step.ringMs === 0 ? { ...step, ringMs } : step))
   return { weight, steps }
 }
+
+const reachable = (at: PlanAt, group: GroupOf, reasons: PlanReason[]): readonly Ringing[] =>
+  group.spec.members.map((member) => ringing(at, group, member, reasons)).filter(({ steps }) => steps.length > 0)
 
 /** Everybody who would ring for these, at once. */
 function together(members: readonly Ringing[], ringMs: number): readonly PlanStep[] {
@@ -181,17 +186,12 @@ export function huntGroupPlan(group: GroupOf): PlanVerdict {
   const first = planOf(group, known === undefined ? [] : allRounds(group, known), [])
   const isFixed = spec.strategy === 'ring-all' || spec.strategy === 'sequential' || spec.strategy === 'waves'
   if (known !== undefined && isFixed && spec.overflow === undefined) return first
+  if (known !== undefined && isFixed) return dynamic(first, (at) => withOverflow(at, first, spec.overflow, source))
   return dynamic(first, (at) => {
     const reasons: PlanReason[] = []
-    const members = known ?? spec.members.map((member) => ringing(at, group, member, reasons))
-    const steps = allRounds(
-      group,
-      ordered(
-        at,
-        group,
-        members.filter((one) => one.steps.length > 0),
-      ),
-    )
-    return withOverflow(at, planOf(group, steps, reasons), spec.overflow, source)
+    const members = known ?? reachable(at, group, reasons)
+    const steps = allRounds(group, ordered(at, group, members))
+    const own = at.facts.silent === true && steps.length > 0 ? planOfCall(steps, domain.mode, NO_REASONS) : undefined
+    return withOverflow(at, own ?? planOf(group, steps, reasons), spec.overflow, source)
   })
 }

@@ -32,11 +32,12 @@ export function withOverflow(
   if (ways === undefined) return main
   if (main.kind === 'reject') return insteadOf(at, main, ways, source)
   if (main.kind !== 'plan') return main
-  const reasons: PlanReason[] = [...main.reasons]
+  const isSilent = at.facts.silent === true
+  const reasons: PlanReason[] = isSilent ? [] : [...main.reasons]
   const attached: Attached[] = []
   for (const [condition, to] of waysOf(ways)) {
-    const found = goTo(at, to, source, `${SAID[condition]}`, DIVERSION[condition])
-    reasons.push(...deeper(found.reasons))
+    const found = goTo(at, to, source, SAID[condition], DIVERSION[condition])
+    if (!isSilent) reasons.push(...deeper(found.reasons))
     if (found.kind === 'plan') attached.push({ condition, steps: found.steps })
   }
   return { ...main, steps: attach(main.steps, attached), reasons }

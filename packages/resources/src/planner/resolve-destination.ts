@@ -5,8 +5,19 @@
 import type { Destination } from '../destination.ts'
 import type { DomainEntry } from '../domain-entry.ts'
 import type { NamedResource } from '../fraud-references.ts'
-import { PLAIN_MODE, type PlanReason, type PlanVerdict, stepOf, uriTarget, verdictOf } from '../plan-verdict.ts'
+import {
+  PLAIN_MODE,
+  type PlanReason,
+  type PlanVerdict,
+  planOfCall,
+  reasonOf,
+  refusalOfCall,
+  stepOf,
+  uriTarget,
+  verdictOf,
+} from '../plan-verdict.ts'
 import { findNumber, type ResourceIndex } from '../resource-index.ts'
+import { NO_EDITS } from '../routing/header-edits.ts'
 import { findNumberEntry, routeNumber } from '../routing/route-number.ts'
 import type { OutCall, Refused, Routed } from '../routing/routed.ts'
 import { groupSteps, trunkSteps } from '../routing/trunk-steps.ts'
@@ -58,9 +69,6 @@ export function* destinationReferences(to: Destination, domain: string, path: st
   if (to.trunk !== undefined) yield { key: `Trunk/${to.trunk.name}`, path: `${path}.trunk` }
 }
 
-export const rejected = ({ status, code, reason }: Refused, reasons: readonly PlanReason[]): PlanVerdict =>
-  Object.freeze({ ...verdictOf({ kind: 'reject', status, code }, '', ''), reason, reasons })
-
 /** Of what routing says. @param before reasons that led there */
 export function verdictFrom(
   { steps, reasons, refused }: Routed,
@@ -68,27 +76,32 @@ export function verdictFrom(
   before: readonly PlanReason[] = [],
 ): PlanVerdict {
   const all = before.length === 0 ? reasons : [...before, ...reasons]
-  if (refused !== undefined) return { ...rejected(refused, all), number }
-  return { ...verdictOf({ kind: 'plan', steps, mode: PLAIN_MODE }, '', ''), reasons: all, number }
+  const verdict = refused === undefined ? planOfCall(steps, PLAIN_MODE, all) : refusalOfCall(refused, all)
+  return { ...verdict, number }
 }
 
-function below({ reasons, ...verdict }: PlanVerdict, before: readonly PlanReason[]): PlanVerdict {
-  const deeper = reasons.map((one) => ({ ...one, depth: (one.depth ?? 0) + 1 }))
+function below(verdict: PlanVerdict, before: readonly PlanReason[], { facts }: PlanAt): PlanVerdict {
+  if (facts.silent === true) return verdict
+  const deeper = verdict.reasons.map((one) => ({ ...one, depth: (one.depth ?? 0) + 1 }))
   return { ...verdict, reasons: [...before, ...deeper] }
 }
 
 const GONE: Refused = Object.freeze({ status: 404, code: 'unknown_number', reason: '' })
 const LOOP: Refused = Object.freeze({ status: 482, code: 'destination_loop', reason: '' })
 
-function byWay({ index, facts, call: asked }: PlanAt, { trunkGroup, trunk }: Destination, reasons: PlanReason[]) {
+function byWay(
+  { index, facts, call: asked }: PlanAt,
+  { trunkGroup, trunk }: Destination,
+  reasons: readonly PlanReason[],
+) {
   const way = trunkGroup ?? trunk
-  if (way === undefined) return rejected(GONE, reasons)
+  if (way === undefined) return refusalOfCall(GONE, reasons)
   const call: OutCall = way.number === undefined ? asked : { ...asked, number: way.number, dialled: way.number }
-  const options = { call, facts, edits: [], depth: 1 }
+  const options = { call, facts, edits: NO_EDITS, depth: 1 }
   const group = trunkGroup && index.routing.groups.get(way.name)
   const one = trunk && index.routing.trunks.get(way.name)
   const routed = group === undefined ? one && trunkSteps(one, options) : groupSteps(group, options)
-  return routed === undefined ? rejected(GONE, reasons) : verdictFrom(routed, call.number, reasons)
+  return routed === undefined ? refusalOfCall(GONE, reasons) : verdictFrom(routed, call.number, reasons)
 }
 
 /**
@@ -104,15 +117,16 @@ export function planToNumber(at: PlanAt, domain: DomainEntry | undefined): PlanV
   const entry = findNumberEntry(index, call.number, call.caller.trunk)
   if (entry === undefined) return verdictFrom(routeNumber(index, call, facts), call.number)
   const { key, domain: owner, to } = entry
-  return resolveDestination(at, to, { key, domain: owner, text: `${call.number} is a number of ours` })
+  const text = facts.silent === true ? '' : `${call.number} is a number of ours`
+  return resolveDestination(at, to, { key, domain: owner, text })
 }
 
 /** A number in a resource is called by its domain, whoever calls the resource. */
-function byNumber(at: PlanAt, number: string, domain: string, reasons: PlanReason[]): PlanVerdict {
+function byNumber(at: PlanAt, number: string, domain: string, reasons: readonly PlanReason[]): PlanVerdict {
   const { call, index } = at
   const caller = { ...call.caller, aor: call.caller.aor || `sip:${domain}`, domain, trunk: '' }
   const next: PlanAt = { ...at, call: { ...call, caller, number, dialled: number }, depth: at.depth + 1 }
-  return below(planToNumber(next, index.homes.get(domain)?.entry), reasons)
+  return below(planToNumber(next, index.homes.get(domain)?.entry), reasons, at)
 }
 
 /** @param key of the resource in which it stands; `domain` of names without one; `text` why it is asked */
@@ -121,23 +135,24 @@ export function resolveDestination(
   to: Destination,
   { key, domain, text }: { readonly key: string; readonly domain: string; readonly text: string },
 ): PlanVerdict {
-  const reasons: PlanReason[] = [{ resource: key, text, depth: 0 }]
-  if (at.depth >= MAX_DESTINATIONS) return rejected(LOOP, reasons)
+  const reasons = reasonOf(at.facts, key, text)
+  if (at.depth >= MAX_DESTINATIONS) return refusalOfCall(LOOP, reasons)
   for (const [field, kind] of USERS) {
     const name = to[field]
     if (name === undefined) continue
     const user = findByName(at.index, kind, name, domain)
-    if (user === undefined) return rejected(GONE, reasons)
-    return below(planned(user.plan, { ...at, depth: at.depth + 1 }), reasons)
+    if (user === undefined) return refusalOfCall(GONE, reasons)
+    const { plan } = user
+    return below(plan.later === undefined ? plan : plan.later({ ...at, depth: at.depth + 1 }), reasons, at)
   }
-  if (to.reject !== undefined) return rejected({ ...to.reject, code: 'destination_refused' }, reasons)
+  if (to.reject !== undefined) return refusalOfCall({ ...to.reject, code: 'destination_refused' }, reasons)
   if (to.redirect !== undefined) {
     const contacts = to.redirect.contacts.map(({ uri, q }) => (q === undefined ? `<${uri}>` : `<${uri}>;q=${q}`))
     return { ...verdictOf({ kind: 'redirect', status: to.redirect.status, contacts }, '', ''), reasons }
   }
   if (to.uri !== undefined) {
     const steps = [stepOf([uriTarget(to.uri, false)], 0, 'parallel')]
-    return { ...verdictOf({ kind: 'plan', steps, mode: PLAIN_MODE }, '', ''), reasons }
+    return planOfCall(steps, PLAIN_MODE, reasons)
   }
   if (to.number !== undefined) return byNumber(at, to.number, domain, reasons)
   return byWay(at, to, reasons)

@@ -27,6 +27,11 @@ export const escapeUser = (user: string): string => (user.includes('#') ? user.r
 const callerValue = (header: string, address: string): string =>
   header === 'Diversion' ? `<${address}>;reason=unconditional` : `<${address}>`
 
+/** Of the headers that can be named. */
+const REMOVALS: Readonly<Record<string, PlanEdit>> = Object.fromEntries(
+  ['P-Asserted-Identity', 'P-Preferred-Identity', 'Diversion'].map((name) => [name, removal(name)]),
+)
+
 const HIDDEN = addition('Privacy', 'id')
 
 /**
@@ -37,6 +42,14 @@ export function callerEdits(number: string, trunk: OutTrunk, host: OutHost, hide
   const { callerId } = trunk
   if (callerId === undefined || number === '') return NO_EDITS
   const address = addressOf(number, trunk, host)
-  const edits = callerId.headers.flatMap((header) => [removal(header), addition(header, callerValue(header, address))])
-  return hides ? [...edits, HIDDEN] : edits
+  const edits: PlanEdit[] = []
+  for (const header of callerId.headers) {
+    edits.push(REMOVALS[header] ?? removal(header), {
+      operation: 'add',
+      name: header,
+      value: callerValue(header, address),
+    })
+  }
+  if (hides) edits.push(HIDDEN)
+  return edits
 }

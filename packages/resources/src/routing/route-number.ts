@@ -91,8 +91,10 @@ export function routeEmergency(
 }
 
 function take(route: RouteEntry, call: OutCall, facts: RoutingFacts, reasons: PlanReason[], depth: number): Routed {
-  const by = route.scheduleName === '' ? '' : `, within Schedule/${route.scheduleName}`
-  reasons.push({ resource: route.key, text: `is the longest match for ${call.number}: ${route.text}${by}`, depth })
+  if (facts.silent !== true) {
+    const by = route.scheduleName === '' ? '' : `, within Schedule/${route.scheduleName}`
+    reasons.push({ resource: route.key, text: `is the longest match for ${call.number}: ${route.text}${by}`, depth })
+  }
   if (route.refused !== undefined) {
     return refuse(reasons, route.refused, `refuses with ${route.refused.status}`, depth + 1)
   }
@@ -100,6 +102,7 @@ function take(route: RouteEntry, call: OutCall, facts: RoutingFacts, reasons: Pl
   const { group, trunk } = route
   const found = group === undefined ? trunk && trunkSteps(trunk, options) : groupSteps(group, options)
   if (found === undefined) return refuse(reasons, NO_ROUTE, 'its way is not there', depth + 1)
+  if (facts.silent === true) return found
   reasons.push(...found.reasons)
   return { ...found, reasons }
 }
@@ -109,7 +112,8 @@ export function routeNumber({ routing }: ResourceIndex, call: OutCall, facts: Ro
   const reasons: PlanReason[] = []
   let passed = 0
   const route = routing.routes.find(call, (other, why) => {
-    if (passed++ < MAX_PASSED) reasons.push({ resource: other.key, text: `is passed over: ${why}`, depth })
+    if (passed++ < MAX_PASSED && facts.silent !== true)
+      reasons.push({ resource: other.key, text: `is passed over: ${why}`, depth })
   })
   if (route !== undefined) return take(route, call, facts, reasons, depth)
   // Who is not ours learns nothing of routes.

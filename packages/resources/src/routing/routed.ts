@@ -23,6 +23,8 @@ export interface TrunkFacts {
 export interface RoutingFacts {
   /** undefined: nothing is known against it. */
   trunk(name: string): TrunkFacts | undefined
+  /** Nobody reads the reasons of this plan: they are left out. */
+  readonly silent?: boolean
   /** How many calls have taken a turn before; undefined: not known yet. */
   turn(key: string): number | undefined
 }

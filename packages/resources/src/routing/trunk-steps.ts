@@ -29,18 +29,28 @@ interface Attempts {
   readonly maxAttempts: number
 }
 
-const note = ({ reasons, depth }: Attempts, resource: string, text: string, deeper = 0): void => {
-  reasons.push({ resource, text, depth: depth + deeper })
+const note = ({ reasons, depth, facts }: Attempts, resource: string, text: string, deeper = 0): void => {
+  if (facts.silent !== true) reasons.push({ resource, text, depth: depth + deeper })
 }
 
-function targetOf(at: Attempts, trunk: OutTrunk, host: OutHost, number: string): PlanTarget {
-  const { call, facts } = at
-  const user = formatNumber(call.number, call.dialled, trunk.numbersOut, trunk.numberPlan)
+/** What all hosts of a trunk have in common. */
+interface Leg {
+  readonly trunk: OutTrunk
+  /** That it is told of the caller; '' for none. */
+  readonly number: string
+  /** User part of the Request-URI. */
+  readonly user: string
+  readonly edits: readonly PlanEdit[]
+  readonly trials: ReadonlySet<string> | undefined
+}
+
+function targetOf({ call }: Attempts, leg: Leg, host: OutHost): PlanTarget {
+  const { trunk, number, user, trials } = leg
   const own = callerEdits(number, trunk, host, call.hides === true)
-  const edits = at.edits.length + own.length === 0 ? trunk.edits : [...at.edits, ...trunk.edits, ...own]
+  const edits = own.length === 0 ? leg.edits : leg.edits.length === 0 ? own : [...leg.edits, ...own]
   return {
     aor: '',
-    uri: `sip:${escapeUser(user)}@${host.place}`,
+    uri: `sip:${user}@${host.place}`,
     instanceId: '',
     registrationHash: 0,
     trusted: trunk.trusted,
@@ -51,7 +61,7 @@ function targetOf(at: Attempts, trunk: OutTrunk, host: OutHost, number: string):
       trunk: trunk.name,
       host: host.key,
       firstResponseMs: trunk.firstResponseMs,
-      asks: call.emergency !== true && (trunk.asks || facts.trunk(trunk.name)?.trialHosts?.has(host.key) === true),
+      asks: call.emergency !== true && (trunk.asks || trials?.has(host.key) === true),
       tells: true,
       answersChallenges: trunk.answersChallenges,
     },
@@ -93,8 +103,13 @@ function addTrunk(at: Attempts, trunk: OutTrunk): void {
     note(at, trunk.key, why)
     return
   }
-  note(at, trunk.key, `tries its hosts${costText(trunk, call)}${shownText(trunk, number)}`)
-  const openHosts = call.emergency === true ? undefined : facts.trunk(trunk.name)?.openHosts
+  const isTold = facts.silent !== true
+  if (isTold) note(at, trunk.key, `tries its hosts${costText(trunk, call)}${shownText(trunk, number)}`)
+  const state = facts.trunk(trunk.name)
+  const openHosts = call.emergency === true ? undefined : state?.openHosts
+  const user = escapeUser(formatNumber(call.number, call.dialled, trunk.numbersOut, trunk.numberPlan))
+  const edits = at.edits.length === 0 ? trunk.edits : [...at.edits, ...trunk.edits]
+  const leg: Leg = { trunk, number, user, edits, trials: state?.trialHosts }
   for (const host of orderedHosts(trunk.hosts, call.draw)) {
     if (openHosts?.has(host.key) === true) {
       note(at, trunk.key, `${host.key} is left out: it has failed too often lately`, 1)
@@ -104,8 +119,8 @@ function addTrunk(at: Attempts, trunk: OutTrunk): void {
       note(at, trunk.key, `${host.key} is left out: ${at.maxAttempts} attempts are enough`, 1)
       continue
     }
-    const target = targetOf(at, trunk, host, number)
-    note(at, trunk.key, target.uri, 1)
+    const target = targetOf(at, leg, host)
+    if (isTold) note(at, trunk.key, target.uri, 1)
     steps.push({
       targets: [target],
       ringMs: trunk.ringMs,

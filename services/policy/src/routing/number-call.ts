@@ -96,6 +96,8 @@ const turns = new WeakMap<PolicyContext, Map<string, number>>()
 export function planFacts(context: PolicyContext, peeks = false): PlanFacts {
   return {
     ...NO_PLAN_FACTS,
+    // Only who tries a call is told why.
+    silent: !peeks,
     trunk: (name) => context.trunks.board.facts(name),
     turn(key) {
       const given = turns.get(context) ?? new Map<string, number>()
