@@ -4,7 +4,7 @@
 #   docker build --target edge -t tandem-edge .        (targets: edge, location, policy, records, console, tandem)
 # All targets hold the same files; they differ in what runs. BASE must bring Node >= 22.18 and npm.
 # A container runs as user 10001 and writes to /var/lib/tandem only, so its root may be read-only.
-# node is process 1 and takes SIGTERM itself: it drains, then stops. Settings and traps: docs/operations.md.
+# node is process 1 and takes SIGTERM itself: it drains, then stops. Settings and traps: docs/operations/README.md.
 ARG BASE=node:24-bookworm-slim
 
 # The package manifests alone, so that a change of sources does not install again.

@@ -41,7 +41,7 @@ labels: {{- include "tandem.labels" . | nindent 2 }}
 {{- fail "Set secrets.existingSecret or secrets.keyRing, not both." -}}
 {{- end -}}
 {{- if not (or $secrets.existingSecret $secrets.keyRing) -}}
-{{- fail "No key ring is given: set secrets.existingSecret to the name of a Secret whose key secrets.existingSecretKey holds the ring as JSON, or secrets.keyRing to the ring itself. docs/operations.md says how to make one." -}}
+{{- fail "No key ring is given: set secrets.existingSecret to the name of a Secret whose key secrets.existingSecretKey holds the ring as JSON, or secrets.keyRing to the ring itself. docs/operations/README.md says how to make one." -}}
 {{- end -}}
 {{- default (printf "%s-secrets" (include "tandem.fullname" .)) $secrets.existingSecret -}}
 {{- end -}}
