@@ -41,6 +41,16 @@ describe('startHttp', () => {
     expect((await fetch(`${base}/readyz`)).status).toBe(200)
   })
 
+  it('says what is missing, and whether the start is over', async () => {
+    const { base } = await start({ ready: () => false, missing: () => ['policy', 'udp'], started: () => false })
+    const ready = await fetch(`${base}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, 'not ready\npolicy\nudp\n'])
+    expect((await fetch(`${base}/startupz`)).status).toBe(503)
+    expect((await fetch(`${base}/healthz`)).status).toBe(200)
+    const other = await start()
+    expect((await fetch(`${other.base}/startupz`)).status).toBe(200)
+  })
+
   it('has routes with their query, and 404, 405 and 500 for the rest', async () => {
     const { base } = await start({
       routes: {

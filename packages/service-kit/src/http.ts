@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The HTTP listener of a service: /metrics, /healthz (live), /readyz (ready), and routes of its own. GET and POST only,
-// no bodies. It leaves out TLS and authentication: it binds loopback unless configured otherwise.
+// The HTTP listener of a service: /metrics, /healthz (live: its event loop answers, nothing else is asked), /startupz (its start is
+// over), /readyz (takes work; what is missing in lines behind it), and routes of its own. GET and POST only, no bodies. It leaves out TLS and authentication: it binds loopback unless configured otherwise.
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
@@ -28,7 +28,11 @@ export interface HttpOptions {
   readonly setting: string
   readonly metrics: Metrics
   readonly ready: () => boolean
+  /** What keeps it from being ready, a line each. */
+  readonly missing?: () => readonly string[]
   readonly live?: () => boolean
+  /** Whether the start is over; it is where absent, for who answers has started. */
+  readonly started?: () => boolean
   readonly routes?: Readonly<Record<string, HttpRoute>>
 }
 
@@ -38,10 +42,10 @@ export interface HttpHandle {
 }
 
 const TEXT = 'text/plain; charset=utf-8'
-const state = (good: boolean, word: string): HttpReply =>
+const state = (good: boolean, word: string, missing: readonly string[] = []): HttpReply =>
   good
     ? { status: 200, body: `${word}\n`, contentType: TEXT }
-    : { status: 503, body: `not ${word}\n`, contentType: TEXT }
+    : { status: 503, body: [`not ${word}`, ...missing, ''].join('\n'), contentType: TEXT }
 
 function builtIn(options: HttpOptions): Record<string, HttpRoute> {
   return {
@@ -51,7 +55,8 @@ function builtIn(options: HttpOptions): Record<string, HttpRoute> {
       contentType: options.metrics.registry.contentType,
     }),
     '/healthz': () => state(options.live?.() ?? true, 'live'),
-    '/readyz': () => state(options.ready(), 'ready'),
+    '/startupz': () => state(options.started?.() ?? true, 'started'),
+    '/readyz': () => state(options.ready(), 'ready', options.missing?.()),
     ...options.routes,
   }
 }

@@ -163,7 +163,7 @@ export abstract class StreamTransport {
     for (const arrival of this.#arrivals) this.fail(arrival)
     const servers = [...this.#servers].map((server) => this.#closeServer(server))
     const emptied = this.#byId.size === 0 ? Promise.resolve() : new Promise<void>((done) => (this.#onEmpty = done))
-    for (const conn of this.#byId.values()) conn.close()
+    for (const conn of this.#byId.values()) conn.close(true)
     const hurry = setTimeout(() => {
       for (const conn of this.#byId.values()) conn.abort('localClosed')
     }, graceMs)

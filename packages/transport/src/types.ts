@@ -108,8 +108,11 @@ export interface Connection {
    * the connection is closed, or because its queue is full, in which case it is being closed.
    */
   send(buf: Buffer, start: number, end: number): boolean
-  /** Ends it after what is queued has been written. onClose follows, never inside this call. */
-  close(): void
+  /**
+   * Ends it after what is queued has been written. onClose follows, never inside this call.
+   * @param isGoingAway what a WebSocket's client is told: this server goes (1001), or nothing special (1000) [RFC6455-7.4.1]
+   */
+  close(isGoingAway?: boolean): void
 }
 
 /** What receives the messages of streams. Bytes are valid only during the call. */

@@ -23,6 +23,8 @@ export class EdgeCounts {
   refusedForgedToken = 0
   refusedNoDialog = 0
   refusedMaxForwards = 0
+  /** [RFC3261-16.3.3b] */
+  optionsAnswered = 0
   refusedLoop = 0
   refusedExtension = 0
   refusedScheme = 0
@@ -123,6 +125,7 @@ export const EDGE_COUNT_HELP: Readonly<Record<keyof EdgeCounts, string>> = {
   refusedForgedToken: 'Requests answered with 403 because their Route token does not verify.',
   refusedNoDialog: 'In-dialog requests answered with 481 because they carry no token.',
   refusedMaxForwards: 'Requests answered with 483.',
+  optionsAnswered: 'OPTIONS with Max-Forwards 0, answered with 200; those by which the edge asks itself among them.',
   refusedLoop: 'Requests answered with 482.',
   refusedExtension: 'Requests answered with 420.',
   refusedScheme: 'Requests answered with 416.',

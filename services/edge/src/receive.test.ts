@@ -37,7 +37,7 @@ const ROWS: Row[] = [
     cite: 'RFC3261-16.3.3b',
     text: requestText({ method: 'OPTIONS', headers: ['Max-Forwards: 0'] }),
     answer: '200',
-    count: 'refusedMaxForwards',
+    count: 'optionsAnswered',
   },
   {
     name: 'MUST answer 420 to a Proxy-Require, and list what is not supported',
@@ -275,6 +275,8 @@ describe('bounds', () => {
     bench.udpIn(requestText())
     expect(bench.take()).toEqual([`503 → udp ${ALICE}:5060`])
     expect(bench.core.counts.refusedDraining).toBe(1)
+    bench.udpIn(requestText({ uri: 'sip:112@example.com', branch: 'z9hG4bK-112' })) // an emergency is taken while anybody can
+    expect([bench.take(), bench.policy.waiting()]).toEqual([[], ['decide']])
   })
 
   test('an exception of ours loses one message and is counted', () => {

@@ -287,7 +287,7 @@ export class Receiver {
       core.counts.refusedForgedToken += 1
       return refuseStateless(core, msg, peer, 403, '')
     }
-    if (this.draining) {
+    if (this.draining && !core.admission.isEmergency(msg, peer)) {
       core.counts.refusedDraining += 1
       return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg, 5))
     }
@@ -347,9 +347,9 @@ export class Receiver {
   /** [RFC3261-16.3.3] An OPTIONS that ends here is answered as if it were for us. */
   private refuseHops(peer: EdgePeer): boolean {
     const { msg, core } = this
-    core.counts.refusedMaxForwards += 1
-    if (msg.method === METHOD.OPTIONS) refuseStateless(core, msg, peer, 200, '')
-    else refuseStateless(core, msg, peer, 483, '')
+    const isQuestion = msg.method === METHOD.OPTIONS
+    core.counts[isQuestion ? 'optionsAnswered' : 'refusedMaxForwards'] += 1
+    refuseStateless(core, msg, peer, isQuestion ? 200 : 483, '')
     return false
   }
 

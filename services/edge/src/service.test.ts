@@ -65,7 +65,8 @@ test('joins first, and opens what faces the world last', async () => {
   expect([await isFree(), edge.ready()]).toEqual([true, false])
   await join()
   await started
-  expect([await isFree(), edge.ready()]).toEqual([false, true])
+  expect(await isFree()).toBe(false)
+  await waitUntil('an answer at its own ports', () => edge.ready(), 5_000)
 })
 
 test('leaves the port first, and the cluster after it', async () => {

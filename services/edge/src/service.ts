@@ -6,13 +6,20 @@
 // The order of the start: warm up, listen to other edges, join the cluster, open what faces the world. Where edges share one address, the
 // kernel gives an edge its share of all messages from the moment that its port is open; so it is opened when the others know this edge, and
 // it can work. The order of the stop is the other way round: the port is left first, then the cluster, whose edges take over what is left.
+// When it says that it is ready: readiness/; how it drains: drain/.
 // Race: an edge that can't join (location away) is up, not ready, and opens its ports once it has joined.
 
+import { isIPv6 } from 'node:net'
+import type { EdgeConfig } from '@tandem/service-kit'
 import type { EdgeCore } from './core.ts'
+import { drainEdge } from './drain/drain.ts'
 import { pairWithSecure } from './listeners/facing.ts'
 import { type EdgeListeners, openListeners } from './listeners/listeners.ts'
+import { networkList } from './listeners/stream-listeners.ts'
 import { registerEdgeMetrics } from './metrics.ts'
 import type { EdgeServiceOptions } from './options.ts'
+import { Readiness } from './readiness/readiness.ts'
+import { loopbackOf, SelfProbe } from './readiness/self-probe.ts'
 import { Receiver } from './receive.ts'
 import { endBindings } from './registration/flow-end.ts'
 import { warmUp } from './warm-up/warm-up.ts'
@@ -24,15 +31,16 @@ export interface EdgeService {
   /** Takes no new calls and waits for those in set-up, at most the configured time. */
   drain(): Promise<void>
   stop(): Promise<void>
-  /** Listeners open, services reachable, member of the cluster, not draining. */
+  /** Its ports are open and answer, it does not drain; and the cluster and its services were there once. */
   ready(): boolean
+  /** What keeps it from being ready, in words. */
+  missing(): string[]
   /** "udp:192.0.2.1:5060" */
   addresses(): readonly string[]
 }
 
 /** Resolution of all protocol timers. */
 const TICK_MS = 10
-const DRAIN_POLL_MS = 50
 /** How long a start waits for the cluster; after that it goes on in the background. */
 const JOIN_MS = 3_000
 /** Between attempts to open a port in the background. */
@@ -51,16 +59,31 @@ class Edge implements EdgeService {
   /** Share of the REGISTERs that the kernel drops. */
   private shedShare = 0
   private isPublic = false
+  private readonly probe: SelfProbe | undefined
+  private readonly readiness: Readiness
 
   constructor(options: EdgeServiceOptions) {
     this.options = options
+    const { config, location, policy, logger } = options
+    this.probe = probeOf(config)
+    const gates = {
+      own: { 'open ports': () => this.isPublic, 'an edge that stays: this one drains': () => !this.draining },
+      shared: {
+        'a place in the cluster': () => this.wiring?.core.membership.joined ?? false,
+        location: () => location.ready,
+        policy: () => policy.ready,
+      },
+    }
+    this.readiness = new Readiness(config.readiness, gates, logger, this.probe)
   }
 
   async start(): Promise<void> {
     Buffer.poolSize = Math.max(Buffer.poolSize, BUFFER_POOL_BYTES)
     const { config, logger, metrics } = this.options
     await warmUp(this.options)
+    const { probe } = this
     const listeners = await openListeners(config, logger, (buf, start, end, source) => {
+      if (probe?.isLooking === true) probe.look(buf, start)
       this.receiver?.receive(buf, start, end, source)
     })
     const wiring = createEdgeCore(this.options, listeners)
@@ -95,6 +118,7 @@ class Edge implements EdgeService {
     await this.listeners?.openPublic()
     this.wiring?.useUdp()
     this.isPublic = true
+    this.readiness.start()
   }
 
   /** Nobody waits for the start any more: said once, and tried until it works. */
@@ -109,9 +133,11 @@ class Edge implements EdgeService {
   }
 
   ready(): boolean {
-    const { location, policy } = this.options
-    const joined = this.wiring?.core.membership.joined ?? false
-    return joined && this.isPublic && !this.draining && location.ready && policy.ready
+    return this.readiness.missing().length === 0
+  }
+
+  missing(): string[] {
+    return this.readiness.missing()
   }
 
   addresses(): readonly string[] {
@@ -120,18 +146,18 @@ class Edge implements EdgeService {
 
   async drain(): Promise<void> {
     this.draining = true
-    if (this.receiver !== undefined) this.receiver.draining = true
-    const wiring = this.wiring
-    if (wiring === undefined) return
-    wiring.setDraining()
-    await wiring.core.membership.renew()
-    const { now, proxy, reporter } = wiring.core
-    const deadline = now() + this.options.config.drainMs
-    while ((proxy.inProgress > 0 || reporter.pending > 0) && now() < deadline) await sleep(DRAIN_POLL_MS)
+    this.readiness.stop()
+    const { wiring, listeners, receiver } = this
+    if (wiring === undefined || listeners === undefined || receiver === undefined) return
+    const refuseNew = (isRefused: boolean): void => {
+      receiver.draining = isRefused
+    }
+    await drainEdge({ core: wiring.core, listeners, setDraining: wiring.setDraining, refuseNew })
   }
 
   async stop(): Promise<void> {
     this.draining = true
+    this.readiness.stop()
     const wiring = this.wiring
     clearInterval(this.opener)
     await this.listeners?.closePublic()
@@ -158,6 +184,7 @@ class Edge implements EdgeService {
     const core = this.wiring?.core
     if (core === undefined) return
     const now = core.now()
+    this.readiness.lag.note(now, TICK_MS)
     try {
       core.layer.tick(now)
       core.proxy.tick(now)
@@ -183,8 +210,25 @@ async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boo
   return Promise.race([settled, late]).finally(() => clearTimeout(timer))
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** Over TLS nothing is asked where a client must show a certificate, or a load balancer speaks first. */
+function probeOf(config: EdgeConfig): SelfProbe | undefined {
+  const { listeners, readiness, bindAddress, sipPort, tlsPort, sharedAddress, proxyProtocol, tls } = config
+  if (!readiness.probe) return undefined
+  const isProxied = networkList(proxyProtocol.sources).check(
+    loopbackOf(bindAddress),
+    isIPv6(bindAddress) ? 'ipv6' : 'ipv4',
+  )
+  const asksTls = listeners.tls && !isProxied && tls.clientCertificates !== 'require'
+  const places = {
+    host: loopbackOf(bindAddress),
+    udp: listeners.udp ? sipPort : undefined,
+    tcp: listeners.tcp ? sipPort : undefined,
+    tls: asksTls ? tlsPort : undefined,
+    isShared: sharedAddress,
+    isProxied,
+  }
+  const isPossible = listeners.udp || listeners.tcp || asksTls
+  return isPossible ? new SelfProbe(places, readiness.timeoutMs) : undefined
 }
 
 export function createEdgeService(options: EdgeServiceOptions): EdgeService {

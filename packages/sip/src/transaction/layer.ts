@@ -179,6 +179,11 @@ export class TransactionLayer {
     this.#clients.eachUnanswered(visit)
   }
 
+  /** Those that have given no final response. Looks at all of them. */
+  eachUnansweredServer(visit: (tx: ServerTransaction) => void): void {
+    this.#servers.eachUnanswered(visit)
+  }
+
   /** A response for a transaction that `findClient` gave. The ACK of a failure is built and sent here. */
   receiveResponse(tx: ClientTransaction, msg: SipMessage): void {
     this.#clients.receive(tx, msg)

@@ -61,6 +61,10 @@ export class ServerTransactions {
     return this.#table.findByKey(key)
   }
 
+  eachUnanswered(visit: (tx: ServerTransaction) => void): void {
+    for (const tx of this.#byId) if (tx !== undefined && tx.lastStatus < 200) visit(tx)
+  }
+
   create(msg: SipMessage, key: string, peer: Peer, context: unknown): ServerTransaction | undefined {
     const { counts, limits, keptBytes } = this.#shared
     if (this.count >= limits.maxServers || keptBytes >= limits.maxKeptBytes) {

@@ -27,7 +27,7 @@ const PING_BYTES = 4
 const MAX_STRIKES = 8
 const LINGER_MS = 2_000
 /** RFC 6455 §7.4.1 */
-const STATUS = { NORMAL: 1000, POLICY: 1008 } as const
+const STATUS = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008 } as const
 
 /** Errors of ws for messages beyond the bounds of ws-stage.ts. */
 const OVERSIZE_CODES: ReadonlySet<string> = new Set([
@@ -103,8 +103,8 @@ export class WsConnection implements PooledConnection {
     return true
   }
 
-  close(): void {
-    this.#end('localClosed', STATUS.NORMAL)
+  close(isGoingAway = false): void {
+    this.#end('localClosed', isGoingAway ? STATUS.GOING_AWAY : STATUS.NORMAL)
   }
 
   flush(): void {

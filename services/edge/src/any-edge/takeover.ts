@@ -87,13 +87,16 @@ export class Takeover {
 
   /**
    * [rendezvous hashing] The edge whose hash with the key is the highest has it; but for the one that was started in the place of the
-   * one that is gone, which has never known it.
+   * one that is gone, which has never known it. Edges that drain leave it to the others, while there are any.
    */
   private isMine(key: string, gone: Gone): boolean {
-    const own = weightOf(key, this.core.edgeId)
+    const { membership, edgeId, edgeHash } = this.core
+    const own = weightOf(key, edgeId)
+    const isDraining = membership.find(edgeHash)?.draining === true
     const name = gone.edgeId.slice(0, gone.edgeId.lastIndexOf('.'))
-    for (const edge of this.core.membership.edges()) {
-      if (edge.name !== name && weightOf(key, edge.id) > own) return false
+    for (const edge of membership.edges()) {
+      if (edge.name === name || edge.id === edgeId) continue
+      if (edge.draining === isDraining ? weightOf(key, edge.id) > own : isDraining) return false
     }
     return true
   }

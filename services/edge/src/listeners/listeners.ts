@@ -57,6 +57,12 @@ export interface Listeners {
 export interface EdgeListeners extends Listeners {
   /** What faces the world takes messages from now on. Rejects with a sentence when a port is taken; may be called again then. */
   openPublic(): Promise<void>
+  /** No further connections from the world. */
+  closeStreams(): Promise<void>
+  /** Whether STUN keep-alives are answered: who gets no answer takes his flow for lost [RFC5626-4.4.2]. */
+  answerKeepAlives(areAnswered: boolean): void
+  /** What the world has connected to this edge. */
+  arrivedConnections(): Connection[]
   /** And no more: a shared port is left to the others. Connections stay. */
   closePublic(): Promise<void>
 }
@@ -101,10 +107,10 @@ export async function openListeners(config: EdgeConfig, logger: Logger, onMessag
     if (config.listeners.udp) {
       const own = facing('udp', config.sipPort, false)
       listeners.udpFacing = own
+      const source = new UdpSource(own, onMessage)
+      listeners.udpSource = source
       listeners.doors.add(async () => {
-        const udp = await openUdp(config, logger, place, own, onMessage, (...error) =>
-          listeners.onUnreachable(...error),
-        )
+        const udp = await openUdp(config, logger, place, source, (...error) => listeners.onUnreachable(...error))
         listeners.udp = udp
         return udp
       })
@@ -151,11 +157,9 @@ function openUdp(
   { sipPort, udp, viaMaddr }: EdgeConfig,
   logger: Logger,
   place: { readonly address: string; readonly setting: string; readonly reusePort: boolean },
-  own: Facing,
-  onMessage: OnMessage,
+  sink: UdpSource,
   onUnreachable: NonNullable<UdpOptions['onUnreachable']>,
 ): Promise<UdpListener> {
-  const sink = new UdpSource(own, onMessage)
   sink.obeysMaddr = viaMaddr === 'obey'
   return createUdpListener({
     ...place,
@@ -181,6 +185,7 @@ class OpenListeners implements EdgeListeners {
   readonly edgeId: string
   readonly edgeHash: number
   udp: UdpListener | undefined
+  udpSource: UdpSource | undefined
   udpFacing: Facing | undefined
   tcp: TcpTransport | undefined
   tcpFacing: Facing | undefined
@@ -218,6 +223,19 @@ class OpenListeners implements EdgeListeners {
     return this.doors.open()
   }
 
+  closeStreams(): Promise<void> {
+    return this.doors.closeStreams()
+  }
+
+  answerKeepAlives(areAnswered: boolean): void {
+    if (this.udpSource !== undefined) this.udpSource.answersStun = areAnswered
+  }
+
+  arrivedConnections(): Connection[] {
+    const streams = this.allTcp().filter((stream) => stream !== this.internalTcp)
+    return streams.flatMap((stream) => [...stream.connections()].filter(({ inbound, isOpen }) => inbound && isOpen))
+  }
+
   closePublic(): Promise<void> {
     return this.doors.close()
   }
@@ -240,6 +258,7 @@ export class UdpSource implements PeerSource {
   private readonly onMessage: OnMessage
   /** [RFC3261-18.2.2] A maddr in a Via says where its responses go. */
   obeysMaddr = false
+  answersStun = true
   private listener: UdpListener | undefined
   private readonly peers: (UdpPeer | undefined)[] = new Array<undefined>(PEER_SLOTS).fill(undefined)
   /** Of the datagram at hand. */
@@ -260,6 +279,7 @@ export class UdpSource implements PeerSource {
 
   /** [RFC5626-5.4a] From the socket that it came to, to where it came from. */
   answerStun(buf: Buffer, start: number, end: number): boolean {
+    if (!this.answersStun) return false
     const length = encodeStunResponse(buf, start, end, this, stunResponse)
     if (length > 0) this.listener?.send(stunResponse, 0, length, this.port, this.address)
     return length > 0

@@ -3,6 +3,7 @@
 // `edge`: what a SIP edge is told.
 import { z } from 'zod'
 import { admission } from './edge-admission.ts'
+import { drain, readiness } from './edge-availability.ts'
 import { decide } from './edge-decide.ts'
 import { limits } from './edge-limits.ts'
 import { locationCache } from './edge-location-cache.ts'
@@ -102,6 +103,8 @@ export const edge = z.strictObject({
   locationCache,
   admission,
   decide,
+  readiness,
+  drain,
   whenBanned: z
     .enum(['drop', 'refuse'])
     .default('drop')
