@@ -11,6 +11,11 @@ import { httpPart } from './http.ts'
 import { ContactFollower } from './static-contacts.ts'
 import { registerStoreMetrics } from './store-metrics.ts'
 
+/** Of the embedded store, which counts as it goes. */
+function countOf(store: Store, name: string): (() => number) | undefined {
+  return store.counts()[name] === undefined ? undefined : () => store.counts()[name] ?? 0
+}
+
 /** @param resources only the contacts of subscribers are used, no secret */
 export function buildLocation(
   config: LocationConfig,
@@ -20,7 +25,15 @@ export function buildLocation(
 ): Built<LocationService> {
   const metrics = serviceMetrics('location', config.clusterName)
   const staticContacts = staticBindings(resources.resources)
-  const service = createLocationService({ store: store.location, config, logger, metrics, staticContacts })
+  const registeredNow = countOf(store, 'aorCount')
+  const service = createLocationService({
+    store: store.location,
+    config,
+    logger,
+    metrics,
+    staticContacts,
+    registeredNow,
+  })
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger) })
   const ready = () => service.ready()

@@ -6,6 +6,10 @@ import type { ChangeHub } from './watch-changes.ts'
 
 export interface LocationCounts {
   registers: number
+  /** REGISTERs that were stored: with a binding that stays, only with bindings that go, without any. */
+  bindingsSet: number
+  bindingsRemoved: number
+  bindingsAsked: number
   locates: number
   /** Bindings left out of a Locate because the edge that holds their connection is no member. */
   unreachable: number
@@ -42,6 +46,9 @@ export interface LocationCounts {
 
 const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   registers: 'Register items handled.',
+  bindingsSet: 'REGISTERs that set or refreshed a binding.',
+  bindingsRemoved: 'REGISTERs that only removed bindings.',
+  bindingsAsked: 'REGISTERs that only asked which bindings there are.',
   locates: 'Locate items handled.',
   unreachable: 'Bindings left out of a Locate because the edge that holds their connection is no member.',
   callsBegun: 'Directory entries created.',
@@ -69,6 +76,9 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
 export function createCounts(): LocationCounts {
   return {
     registers: 0,
+    bindingsSet: 0,
+    bindingsRemoved: 0,
+    bindingsAsked: 0,
     locates: 0,
     unreachable: 0,
     callsBegun: 0,
@@ -95,7 +105,19 @@ export function createCounts(): LocationCounts {
 }
 
 export function registerCounts(metrics: Metrics, counts: LocationCounts): void {
-  metrics.counters('tandem_location', counts, HELP)
+  metrics.fieldsCounter(
+    'tandem_location_registrations_total',
+    'REGISTERs that were stored: they set or refreshed a binding, only removed some, or only asked.',
+    ['kind'],
+    () => counts,
+    [
+      ['bindingsSet', 'set'],
+      ['bindingsRemoved', 'remove'],
+      ['bindingsAsked', 'query'],
+    ],
+  )
+  const { bindingsSet: _set, bindingsRemoved: _removed, bindingsAsked: _asked, ...rest } = HELP
+  metrics.counters('tandem_location', counts, rest as typeof HELP)
 }
 
 export function registerWatchMetrics(metrics: Metrics, hub: ChangeHub): void {

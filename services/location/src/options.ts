@@ -58,6 +58,8 @@ export interface LocationServiceOptions {
   readonly config: RegistrationBounds & WatchBounds
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
+  /** Registered addresses-of-record, of a store that knows at once; others are counted now and then. */
+  readonly registeredNow?: (() => number) | undefined
   /** Contacts by configuration, by canonical address-of-record. */
   readonly staticContacts?: ReadonlyMap<string, readonly StaticContact[]>
   readonly tuning?: Partial<LocationTuning>

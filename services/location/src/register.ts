@@ -187,9 +187,16 @@ const REFUSALS: Readonly<Record<Refusing, (deps: Deps) => Refused>> = {
   compare: ({ tuning }) => refusal('store_refused', undefined, { retryAfterS: tuning.retryAfterS }),
 }
 
+function countKind(counts: Deps['counts'], { removeAll, contacts }: BindingUpdate): void {
+  if (contacts.some(({ expiresS }) => expiresS > 0)) counts.bindingsSet++
+  else if (removeAll || contacts.length > 0) counts.bindingsRemoved++
+  else counts.bindingsAsked++
+}
+
 function answer(deps: Deps, { update, staticExpiresS }: Prepared, result: Stored<RegisterOutcome>): RegisterResult {
   return fromStore(deps, result, (outcome) => {
     if (outcome.result !== 'ok') return refuse(deps, REFUSALS[outcome.result](deps))
+    countKind(deps.counts, update)
     const { bindings, version } = outcome
     return done({ bindings: withStatic(deps.staticContacts, update.aor, bindings, staticExpiresS), version })
   })

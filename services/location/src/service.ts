@@ -30,6 +30,7 @@ import { Notifier } from './reg-event/notifier.ts'
 import { createNotifyDone } from './reg-event/notify-done.ts'
 import { createSubscribe } from './reg-event/subscribe.ts'
 import { createRegister } from './register.ts'
+import { RegisteredCount, registerRegistered } from './registered-count.ts'
 import { StaticTable } from './static-bindings.ts'
 import { StoreWatch } from './store-watch.ts'
 import { StreamPresence } from './stream-presence.ts'
@@ -72,7 +73,9 @@ export function createLocationService(options: LocationServiceOptions): Location
     onWatched: (shard) => notifier.changedShard(shard),
     now,
   })
+  const registered = new RegisteredCount(store, options.registeredNow)
   if (metrics) registerMetrics(metrics, counts, membership)
+  if (metrics) registerRegistered(metrics, registered)
   if (metrics) registerWatchMetrics(metrics, changes)
   return {
     ...createHandlers({ ...deps, store: withChangesTold(store, (aor) => notifier.changed(aor)) }, notifier.deps),
@@ -101,10 +104,12 @@ export function createLocationService(options: LocationServiceOptions): Location
       membership.start()
       sweep.start()
       notifier.start()
+      registered.start(metrics)
     },
     stop: async () => {
       changes.stop()
       membership.stop()
+      await registered.stop()
       await presence.stop()
       await removal.stop()
       await sweep.stop()

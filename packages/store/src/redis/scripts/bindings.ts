@@ -379,8 +379,11 @@ local at, suffix = now(), '@' .. ARGV[1]
 local border = int(at + tonumber(ARGV[2]))
 local function isIn(aor) return suffix == '@' or string.sub(aor, -#suffix) == suffix end
 local count = 0
-for _, aor in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. border, '+inf')) do
-  if isIn(aor) then count = count + 1 end
+if suffix == '@' then count = redis.call('ZCOUNT', KEYS[2], '(' .. border, '+inf')
+else
+  for _, aor in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. border, '+inf')) do
+    if isIn(aor) then count = count + 1 end
+  end
 end
 for _, aor in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', border)) do
   if isIn(aor) then
