@@ -100,7 +100,7 @@ export class SourceAcl {
 
 const onlyOf = (users: ReadonlySet<UserEntry>): UserEntry | undefined => users.values().next().value
 
-/** One value for each range and set of transports, however many claim it. The first trunk counts. */
+/** One value for each range and set of transports, however many claim it. The first trunk counts, of those whose calls are let in if there are any. */
 function mergedClaims(
   claims: readonly (readonly [range: string, claim: Claim])[],
 ): Iterable<readonly [string, Owners]> {
@@ -109,7 +109,8 @@ function mergedClaims(
     const key = `${range} ${[...transports].sort().join()}`
     const known = merged.get(key) ?? [range, { transports: new Set<string>(transports), trunk, users: new Set() }]
     merged.set(key, known)
-    known[1].trunk ??= trunk
+    if (trunk !== undefined && (known[1].trunk === undefined || (!known[1].trunk.inbound && trunk.inbound)))
+      known[1].trunk = trunk
     if (user !== undefined) known[1].users.add(user)
   }
   return merged.values()

@@ -3,7 +3,8 @@
 // What no single document can show: names that are taken twice, names that lead nowhere, and settings that contradict one
 // another. Each host name belongs to one domain, each user part of a domain to one subscriber, hunt group or redirect; two
 // forms of one telephone number are one user part.
-import { SOURCE_TRANSPORTS } from './addresses.ts'
+import { isIP } from 'node:net'
+import { SOURCE_TRANSPORTS, type SourceRange } from './addresses.ts'
 import { contactHost, contactUser } from './contact.ts'
 import type { ProblemCode, ResourceProblem } from './errors.ts'
 import { callFlowReferences } from './flow/call-flow.ts'
@@ -20,6 +21,7 @@ import { relayObjection } from './relay-rules.ts'
 import { type Resource, resourceKey } from './resource.ts'
 import { PatternClaims, patternClaim, routingReferences } from './routing/routing-references.ts'
 import { statelessObjections } from './stateless-rules.ts'
+import type { Trunk } from './trunk.ts'
 
 type Claims = Map<string, string>
 
@@ -273,15 +275,29 @@ function checkSchemes(refs: References, located: LocatedResource): void {
 function claimSources(refs: References, located: LocatedResource): void {
   const { resource } = located
   if (resource.kind !== 'Trunk') return
-  for (const [i, { range, transports }] of resource.spec.sources.entries()) {
-    for (const transport of new Set(transports.length === 0 ? SOURCE_TRANSPORTS : transports)) {
-      const name = `${range} ${transport}`
-      const holder = refs.sources.get(name)
-      if (holder === resourceKey(resource)) break
-      refs.claim(refs.sources, name, located, `spec.sources[${i}]`)
-      if (holder !== undefined) break
-    }
+  for (const [i, source] of resource.spec.sources.entries()) claimSource(refs, located, source, `spec.sources[${i}]`)
+  if (!isKnownByAddress(resource)) return
+  for (const [i, { host, transport }] of resource.spec.hosts.entries()) {
+    const range = host.replace(/^\[|\]$/g, '')
+    if (transport === 'tls' || isIP(range) === 0) continue
+    claimSource(refs, located, { range, transports: [] }, `spec.hosts[${i}].host`)
   }
+}
+
+function claimSource(refs: References, located: LocatedResource, { range, transports }: SourceRange, path: string) {
+  for (const transport of new Set(transports.length === 0 ? SOURCE_TRANSPORTS : transports)) {
+    const name = `${range} ${transport}`
+    const holder = refs.sources.get(name)
+    if (holder === resourceKey(located.resource)) return
+    refs.claim(refs.sources, name, located, path)
+    if (holder !== undefined) return
+  }
+}
+
+/** Its calls are let in for their address alone. Several trunks to one host are told apart by a login, or by the contact that is called. */
+function isKnownByAddress({ spec }: Trunk): boolean {
+  const { inbound, trusted, inboundCredentials, registration } = spec
+  return (inbound ?? (trusted ? 'allow' : 'refuse')) === 'allow' && (inboundCredentials ?? registration) === undefined
 }
 
 function checkContradictions(refs: References, located: LocatedResource): void {

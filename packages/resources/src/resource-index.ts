@@ -46,6 +46,8 @@ export interface ResourceIndex {
   readonly trustedHosts: ReadonlySet<string>
   /** By their hosts that speak TLS: a certificate that proves one of them is as good as an address. */
   readonly trunkNames: ReadonlyMap<string, TrunkEntry>
+  /** By the username of their `inboundCredentials`, which is good in every realm. */
+  readonly trunkLogins: ReadonlyMap<string, TrunkEntry>
   /** Each Domain with what it was laid out to, by its own name: for laying out the next revision. */
   readonly homes: ReadonlyMap<string, DomainHome>
 }

@@ -67,16 +67,19 @@ function layOutTrunks({ resources }: IndexedSet) {
   const acl = new AclBuilder()
   const trustedHosts = new Set<string>()
   const trunkNames = new Map<string, TrunkEntry>()
+  const trunkLogins = new Map<string, TrunkEntry>()
   for (const resource of resources) {
     if (resource.kind !== 'Trunk') continue
     const entry = trunkEntry(resource)
     acl.addTrunk(resource, entry)
+    const login = resource.spec.inboundCredentials?.username
+    if (login !== undefined) trunkLogins.set(login, entry)
     for (const { host, transport } of resource.spec.hosts) {
       if (entry.trusted) trustedHosts.add(host)
       if (transport === 'tls' && !trunkNames.has(host)) trunkNames.set(host, entry)
     }
   }
-  return { acl, trustedHosts, trunkNames }
+  return { acl, trustedHosts, trunkNames, trunkLogins }
 }
 
 function* layOutAcl(acl: AclBuilder, homes: Homes): Sliced<SourceAcl | undefined> {
@@ -191,7 +194,7 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
     from === undefined || changed(ROUTING_KINDS)
       ? yield* layOutRouting(set.resources, { ratePlans, schedules, lists })
       : from.index.routing
-  const { acl: aclBuilder, trustedHosts, trunkNames } = layOutTrunks(set)
+  const { acl: aclBuilder, trustedHosts, trunkNames, trunkLogins } = layOutTrunks(set)
   const acl = from === undefined || sourcesChanged(from.changes) ? yield* layOutAcl(aclBuilder, homes) : from.index.acl
   return {
     revision: set.revision,
@@ -208,6 +211,7 @@ export function* layOut(set: IndexedSet, options: IndexOptions, from?: LayOutBas
     holidays,
     trustedHosts,
     trunkNames,
+    trunkLogins,
     homes,
   }
 }

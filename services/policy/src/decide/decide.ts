@@ -25,7 +25,13 @@ import { banUserOf } from '../bans/bans.ts'
 import { accountCall } from '../calls/account-call.ts'
 import { factsOf, nameTrunks } from '../calls/facts-of.ts'
 import type { PolicyContext } from '../context.ts'
-import { type Authentication, authenticate, type DigestProof, offersCredentials } from '../digest/authenticate.ts'
+import {
+  type Authentication,
+  authenticate,
+  type DigestProof,
+  offersCredentials,
+  type TrunkProof,
+} from '../digest/authenticate.ts'
 import { challenge, offeredAlgorithms } from '../digest/challenge.ts'
 import { type NonceUse, useNonce } from '../digest/use-nonce.ts'
 import { refusal } from '../errors.ts'
@@ -128,9 +134,11 @@ function additionsFor(judgement: Judgement, proven: Proven | undefined, accounti
     if (used !== undefined) edits.push(removed(used))
     return { edits, accounting, sourceTrusted: user.domain.identity === 'off' }
   }
-  if (trusted || believesStranger(judgement)) return { edits: TRUSTED_EDITS, accounting, sourceTrusted: true }
   const off = domain?.identity === 'off'
-  return { edits: off ? [] : UNPROVEN_EDITS, accounting, sourceTrusted: off }
+  const sourceTrusted = trusted || believesStranger(judgement) || off
+  const edits = trusted || believesStranger(judgement) ? TRUSTED_EDITS : off ? [] : UNPROVEN_EDITS
+  const { trunkLogin } = judgement
+  return { edits: trunkLogin === undefined ? edits : [...edits, removed(trunkLogin)], accounting, sourceTrusted }
 }
 
 /** [RFC5627-6.1a] undefined: the Request-URI is no GRUU. */
@@ -246,6 +254,36 @@ function afterNonce(
   return ask(judgement, asking, { stale: true })
 }
 
+/**
+ * [RFC3261-22.2] A trunk that shows its login may send calls from wherever it sends. It is nobody of ours: it registers nobody, and
+ * nothing leaves the cluster for it but by Routes that name it.
+ */
+function decideTrunk(judgement: Judgement, { trunk, used }: TrunkProof): EventualDecision {
+  if (judgement.request.method === 'REGISTER') return done(reject('not_your_identity'))
+  const trusted = judgement.trusted || trunk.trusted
+  return decideUnasked({ ...judgement, trunk: { ...trunk, inbound: true }, trusted, trunkLogin: used })
+}
+
+function afterTrunkNonce(
+  judgement: Judgement,
+  asking: DomainSettings,
+  proof: TrunkProof,
+  use: NonceUse,
+): EventualDecision {
+  const { counts, bans, settings, health } = judgement.context
+  if (use === 'fresh') {
+    counts.authenticated++
+    bans.succeeded(bans.sourceOf(judgement.request.source), banUserOf(proof.username, asking.realm))
+    return decideTrunk(judgement, proof)
+  }
+  if (use === 'replay') {
+    counts.replayedNonces++
+    return ask(judgement, asking, { stale: true })
+  }
+  if (settings.replayWithoutStore === 'oneTime') return ask(judgement, asking, { stale: true, oneTime: true })
+  return health.toResult(use)
+}
+
 /** A token is judged elsewhere and later; nobody else waits. [RFC8898-2.2] [RFC8898-2.3] */
 async function decideBearer(
   judgement: Judgement,
@@ -283,10 +321,13 @@ function decideAsking(judgement: Judgement, asking: DomainSettings): EventualDec
     isBarred: context.bans.barrier(source, asking.realm),
   }
   const result = authenticate(scope, asking, algorithms, { method, uri, proxy, credentials })
-  if (result.outcome === 'proven') {
+  if (result.outcome === 'proven' || result.outcome === 'trunk') {
     const user = banUserOf(result.username, asking.realm)
     const use = useNonce(context, result, request, { user, source })
-    const next = (known: NonceUse) => afterNonce(judgement, asking, result, known)
+    const next = (known: NonceUse) =>
+      result.outcome === 'trunk'
+        ? afterTrunkNonce(judgement, asking, result, known)
+        : afterNonce(judgement, asking, result, known)
     return use instanceof Promise ? use.then(next) : next(use)
   }
   countFailure(context, result.outcome)
@@ -323,7 +364,10 @@ function refuseBanned({ counts }: PolicyContext): Decision {
   return BANNED
 }
 
-function countFailure({ counts }: PolicyContext, outcome: Exclude<Authentication['outcome'], 'proven'>): void {
+function countFailure(
+  { counts }: PolicyContext,
+  outcome: Exclude<Authentication['outcome'], 'proven' | 'trunk'>,
+): void {
   if (outcome === 'guessed' || outcome === 'wrong' || outcome === 'otherUri') counts.badCredentials++
   if (outcome === 'forged') counts.forgedNonces++
   if (outcome === 'stale') counts.staleNonces++

@@ -38,8 +38,10 @@ export interface Judgement {
   readonly maddr: string
   /** The Request-URI leads out of this cluster. */
   readonly away: boolean
-  /** Whose address or certificate the sender has. */
+  /** Whose address or certificate the sender has, or whose login he has shown. */
   readonly trunk: TrunkEntry | undefined
+  /** The login that he has shown: it goes no further. */
+  readonly trunkLogin?: policy.Credentials | undefined
   /** A user of ours who is known without being asked. */
   readonly known: Proven | undefined
   /** Sent from an address that the domain, or a trunk, says to believe, or with a certificate of a trunk. */

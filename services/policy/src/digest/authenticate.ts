@@ -6,6 +6,7 @@
 // An unknown user and a wrong password do the same work and end the same way: another challenge.
 // A password is judged over a fresh nonce only, given to who sends it: whoever guesses over another one is told `stale`, right or wrong,
 // which RFC 7616 section 3.3 allows. So there is no answer to a guess that is not counted, and no guess in another's name.
+// A trunk with a login is proven by it in the same way, in every realm.
 // The nonce count is not judged here: its place is the store, see use-nonce.ts.
 import {
   type DigestAlgorithm,
@@ -13,6 +14,7 @@ import {
   findDomain,
   parsePhoneNumber,
   type ResourceIndex,
+  type TrunkEntry,
 } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { digestResponse, parseAuth, sameDigest, watchedAorOf } from '@tandem/sip'
@@ -21,14 +23,29 @@ import { splitUri, type UriParts } from '../decide/uri-parts.ts'
 import { type CredentialTable, ha1Of, hasHa1 } from './credentials.ts'
 import type { NonceMaker } from './nonce.ts'
 
-export interface DigestProof extends Proven {
+/** The nonce of credentials that are right, to be checked against those that were used before. */
+export interface NonceToUse {
+  readonly nonceId: string
+  /** 0: no count to check. */
+  readonly nonceCount: number
+  readonly isOneTime: boolean
+}
+
+export interface DigestProof extends Proven, NonceToUse {
   /** As the credentials name him. */
   readonly username: string
-  readonly isOneTime: boolean
+}
+
+export interface TrunkProof extends NonceToUse {
+  readonly outcome: 'trunk'
+  readonly trunk: TrunkEntry
+  readonly username: string
+  readonly used: policy.Credentials
 }
 
 export type Authentication =
   | DigestProof
+  | TrunkProof
   | {
       /** `guessed`: a wrong password, or nobody's. `wrong`: credentials that can't be judged. */
       readonly outcome: 'guessed' | 'barred'
@@ -176,8 +193,11 @@ function judge(
   const nonceCount = claim.nc === '' ? 0 : Number.parseInt(claim.nc, 16)
   const used = { proxy: request.proxy, value: claim.value }
   const isOneTime = nonce.state === 'oneTime'
-  const proof = { outcome: 'proven', method: 'digest', nonceId: nonce.id, nonceCount, used } as const
-  return { ...proof, user: entry.user, username, isOneTime }
+  const proof = { nonceId: nonce.id, nonceCount, used, username, isOneTime }
+  const { holder } = entry
+  return 'domain' in holder
+    ? { outcome: 'proven', method: 'digest', user: holder, ...proof }
+    : { outcome: 'trunk', trunk: holder, ...proof }
 }
 
 /** Judges the credentials for `domain`; of several the first that is right counts. [RFC3261-22.3h] */
@@ -197,7 +217,7 @@ export function authenticate(
     const claim = claimOf(value, params, domain)
     if (claim === undefined || !algorithms.includes(claim.algorithm)) last = { outcome: 'wrong' }
     else last = judge(context, domain, claim, request)
-    if (last.outcome === 'proven') return last
+    if (last.outcome === 'proven' || last.outcome === 'trunk') return last
   }
   return last
 }

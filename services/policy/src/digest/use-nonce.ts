@@ -10,7 +10,7 @@ import type { policy } from '@tandem/rpc'
 import { type Eventual, whenStored } from '@tandem/store'
 import type { PolicyContext } from '../context.ts'
 import type { Failure } from '../store-health.ts'
-import type { DigestProof } from './authenticate.ts'
+import type { NonceToUse } from './authenticate.ts'
 
 export type NonceUse = 'fresh' | 'replay' | Failure
 
@@ -25,7 +25,7 @@ function requestKey({ transactionKey, callId, fromTag, cseq, method, source }: p
 /** @param by user and source as failures are counted of them */
 export function useNonce(
   context: PolicyContext,
-  { nonceId, nonceCount, isOneTime }: DigestProof,
+  { nonceId, nonceCount, isOneTime }: NonceToUse,
   request: policy.DecideRequest,
   by: { readonly user: string; readonly source: string },
 ): NonceUse | Promise<NonceUse> {
