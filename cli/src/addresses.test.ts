@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { hostPort, listenersOf } from './addresses.ts'
 import { aorOf } from './admin/locate.ts'
 import { parseTarget } from './parts/callers.ts'
-import { loadSettings } from './settings.ts'
+import { loadSettings } from './up/settings.ts'
 
 const listeners = (flags: Parameters<typeof loadSettings>[0]) => {
   const config = loadSettings(flags, { makeKeys: true })
@@ -80,11 +80,11 @@ describe('aorOf', () => {
     ['+49-30 1234@a.test'.replace(' ', '.'), 'sip:+49301234@a.test'],
     ['bob@[::1]:5060', 'sip:bob@[::1]'],
     ['%zz@a', 'sip:%zz@a'],
-  ])('%s → %s', (text, aor) => {
-    expect(aorOf(text)).toBe(aor)
+  ])('%s → %s', async (text, aor) => {
+    expect(await aorOf(text)).toBe(aor)
   })
 
-  it.each(['bob', 'sip:bob', ''])('%s has no domain: says what was expected', (text) => {
-    expect(() => aorOf(text)).toThrow(`${text} is no address-of-record: expected user@domain.`)
+  it.each(['bob', 'sip:bob', ''])('%s has no domain: says what was expected', async (text) => {
+    await expect(aorOf(text)).rejects.toThrow(`${text} is no address-of-record: expected user@domain.`)
   })
 })

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every address that a cluster of this configuration listens on, as the table that `up` prints and `doctor` checks.
-import { wantsTls } from '@tandem/console'
-import { type Config, edgeConfig, locationConfig } from '@tandem/service-kit'
+import { type Config, edgeConfig, locationConfig, wantsTls } from '@tandem/service-kit'
 
 /** One listener: which part, what speaks there, where, and the setting that moves it. */
 export interface Listener {

@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // What the `tandem` command does with its arguments. Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.
+// Each verb loads what it needs when it runs: the whole of the cluster takes a second to load, and few verbs need it.
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { ConfigError, KitError } from '@tandem/service-kit'
 import { CommanderError } from 'commander'
-import { balance, topUp, unblock } from './admin/balance.ts'
-import { addBan, liftBan, listBans } from './admin/bans.ts'
-import { exportBindings, importBindings } from './admin/bindings.ts'
-import { calls } from './admin/calls.ts'
-import { cdr } from './admin/cdr.ts'
-import { doctor } from './admin/doctor.ts'
-import { fraudEvents, fraudTest } from './admin/fraud.ts'
-import { hangUp } from './admin/hang-up.ts'
-import { importSubscribers } from './admin/import-subscribers.ts'
-import { kick } from './admin/kick.ts'
-import { restoreLedgers } from './admin/ledger.ts'
-import { locate } from './admin/locate.ts'
-import { registrations } from './admin/registrations.ts'
-import { routeTest } from './admin/route-test.ts'
-import { CommandFailed } from './admin/targets.ts'
-import { listTrunks } from './admin/trunks.ts'
-import { apiActions } from './api/actions.ts'
-import { runKamailio, runRoutr } from './import/run.ts'
+import type { ApiActions } from './api/verbs.ts'
+import { CommandFailed } from './command-failed.ts'
 import { type Actions, createProgram } from './program.ts'
-import { loadSettings } from './settings.ts'
-import { run, up } from './up/up.ts'
 
 /** The entry beside this file, from sources or built. */
 const MAIN = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js'
@@ -42,96 +24,160 @@ const writeLine = async (line: string): Promise<void> => {
 const complain = (text: string): void => {
   process.stderr.write(`tandem: ${text}\n`)
 }
-const settings = (flags: { config?: string }) => loadSettings(flags, { makeKeys: true })
+const settings = async (flags: { config?: string }) => (await import('./settings.ts')).readSettings(flags)
 
 const setStatus = (status: number): void => {
   process.exitCode = status
 }
 
+const api = async (): Promise<ApiActions> =>
+  (await import('./api/actions.ts')).apiActions({ print, writeLine, setStatus })
+
 const actions: Actions = {
-  ...apiActions({ print, writeLine, setStatus }),
+  async apply(flags) {
+    await (await api()).apply(flags)
+  },
+  async diff(flags) {
+    await (await api()).diff(flags)
+  },
+  async get(kind, name, flags) {
+    await (await api()).get(kind, name, flags)
+  },
+  async describe(kind, name, flags) {
+    await (await api()).describe(kind, name, flags)
+  },
+  async delete(kind, names, flags) {
+    await (await api()).delete(kind, names, flags)
+  },
+  async exportResources(flags) {
+    await (await api()).exportResources(flags)
+  },
+  async history(flags) {
+    await (await api()).history(flags)
+  },
+  async rollback(revision, flags) {
+    await (await api()).rollback(revision, flags)
+  },
+  async createToken(flags) {
+    await (await api()).createToken(flags)
+  },
   async up(flags) {
+    const { up } = await import('./up/up.ts')
     process.exitCode = await up(flags, { print, main: fileURLToPath(new URL(MAIN, import.meta.url)) })
   },
   async run(service, flags) {
+    const { run } = await import('./up/up.ts')
     process.exitCode = await run(service, flags)
   },
   async doctor(flags) {
+    const { doctor } = await import('./admin/doctor.ts')
+    const { loadSettings } = await import('./up/settings.ts')
     const { text, healthy } = await doctor(loadSettings(flags, { makeKeys: true }), flags.output)
     print(text)
     process.exitCode = healthy ? 0 : 1
   },
   async locate(aor, flags) {
-    print(await locate(settings(flags), aor, flags.output))
+    const { locate } = await import('./admin/locate.ts')
+    print(await locate(await settings(flags), aor, flags.output))
   },
   async kick(aor, flags) {
-    print(await kick(settings(flags), aor, flags.contact, flags.output))
+    const { kick } = await import('./admin/kick.ts')
+    print(await kick(await settings(flags), aor, flags.contact, flags.output))
   },
   async registrations(flags) {
-    print(await registrations(settings(flags), flags))
+    const { registrations } = await import('./admin/registrations.ts')
+    print(await registrations(await settings(flags), flags))
   },
   async exportBindings(flags) {
-    complain(await exportBindings(settings(flags), writeLine))
+    const { exportBindings } = await import('./admin/bindings.ts')
+    complain(await exportBindings(await settings(flags), writeLine))
   },
   async importBindings(flags) {
-    complain(await importBindings(settings(flags), createInterface({ input: process.stdin })))
+    const { importBindings } = await import('./admin/bindings.ts')
+    complain(await importBindings(await settings(flags), createInterface({ input: process.stdin })))
   },
   async importSubscribers(file, flags) {
+    const { importSubscribers } = await import('./admin/import-subscribers.ts')
     complain(await importSubscribers(file, flags, print))
   },
-  importKamailio: (flags) => runKamailio(flags, { print, complain }),
-  importRoutr: (files, flags) => runRoutr(files, flags, { print, complain }),
+  async importKamailio(flags) {
+    const { runKamailio } = await import('./import/run.ts')
+    await runKamailio(flags, { print, complain })
+  },
+  async importRoutr(files, flags) {
+    const { runRoutr } = await import('./import/run.ts')
+    await runRoutr(files, flags, { print, complain })
+  },
   async calls(flags) {
-    print(await calls(settings(flags), flags.limit, flags.output))
+    const { calls } = await import('./admin/calls.ts')
+    print(await calls(await settings(flags), flags.limit, flags.output))
   },
   async balance(account, flags) {
-    print(await balance(settings(flags), account, flags, flags.output))
+    const { balance } = await import('./admin/balance.ts')
+    print(await balance(await settings(flags), account, flags, flags.output))
   },
   async unblock(account, flags) {
-    print(await unblock(settings(flags), account, flags.output))
+    const { unblock } = await import('./admin/balance.ts')
+    print(await unblock(await settings(flags), account, flags.output))
   },
   async restoreLedgers(account, flags) {
-    print(await restoreLedgers(settings(flags), account, flags, flags.output))
+    const { restoreLedgers } = await import('./admin/ledger.ts')
+    print(await restoreLedgers(await settings(flags), account, flags, flags.output))
   },
   async topUp(account, amount, flags) {
-    print(await topUp(settings(flags), account, amount, flags.key, flags.output))
+    const { topUp } = await import('./admin/balance.ts')
+    print(await topUp(await settings(flags), account, amount, flags.key, flags.output))
   },
   async hangUp(ref, flags) {
-    print(await hangUp(settings(flags), ref, flags.reason, flags.output))
+    const { hangUp } = await import('./admin/hang-up.ts')
+    print(await hangUp(await settings(flags), ref, flags.reason, flags.output))
   },
   async trunks(trunk, flags) {
-    print(await listTrunks(settings(flags), trunk ?? '', flags.output))
+    const { listTrunks } = await import('./admin/trunks.ts')
+    print(await listTrunks(await settings(flags), trunk ?? '', flags.output))
   },
   async bans(flags) {
-    print(await listBans(settings(flags), flags.limit, flags.output))
+    const { listBans } = await import('./admin/bans.ts')
+    print(await listBans(await settings(flags), flags.limit, flags.output))
   },
   async addBan(address, flags) {
-    print(await addBan(settings(flags), address, flags.for, flags.output))
+    const { addBan } = await import('./admin/bans.ts')
+    print(await addBan(await settings(flags), address, flags.for, flags.output))
   },
   async liftBan(target, flags) {
-    print(await liftBan(settings(flags), target, flags.output))
+    const { liftBan } = await import('./admin/bans.ts')
+    print(await liftBan(await settings(flags), target, flags.output))
   },
   async fraudEvents(flags) {
+    const { fraudEvents } = await import('./admin/fraud.ts')
     const ending = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort())
-    await fraudEvents(settings(flags), flags, flags.output, print, ending.signal)
+    await fraudEvents(await settings(flags), flags, flags.output, print, ending.signal)
   },
   async fraudTest(flags) {
-    print(await fraudTest(settings(flags), flags, flags.output))
+    const { fraudTest } = await import('./admin/fraud.ts')
+    print(await fraudTest(await settings(flags), flags, flags.output))
   },
   async routeTest(flags) {
-    print(await routeTest(settings(flags), flags, flags.output))
+    const { routeTest } = await import('./admin/route-test.ts')
+    print(await routeTest(await settings(flags), flags, flags.output))
   },
   async cdr(flags) {
-    for await (const piece of cdr(settings(flags), flags, flags.output)) await writeLine(piece)
+    const { cdr } = await import('./admin/cdr.ts')
+    for await (const piece of cdr(await settings(flags), flags, flags.output)) await writeLine(piece)
   },
 }
 
 /** Says what went wrong and returns the exit status. */
-function explain(error: unknown): number {
+async function explain(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof CommandFailed) {
+    complain(error.message)
+    return 1
+  }
+  const { ConfigError, KitError } = await import('@tandem/service-kit')
   if (error instanceof ConfigError) complain(`bad configuration:\n${error.message.replace(/^/gm, '  ')}`)
-  else if (error instanceof KitError || error instanceof CommandFailed) complain(error.message)
+  else if (error instanceof KitError) complain(error.message)
   else complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
   return error instanceof KitError ? error.exitCode : 1
 }
@@ -147,7 +193,7 @@ const written = (stream: NodeJS.WriteStream): Promise<void> => new Promise((done
 try {
   await createProgram(actions, version()).parseAsync()
 } catch (error) {
-  process.exitCode = explain(error)
+  process.exitCode = await explain(error)
 }
 await Promise.all([written(process.stdout), written(process.stderr)])
 // What a stop leaves behind, like grpc's connection attempt to an address that is silent, must not hold the process.

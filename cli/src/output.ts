@@ -2,9 +2,7 @@
 //
 // What commands print: tables for people, JSON and YAML for programs. Control characters in data are shown, not obeyed.
 import { stringify } from 'yaml'
-
-export const FORMATS = ['table', 'json', 'yaml'] as const
-export type Format = (typeof FORMATS)[number]
+import type { Format } from './formats.ts'
 
 export type Row = Readonly<Record<string, string | number>>
 

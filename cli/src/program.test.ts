@@ -4,8 +4,9 @@
 import { CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { type Actions, createProgram } from './program.ts'
-import { flagSettings, loadSettings } from './settings.ts'
+import { flagSettings } from './settings.ts'
 import { flagArguments } from './up/many.ts'
+import { loadSettings } from './up/settings.ts'
 
 type Call = [verb: string, ...rest: unknown[]]
 

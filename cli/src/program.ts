@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The verbs and flags of `tandem` (DESIGN §9). Nothing is done here: each verb hands its parsed flags to `actions`.
+// Nothing heavy is loaded here either: `--help` and a misspelt verb are answered at once.
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { BalanceFlags } from './admin/balance.ts'
-import { CDR_FORMATS, type CdrFormat } from './admin/cdr.ts'
 import { type CdrFlags, parseWhen } from './admin/cdr-flags.ts'
 import type { FraudEventFlags, FraudTestFlags } from './admin/fraud.ts'
 import type { ImportFlags } from './admin/import-subscribers.ts'
@@ -11,10 +11,10 @@ import type { RestoreFlags } from './admin/ledger.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import type { RouteTestFlags } from './admin/route-test.ts'
 import { type ApiActions, addApiVerbs } from './api/verbs.ts'
+import { CDR_FORMATS, type CdrFormat, FORMATS, type Format } from './formats.ts'
 import type { KamailioFlags, RoutrFlags } from './import/run.ts'
-import { FORMATS, type Format } from './output.ts'
 import type { ClusterFlags } from './settings.ts'
-import { SERVICES, type ServiceName } from './up/run-one.ts'
+import { SERVICES, type ServiceName } from './up/services.ts'
 
 export interface AdminFlags {
   readonly config?: string

@@ -2,7 +2,6 @@
 //
 // Command-line flags as settings. A flag is one dotted path of the schema; nothing is read from process.argv elsewhere.
 import { randomBytes } from 'node:crypto'
-import { hashPasswords, realmsOf } from '@tandem/resources'
 import { type Config, loadConfig } from '@tandem/service-kit'
 
 /** Flags of `up` and `run` as commander gives them. */
@@ -48,13 +47,17 @@ function withoutLostSecrets(config: Config, made: ReturnType<typeof randomKeyRin
   return { ...config, store: { ...config.store, resourcesFile: '' } }
 }
 
-/** The configuration of a command. Throws `ConfigError`. */
-export function loadSettings(flags: ClusterFlags, { makeKeys }: LoadOptions): Config {
+/**
+ * The configuration of a command that asks a running cluster: without the resources, which it has no use for. Throws `ConfigError`.
+ * No key of its own signs or opens anything.
+ */
+export function readSettings(flags: ClusterFlags): Config {
+  const config = loadedConfig(flags, { makeKeys: true })
+  return { ...config, resources: { ...config.resources, documents: [] } }
+}
+
+export function loadedConfig(flags: ClusterFlags, { makeKeys }: LoadOptions): Config {
   const made = randomKeyRing()
   const defaults = makeKeys ? { 'cluster.secrets': made } : {}
-  const config = withoutLostSecrets(loadConfig({ file: flags.config, flags: flagSettings(flags), defaults }), made)
-  // Also processes that never look at the resources are given the cluster file: no password stays with them either.
-  const { documents } = config.resources
-  hashPasswords(documents, realmsOf(documents))
-  return config
+  return withoutLostSecrets(loadConfig({ file: flags.config, flags: flagSettings(flags), defaults }), made)
 }

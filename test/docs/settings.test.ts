@@ -20,7 +20,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   policy: [...WIRING, 'services/policy/src/**/*.ts'],
   records: [...WIRING, 'services/records/src/**/*.ts'],
   console: ['services/console/src/**/*.ts', 'cli/src/**/*.ts', 'packages/service-kit/src/config/views.ts'],
-  rpc: ['cli/src/parts/callers.ts', 'services/edge/src/**/*.ts'],
+  rpc: ['cli/src/parts/{callers,rpc-tls}.ts', 'services/edge/src/**/*.ts'],
   resources: ['cli/src/parts/policy.ts'],
 }
 const NO_READERS = ['**/*.test.ts', '**/testing.ts', '**/*-fixture.ts']

@@ -6,8 +6,10 @@
 import { formatAmount, parseAmount } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 const COLUMNS = ['account', 'currency', 'balance', 'held', 'calls', 'limit', 'hour', 'day']
 const LEDGER_COLUMNS = ['time', 'cause', 'amount', 'balance', 'key']

@@ -3,8 +3,10 @@
 // `tandem bans`: who is banned for wrong passwords, or by a person; one more (`add`), one less (`lift`).
 import type { policy } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 const COLUMNS = ['kind', 'source', 'user', 'cause', 'level', 'since', 'left', 'local']
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

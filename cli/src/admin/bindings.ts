@@ -5,8 +5,9 @@
 // import long after it gives bindings more time than their phones asked for.
 
 import type { Config } from '@tandem/service-kit'
+import { CommandFailed } from '../command-failed.ts'
 import { type AorBindings, parseLine } from './binding-line.ts'
-import { CommandFailed, callLocation } from './targets.ts'
+import { callLocation } from './targets.ts'
 
 const CHUNK = 250
 const CALL_MS = 30_000

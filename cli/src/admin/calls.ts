@@ -3,7 +3,8 @@
 // `tandem calls`: calls on record that have not ended, newest first.
 import type { policy } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 import { callPolicy } from './targets.ts'
 
 const COLUMNS = ['ref', 'state', 'since', 'from', 'to', 'edge']

@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { type RecordFeed, records } from '@tandem/rpc'
 import { type Config, createLogger, Lifecycle, recordsConfig } from '@tandem/service-kit'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import type { CdrFormat } from '../formats.ts'
 import { buildRecords } from '../parts/records.ts'
-import { loadSettings } from '../settings.ts'
-import { type CdrFormat, cdr } from './cdr.ts'
+import { loadSettings } from '../up/settings.ts'
+import { cdr } from './cdr.ts'
 import { type CdrFlags, parseWhen, recordsPath } from './cdr-flags.ts'
 
 const CALL = records.CallRecord.fromPartial({

@@ -5,12 +5,10 @@
 import { csvLine, RECORD_FIELDS, type RecordLine } from '@tandem/records'
 import type { Config } from '@tandem/service-kit'
 import { stringify } from 'yaml'
+import type { CdrFormat } from '../formats.ts'
 import { type Row, renderTable } from '../output.ts'
 import { type CdrFlags, recordsPath } from './cdr-flags.ts'
 import { streamRecords } from './targets.ts'
-
-export const CDR_FORMATS = ['table', 'json', 'yaml', 'csv'] as const
-export type CdrFormat = (typeof CDR_FORMATS)[number]
 
 const COLUMNS = ['ended', 'outcome', 'status', 'seconds', 'by', 'account', 'from', 'to', 'cdr_id']
 /** Rows that decide how wide the columns are; later ones may stick out. */

@@ -5,7 +5,7 @@
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { loadSettings } from '../settings.ts'
+import { loadSettings } from '../up/settings.ts'
 import { checkAddresses, checkAdvertised, checkNode, examine } from './doctor.ts'
 import { judgeRedis } from './judge-redis.ts'
 

@@ -15,7 +15,8 @@ import {
   withAdvertised,
 } from '@tandem/service-kit'
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
-import { type Format, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 import { storeTls } from '../parts/store-tls.ts'
 import { checkLedgers } from './check-ledgers.ts'
 import { type Finding, judgeRedis } from './judge-redis.ts'

@@ -6,8 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { toFraudLine } from '@tandem/records'
 import type { policy, records } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, type Row, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { type Row, render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 const COLUMNS = ['time', 'level', 'rule', 'subject', 'measure', 'value', 'above', 'action', 'from', 'to', 'call_ref']
 const FINDING_COLUMNS = ['rule', 'subject', 'measure', 'value', 'warning', 'critical', 'level', 'action', 'why']

@@ -3,8 +3,10 @@
 // `tandem hangup REF [--reason TEXT]`: ends a call, answered or in set-up. It is over for the command when policy has it on record: an
 // edge does it at once, and another one if that fails.
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 /** [RFC3326-2] A plain text becomes the text of an administrator's reason; a value with a protocol and a cause stays as it is. */
 export function reasonOf(text: string): string {

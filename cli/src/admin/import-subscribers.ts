@@ -4,7 +4,7 @@
 // written unless every line is right. What is written is as good as passwords: only its owner may read the file.
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { parseSubscribers, subscriberDocument } from '@tandem/resources'
-import { CommandFailed } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 
 export interface ImportFlags {
   readonly domain?: string

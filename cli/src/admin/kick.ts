@@ -2,12 +2,14 @@
 //
 // `tandem kick AOR [--contact URI]`: removes bindings. The phone may register again; who watches is told "deactivated".
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 import { aorOf } from './locate.ts'
-import { CommandFailed, callLocation } from './targets.ts'
+import { callLocation } from './targets.ts'
 
 export async function kick(config: Config, text: string, contact: string, format: Format): Promise<string> {
-  const aor = aorOf(text)
+  const aor = await aorOf(text)
   const { removed } = await callLocation(config, 'kick', { aor, contact })
   if (removed === 0)
     throw new CommandFailed(contact === '' ? `${aor} is not registered.` : `${aor} is not registered at ${contact}.`)

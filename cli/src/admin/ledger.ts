@@ -7,8 +7,10 @@ import { type CopiedLedger, type LedgerCopyReader, readLedgerCopy } from '@tande
 import { formatAmount } from '@tandem/resources'
 import type { policy } from '@tandem/rpc'
 import { type Config, recordsConfig } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 const CHUNK = 500
 const COLUMNS = ['account', 'copied', 'copy', 'before', 'added', 'balance', 'note'] as const

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // `tandem locate AOR`: the live bindings of an address-of-record, those by configuration marked static. Exit status 1 when nobody is registered.
-import { canonicalNumber } from '@tandem/resources'
 import type { location } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
-import { CommandFailed, callLocation } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
+import { callLocation } from './targets.ts'
 
 const COLUMNS = ['contact', 'expires', 'q', 'via', 'edge', 'agent']
 
@@ -13,11 +14,16 @@ const COLUMNS = ['contact', 'expires', 'q', 'via', 'edge', 'agent']
  * `Bob@Example.TEST` → `sip:Bob@example.test`, as policy writes addresses-of-record: always `sip:`, escapes undone, the host in lower case, no
  * port and no parameters, a global number without its separators. Fails without a domain. Aliases are policy's to know. [RFC3261-10.3.5]
  */
-export function aorOf(text: string): string {
+export async function aorOf(text: string): Promise<string> {
   const [, user = '', host = ''] = /^(?:sips?:)?([^@]+)@(\[[^\]]+\]|[^:;?]+)/i.exec(text) ?? []
   if (host === '') throw new CommandFailed(`${text} is no address-of-record: expected user@domain.`)
   const name = unescaped(user)
-  return `sip:${(name.startsWith('+') && canonicalNumber(name)) || name}@${host.toLowerCase()}`
+  return `sip:${(await numberIn(name)) || name}@${host.toLowerCase()}`
+}
+
+/** '' for a name that is no global number: then nothing is loaded. */
+async function numberIn(name: string): Promise<string> {
+  return name.startsWith('+') ? (await import('@tandem/resources')).canonicalNumber(name) : ''
 }
 
 function unescaped(user: string): string {
@@ -42,7 +48,8 @@ function row(binding: location.Binding) {
 }
 
 export async function locate(config: Config, aor: string, format: Format): Promise<string> {
-  const { bindings } = await callLocation(config, 'locate', { aor: aorOf(aor) })
-  if (bindings.length === 0) throw new CommandFailed(`${aorOf(aor)} is not registered.`)
+  const canonical = await aorOf(aor)
+  const { bindings } = await callLocation(config, 'locate', { aor: canonical })
+  if (bindings.length === 0) throw new CommandFailed(`${canonical} is not registered.`)
   return render(format, bindings, COLUMNS, bindings.map(row))
 }

@@ -4,7 +4,8 @@
 // configuration alone are not counted.
 import type { location } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, type Row, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { type Row, render } from '../output.ts'
 import { eachHeld } from './bindings.ts'
 import { callLocation } from './targets.ts'
 

@@ -3,8 +3,10 @@
 // `tandem route-test`: what would become of a call, as a tree with the reason of each line, prices, and what would refuse it.
 import type { policy } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, printable, render } from '../output.ts'
-import { CommandFailed, callPolicy } from './targets.ts'
+import { CommandFailed } from '../command-failed.ts'
+import type { Format } from '../formats.ts'
+import { printable, render } from '../output.ts'
+import { callPolicy } from './targets.ts'
 
 export interface RouteTestFlags {
   readonly from: string

@@ -11,14 +11,11 @@ import {
 } from '@tandem/rpc'
 import { type Config, locationConfig, policyConfig, recordsConfig } from '@tandem/service-kit'
 import { hostPort } from '../addresses.ts'
+import { CommandFailed } from '../command-failed.ts'
+import { rpcSecurity } from '../parts/rpc-tls.ts'
 
 const CALL_MS = 3_000
 const QUERY_MS = 30_000
-
-/** A command that could not do its work: one sentence, exit status 1. */
-export class CommandFailed extends Error {
-  readonly exitCode = 1
-}
 
 function unwrap<T>(result: Result<T>, service: string, target: string): T {
   if (result.outcome === 'done') return result.value
@@ -38,9 +35,10 @@ export async function callLocation<K extends keyof LocationUnaryMethods & string
 ): Promise<LocationUnaryMethods[K]['response']> {
   const { address, bindAddress, grpcPort } = locationConfig(config)
   const targets = address === '' ? [hostPort(loopback(bindAddress), grpcPort)] : address.split(',')
+  const options = { peer: 'tandem-cli', ...rpcSecurity(config).toward(targets.join(',')) }
   let last: Result<LocationUnaryMethods[K]['response']> | undefined
   for (const target of targets) {
-    const caller = createUnaryCaller(locationService, target.trim(), { peer: 'tandem-cli' })
+    const caller = createUnaryCaller(locationService, target.trim(), options)
     try {
       last = await caller.invoke(method, request, timeoutMs)
     } finally {
@@ -59,9 +57,10 @@ export async function callPolicy<K extends keyof PolicyUnaryMethods & string>(
 ): Promise<PolicyUnaryMethods[K]['response']> {
   const { address, bindAddress, grpcPort } = policyConfig(config)
   const targets = address === '' ? [hostPort(loopback(bindAddress), grpcPort)] : address.split(',')
+  const options = { peer: 'tandem-cli', ...rpcSecurity(config).toward(targets.join(',')) }
   let last: Result<PolicyUnaryMethods[K]['response']> | undefined
   for (const target of targets) {
-    const caller = createUnaryCaller(policyService, target.trim(), { peer: 'tandem-cli' })
+    const caller = createUnaryCaller(policyService, target.trim(), options)
     try {
       last = await caller.invoke(method, request, CALL_MS)
     } finally {

@@ -3,7 +3,8 @@
 // `tandem trunks`: how trunks stand: registration, breakers, places taken, quality.
 import type { policy } from '@tandem/rpc'
 import type { Config } from '@tandem/service-kit'
-import { type Format, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 import { formatTime } from './bans.ts'
 import { callPolicy } from './targets.ts'
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // What the verbs of the admin API do, on standard output.
-import { loadSettings } from '../settings.ts'
+import { readSettings } from '../settings.ts'
 import { apply, diff, remove, rollback } from './apply.ts'
 import { ApiClient, type ApiFlags } from './client.ts'
 import { keyOf, kindOf, nameOf } from './kinds.ts'
 import { describe, exportAll, getOne, history, list } from './read.ts'
-import { createToken } from './token.ts'
 import type { ApiActions } from './verbs.ts'
 
-const apiOf = (flags: ApiFlags): ApiClient => new ApiClient(flags, () => loadSettings(flags, { makeKeys: true }))
+const apiOf = (flags: ApiFlags): ApiClient => new ApiClient(flags, () => readSettings(flags))
 
 interface Output {
   readonly print: (text: string) => void
@@ -52,6 +51,7 @@ export function apiActions({ print, writeLine, setStatus }: Output): ApiActions 
       print(await rollback(apiOf(flags), revision, flags, flags.output))
     },
     async createToken(flags) {
+      const { createToken } = await import('./token.ts')
       print(createToken(flags, flags.output))
     },
   }

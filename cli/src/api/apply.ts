@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // `tandem apply`, `tandem diff`, `tandem rollback`, `tandem delete`: changes of resources, each one revision, and what they would change.
-import { type Format, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 import type { ApiClient } from './client.ts'
 import { keysIn } from './kinds.ts'
 import { ndjsonOf, readSources } from './sources.ts'

@@ -7,10 +7,9 @@ import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { wantsTls } from '@tandem/console'
-import { type Config, consoleConfig } from '@tandem/service-kit'
+import { type Config, consoleConfig, wantsTls } from '@tandem/service-kit'
 import { hostPort } from '../addresses.ts'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 
 const SILENCE_MS = 150_000
 const MAX_ANSWER_CHARS = 268_435_456

@@ -2,7 +2,7 @@
 //
 // What people write for kinds and names: `subscribers alice@example.test`, `trunk carrier`, `HuntGroup example.test/sales`.
 import { KINDS, type Kind, kindSchema, nearestOf, YamlSource } from '@tandem/resources'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 import type { SourceText } from './sources.ts'
 
 const plain = (text: string): string =>

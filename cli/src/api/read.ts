@@ -2,7 +2,8 @@
 //
 // `tandem get`, `describe`, `export`, `history`: what is applied, and how it came to be.
 import { stringify } from 'yaml'
-import { type Format, type Row, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { type Row, render } from '../output.ts'
 import type { ApiClient } from './client.ts'
 import { kindOf, type ResourceName } from './kinds.ts'
 import type { ResourceView, RevisionView } from './types.ts'

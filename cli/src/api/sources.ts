@@ -6,7 +6,7 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { YamlSource } from '@tandem/resources'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 
 export interface SourceText {
   readonly file: string

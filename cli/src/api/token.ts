@@ -2,7 +2,8 @@
 //
 // `tandem token create`: a token for the admin API, shown once, and its entry for the cluster file.
 import { hashOfToken, newToken, type Role } from '@tandem/console'
-import { type Format, render } from '../output.ts'
+import type { Format } from '../formats.ts'
+import { render } from '../output.ts'
 
 export interface TokenFlags {
   readonly name: string

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // The verbs that go by the admin API, and `token create`. Nothing is done here: each verb hands its parsed flags to `actions`.
-import { ROLES } from '@tandem/console'
+import type { Role } from '@tandem/console'
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
-import { FORMATS, type Format } from '../output.ts'
+import { FORMATS, type Format } from '../formats.ts'
 import type { ApplyFlags, ChangeFlags, DeleteFlags } from './apply.ts'
 import type { ApiFlags } from './client.ts'
 import type { ExportFlags, GetFlags } from './read.ts'
 import type { TokenFlags } from './token.ts'
+
+const ROLES = ['read', 'operate', 'admin'] as const satisfies readonly Role[]
 
 export type OutputFlags = ApiFlags & { readonly output: Format }
 

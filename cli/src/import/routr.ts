@@ -3,7 +3,7 @@
 // Resources of Routr (v1 and v2, as YAML) as ours: Domain, Agent with its Credentials, Trunk or Gateway, Number or DID, Peer,
 // AccessControlList. Documents stand in lists or by themselves, in any order over the files.
 import { parseAllDocuments } from 'yaml'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 import { Import } from './report.ts'
 import { addRoutrNumbers } from './routr-numbers.ts'
 import { type Foreign, listAt, Routr, textAt, valueAt } from './routr-resources.ts'

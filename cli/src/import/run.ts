@@ -2,7 +2,7 @@
 //
 // `tandem import kamailio|opensips` and `tandem import routr`: files in, documents and a report out.
 import { readFileSync } from 'node:fs'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 import { importKamailio } from './kamailio.ts'
 import { importRoutr } from './routr.ts'
 import type { TableText } from './table.ts'

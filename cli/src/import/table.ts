@@ -2,7 +2,7 @@
 //
 // A table that a database wrote as text: a line of column names, then a row a line; commas, tabs, semicolons or bars between them, fields
 // quoted or not (RFC 4180 without line breaks in fields). NULL and \N are nothing.
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 import type { Import } from './report.ts'
 
 const MAX_ROWS = 1_000_000

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { API_VERSION, parseDocument } from '@tandem/resources'
 import { stringify } from 'yaml'
-import { CommandFailed } from '../admin/targets.ts'
+import { CommandFailed } from '../command-failed.ts'
 import type { Draft, Import, Remark } from './report.ts'
 
 const toDocument = ({ kind, metadata, spec }: Draft) => ({ apiVersion: API_VERSION, kind, metadata, spec })

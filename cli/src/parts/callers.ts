@@ -18,6 +18,7 @@ import {
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import { logBugs } from './built.ts'
 import type { EdgeCallers } from './edge.ts'
+import type { RpcSecurity } from './rpc-tls.ts'
 
 interface Services {
   readonly location: LocationService
@@ -81,11 +82,13 @@ function circuitOf({ decide: { breaker, hedgeShare } }: EdgeConfig): Pick<Stream
   return enabled ? { circuit: { ...settings, hedgeShare } } : {}
 }
 
-export function streamCallers(config: EdgeConfig, logger: Logger): EdgeCallers {
-  const options = streamOptions(config.rpc, config.id, logger)
+export function streamCallers(config: EdgeConfig, logger: Logger, security?: RpcSecurity): EdgeCallers {
+  const common = streamOptions(config.rpc, config.id, logger)
+  const options = { ...common, ...security?.toward(config.locationTarget) }
+  const toPolicy = { ...common, ...circuitOf(config), ...security?.toward(config.policyTarget) }
   return {
     location: createStreamCaller(locationService, replicas(config.locationTarget), options),
-    policy: createStreamCaller(policyService, replicas(config.policyTarget), { ...options, ...circuitOf(config) }),
+    policy: createStreamCaller(policyService, replicas(config.policyTarget), toPolicy),
     locationWatch: createLocationWatch(replicas(config.locationTarget), options),
   }
 }

@@ -18,6 +18,7 @@ import {
   type StreamService,
 } from '@tandem/rpc'
 import type { ConsoleConfig } from '@tandem/service-kit'
+import type { RpcSecurity } from './rpc-tls.ts'
 
 /** Soon there again after a start of all at once. */
 const OPTIONS = { peer: 'console', backoffMaxMs: 500 }
@@ -58,8 +59,10 @@ function unaryBackend<U extends MethodMap>(callers: readonly Caller<U>[]): Unary
 function callersOf<M extends MethodMap, U extends MethodMap, Push>(
   service: StreamService<M, U, Push>,
   targets: string,
+  security?: RpcSecurity,
 ): Caller<U>[] {
-  return split(targets).map((target) => createUnaryCaller(service, target, OPTIONS))
+  const options = { ...OPTIONS, ...security?.toward(targets) }
+  return split(targets).map((target) => createUnaryCaller(service, target, options))
 }
 
 type ReadMethod = 'get' | 'list' | 'export' | 'listHistory' | 'getHead'
@@ -99,13 +102,14 @@ async function* partsOf(sources: Parts): AsyncGenerator<{ file: string; text: Bu
   for await (const { file, text } of sources) yield { file, text: Buffer.from(text) }
 }
 
-export function createBackends({
-  policyTarget,
-  locationTarget,
-}: Pick<ConsoleConfig, 'policyTarget' | 'locationTarget'>): Backends {
-  const policy: Caller<PolicyUnaryMethods>[] = callersOf(policyService, policyTarget)
-  const location: Caller<LocationUnaryMethods>[] = callersOf(locationService, locationTarget)
-  const resources = split(policyTarget).map((target) => createResourceClient(target, OPTIONS))
+export function createBackends(
+  { policyTarget, locationTarget }: Pick<ConsoleConfig, 'policyTarget' | 'locationTarget'>,
+  security?: RpcSecurity,
+): Backends {
+  const policy: Caller<PolicyUnaryMethods>[] = callersOf(policyService, policyTarget, security)
+  const location: Caller<LocationUnaryMethods>[] = callersOf(locationService, locationTarget, security)
+  const toPolicy = { ...OPTIONS, ...security?.toward(policyTarget) }
+  const resources = split(policyTarget).map((target) => createResourceClient(target, toPolicy))
   return {
     ready: () => policy.some(({ ready }) => ready) && location.some(({ ready }) => ready),
     policy: unaryBackend(policy),

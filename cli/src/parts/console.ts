@@ -7,6 +7,7 @@ import { hostPort } from '../addresses.ts'
 import { type Built, serviceMetrics } from './built.ts'
 import { createBackends } from './console-backends.ts'
 import { httpPart } from './http.ts'
+import type { RpcSecurity } from './rpc-tls.ts'
 
 const loopback = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
 
@@ -22,9 +23,15 @@ export function localConsole(config: Config): ConsoleConfig {
   }
 }
 
-export function buildConsole(config: ConsoleConfig, logger: Logger): Built<ConsoleService> {
+export function buildConsole(config: ConsoleConfig, logger: Logger, security?: RpcSecurity): Built<ConsoleService> {
   const metrics = serviceMetrics('console', config.clusterName)
-  const service = createConsoleService({ config, backends: createBackends(config), logger, metrics, env: process.env })
+  const service = createConsoleService({
+    config,
+    backends: createBackends(config, security),
+    logger,
+    metrics,
+    env: process.env,
+  })
   const ready = () => service.ready()
   const parts = [
     { name: 'console', start: () => service.start(), stop: () => service.stop() },

@@ -8,6 +8,7 @@ import type { LocationConfig, Logger } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
+import { type RpcSecurity, serverSecurity } from './rpc-tls.ts'
 import { ContactFollower } from './static-contacts.ts'
 import { registerStoreMetrics } from './store-metrics.ts'
 
@@ -22,6 +23,7 @@ export function buildLocation(
   resources: Pick<ResourceSet, 'resources'>,
   store: Store,
   logger: Logger,
+  security?: RpcSecurity,
 ): Built<LocationService> {
   const metrics = serviceMetrics('location', config.clusterName)
   const staticContacts = staticBindings(resources.resources)
@@ -35,7 +37,7 @@ export function buildLocation(
     registeredNow,
   })
   registerStoreMetrics(metrics, store)
-  const server = createRpcServer({ onBug: logBugs(logger) })
+  const server = createRpcServer({ onBug: logBugs(logger), ...serverSecurity(security, config.bindAddress, logger) })
   const ready = () => service.ready()
   serveLocation(server, { ...service.handlers, ...service.unary }, { pushes: service.pushes, ...service.hooks })
   serveLocationWatch(server, service.changes)

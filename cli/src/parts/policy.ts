@@ -8,6 +8,7 @@ import { type Config, ConfigError, type Logger, type PolicyConfig } from '@tande
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
+import { type RpcSecurity, serverSecurity } from './rpc-tls.ts'
 import { registerStoreMetrics } from './store-metrics.ts'
 
 /** What the configuration names: the set, and its documents as they were written. */
@@ -50,6 +51,7 @@ export function buildPolicy(
   store: Store,
   logger: Logger,
   ledgerCopy?: PolicyServiceOptions['ledgerCopy'],
+  security?: RpcSecurity,
 ): Built<PolicyService> {
   const metrics = serviceMetrics('policy', config.clusterName)
   const service = createPolicyService({
@@ -67,7 +69,7 @@ export function buildPolicy(
     metrics,
   })
   registerStoreMetrics(metrics, store)
-  const server = createRpcServer({ onBug: logBugs(logger) })
+  const server = createRpcServer({ onBug: logBugs(logger), ...serverSecurity(security, config.bindAddress, logger) })
   const ready = () => service.ready()
   servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
   serveRecordFeed(server, service.feed, service.fraudEvents, service.ledgers)

@@ -4,7 +4,7 @@
 // then records (which takes what policy still has), then policy and location.
 import { type Config, createLogger, edgeConfig, KitError, type Part } from '@tandem/service-kit'
 import type { ClusterFlags } from '../settings.ts'
-import type { ServiceName } from './run-one.ts'
+import type { ServiceName } from './services.ts'
 import type { Composition } from './single.ts'
 import { type ChildSpec, SUPERVISOR_DEFAULTS, Supervisor } from './supervisor.ts'
 

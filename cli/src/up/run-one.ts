@@ -11,10 +11,8 @@ import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { openStore } from '../parts/store.ts'
+import type { ServiceName } from './services.ts'
 import type { Composition } from './single.ts'
-
-export const SERVICES = ['edge', 'location', 'policy', 'records', 'console'] as const
-export type ServiceName = (typeof SERVICES)[number]
 
 async function composeLocation(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'location' })

@@ -19,6 +19,7 @@ import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
+import { rpcSecurity } from '../parts/rpc-tls.ts'
 import { openStore } from '../parts/store.ts'
 import { warmUpCallers } from '../parts/warm-up.ts'
 
@@ -34,8 +35,10 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const policySettings = policyConfig(config)
   const resources = await readResources(policySettings)
   const { store, part: storePart } = openStore(config.store, loggerFor(config, 'store'))
-  const location = buildLocation(locationConfig(config), resources.set, store, loggerFor(config, 'location'))
-  const policy = buildPolicy(policySettings, resources, store, loggerFor(config, 'policy'), ledgerCopyOf(config))
+  const security = rpcSecurity(config, loggerFor(config, 'rpc'))
+  const location = buildLocation(locationConfig(config), resources.set, store, loggerFor(config, 'location'), security)
+  const policyLogger = loggerFor(config, 'policy')
+  const policy = buildPolicy(policySettings, resources, store, policyLogger, ledgerCopyOf(config), security)
   const feed = createInProcessRecordFeed(policy.service.feed)
   const fraudFeed = createInProcessRecordFeed(policy.service.fraudEvents)
   const ledgers = policy.service.ledgers === undefined ? [] : [createInProcessRecordFeed(policy.service.ledgers)]
@@ -48,7 +51,9 @@ export async function composeSingle(config: Config): Promise<Composition> {
     const locationWatch = inProcessWatch(services, settings, config.store.url)
     return buildEdge(settings, { ...callers, locationWatch }, logger, warmUpCallers(config, settings))
   })
-  const admin = config.console.enabled ? [buildConsole(localConsole(config), loggerFor(config, 'console'))] : []
+  const admin = config.console.enabled
+    ? [buildConsole(localConsole(config), loggerFor(config, 'console'), security)]
+    : []
   const parts = [storePart, ...[location, policy, records, ...admin, ...edges].flatMap((built) => built.parts)]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }
 }

@@ -5,10 +5,12 @@
 import { type Config, withAdvertised } from '@tandem/service-kit'
 import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import { renderTable } from '../output.ts'
-import { type ClusterFlags, loadSettings } from '../settings.ts'
+import type { ClusterFlags } from '../settings.ts'
 import { composeMany } from './many.ts'
 import { runUntilSignal } from './run.ts'
-import { composeOne, type ServiceName } from './run-one.ts'
+import { composeOne } from './run-one.ts'
+import type { ServiceName } from './services.ts'
+import { loadSettings } from './settings.ts'
 import { composeSingle } from './single.ts'
 
 export interface UpContext {

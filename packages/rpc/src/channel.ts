@@ -3,7 +3,7 @@
 // grpc-js channels as this package wants them: sizes set, no proxy from the environment, no service config from DNS, a
 // connection of their own each, dead peers found by keep-alive.
 import { type ChannelCredentials, type ChannelOptions, Client, credentials, Metadata } from '@grpc/grpc-js'
-import { type CallerLimits, MAX_MESSAGE_BYTES } from './options.ts'
+import { type CallerLimits, MAX_MESSAGE_BYTES, type StreamCallerOptions } from './options.ts'
 
 export const PEER_KEY = 'tandem-peer'
 /** Trailer of a refused unary call: the encoded Refusal. */
@@ -16,7 +16,8 @@ export const SIZE_OPTIONS = {
 
 export function createClient(
   address: string,
-  limits: Pick<CallerLimits, 'keepaliveMs' | 'keepaliveTimeoutMs' | 'backoffMinMs' | 'backoffMaxMs'>,
+  limits: Pick<CallerLimits, 'keepaliveMs' | 'keepaliveTimeoutMs' | 'backoffMinMs' | 'backoffMaxMs'> &
+    Pick<StreamCallerOptions, 'serverName'>,
   channelCredentials: ChannelCredentials = credentials.createInsecure(),
 ): Client {
   const options: ChannelOptions = {
@@ -28,6 +29,7 @@ export function createClient(
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.initial_reconnect_backoff_ms': limits.backoffMinMs,
     'grpc.max_reconnect_backoff_ms': limits.backoffMaxMs,
+    ...(limits.serverName !== undefined && { 'grpc.ssl_target_name_override': limits.serverName }),
   }
   return new Client(address, channelCredentials, options)
 }

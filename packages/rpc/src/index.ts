@@ -80,4 +80,5 @@ export {
 export { locationService, policyService, type StreamService } from './service.ts'
 export { type Addresses, createStreamCaller, headlessAddresses } from './stream-caller.ts'
 export type { ServeCounts } from './stream-session.ts'
+export { RpcTls, type RpcTlsFiles } from './tls/rpc-tls.ts'
 export { createUnaryCaller } from './unary-caller.ts'

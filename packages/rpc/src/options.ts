@@ -46,6 +46,8 @@ export interface StreamCallerOptions extends Partial<CallerLimits> {
   peer: string
   /** Insecure unless given (mutual TLS). */
   credentials?: ChannelCredentials
+  /** Goes with `credentials`: what is asked for by name (SNI), where an address is connected to. Both come from `RpcTls.client`. */
+  serverName?: string
   /** Uniform in [0, 1): spreads reconnects. */
   random?: () => number
   onBug?: OnBug

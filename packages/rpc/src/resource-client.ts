@@ -89,7 +89,7 @@ function askBy(client: Client, peer: string, method: (typeof RESOURCE_METHODS)[n
 /** @param address of one policy node, `host:port` */
 export function createResourceClient(
   address: string,
-  options: Pick<StreamCallerOptions, 'peer' | 'credentials' | 'backoffMaxMs'>,
+  options: Pick<StreamCallerOptions, 'peer' | 'credentials' | 'serverName' | 'backoffMaxMs'>,
 ): ResourceCaller {
   const limits = { ...CALLER_DEFAULTS, ...options }
   const client = createClient(address, limits, options.credentials ?? credentials.createInsecure())

@@ -5,5 +5,4 @@ export type { Backends, ResourceBackend, SourcePart, UnaryBackend } from './back
 export { ROLES, type Role } from './definition.ts'
 export { openApi } from './openapi.ts'
 export { type ConsoleService, type ConsoleServiceOptions, createConsoleService } from './service.ts'
-export { isLoopback, wantsTls } from './tls/server-tls.ts'
 export { hashOfToken, newToken } from './tokens.ts'

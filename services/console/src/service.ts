@@ -4,14 +4,22 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { RpcServer } from '@tandem/rpc'
-import { ConfigError, type ConsoleConfig, explainBind, type Logger, type Metrics } from '@tandem/service-kit'
+import {
+  ConfigError,
+  type ConsoleConfig,
+  explainBind,
+  isLoopback,
+  type Logger,
+  type Metrics,
+  wantsTls,
+} from '@tandem/service-kit'
 import { createAuditLog } from './audit/audit-log.ts'
 import type { Backends } from './backends.ts'
 import { createCounts, registerCounts } from './counts.ts'
 import { createGrpc } from './grpc/server.ts'
 import type { RestDeps } from './rest/handle.ts'
 import { type RestHandle, startRest } from './rest/server.ts'
-import { certificateOf, isLoopback, wantsTls } from './tls/server-tls.ts'
+import { certificateOf } from './tls/server-tls.ts'
 import { type TokenEntry, TokenGuard } from './tokens.ts'
 
 export interface ConsoleServiceOptions {

@@ -10,6 +10,7 @@ import { bans } from './schema/policy-bans.ts'
 import { policyFraud } from './schema/policy-fraud.ts'
 import { policyTrunks } from './schema/policy-trunks.ts'
 import { records } from './schema/records.ts'
+import { rpcTls } from './schema/rpc-tls.ts'
 import { address, durationMs, port } from './schema/values.ts'
 
 const cluster = z.strictObject({
@@ -245,6 +246,7 @@ const rpc = z.strictObject({
     .min(64)
     .default(20_000)
     .describe('Items in flight to one service; beyond it they are refused at once.'),
+  tls: rpcTls,
 })
 
 const resources = z.strictObject({
@@ -310,6 +312,14 @@ export const configSchema = z
           path: ['edge', 'advertised', name],
           message: 'expected no port: several edges with addresses of their own can not all have it',
         })
+    const { certFile, keyFile, caFile } = config.rpc.tls
+    const files = [certFile, keyFile, caFile].filter((file) => file !== '').length
+    if (files === 1 || files === 2)
+      context.addIssue({
+        code: 'custom',
+        path: ['rpc', 'tls'],
+        message: 'expected certFile, keyFile and caFile, or none of them',
+      })
     const { method, maxFailures } = config.edge.natPing
     if (maxFailures > 0 && method !== 'options')
       context.addIssue({

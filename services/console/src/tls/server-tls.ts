@@ -6,23 +6,10 @@ import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import type { ConsoleConfig, Logger } from '@tandem/service-kit'
+import { type ConsoleConfig, type Logger, wantsTls } from '@tandem/service-kit'
 import { type Certificate, fingerprintOf, makeSelfSigned } from './self-signed.ts'
 
 const RENEW_MS = 30 * 86_400_000
-
-/** Beyond it another machine could listen in. */
-export const isLoopback = (address: string): boolean =>
-  address === '::1' ||
-  address === 'localhost' ||
-  /^127(\.\d+){3}$/.test(address) ||
-  /^::ffff:127(\.\d+){3}$/i.test(address)
-
-/** Whether the API speaks TLS at the address that it binds. */
-export function wantsTls({ bindAddress, tls }: Pick<ConsoleConfig, 'bindAddress' | 'tls'>): boolean {
-  if (tls.mode !== 'auto') return tls.mode === 'on'
-  return tls.certFile !== '' || !isLoopback(bindAddress)
-}
 
 /** Names and addresses that clients may use. */
 function hostsOf({ bindAddress }: Pick<ConsoleConfig, 'bindAddress'>): string[] {
