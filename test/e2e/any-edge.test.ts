@@ -58,8 +58,12 @@ async function kill(edge: number): Promise<void> {
   await cluster.killEdge(edge)
 }
 
-const metricOf = (name: string): string =>
-  name === 'requests' ? 'tandem_sip_requests_total{direction="in"}' : `tandem_edge_${name}_total`
+const LABELLED: Readonly<Record<string, string>> = {
+  requests: 'tandem_sip_requests_total{direction="in"}',
+  calls_answered: 'tandem_edge_calls_ended_total{result="answered"}',
+  registrations: 'tandem_edge_registrations_total{result="accepted"}',
+}
+const metricOf = (name: string): string => LABELLED[name] ?? `tandem_edge_${name}_total`
 
 const counts = (name: string): Promise<number[]> =>
   Promise.all(EDGES.map((edge) => cluster.count(edge, metricOf(name))))

@@ -214,7 +214,7 @@ export class ChaosCluster {
     )
     const sums = new Map<string, number>()
     for (const [, name = '', labels = '', value] of text.matchAll(/^(tandem_\w+)(?:\{(.*)\})? (\S+)$/gm)) {
-      const bound = /(?:le|direction)="[^"]+"/.exec(labels)?.[0]
+      const bound = /(?:le|direction|result)="[^"]+"/.exec(labels)?.[0]
       const key = bound === undefined ? name : `${name}{${bound}}`
       sums.set(key, (sums.get(key) ?? 0) + Number(value))
     }
