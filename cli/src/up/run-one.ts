@@ -10,6 +10,7 @@ import { buildEdge } from '../parts/edge.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
+import { rpcSecurity } from '../parts/rpc-tls.ts'
 import { openStore } from '../parts/store.ts'
 import type { ServiceName } from './services.ts'
 import type { Composition } from './single.ts'
@@ -18,7 +19,13 @@ async function composeLocation(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'location' })
   const resources = await readResources(policyConfig(config), { withoutSecrets: true })
   const { store, part } = openStore(config.store, logger)
-  const { parts, ready } = buildLocation(locationConfig(config), resources.set, store, logger)
+  const { parts, ready } = buildLocation(
+    locationConfig(config),
+    resources.set,
+    store,
+    logger,
+    rpcSecurity(config, logger),
+  )
   return { parts: [part, ...parts], ready }
 }
 
@@ -27,14 +34,22 @@ async function composePolicy(config: Config): Promise<Composition> {
   const settings = policyConfig(config)
   const resources = await readResources(settings)
   const { store, part } = openStore(config.store, logger)
-  const { parts, ready } = buildPolicy(settings, resources, store, logger, ledgerCopyOf(config))
+  const { parts, ready } = buildPolicy(
+    settings,
+    resources,
+    store,
+    logger,
+    ledgerCopyOf(config),
+    rpcSecurity(config, logger),
+  )
   return { parts: [part, ...parts], ready }
 }
 
 function composeRecords(config: Config): Composition {
   const logger = createLogger({ level: config.logging.level, service: 'records' })
   const settings = recordsConfig(config)
-  const options = streamOptions(config.rpc, 'records', logger)
+  const security = rpcSecurity(config, logger).toward(settings.policyTarget)
+  const options = { ...streamOptions(config.rpc, 'records', logger), ...security }
   const feed = createRecordFeedClient(settings.policyTarget, options)
   const fraudFeed = createFraudFeedClient(settings.policyTarget, options)
   const ledgers = createLedgerFeedClient(settings.policyTarget, options)
@@ -45,13 +60,13 @@ function composeRecords(config: Config): Composition {
 function composeEdge(config: Config): Composition {
   const settings = edgeConfig(config)
   const logger = createLogger({ level: config.logging.level, service: settings.id })
-  const { parts, ready } = buildEdge(settings, streamCallers(settings, logger), logger)
+  const { parts, ready } = buildEdge(settings, streamCallers(settings, logger, rpcSecurity(config, logger)), logger)
   return { parts, ready }
 }
 
 function composeConsole(config: Config): Composition {
   const logger = createLogger({ level: config.logging.level, service: 'console' })
-  const { parts, ready } = buildConsole(localConsole(config), logger)
+  const { parts, ready } = buildConsole(localConsole(config), logger, rpcSecurity(config, logger))
   return { parts, ready }
 }
 
