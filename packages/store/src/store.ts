@@ -5,6 +5,7 @@ import type { AccountStore } from './account-store.ts'
 import type { BanStore } from './ban-store.ts'
 import type { FraudEventStore } from './fraud-event-store.ts'
 import type { FraudStore } from './fraud-store.ts'
+import type { GroupStore } from './group-store.ts'
 import type { LocationStore } from './location-store.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { ResourceStore } from './resource-store.ts'
@@ -31,6 +32,7 @@ export interface Store {
   readonly bans: BanStore
   readonly resources: ResourceStore
   readonly trunks: TrunkStore
+  readonly groups: GroupStore
   readonly status: StoreStatus
   /** Called on each change of state. Returns its own end. */
   onStatus(listener: (status: StoreStatus) => void): () => void

@@ -12,6 +12,7 @@ import { directoryContract } from './directory.ts'
 import { followContract } from './following.ts'
 import { fraudContract } from './fraud.ts'
 import { fraudEventContract } from './fraud-events.ts'
+import { groupContract } from './groups.ts'
 import { lateFactContract, longOverContract } from './late-facts.ts'
 import { ledgerContract } from './ledgers.ts'
 import { membershipContract } from './membership.ts'
@@ -52,6 +53,7 @@ export function runStoreContract(name: string, makeStore: MakeStore): void {
     describe('fraud events', () => fraudEventContract(at))
     describe('what is due at calls', () => callWorkContract(at))
     describe('trunks', () => trunkContract(at))
+    describe('hunt groups', () => groupContract(at))
     describe('failures and bans', () => banContract(at))
     describe('resources', () => resourceContract(at))
     describe('finished records', () => recordContract(at))

@@ -20,6 +20,7 @@ export interface MemoryLimits {
   /** Subjects that rules against fraud count. */
   maxFraudSlots: number
   maxTrunks: number
+  maxGroups: number
   /** Finished records that no sink has acknowledged; beyond it the oldest are dropped and counted. */
   maxRecords: number
 }
@@ -36,6 +37,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
   maxAccounts: 1_000_000,
   maxFraudSlots: 500_000,
   maxTrunks: 10_000,
+  maxGroups: 100_000,
   maxRecords: 65_536,
 }
 

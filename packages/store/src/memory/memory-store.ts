@@ -17,6 +17,7 @@ import { DEFAULT_LIMITS, type MemoryContext, type MemoryLimits } from './context
 import { MemoryDirectory } from './directory.ts'
 import { MemoryFraud } from './fraud.ts'
 import { MemoryFraudEvents } from './fraud-events.ts'
+import { MemoryGroups } from './groups.ts'
 import { MemoryMints, MemoryNonces } from './mints.ts'
 import { MemoryRecords } from './records.ts'
 import { ResourceFile } from './resource-file.ts'
@@ -50,6 +51,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   const fraudEvents = new MemoryFraudEvents(context)
   const accounts = new MemoryAccounts(context, fraud)
   const trunks = new MemoryTrunks(context)
+  const groups = new MemoryGroups(context)
   const resources = new MemoryResources(context, fileOf(options))
   let status: StoreStatus = { state: 'ready', detail: 'embedded store' }
   return {
@@ -60,6 +62,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
     fraudEvents,
     bans,
     trunks,
+    groups,
     resources,
     get status() {
       return status
@@ -73,6 +76,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       ...fraudEvents.counts(),
       ...bans.counts(),
       ...trunks.counts(),
+      ...groups.counts(),
       ...resources.counts(),
     }),
     tick() {
@@ -80,6 +84,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
       policy.tick()
       bans.tick()
       trunks.tick()
+      groups.tick()
     },
     async close() {
       status = { state: 'closed', detail: 'closed' }

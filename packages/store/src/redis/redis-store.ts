@@ -19,6 +19,7 @@ import { RedisDirectory, RedisMembership } from './directory.ts'
 import { FeedCursors } from './feed-cursors.ts'
 import { RedisFraud } from './fraud.ts'
 import { RedisFraudEvents } from './fraud-events.ts'
+import { RedisGroups } from './groups.ts'
 import { PollingFollow } from './polling-follow.ts'
 import { RedisRecords } from './records.ts'
 import { RedisResources } from './resources.ts'
@@ -65,6 +66,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     bans: new RedisBans(runner),
     resources: new RedisResources(runner),
     trunks: new RedisTrunks(runner),
+    groups: new RedisGroups(runner),
     get status() {
       return connection.status
     },

@@ -11,6 +11,7 @@ import * as directory from './directory.ts'
 import * as follow from './follow.ts'
 import * as fraud from './fraud.ts'
 import * as fraudEvents from './fraud-events.ts'
+import * as groups from './groups.ts'
 import * as mark from './mark.ts'
 import * as membership from './membership.ts'
 import * as mints from './mints.ts'
@@ -32,6 +33,7 @@ const families = [
   follow,
   fraud,
   fraudEvents,
+  groups,
   mark,
   membership,
   mints,
