@@ -2,7 +2,7 @@
 //
 // Wires the admin API: policy and location behind it, REST and gRPC in front, HTTP for metrics.
 import { type ConsoleService, createConsoleService } from '@tandem/console'
-import { type Config, type ConsoleConfig, consoleConfig, type Logger } from '@tandem/service-kit'
+import { type Config, type ConsoleConfig, consoleConfig, gatedOnce, type Logger } from '@tandem/service-kit'
 import { hostPort } from '../addresses.ts'
 import { type Built, serviceMetrics } from './built.ts'
 import { createBackends } from './console-backends.ts'
@@ -32,7 +32,10 @@ export function buildConsole(config: ConsoleConfig, logger: Logger, security?: R
     metrics,
     env: process.env,
   })
-  const ready = () => service.ready()
+  const ready = gatedOnce(
+    () => true,
+    () => service.ready(),
+  )
   const parts = [
     { name: 'console', start: () => service.start(), stop: () => service.stop() },
     httpPart('console', {

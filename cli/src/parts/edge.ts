@@ -54,6 +54,7 @@ export function buildEdge(
       setting: 'edge.httpPort',
       metrics,
       ready,
+      missing: () => service.missing(),
       routes: { '/drain': drainRoute(service, logger) },
     }),
   ]

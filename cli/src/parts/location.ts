@@ -4,7 +4,7 @@
 import { createLocationService, type LocationService } from '@tandem/location'
 import { type ResourceSet, staticBindings } from '@tandem/resources'
 import { createRpcServer, serveHealth, serveLocation, serveLocationWatch } from '@tandem/rpc'
-import type { LocationConfig, Logger } from '@tandem/service-kit'
+import { gatedOnce, type LocationConfig, type Logger } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
@@ -38,10 +38,13 @@ export function buildLocation(
   })
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger), ...serverSecurity(security, config.bindAddress, logger) })
-  const ready = () => service.ready()
+  const ready = gatedOnce(
+    () => true,
+    () => service.ready(),
+  )
   serveLocation(server, { ...service.handlers, ...service.unary }, { pushes: service.pushes, ...service.hooks })
   serveLocationWatch(server, service.changes)
-  serveHealth(server, ready)
+  serveHealth(server, () => service.ready())
   const { bindAddress: address, grpcPort, httpPort } = config
   const follower = new ContactFollower(store.resources, logger, (contacts) => service.replaceStaticContacts(contacts))
   const parts = [

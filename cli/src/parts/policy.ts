@@ -4,7 +4,7 @@
 import { createPolicyService, type PolicyService, type PolicyServiceOptions } from '@tandem/policy'
 import { describeProblem, type LoadOptions, loadResources, type ResourceSet } from '@tandem/resources'
 import { createRpcServer, serveHealth, servePolicy, serveRecordFeed, serveResources } from '@tandem/rpc'
-import { type Config, ConfigError, type Logger, type PolicyConfig } from '@tandem/service-kit'
+import { type Config, ConfigError, gatedOnce, type Logger, type PolicyConfig } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
@@ -70,11 +70,14 @@ export function buildPolicy(
   })
   registerStoreMetrics(metrics, store)
   const server = createRpcServer({ onBug: logBugs(logger), ...serverSecurity(security, config.bindAddress, logger) })
-  const ready = () => service.ready()
+  const ready = gatedOnce(
+    () => true,
+    () => service.ready(),
+  )
   servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
   serveRecordFeed(server, service.feed, service.fraudEvents, service.ledgers)
   if (service.resources !== undefined) serveResources(server, service.resources)
-  serveHealth(server, ready)
+  serveHealth(server, () => service.ready())
   const { bindAddress: address, grpcPort, httpPort } = config
   const parts = [
     { name: 'policy', start: () => service.start(), stop: () => service.stop() },

@@ -25,6 +25,7 @@ export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecy
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
 export { type MetricDescription, unitOf } from './metric-names.ts'
 export { type HistogramSeries, type Labelled, type LabelledField, Metrics, type Series, snakeCase } from './metrics.ts'
+export { gatedOnce } from './readiness.ts'
 export { sourceKeyOf } from './source-key.ts'
 export {
   type DeliverOptions,
