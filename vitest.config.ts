@@ -30,6 +30,7 @@ export default defineConfig({
             'test/e2e/**',
             'test/chaos/any-edge.test.ts',
             'test/chaos/money/money.test.ts',
+            'test/ops/**',
             '**/node_modules/**',
           ],
           retry,
@@ -43,7 +44,12 @@ export default defineConfig({
         ...source,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/chaos/any-edge.test.ts', 'test/chaos/money/money.test.ts'],
+          include: [
+            'test/e2e/**/*.test.ts',
+            'test/chaos/any-edge.test.ts',
+            'test/chaos/money/money.test.ts',
+            'test/ops/ops.test.ts',
+          ],
           retry,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -2,6 +2,7 @@
 //
 // `npm run chaos [-- <options>]`: bootstrap and build, then calls while edges are killed (test/chaos/run.ts; docs/chaos.md).
 // `npm run chaos:money [-- <options>]`: money while everything is killed (test/chaos/money/run.ts; docs/chaos.md).
+// `npm run ops [-- <options>]`: what operators do while calls go on (test/ops/run.ts; docs/operations/tests.md).
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, ensureNode, ROOT } from './bootstrap.mjs'
@@ -12,6 +13,8 @@ ensureInstalled()
 ensurePrograms()
 ensureBuilt()
 const given = process.argv.slice(2)
-const [file, options] = given[0] === 'money' ? ['money/run.ts', given.slice(1)] : ['run.ts', given]
-const args = ['--conditions=@tandem/source', join(ROOT, 'test', 'chaos', file), ...options]
+const FILES = { money: 'chaos/money/run.ts', ops: 'ops/run.ts' }
+const named = FILES[given[0]]
+const [file, options] = named === undefined ? ['chaos/run.ts', given] : [named, given.slice(1)]
+const args = ['--conditions=@tandem/source', join(ROOT, 'test', file), ...options]
 process.exitCode = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' }).status ?? 1

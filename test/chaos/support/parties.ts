@@ -67,6 +67,7 @@ export class Parties {
   readonly #place: PartyPlace
   readonly #traffic: Traffic
   readonly #callees: RunningSipp[] = []
+  readonly #callers: RunningSipp[] = []
 
   private constructor(place: PartyPlace, traffic: Traffic) {
     this.#place = place
@@ -139,11 +140,19 @@ export class Parties {
     const { caller } = KINDS[kind] as (typeof KINDS)[number]
     const more = { target, transport: 'un', rate, calls: rate * seconds, inject } as const
     const args = [...PATIENT, '-recv_timeout', String(RECEIVE_MS), '-cid_str', `%u-${kind}-%p@%s`]
-    return runSipp(await this.#options({ scenario: scenario(caller, talkMs), ...more, args }))
+    const running = await startSipp(await this.#options({ scenario: scenario(caller, talkMs), ...more, args }))
+    this.#callers.push(running)
+    return running.result
   }
 
-  /** Ends the callees. */
+  /** No further calls; those that have begun go on to their end. */
+  finish(): void {
+    for (const { process } of this.#callers) if (process.end === undefined) process.signal('SIGUSR1')
+  }
+
+  /** Ends the callees, and callers that still call. */
   async stop(): Promise<SippResult[]> {
+    await Promise.all(this.#callers.splice(0).map((phone) => phone.stop(0)))
     return Promise.all(this.#callees.splice(0).map((phone) => phone.stop(1_000)))
   }
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// npm run ops [-- roll scale redis certificate keys] [--seconds N --rate 100 --talk 2000 --callees 16 --warm-up 4000 --cases]
+//
+// What operators do, while calls go on, the figures, and 1 where they are beyond what the project promises. Without a name: all of them, one after
+// the other. With --cases the messages of each call that went wrong, and what the processes logged.
+import { parseArgs } from 'node:util'
+import { redisAvailable, sippAvailable } from '@tandem/test-kit'
+import { historyOf } from '../chaos/support/judge.ts'
+import { type OpsOptions, type OpsOutcome, ops, SCENARIOS, type Scenario } from './ops.ts'
+import { report, wrongWith } from './report.ts'
+
+const OPTIONS = {
+  seconds: { type: 'string' },
+  rate: { type: 'string' },
+  talk: { type: 'string' },
+  callees: { type: 'string' },
+  'warm-up': { type: 'string' },
+  cases: { type: 'boolean' },
+} as const
+
+/** Exit status of wrong usage, as the `tandem` command has it. */
+const USAGE = 2
+/** What the steps take at most, on a machine that is not idle. */
+const SECONDS: Readonly<Record<Scenario, number>> = { roll: 300, scale: 200, redis: 90, certificate: 60, keys: 900 }
+
+function fail(sentence: string, status = USAGE): never {
+  console.error(`ops: ${sentence}`)
+  process.exit(status)
+}
+
+const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true })
+
+function whole(name: 'seconds' | 'rate' | 'talk' | 'callees' | 'warm-up', least: number, otherwise: number): number {
+  const text = values[name]
+  if (text === undefined) return otherwise
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least) fail(`--${name} takes a whole number from ${least} on`)
+  return Number(text)
+}
+
+const scenarioOf = (name: string): Scenario =>
+  SCENARIOS.find((scenario) => scenario === name) ?? fail(`${name} is none of ${SCENARIOS.join(', ')}`)
+
+function showCases({ figures, traces, output }: OpsOutcome): void {
+  for (const { callId, what } of figures.cases) {
+    console.log(`${callId}: ${what}`)
+    for (const line of historyOf(callId, traces.callers, traces.callees)) console.log(`  ${line}`)
+  }
+  for (const complaint of traces.errors) console.log(complaint)
+  console.log(output)
+}
+
+for (const program of [sippAvailable(), redisAvailable()]) if (!program.available) fail(program.reason, 1)
+const scenarios = positionals.length === 0 ? SCENARIOS : positionals.map(scenarioOf)
+for (const scenario of scenarios) {
+  const options: OpsOptions = {
+    scenario,
+    seconds: whole('seconds', 1, SECONDS[scenario]),
+    rate: whole('rate', 2, 100),
+    talkMs: whole('talk', 100, 2_000),
+    callees: whole('callees', 2, 16),
+    nodes: { edge: 3, location: 2, policy: 2, records: 2 },
+    drainMs: 10_000,
+    warmUpCalls: whole('warm-up', 0, 4_000),
+  }
+  console.log(JSON.stringify(options))
+  const outcome = await ops(options)
+  for (const line of report(outcome)) console.log(line)
+  if (values.cases === true) showCases(outcome)
+  const wrong = wrongWith(options, outcome)
+  for (const sentence of wrong) console.error(`ops: ${scenario}: ${sentence}`)
+  if (wrong.length > 0) process.exitCode = 1
+}
