@@ -123,14 +123,12 @@ export { ScheduleClock } from './schedule/schedule-clock.ts'
 export { Secret } from './secret.ts'
 export type { SecretTable } from './secrets.ts'
 export { type StaticBinding, staticBindings } from './static-bindings.ts'
+export { type Changes, type CheckOptions, checkChanges, type HeldNames, type Holdings } from './stored/check-changes.ts'
 export { yamlOf } from './stored/export-yaml.ts'
 export { type FieldChange, fieldChanges } from './stored/field-changes.ts'
 export { type Held, heldOf, textOfHeld } from './stored/held.ts'
 export { MASK } from './stored/masking.ts'
 export {
-  type Changes,
-  checkChanges,
-  type Holdings,
   type Proposal,
   type ProposalOptions,
   propose,

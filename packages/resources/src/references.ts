@@ -28,7 +28,24 @@ type Claims = Map<string, string>
 /** Dangling names that a likely one is looked for: each look goes through all there are. */
 const MAX_SUGGESTIONS = 20
 
+/** Resources that hold together already and are not looked at again: only what they have taken counts. */
+export interface Standing {
+  has(key: string): boolean
+  /** Key of who has a user part of a domain. @param name canonical where it is a number */
+  userOf(name: string, domain: string): string | undefined
+  /** Key of who has a digest username in a realm. */
+  loginOf(username: string, realm: string): string | undefined
+}
+
+const NOTHING_STANDS: Standing = { has: () => false, userOf: () => undefined, loginOf: () => undefined }
+
 class References {
+  readonly #standing: Standing
+
+  constructor(standing: Standing) {
+    this.#standing = standing
+  }
+
   readonly problems: ResourceProblem[] = []
   readonly keys: Claims = new Map()
   readonly hosts: Claims = new Map()
@@ -53,15 +70,23 @@ class References {
     this.problems.push({ ...origin, code, path, expected })
   }
 
-  claim(claims: Claims, name: string, located: LocatedResource, path: string): void {
+  userAt(name: string, domain: string): string | undefined {
+    return this.users.get(`${name}@${domain}`) ?? this.#standing.userOf(name, domain)
+  }
+
+  loginAt(username: string, realm: string): string | undefined {
+    return this.logins.get(`${username} in ${realm}`) ?? this.#standing.loginOf(username, realm)
+  }
+
+  /** @param holder who has it already */
+  claim(claims: Claims, name: string, located: LocatedResource, path: string, holder = claims.get(name)): void {
     const key = resourceKey(located.resource)
-    const holder = claims.get(name)
     if (holder === undefined) claims.set(name, key)
     else this.report(located, 'duplicate', path, `expected a name of its own; ${holder} has this one`)
   }
 
   require(key: string, located: LocatedResource, path: string): void {
-    if (this.keys.has(key)) return
+    if (this.keys.has(key) || this.#standing.has(key)) return
     const meant = this.problems.length < MAX_SUGGESTIONS ? suggestion(key, this.keysLike(key)) : ''
     this.report(located, 'dangling', path, `expected an existing resource; there is no ${key}${meant}`)
   }
@@ -105,7 +130,7 @@ function claimUsers(refs: References, located: LocatedResource): void {
   const domain = 'domain' in metadata ? metadata.domain : ''
   // [RFC3966-4] 1000 and 10-00 are one number: whoever dials either must reach the same.
   const names = new Set(users.map((user) => canonicalNumber(user) || user))
-  for (const name of names) refs.claim(refs.users, `${name}@${domain}`, located, path)
+  for (const name of names) refs.claim(refs.users, `${name}@${domain}`, located, path, refs.userAt(name, domain))
 }
 
 function claimNames(refs: References, located: LocatedResource): void {
@@ -173,7 +198,7 @@ function* flowReferences(resource: Resource): Generator<NamedResource> {
 
 /** Calls that would go round for ever. */
 function* checkingCycles(refs: References, located: readonly LocatedResource[]): Sliced<void> {
-  const graph = new FlowGraph((number, domain) => refs.users.get(`${number}@${domain}`))
+  const graph = new FlowGraph((number, domain) => refs.userAt(number, domain))
   yield* eachOf(located, ({ resource }) => graph.noteNumber(resource))
   yield* eachOf(located, (one) => graph.add(one))
   for (const { located: one, path, cycle } of graph.cycles()) {
@@ -214,7 +239,7 @@ function claimNumbers(refs: References, located: LocatedResource): void {
     refs.report(located, 'duplicate', path, expected)
   }
   if (located.resource.kind !== 'Number' || pattern.literal === undefined || pattern.open) return
-  const user = refs.users.get(`${pattern.literal}@${located.resource.spec.domain}`)
+  const user = refs.userAt(pattern.literal, located.resource.spec.domain)
   if (user !== undefined) refs.report(located, 'duplicate', path, `expected a number that no user has; ${user} has it`)
 }
 
@@ -249,7 +274,7 @@ function checkTrunkLogin(refs: References, located: LocatedResource): void {
   const { name } = resource.metadata
   const realm = refs.realms.get(name) ?? name
   for (const [username, trunk] of refs.trunkLogins) {
-    const holder = refs.logins.get(`${username} in ${realm}`)
+    const holder = refs.loginAt(username, realm)
     if (holder === undefined) continue
     const expected = `expected other usernames than those of trunks; ${holder} and ${trunk} both have ${username}`
     refs.report(located, 'duplicate', 'metadata.name', expected)
@@ -317,7 +342,8 @@ function claimLogin(refs: References, located: LocatedResource): void {
   const { metadata, spec } = resource
   const username = spec.credentials?.username ?? spec.usernames?.[0] ?? metadata.name
   const realm = refs.realms.get(metadata.domain) ?? metadata.domain
-  refs.claim(refs.logins, `${username} in ${realm}`, located, 'spec.credentials.username')
+  const path = 'spec.credentials.username'
+  refs.claim(refs.logins, `${username} in ${realm}`, located, path, refs.loginAt(username, realm))
 }
 
 function noteNames(refs: References, { resource }: LocatedResource): void {
@@ -327,9 +353,16 @@ function noteNames(refs: References, { resource }: LocatedResource): void {
   }
 }
 
-/** Problems between resources, found in slices; empty when the set holds together. */
-export function* checkingReferences(located: readonly LocatedResource[]): Sliced<readonly ResourceProblem[]> {
-  const refs = new References()
+/**
+ * Problems between resources, found in slices; empty when the set holds together.
+ *
+ * @param standing others of the set, who need nothing that could have changed; a name is likely meant among `located` alone
+ */
+export function* checkingReferences(
+  located: readonly LocatedResource[],
+  standing = NOTHING_STANDS,
+): Sliced<readonly ResourceProblem[]> {
+  const refs = new References(standing)
   yield* eachOf(located, (one) => claimNames(refs, one))
   yield* eachOf(located, (one) => noteNames(refs, one))
   yield* eachOf(located, (one) => {

@@ -4,26 +4,14 @@
 // Bounded: documents by limits.ts, problems by MAX_PROBLEMS. In slices.
 import type { Origin, ResourceProblem } from '../errors.ts'
 import { hashPasswords, realmsOf } from '../ha1.ts'
-import { eachOf, inTurns, type Sliced } from '../lay-out/slices.ts'
-import { MAX_DOCUMENTS, MAX_PROBLEMS } from '../limits.ts'
-import { type LoadOptions, readNamed } from '../load.ts'
+import { eachOf, inTurns } from '../lay-out/slices.ts'
+import { MAX_PROBLEMS } from '../limits.ts'
 import { parseDocument } from '../parse-document.ts'
-import type { LocatedResource } from '../parse-yaml.ts'
-import { checkingReferences } from '../references.ts'
-import { resourceKey } from '../resource.ts'
 import { placeProblems, type SourceDocument, type YamlSource } from '../yaml-source.ts'
+import { type Changes, type CheckOptions, checkChanges, type Holdings } from './check-changes.ts'
 import { type Held, holdDocument, isSameHeld, secretTexts } from './held.ts'
 import { keepSecrets } from './masking.ts'
 import { readSource, type SourceText } from './source-text.ts'
-
-export type Holdings = ReadonlyMap<string, Held>
-
-export interface Changes {
-  /** Added and changed ones, as they would be. */
-  readonly put: readonly Held[]
-  /** As they are. */
-  readonly removed: readonly Held[]
-}
 
 export interface Proposal extends Changes {
   readonly unchanged: number
@@ -97,40 +85,6 @@ function take(next: Held, origin: Origin, into: Proposing): void {
   else into.put.set(key, { next, origin })
 }
 
-/** Of what is held and was not sent. */
-const heldOrigin = (key: string): Origin => ({ file: key, document: 0, line: 0 })
-
-/** The set as it would be. */
-function* merged(held: Holdings, changes: Changes, origins: ReadonlyMap<string, Origin>): Sliced<LocatedResource[]> {
-  const located: LocatedResource[] = []
-  const gone = new Set(changes.removed.map(({ key }) => key))
-  const put = new Set(changes.put.map(({ key }) => key))
-  yield* eachOf(held.values(), ({ key, resource }) => {
-    if (!gone.has(key) && !put.has(key)) located.push({ resource, origin: origins.get(key) ?? heldOrigin(key) })
-  })
-  for (const { key, resource } of changes.put) located.push({ resource, origin: origins.get(key) ?? heldOrigin(key) })
-  return located
-}
-
-/** What is wrong with the set as it would be: references, and what the changed ones name. */
-export async function checkChanges(
-  held: Holdings,
-  changes: Changes,
-  options: LoadOptions,
-  origins: ReadonlyMap<string, Origin> = new Map(),
-): Promise<ResourceProblem[]> {
-  const located = await inTurns(merged(held, changes, origins))
-  if (located.length > MAX_DOCUMENTS) {
-    const expected = `expected at most ${MAX_DOCUMENTS} resources together`
-    return [{ ...heldOrigin('resources'), code: 'tooLarge', path: '', expected }]
-  }
-  const problems = [...(await inTurns(checkingReferences(located)))]
-  const put = new Set(changes.put.map(({ key }) => key))
-  const changed = located.filter(({ resource }) => resource.kind === 'Domain' || put.has(resourceKey(resource)))
-  const named = await readNamed(changed, options)
-  return [...problems, ...named.problems]
-}
-
 /** Hashes of passwords hold for one realm. */
 function warningsOf(held: Holdings, { put }: Changes): string[] {
   const warnings: string[] = []
@@ -148,7 +102,7 @@ function warningsOf(held: Holdings, { put }: Changes): string[] {
 export async function propose(
   held: Holdings,
   texts: readonly SourceText[],
-  options: ProposalOptions & LoadOptions,
+  options: ProposalOptions & CheckOptions,
 ): Promise<Proposal> {
   const sources = new Map<string, YamlSource>()
   const documents: SourceDocument[] = []
@@ -161,7 +115,7 @@ export async function propose(
 export async function proposeDocuments(
   held: Holdings,
   documents: readonly SourceDocument[],
-  options: ProposalOptions & LoadOptions,
+  options: ProposalOptions & CheckOptions,
 ): Promise<Proposal> {
   const into: Proposing = { ...options, held, put: new Map(), same: new Map(), problems: [] }
   const realms = realmsWith(held, documents)

@@ -2,6 +2,7 @@
 //
 // The service of resources on a policy node (proto/tandem/resources/v1), and the cluster's own files as one of its writers.
 import {
+  type CheckOptions,
   checkChanges,
   type Held,
   type LoadOptions,
@@ -139,7 +140,7 @@ export class ResourceDesk {
 
   /** undefined: nothing is to be done. */
   async #applyFilesOnce(mark: string): Promise<Result<Written> | undefined> {
-    const { store, files, load } = this.#options
+    const { store, files } = this.#options
     const head = await store.head()
     if (head.state !== 'stored') return { outcome: 'unknown', detail: head.detail }
     const isNothing = files.documents.length === 0 && head.value.files === ''
@@ -153,7 +154,7 @@ export class ResourceDesk {
       problems: [],
     }))
     return this.#writer.write(terms, (revision) =>
-      proposeDocuments(this.node.held, documents, { ...load, manager: FILES, replace: true, revision }),
+      proposeDocuments(this.node.held, documents, { ...this.#checks(), manager: FILES, replace: true, revision }),
     )
   }
 
@@ -187,7 +188,7 @@ export class ResourceDesk {
     if (terms === undefined) return BAD_TERMS
     const { manager } = terms
     return this.#write(terms, (revision) =>
-      propose(this.node.held, sources, { ...this.#options.load, manager, replace: options.replace, revision }),
+      propose(this.node.held, sources, { ...this.#checks(), manager, replace: options.replace, revision }),
     )
   }
 
@@ -217,8 +218,13 @@ export class ResourceDesk {
     return { ...changes, unchanged: 0, problems: problems.slice(0, MAX_REFERRERS), warnings: [] }
   }
 
+  /** Of what is held now. */
+  #checks(): CheckOptions {
+    return { ...this.#options.load, names: this.node.names }
+  }
+
   #referrers(changes: { put: readonly Held[]; removed: readonly Held[] }) {
-    return checkChanges(this.node.held, changes, this.#options.load)
+    return checkChanges(this.node.held, changes, this.#checks())
   }
 
   async #rollback(request: resources.RollbackRequest): Promise<Result<resources.ApplyResponse>> {

@@ -7,6 +7,7 @@
 import {
   eachOf,
   type Held,
+  type HeldNames,
   type Holdings,
   heldOf,
   inTurns,
@@ -59,6 +60,18 @@ function* heldTexts(texts: ReadonlyMap<string, string>, box: SecretBox): Sliced<
 const isSubscriber = (resource: Resource): resource is Extract<Resource, { kind: 'Subscriber' }> =>
   resource.kind === 'Subscriber'
 
+const userKey = ({ index }: PolicyState, name: string, domain: string): string | undefined => {
+  const entry = index.homes.get(domain)?.entry
+  return (entry?.users.get(name) ?? entry?.numbers.get(name))?.key
+}
+
+const loginKey =
+  ({ credentials }: PolicyState): HeldNames['loginOf'] =>
+  (username, realm) => {
+    const holder = credentials.find(realm, username)?.holder
+    return holder !== undefined && 'key' in holder ? holder.key : undefined
+  }
+
 export class ResourceNode {
   readonly #options: ResourceNodeOptions
   readonly #held = new Map<string, Held>()
@@ -78,6 +91,12 @@ export class ResourceNode {
 
   get held(): Holdings {
     return this.#held
+  }
+
+  /** Who has which name, of what is held. */
+  get names(): HeldNames | undefined {
+    const state = this.#inUse?.state
+    return state && { userOf: (name, domain) => userKey(state, name, domain), loginOf: loginKey(state) }
   }
 
   /** The revision in use; undefined: none of the store's yet. */
@@ -187,7 +206,14 @@ export class ResourceNode {
 
   async #deltaOf({ texts, isWhole }: ReadRevision): Promise<Delta> {
     const put = await inTurns(heldTexts(texts, this.#options.box))
-    const gone = [...this.#held.values()].filter(({ key }) => (isWhole ? !put.has(key) : texts.get(key) === ''))
+    const gone: Held[] = []
+    const keys = isWhole ? this.#held.keys() : texts.keys()
+    await inTurns(
+      eachOf(keys, (key) => {
+        const held = this.#held.get(key)
+        if (held !== undefined && !put.has(key)) gone.push(held)
+      }),
+    )
     return { put, gone }
   }
 

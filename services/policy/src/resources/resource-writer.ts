@@ -137,7 +137,7 @@ export class ResourceWriter {
         if (now?.revision !== then.revision) put.push({ ...then, revision: next })
       }
     }
-    const problems = await checkChanges(node.held, { put, removed }, load)
+    const problems = await checkChanges(node.held, { put, removed }, { ...load, names: node.names })
     return { put, removed, unchanged: found.changed.size - put.length - removed.length, problems, warnings: [] }
   }
 
