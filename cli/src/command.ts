@@ -76,6 +76,10 @@ const actions: Actions = {
     print(text)
     process.exitCode = healthy ? 0 : 1
   },
+  async checkCall(flags) {
+    const { checkCall, describeSteps } = await import('./check/check-call.ts')
+    print(describeSteps(await checkCall(flags, process.env), flags, flags.output))
+  },
   async locate(aor, flags) {
     const { locate } = await import('./admin/locate.ts')
     print(await locate(await settings(flags), aor, flags.output))

@@ -21,6 +21,7 @@ async function parse(...args: string[]): Promise<Call> {
   const actions: Actions = {
     up: note('up'),
     run: note('run'),
+    checkCall: note('checkCall'),
     doctor: note('doctor'),
     locate: note('locate'),
     kick: note('kick'),

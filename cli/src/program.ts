@@ -11,6 +11,7 @@ import type { RestoreFlags } from './admin/ledger.ts'
 import type { RegistrationFlags } from './admin/registrations.ts'
 import type { RouteTestFlags } from './admin/route-test.ts'
 import { type ApiActions, addApiVerbs } from './api/verbs.ts'
+import type { CheckFlags } from './check/check-call.ts'
 import { CDR_FORMATS, type CdrFormat, FORMATS, type Format } from './formats.ts'
 import type { KamailioFlags, RoutrFlags } from './import/run.ts'
 import type { ClusterFlags } from './settings.ts'
@@ -27,6 +28,7 @@ export interface Actions extends ApiActions {
   up(flags: ClusterFlags): Promise<void>
   run(service: ServiceName, flags: ClusterFlags): Promise<void>
   doctor(flags: ClusterFlags & Pick<AdminFlags, 'output'>): Promise<void>
+  checkCall(flags: CheckFlags & Pick<AdminFlags, 'output'>): Promise<void>
   locate(aor: string, flags: AdminFlags): Promise<void>
   kick(aor: string, flags: AdminFlags & { readonly contact: string }): Promise<void>
   registrations(flags: AdminFlags & RegistrationFlags): Promise<void>
@@ -91,6 +93,15 @@ function addClusterVerbs(program: Command, actions: Actions): void {
     .action((service: ServiceName, flags: ClusterFlags) => actions.run(service, flags))
   const doctor = program.command('doctor').description('check this machine and the store')
   withOutput(withClusterFlags(doctor)).action((flags: ClusterFlags & AdminFlags) => actions.doctor(flags))
+  withOutput(
+    program.command('check-call').description('register two phones, call, hang up: by SIP alone, from outside'),
+  )
+    .requiredOption('--server <host[:port]>', 'where SIP is taken')
+    .requiredOption('--caller <user@domain>', 'who calls; the password is in TANDEM_CHECK_CALLER_PASSWORD')
+    .requiredOption('--callee <user@domain>', 'who is called; the password is in TANDEM_CHECK_CALLEE_PASSWORD')
+    .addOption(new Option('--transport <name>', 'udp or tcp').choices(['udp', 'tcp']).default('udp'))
+    .option('--timeout <ms>', 'for each step', integer, 10_000)
+    .action((flags: CheckFlags & AdminFlags) => actions.checkCall(flags))
 }
 
 function addAdminVerbs(program: Command, actions: Actions): void {
