@@ -52,7 +52,8 @@ interface Members {
 
 const isOther = (resource: Resource): resource is Other => OTHER_KINDS.includes(resource.kind)
 
-function* membersByDomain(resources: readonly Resource[]): Sliced<Map<string, Members>> {
+/** @param withSubscribers else others alone: of domains that are the same, subscribers are taken over */
+function* membersByDomain(resources: readonly Resource[], withSubscribers: boolean): Sliced<Map<string, Members>> {
   const found = new Map<string, Members>()
   const of = (domain: string): Members => {
     const known = found.get(domain)
@@ -62,8 +63,9 @@ function* membersByDomain(resources: readonly Resource[]): Sliced<Map<string, Me
     return made
   }
   yield* eachOf(resources, (resource) => {
-    if (resource.kind === 'Subscriber') of(resource.metadata.domain).subscribers.push(resource)
-    else if (isOther(resource)) of(resource.metadata.domain).others.push(resource)
+    if (resource.kind === 'Subscriber') {
+      if (withSubscribers) of(resource.metadata.domain).subscribers.push(resource)
+    } else if (isOther(resource)) of(resource.metadata.domain).others.push(resource)
   })
   return found
 }
@@ -118,6 +120,7 @@ function byDomain(subscribers: readonly Subscriber[]): Map<string, Subscriber[]>
 }
 
 const NOBODY: readonly Subscriber[] = []
+const NO_PLANS: ReturnType<typeof plansByName> = new Map()
 
 /** Every Domain of a revision, by its own name. */
 export function* layOutHomes(
@@ -126,12 +129,13 @@ export function* layOutHomes(
   before?: ReadonlyMap<string, DomainHome>,
   changes?: LayOutChanges,
 ): Sliced<Map<string, DomainHome>> {
-  const members = yield* membersByDomain(resources)
+  const isAnew = changes === undefined || changes.kinds.has('Domain') || changes.kinds.has('NumberPlan')
+  const members = yield* membersByDomain(resources, isAnew)
   const aors = changes === undefined ? yield* addressTable(resources) : addressesBy(changes.find)
   const put = byDomain(changes?.put ?? NOBODY)
   const gone = byDomain(changes?.gone ?? NOBODY)
   const othersChanged = changes === undefined || OTHER_KINDS.some((kind) => changes.kinds.has(kind))
-  const plans = plansByName(resources)
+  const plans = isAnew ? plansByName(resources) : NO_PLANS
   const plansChanged = changes === undefined || changes.kinds.has('NumberPlan')
   const homes = new Map<string, DomainHome>()
   for (const resource of resources) {

@@ -5,103 +5,27 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadResources } from '@tandem/resources'
-import { createInProcessResources, type ResourceCaller, type resources } from '@tandem/rpc'
-import { createMemoryStore, type ResourceStore } from '@tandem/store'
+import { createMemoryStore } from '@tandem/store'
 import { afterEach, describe, expect, test } from 'vitest'
-import { SETTINGS } from '../policy-fixture.ts'
-import type { PolicyState } from '../state.ts'
-import { ResourceDesk } from './resource-desk.ts'
+import {
+  apply,
+  DOMAIN,
+  group,
+  logged,
+  type Node,
+  newStore,
+  OPTIONS,
+  PASSWORD,
+  part,
+  problemsOf,
+  RING,
+  startNode,
+  stopNodes,
+  subscriber,
+  until,
+} from './resource-fixture.ts'
 
-const RING = [{ id: 1, secret: 'a secret for tests only' }]
-const DOMAIN = { apiVersion: 'tandem/v1', kind: 'Domain', metadata: { name: 'example.test' } }
-const PASSWORD = 'correct-horse-battery'
-
-const subscriber = (name: string, spec: object = { credentials: { password: PASSWORD } }) => ({
-  apiVersion: 'tandem/v1',
-  kind: 'Subscriber',
-  metadata: { name, domain: 'example.test' },
-  spec,
-})
-
-const group = (members: readonly string[]) => ({
-  apiVersion: 'tandem/v1',
-  kind: 'HuntGroup',
-  metadata: { name: 'sales', domain: 'example.test' },
-  spec: { members },
-})
-
-interface Node {
-  readonly desk: ResourceDesk
-  readonly caller: ResourceCaller
-  state(): PolicyState | undefined
-  user(name: string): string | undefined
-}
-
-const running: ResourceDesk[] = []
-const logged: string[] = []
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((desk) => desk.stop()))
-})
-
-const logger = {
-  info: (...all: unknown[]) => void logged.push(JSON.stringify(all)),
-  warn: (...all: unknown[]) => void logged.push(JSON.stringify(all)),
-  error: (...all: unknown[]) => void logged.push(JSON.stringify(all)),
-}
-
-async function startNode(store: ResourceStore, files: object[] = [], ring = RING): Promise<Node> {
-  const load = { baseDir: '/', env: {} }
-  const loaded = await loadResources(structuredClone(files) as { [key: string]: unknown }[], load)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
-  let state: PolicyState | undefined
-  const use = (next: PolicyState): void => {
-    state = next
-  }
-  const desk = new ResourceDesk({ store, keyRing: ring, load, state: SETTINGS, logger, use, files: loaded })
-  running.push(desk)
-  await desk.start()
-  const user = (name: string) => state?.index.domains.get('example.test')?.users.get(name)?.aor
-  return { desk, caller: createInProcessResources(desk.handlers, 'test'), state: () => state, user }
-}
-
-const OPTIONS: resources.ApplyOptions = {
-  expectedRevision: 0n,
-  dryRun: false,
-  author: 'ann',
-  comment: 'a change',
-  manager: '',
-  replace: false,
-}
-
-const part = (documents: readonly object[] | string, file = 'some.yaml') => [
-  { file, text: Buffer.from(typeof documents === 'string' ? documents : JSON.stringify(documents)) },
-]
-
-async function apply(
-  { caller }: Node,
-  documents: readonly object[] | string,
-  options: Partial<resources.ApplyOptions> = {},
-) {
-  const result = await caller.apply({ ...OPTIONS, ...options }, part(documents))
-  if (result.outcome !== 'done') throw new Error(JSON.stringify(result))
-  return result.value
-}
-
-const problemsOf = ({ problems }: resources.ApplyResponse) =>
-  problems.map(({ path, expected }) => `${path}: ${expected}`)
-
-const newStore = () => createMemoryStore({ now: Date.now }).resources
-
-/** Waits until it is so. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (let step = 0; step < 1_000; step++) {
-    if (isSo()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it did not come to be')
-}
+afterEach(stopNodes)
 
 describe('apply', () => {
   test('is in use on the node that answers, and on the others', async () => {
