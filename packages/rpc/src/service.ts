@@ -102,7 +102,17 @@ export const locationService: StreamService<LocationMethods, LocationUnaryMethod
   response: location.StreamResponse,
   push: location.Push,
   isWholeAsUnary: false,
-  repeatable: new Set(['register', 'locate', 'readCall']),
+  // Those that change the directory compare the owner and its epoch: the same edge's repeat finds what the first has made.
+  repeatable: new Set([
+    'register',
+    'locate',
+    'readCall',
+    'beginCall',
+    'updateCall',
+    'endCall',
+    'leaseEdge',
+    'listOwned',
+  ]),
   simpler: {},
   urgent: new Set(),
   definition: location.LocationServiceService,

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { backoffMs } from './channel.ts'
 import { counter, deferred, located, locateRequest, plainHandlers, turn, whenReady } from './contract-kit.ts'
 import { BeginCallRequest, type LocateResponse, type Push } from './gen/tandem/location/v1/location.ts'
-import type { Result } from './result.ts'
+import { done, type Result } from './result.ts'
 import { createRpcServer } from './rpc-server.ts'
 import { type LocationHandlers, type ServeOptions, serveLocation } from './serve.ts'
 import { locationService } from './service.ts'
@@ -64,14 +64,15 @@ describe('stream caller', () => {
 
   describe('when a replica dies with a call in flight', () => {
     /** The one that is asked first holds the call, and is killed. */
-    async function killUnder(method: 'locate' | 'endCall', isAlone = false) {
+    async function killUnder(method: 'locate' | 'beginCall' | 'adoptCall', isAlone = false) {
       const asked: number[] = []
       const replica = (index: number) => {
         const hold = () => {
           asked.push(index)
-          return asked.length === 1 ? new Promise<never>(() => undefined) : located('sip:held@x')
+          if (asked.length === 1) return new Promise<never>(() => undefined)
+          return method === 'beginCall' ? done({ created: false, owner: 'e', epoch: 1 }) : located('sip:held@x')
         }
-        return serve({ ...plainHandlers({ locate: hold }), endCall: hold as never })
+        return serve({ ...plainHandlers({ locate: hold }), beginCall: hold as never, adoptCall: hold as never })
       }
       const replicas = await Promise.all((isAlone ? [0] : [0, 1]).map(replica))
       const caller = connect(replicas.map(({ address }) => address))
@@ -80,7 +81,7 @@ describe('stream caller', () => {
       const request =
         method === 'locate'
           ? locateRequest('sip:held@x')
-          : { transactionKey: 'k', owner: 'e', epoch: 1, finalStatus: 200, keepMs: 1 }
+          : { ...BeginCallRequest.fromPartial({ transactionKey: 'k', owner: 'e' }), epoch: 1, newOwner: 'f' }
       const held = caller.invoke(method, request as never, LONG_MS)
       while (asked.length === 0) await turn()
       await replicas[asked[0] ?? 0]?.server.close(0)
@@ -94,8 +95,13 @@ describe('stream caller', () => {
       expect(caller.counts).toMatchObject({ repeated: 1, unknown: 0, inFlight: 0, queued: 0 })
     })
 
+    it('a call that begins finds its place in the directory through the other one', async () => {
+      const { result, asked } = await killUnder('beginCall')
+      expect([result.outcome, asked.toSorted()]).toEqual(['done', [0, 1]])
+    })
+
     it.each([
-      { what: 'a method that may not be repeated', method: 'endCall', isAlone: false },
+      { what: 'a method that may not be repeated', method: 'adoptCall', isAlone: false },
       { what: 'no other one', method: 'locate', isAlone: true },
     ] as const)('ends it as unknown: $what', async ({ method, isAlone }) => {
       const { result, asked, caller } = await killUnder(method, isAlone)
