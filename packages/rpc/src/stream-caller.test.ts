@@ -70,7 +70,9 @@ describe('stream caller', () => {
         const hold = () => {
           asked.push(index)
           if (asked.length === 1) return new Promise<never>(() => undefined)
-          return method === 'beginCall' ? done({ created: false, owner: 'e', epoch: 1 }) : located('sip:held@x')
+          return method === 'beginCall'
+            ? (done({ created: false, owner: 'e', epoch: 1 }) as never)
+            : located('sip:held@x')
         }
         return serve({ ...plainHandlers({ locate: hold }), beginCall: hold as never, adoptCall: hold as never })
       }
