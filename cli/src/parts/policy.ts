@@ -82,7 +82,7 @@ export function buildPolicy(
   const parts = [
     { name: 'policy', start: () => service.start(), stop: () => service.stop() },
     rpcPart(server, { name: 'policy', address, port: grpcPort, setting: 'policy.grpcPort' }),
-    httpPart('policy', { address, port: httpPort, setting: 'policy.httpPort', metrics, ready }),
+    httpPart('policy', { address, port: httpPort, setting: 'policy.httpPort', metrics, ready, missing: service.missing }),
   ]
   return { service, parts, metrics, ready }
 }

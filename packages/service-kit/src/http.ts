@@ -28,7 +28,7 @@ export interface HttpOptions {
   readonly setting: string
   readonly metrics: Metrics
   readonly ready: () => boolean
-  /** What keeps it from being ready, a line each. */
+  /** What keeps it from being ready, a line each; and of what is ready nevertheless, what is not as it should be. */
   readonly missing?: () => readonly string[]
   readonly live?: () => boolean
   /** Whether the start is over; it is where absent, for who answers has started. */
@@ -44,7 +44,7 @@ export interface HttpHandle {
 const TEXT = 'text/plain; charset=utf-8'
 const state = (good: boolean, word: string, missing: readonly string[] = []): HttpReply =>
   good
-    ? { status: 200, body: `${word}\n`, contentType: TEXT }
+    ? { status: 200, body: [word, ...missing, ''].join('\n'), contentType: TEXT }
     : { status: 503, body: [`not ${word}`, ...missing, ''].join('\n'), contentType: TEXT }
 
 function builtIn(options: HttpOptions): Record<string, HttpRoute> {

@@ -155,6 +155,8 @@ export interface PolicyService {
   replaceResources(set: ResourceSet): void
   /** Whether the store answered last time. */
   ready(): boolean
+  /** What keeps it from being ready; and what is not as it should be though it is ready. A line each. */
+  missing(): readonly string[]
   /** Starts due work and feeds. Does not wait for the store. */
   start(): Promise<void>
   stop(): Promise<void>

@@ -255,6 +255,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     },
     replaceResources: (set) => use(createState(set, options.config), set),
     ready: () => !context.health.away && desk?.isFollowing !== false,
+    missing: () => [...(context.health.away ? ['store: it does not answer'] : []), ...(desk?.missing() ?? [])],
     async start() {
       await desk?.start()
       dueWork.start()

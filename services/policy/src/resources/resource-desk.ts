@@ -46,6 +46,8 @@ const MAX_REFERRERS = 100
 const EXPORT_PAGE = 500
 const FIRST_LOOK_MS = 5_000
 const FILE_TRIES = 5
+/** The head is looked at several times a second. */
+const SILENCE_MS = 5_000
 
 const badRequest = (sentence: string) => refused('bad_request', 400, sentence)
 const isManager = (name: string): boolean => /^[a-z0-9-]{1,64}$/.test(name)
@@ -107,6 +109,19 @@ export class ResourceDesk {
   /** The store has told what there is, once. */
   get isFollowing(): boolean {
     return this.node.at !== undefined
+  }
+
+  /** What is not as it should be, a line each. An older revision that is in use keeps nobody from working. */
+  missing(): string[] {
+    const { at, head, ageMs } = this.node
+    const lines: string[] = []
+    if (at === undefined) lines.push('resources: the store has not said yet what there is')
+    else if (head.revision > at.revision)
+      lines.push(`resources: revision ${at.revision} is in use, the newest is ${head.revision}`)
+    if (this.trouble !== '') lines.push(`resources: ${this.trouble}`)
+    if (at !== undefined && ageMs > SILENCE_MS)
+      lines.push(`resources: not heard of for ${Math.floor(ageMs / 1_000)} s; revision ${at.revision} stays in use`)
+    return lines
   }
 
   /** Follows the store. Waits a few seconds for its first answer, so that nobody is turned away for what is there. */

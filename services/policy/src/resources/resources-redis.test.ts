@@ -171,6 +171,34 @@ describe.skipIf(!available)('resources in Redis', () => {
   )
 
   test(
+    'a revision that can not be read leaves the one before in use, which is told',
+    async () => {
+      const store = open()
+      const [node, writer] = [await startNode(store), await startNode(open())]
+      await apply(writer, [DOMAIN, subscriber('alice', {})])
+      await until(() => node.user('alice') !== undefined)
+      expect(node.desk.missing()).toEqual([])
+      await writer.desk.stop()
+      const damaged = [['Subscriber/example.test/alice', '{"m":"api","r":2}\n{"kind":"Subscr']] as const
+      await store.stage('damaged00', 0, damaged)
+      const head = await store.head()
+      if (head.state !== 'stored') throw new Error(head.detail)
+      const place = { stage: 'damaged00', chunks: 1, writes: 1, expected: head.value, hash: 'other', note: '{}' }
+      expect(await store.commit(place)).toMatchObject({ value: { outcome: 'committed' } })
+      await until(() => node.desk.trouble !== '')
+      expect(node.user('alice')).toBe('sip:alice@example.test')
+      expect(node.desk.missing()[0]).toBe('resources: revision 1 is in use, the newest is 2')
+      await store.stage('mended000', 0, [['Subscriber/example.test/alice', '']])
+      const newest = await store.head()
+      if (newest.state !== 'stored') throw new Error(newest.detail)
+      await store.commit({ ...place, stage: 'mended000', expected: newest.value, hash: 'third' })
+      await until(() => node.desk.missing().length === 0)
+      expect(node.user('alice')).toBeUndefined()
+    },
+    LONG_MS,
+  )
+
+  test(
     'a server that comes back empty changes nothing on a node, which says so',
     async () => {
       const node = await startNode(open())
@@ -178,6 +206,7 @@ describe.skipIf(!available)('resources in Redis', () => {
       await redis.ask('FLUSHALL')
       await until(() => node.desk.trouble !== '')
       expect(node.desk.trouble).toContain('lost all resources')
+      expect(node.desk.missing()).toEqual(['resources: the store has lost all resources'])
       expect(node.user('alice')).toBe('sip:alice@example.test')
     },
     LONG_MS,
