@@ -15,6 +15,7 @@ import { ROOT, runQuietly } from './bootstrap.mjs'
 import { STRICT } from './conformance/join.mjs'
 import { conformance, renderPage } from './conformance/page.mjs'
 import { helmValuesSchema } from './helm-schema.mjs'
+import { DASHBOARDS } from './metrics/dashboards.mjs'
 import { metricsIndex, metricsPage } from './metrics/reference-page.mjs'
 
 const isCheck = process.argv.includes('--check')
@@ -32,7 +33,13 @@ const reference = (value) => page(`${JSON.stringify(value, null, 1)}\n`)
 const conformancePage = renderPage(conformance())
 const metrics = await metricReference()
 
+const dashboards = Object.entries(DASHBOARDS).map(([name, board]) => [
+  `deploy/grafana/dashboards/${name}.json`,
+  json(board),
+])
+
 const FILES = {
+  ...Object.fromEntries(dashboards),
   'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
   'docs/configuration.md': page(configurationPage()),
   'docs/reference/metrics.json': reference(metricsIndex(metrics)),

@@ -48,7 +48,10 @@ describe('pages', () => {
 
   it('are all reached from docs/README.md', () => {
     const index = linksOf('docs/README.md').map((link) => join('docs', link.split('#')[0] as string))
-    const reached = new Set([...index, ...index.filter((page) => page.endsWith('errors.md')).flatMap(pagesBehind)])
+    const reached = new Set([
+      ...index,
+      ...index.filter((page) => /(errors|alerts)\.md$/.test(page)).flatMap(pagesBehind),
+    ])
     expect(PAGES.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md' && !reached.has(page))).toEqual(
       [],
     )

@@ -110,8 +110,8 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     this.finish(call, unknownBy('timeout'))
   }
 
-  /** Ends a call, once. */
-  protected finish(call: PendingCall, result: Result<unknown>): void {
+  /** Ends a call, once. @param nowMs where somebody has just looked at the clock */
+  protected finish(call: PendingCall, result: Result<unknown>, nowMs?: number): void {
     const { onResult } = call
     if (onResult === undefined) return
     this.deadlines.remove(call)
@@ -120,7 +120,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     call.request = undefined
     if (result.outcome === 'refused') this.counts.refused++
     else if (result.outcome === 'unknown') this.counts.unknown++
-    if (this.#onTimed !== undefined) this.#onTimed(call.method, performance.now() - call.madeMs)
+    if (this.#onTimed !== undefined) this.#onTimed(call.method, (nowMs ?? performance.now()) - call.madeMs)
     try {
       onResult(result as Result<never>)
     } catch (error) {
