@@ -15,6 +15,8 @@ import { registerStoreMetrics } from './store-metrics.ts'
 export interface ConfiguredResources {
   readonly set: ResourceSet
   readonly documents: readonly unknown[]
+  /** The store is this process's own: what is applied reaches no other service. */
+  readonly isApart?: boolean
 }
 
 const placesOf = ({ baseDir }: Pick<PolicyConfig, 'baseDir'>): LoadOptions => ({ baseDir, env: process.env })
@@ -47,7 +49,7 @@ export function ledgerCopyOf({ records: { ledger } }: Config): PolicyServiceOpti
 
 export function buildPolicy(
   config: PolicyConfig,
-  { set: resources, documents }: ConfiguredResources,
+  { set: resources, documents, isApart = false }: ConfiguredResources,
   store: Store,
   logger: Logger,
   ledgerCopy?: PolicyServiceOptions['ledgerCopy'],
@@ -64,7 +66,7 @@ export function buildPolicy(
     ledgerCopy,
     config,
     resources,
-    resourceStore: { store: store.resources, documents, load: placesOf(config) },
+    resourceStore: { store: store.resources, documents, load: placesOf(config), isApart },
     logger,
     metrics,
   })

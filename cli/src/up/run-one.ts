@@ -36,7 +36,7 @@ async function composePolicy(config: Config): Promise<Composition> {
   const { store, part } = openStore(config.store, logger)
   const { parts, ready } = buildPolicy(
     settings,
-    resources,
+    { ...resources, isApart: config.store.url === 'memory' },
     store,
     logger,
     ledgerCopyOf(config),

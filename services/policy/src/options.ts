@@ -94,6 +94,8 @@ export interface SharedResources {
   readonly documents: readonly unknown[]
   /** Where files and variables are that resources name. */
   readonly load: LoadOptions
+  /** No other process reads this store: what only location would use is refused. */
+  readonly isApart?: boolean
 }
 
 export interface PolicyServiceOptions {

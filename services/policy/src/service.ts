@@ -193,9 +193,10 @@ function createDesk(
   use: (state: PolicyState, set: ResourceSet) => void,
 ): ResourceDesk | undefined {
   if (shared === undefined) return undefined
-  const { store, load, documents } = shared
+  const { store, load, documents, isApart } = shared
   return new ResourceDesk({
     store,
+    isApart: isApart === true,
     load,
     keyRing: config.keyRing,
     state: config,

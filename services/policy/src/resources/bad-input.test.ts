@@ -151,6 +151,18 @@ describe('all or nothing', () => {
   })
 })
 
+test('static contacts are refused where they would never reach location, and nothing else is', async () => {
+  const node = await startNode(newStore(), [], undefined, { isApart: true })
+  const contacts = [{ uri: 'sip:pbx@192.0.2.9' }]
+  await apply(node, base)
+  const response = await apply(node, [subscriber('alice', { contacts })])
+  expect(problemsOf(response)).toEqual([expect.stringContaining('spec.contacts: expected no contacts')])
+  expect(await apply(node, [subscriber('alice', { maxContacts: 3 })])).toMatchObject({ applied: true })
+  expect(await apply(await startNode(newStore()), [...base, subscriber('pbx', { contacts })])).toMatchObject({
+    applied: true,
+  })
+})
+
 describe('what is held is left in one piece', () => {
   test('whoever goes and is named is kept, and who names him is told', async () => {
     const node = await startNode(newStore())

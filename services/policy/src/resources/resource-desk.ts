@@ -37,6 +37,8 @@ export interface ResourceDeskOptions {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly use: (state: PolicyState, set: ResourceSet) => void
   readonly files: FileResources
+  /** Location does not read this store: static contacts would never reach it. */
+  readonly isApart?: boolean
 }
 
 const FILES = 'files'
@@ -81,6 +83,17 @@ function isSelected({ manager, resource }: Held, wanted: Selection): boolean {
   if (wanted.manager !== '' && manager !== wanted.manager) return false
   return wanted.domain === '' || ('domain' in metadata && metadata.domain === wanted.domain.toLowerCase())
 }
+
+const NO_REACH =
+  'expected no contacts: with an embedded store and a process for each service only contacts of the files reach location; use Redis, --processes single, or the files'
+
+function contactsOf(held: Held | undefined): string {
+  const { resource } = held ?? {}
+  return resource?.kind === 'Subscriber' ? JSON.stringify(resource.spec.contacts ?? []) : '[]'
+}
+
+const hasNewContacts = (one: Held, held: ReadonlyMap<string, Held>): boolean =>
+  contactsOf(one) !== contactsOf(held.get(one.key))
 
 export class ResourceDesk {
   readonly node: ResourceNode
@@ -251,9 +264,24 @@ export class ResourceDesk {
   }
 
   async #write(terms: WriteTerms, proposing: (revision: number) => Promise<Proposal>) {
-    const result = await this.#writer.write(terms, proposing)
+    const result = await this.#writer.write(terms, async (next) => this.#withinReach(await proposing(next)))
     if (result.outcome !== 'done') return result
     return done(wireWritten(result.value, await this.#revisionOf(result.value.head)))
+  }
+
+  #withinReach(proposal: Proposal): Proposal {
+    const { held } = this.node
+    const stuck = this.#options.isApart !== true ? undefined : proposal.put.find((one) => hasNewContacts(one, held))
+    if (stuck === undefined) return proposal
+    const problem = {
+      file: stuck.key,
+      document: 0,
+      line: 0,
+      code: 'invalid',
+      path: 'spec.contacts',
+      expected: NO_REACH,
+    } as const
+    return { ...proposal, problems: [...proposal.problems, problem] }
   }
 
   async #revisionOf(head: ResourceHead): Promise<resources.Revision> {

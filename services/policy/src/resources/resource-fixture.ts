@@ -47,7 +47,12 @@ const logger = {
   error: (...all: unknown[]) => void logged.push(JSON.stringify(all)),
 }
 
-export async function startNode(store: ResourceStore, files: object[] = [], ring = RING): Promise<Node> {
+export async function startNode(
+  store: ResourceStore,
+  files: object[] = [],
+  ring = RING,
+  more: { readonly isApart?: boolean } = {},
+): Promise<Node> {
   const load = { baseDir: '/', env: {} }
   const loaded = await loadResources(structuredClone(files) as { [key: string]: unknown }[], load)
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
@@ -55,7 +60,7 @@ export async function startNode(store: ResourceStore, files: object[] = [], ring
   const use = (next: PolicyState): void => {
     state = next
   }
-  const desk = new ResourceDesk({ store, keyRing: ring, load, state: SETTINGS, logger, use, files: loaded })
+  const desk = new ResourceDesk({ store, keyRing: ring, load, state: SETTINGS, logger, use, files: loaded, ...more })
   running.push(desk)
   await desk.start()
   const user = (name: string) => state?.index.domains.get('example.test')?.users.get(name)?.aor

@@ -98,11 +98,14 @@ describe.skipIf(!available)('resources in Redis', () => {
     async () => {
       const store = open()
       let staged = 0
-      const killed = Promise.withResolvers<void>()
+      let onKilled: (killing: Promise<void>) => void = () => undefined
+      const killed = new Promise<void>((resolve) => {
+        onKilled = resolve
+      })
       const one = await startNode(
         altered(store, {
           async stage(stage, chunk, writes) {
-            if (++staged === 2) redis.kill().then(killed.resolve, killed.reject)
+            if (++staged === 2) onKilled(redis.kill())
             return store.stage(stage, chunk, writes)
           },
         }),
@@ -111,7 +114,7 @@ describe.skipIf(!available)('resources in Redis', () => {
       const [before] = [await apply(two, [DOMAIN, subscriber('alice', {})])]
       await until(() => one.desk.node.at?.revision === 1)
       const applying = one.caller.apply(OPTIONS, part(many(0, 1_500)))
-      await killed.promise
+      await killed
       expect([one.user('alice'), two.user('alice')]).toEqual(['sip:alice@example.test', 'sip:alice@example.test'])
       await redis.start()
       const result = await applying
