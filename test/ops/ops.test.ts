@@ -17,7 +17,7 @@ const SHORT: OpsOptions = {
   callees: 4,
   nodes: { edge: 2, location: 1, policy: 1, records: 1 },
   drainMs: 10_000,
-  warmUpCalls: 100,
+  warmUpCalls: 0,
 }
 
 beforeEach((context) => {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// npm run ops [-- roll scale redis certificate keys] [--seconds N --rate 100 --talk 2000 --callees 16 --warm-up 4000 --cases]
+// npm run ops [-- roll scale redis certificate keys] [--seconds N --rate 100 --talk 2000 --callees 16 --warm-up 4000 --small --cases]
 //
 // What operators do, while calls go on, the figures, and 1 where they are beyond what the project promises. Without a name: all of them, one after
-// the other. With --cases the messages of each call that went wrong, and what the processes logged.
+// the other. With --small two edges and one
+// of each service. With --cases the messages of each call that went wrong, and what the processes logged.
 import { parseArgs } from 'node:util'
 import { redisAvailable, sippAvailable } from '@tandem/test-kit'
 import { historyOf } from '../chaos/support/judge.ts'
@@ -16,6 +17,7 @@ const OPTIONS = {
   talk: { type: 'string' },
   callees: { type: 'string' },
   'warm-up': { type: 'string' },
+  small: { type: 'boolean' },
   cases: { type: 'boolean' },
 } as const
 
@@ -23,6 +25,8 @@ const OPTIONS = {
 const USAGE = 2
 /** What the steps take at most, on a machine that is not idle. */
 const SECONDS: Readonly<Record<Scenario, number>> = { roll: 300, scale: 200, redis: 90, certificate: 60, keys: 900 }
+
+const SMALL = { edge: 2, location: 1, policy: 1, records: 1 }
 
 function fail(sentence: string, status = USAGE): never {
   console.error(`ops: ${sentence}`)
@@ -59,7 +63,7 @@ for (const scenario of scenarios) {
     rate: whole('rate', 2, 100),
     talkMs: whole('talk', 100, 2_000),
     callees: whole('callees', 2, 16),
-    nodes: { edge: 3, location: 2, policy: 2, records: 2 },
+    nodes: values.small === true ? SMALL : { edge: 3, location: 2, policy: 2, records: 2 },
     drainMs: 10_000,
     warmUpCalls: whole('warm-up', 0, 4_000),
   }
