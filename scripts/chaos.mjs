@@ -2,7 +2,7 @@
 //
 // `npm run chaos [-- <options>]`: bootstrap and build, then calls while edges are killed (test/chaos/run.ts; docs/chaos.md).
 // `npm run chaos:money [-- <options>]`: money while everything is killed (test/chaos/money/run.ts; docs/chaos.md).
-// `npm run ops [-- <options>]`: what operators do while calls go on (test/ops/run.ts; docs/operations/tests.md).
+// `npm run ops [-- <options>]`: what operators do while calls go on (test/ops/run.ts; docs/operations/restarts.md).
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, ensureNode, ROOT } from './bootstrap.mjs'

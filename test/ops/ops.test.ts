@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The short form of `npm run ops`: every service and edge is replaced by a new process while calls go on. One bound is wider than in the long form,
 // with its reason below. Not tested here: more and fewer edges, Redis' failover, certificates, keys, 100 calls a second: `npm run ops`
-// (docs/operations/tests.md).
+// (docs/operations/restarts.md).
 import { redisAvailable, sippAvailable } from '@tandem/test-kit'
 import { beforeEach, expect, it } from 'vitest'
 import { type OpsOptions, ops } from './ops.ts'
