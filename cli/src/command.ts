@@ -140,6 +140,14 @@ const actions: Actions = {
     const { listTrunks } = await import('./admin/trunks.ts')
     print(await listTrunks(await settings(flags), trunk ?? '', flags.output))
   },
+  async listGroup(group, flags) {
+    const { listGroup } = await import('./admin/groups.ts')
+    print(await listGroup(await settings(flags), group, flags.output))
+  },
+  async setGroupLogin(member, group, loggedIn, flags) {
+    const { setGroupLogin } = await import('./admin/groups.ts')
+    print(await setGroupLogin(await settings(flags), { member, group, loggedIn }, flags.output))
+  },
   async bans(flags) {
     const { listBans } = await import('./admin/bans.ts')
     print(await listBans(await settings(flags), flags.limit, flags.output))

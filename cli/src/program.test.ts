@@ -42,6 +42,8 @@ async function parse(...args: string[]): Promise<Call> {
     bans: note('bans'),
     addBan: note('addBan'),
     liftBan: note('liftBan'),
+    listGroup: note('listGroup'),
+    setGroupLogin: note('setGroupLogin'),
     fraudEvents: note('fraudEvents'),
     fraudTest: note('fraudTest'),
     routeTest: note('routeTest'),

@@ -44,6 +44,8 @@ export interface Actions extends ApiActions {
   restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
   trunks(trunk: string | undefined, flags: AdminFlags): Promise<void>
+  listGroup(group: string, flags: AdminFlags): Promise<void>
+  setGroupLogin(member: string, group: string, loggedIn: boolean, flags: AdminFlags): Promise<void>
   bans(flags: AdminFlags): Promise<void>
   addBan(address: string, flags: AdminFlags & { readonly for: string }): Promise<void>
   liftBan(target: string, flags: AdminFlags): Promise<void>
@@ -165,6 +167,24 @@ function addBans(program: Command, actions: Actions): void {
   adminCommand(program, 'trunks [trunk]', 'how trunks stand: registration, breakers, calls, quality').action(
     (trunk: string | undefined, flags: AdminFlags) => actions.trunks(trunk, flags),
   )
+  const group = program.command('group').description('members of hunt groups: who has logged in; logs them in and out')
+  adminCommand(
+    group,
+    'list <group>',
+    'who has logged in, and how long each has had no call; such as sales@example.test',
+  ).action((name: string, flags: AdminFlags) => actions.listGroup(name, flags))
+  for (const [verb, loggedIn] of [
+    ['login', true],
+    ['logout', false],
+  ] as const) {
+    adminCommand(
+      group,
+      `${verb} <member> [group]`,
+      `a member, such as alice@example.test: ${verb} of one group, or of all`,
+    ).action((member: string, name: string | undefined, flags: AdminFlags) =>
+      actions.setGroupLogin(member, name ?? '', loggedIn, flags),
+    )
+  }
   const bans = adminCommand(program, 'bans', 'who is banned for wrong passwords, or by a person')
     .option('--limit <n>', 'at most', integer, 100)
     .action((flags: AdminFlags) => actions.bans(flags))

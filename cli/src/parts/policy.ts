@@ -63,6 +63,7 @@ export function buildPolicy(
     fraudEvents: store.fraudEvents,
     bans: store.bans,
     trunks: store.trunks,
+    groups: store.groups,
     ledgerCopy,
     config,
     resources,
@@ -84,7 +85,14 @@ export function buildPolicy(
   const parts = [
     { name: 'policy', start: () => service.start(), stop: () => service.stop() },
     rpcPart(server, { name: 'policy', address, port: grpcPort, setting: 'policy.grpcPort' }),
-    httpPart('policy', { address, port: httpPort, setting: 'policy.httpPort', metrics, ready, missing: service.missing }),
+    httpPart('policy', {
+      address,
+      port: httpPort,
+      setting: 'policy.httpPort',
+      metrics,
+      ready,
+      missing: service.missing,
+    }),
   ]
   return { service, parts, metrics, ready }
 }

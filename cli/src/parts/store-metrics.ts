@@ -28,6 +28,7 @@ const FILLS: readonly Row[] = [
   ['banCount', 'bans', 'Embedded store: bans.'],
   ['trunkPlaceCount', 'trunk_places', 'Embedded store: places of trunks that are taken.'],
   ['trunkNonceCount', 'trunk_nonces', 'Embedded store: nonces of trunks whose counts are kept.'],
+  ['huntGroupsCount', 'hunt_groups', 'Embedded store: hunt groups of which turns, logins or idle times are kept.'],
   ['trunkStateCount', 'trunk_states', 'Embedded store: states of registrations at trunks.'],
   ['resourceRevisionCount', 'resource_revisions', 'Embedded store: revisions of the resources.'],
   ['resourceStageCount', 'resource_stages', 'Embedded store: revisions that are being written.'],

@@ -3,7 +3,7 @@
 // A Domain laid out for decisions: the cluster's settings filled in where the resource leaves them open, lists compiled.
 import { type AddressList, addressList } from './addresses.ts'
 import type { Bearer } from './bearer.ts'
-import type { DigestAlgorithm, Domain } from './domain.ts'
+import type { DigestAlgorithm, Domain, FeatureCodes } from './domain.ts'
 import { isWildcard } from './hosts.ts'
 import type { NumberPlan } from './phone-number.ts'
 import type { Forking, PlanMode } from './plan-verdict.ts'
@@ -68,6 +68,8 @@ export interface DomainSettings {
   readonly sources: AddressList | undefined
   /** Its phones are within the trust domain. */
   readonly trustsPhones: boolean
+  /** What its users dial to log in to hunt groups and out; undefined: nothing. */
+  readonly featureCodes: FeatureCodes | undefined
   /** Contexts in which its local numbers are valid: its names and `phoneContexts`. */
   readonly contexts: ReadonlySet<string>
   /** How its users dial; undefined: numbers are taken as they are. */
@@ -82,12 +84,30 @@ export interface DomainEntry extends DomainSettings {
   readonly users: ReadonlyMap<string, UserEntry>
   /** The users whose names are telephone numbers, by canonical number. */
   readonly numbers: ReadonlyMap<string, UserEntry>
+  /** Hunt groups of its members, by address-of-record of the member. */
+  readonly queues?: ReadonlyMap<string, readonly Queue[]>
+}
+
+/** A hunt group of whose members more is known than their names. */
+export interface Queue {
+  /** Of the HuntGroup. */
+  readonly key: string
+  /** User part that reaches it. */
+  readonly user: string
+  /** Members log in and out. */
+  readonly login: boolean
+  /** The end of each call of a member is noted. */
+  readonly idle: boolean
+  /** Addresses-of-record of those who are Subscribers of the domain, as written. */
+  readonly members: readonly string[]
 }
 
 /** Where the users of a domain are put in, while the index is built. */
 export interface UserTables {
   readonly users: Map<string, UserEntry>
   readonly numbers: Map<string, UserEntry>
+  /** Absent: there is none. */
+  queues?: Map<string, Queue[]>
 }
 
 /** Seconds of Expires; a domain's bounds win over the settings', and the default is kept within them. */
@@ -158,6 +178,7 @@ export function domainSettings(domain: Domain, options: IndexOptions, plans: Num
     sources: addressList(spec.trust.sources),
     trustsPhones: spec.trust.phones,
     contexts: contextsOf(domain),
+    featureCodes: spec.featureCodes,
     ...numberPlanOf(domain, plans),
   }
 }

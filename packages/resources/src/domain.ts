@@ -59,6 +59,14 @@ const trust = z.strictObject({
   phones: z.boolean().default(false),
 })
 
+const featureCode = z.string().regex(/^[*#0-9]{2,8}$/, 'expected two to eight of * # and digits')
+const featureCodes = z
+  .strictObject({ groupLogin: featureCode, groupLogout: featureCode })
+  .refine(({ groupLogin: a, groupLogout: b }) => !a.startsWith(b) && !b.startsWith(a), {
+    error: 'expected two codes of which none begins with the other',
+  })
+export type FeatureCodes = z.infer<typeof featureCodes>
+
 export const domainSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('Domain'),
@@ -112,6 +120,8 @@ export const domainSchema = z.strictObject({
       relay: relay.prefault({}),
       trust: trust.prefault({}),
       /** Further contexts in which this domain's local numbers are valid: `+49-30` or a name. [RFC3966-5.1.5] */
+      /** What a user dials, with the user part of a group behind it or without for all of his: `*50`, `*51`. */
+      featureCodes: featureCodes.optional(),
       phoneContexts: z.array(phoneContext).max(64).default([]),
       /** How its users dial numbers of their country and of others, or the name of a NumberPlan. Unset: a number is what it shows. */
       numberPlan: z

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// HuntGroup: one user of a domain that rings several others, all at once, one after another, by turn, by lot or in waves, and goes on
-// elsewhere when nobody answers.
+// HuntGroup: one user of a domain that rings several others, all at once, one after another, by turn, by lot, by who has been idle longest, or in
+// waves, and goes on elsewhere when nobody answers. Members may log in and out.
 import { z } from 'zod'
 import { destination } from './destination.ts'
 import { API_VERSION, domainMetadata, resourceName, userName } from './envelope.ts'
@@ -29,7 +29,7 @@ const member = z.union([resourceName, described], {
 })
 export type HuntGroupMember = z.infer<typeof member>
 
-const STRATEGIES = ['ring-all', 'sequential', 'round-robin', 'random', 'weighted', 'waves'] as const
+const STRATEGIES = ['ring-all', 'sequential', 'round-robin', 'random', 'weighted', 'longest-idle', 'waves'] as const
 
 const textOf = (one: HuntGroupMember): string =>
   typeof one === 'string' ? JSON.stringify({ subscriber: one }) : JSON.stringify(one.to)
@@ -48,6 +48,8 @@ export const huntGroupSchema = z.strictObject({
         .min(1)
         .max(100)
         .refine((list) => new Set(list.map(textOf)).size === list.length, 'expected each member once'),
+      /** Subscribers ring only while they are logged in: by feature code, by the API or by `tandem group`. */
+      login: z.boolean().default(false),
       /** How long each step rings: all at once, one member, or one wave; unset leaves the proxy's Timer C. */
       ringMs: ringMs.optional(),
       /** Members of a wave; each wave rings together with those before it. */

@@ -7,7 +7,7 @@ export { BEARER_ALGORITHMS, type Bearer, type BearerAlgorithm } from './bearer.t
 export { type Destination, type DestinationKey, destination } from './destination.ts'
 export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
-export type { DomainEntry, DomainSettings, IndexOptions } from './domain-entry.ts'
+export type { DomainEntry, DomainSettings, IndexOptions, Queue } from './domain-entry.ts'
 export { API_VERSION } from './envelope.ts'
 export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
 export type { CallFlow } from './flow/call-flow.ts'
@@ -57,7 +57,14 @@ export {
   type PlanTrunkLeg,
   type PlanVerdict,
 } from './plan-verdict.ts'
-export { MAX_DESTINATIONS, NO_PLAN_FACTS, type PlanAt, type PlanFacts, planned } from './planner/plan-at.ts'
+export {
+  type GroupState,
+  MAX_DESTINATIONS,
+  NO_PLAN_FACTS,
+  type PlanAt,
+  type PlanFacts,
+  planned,
+} from './planner/plan-at.ts'
 export { findByName, planToNumber, resolveDestination, verdictFrom } from './planner/resolve-destination.ts'
 export {
   billedMs,

@@ -2,9 +2,9 @@
 //
 // A user of a domain (subscriber, hunt group, redirect) laid out for decisions: its names, and its plan, built once.
 import { milliOf } from './contact.ts'
-import type { DomainSettings, UserTables } from './domain-entry.ts'
+import type { DomainSettings, Queue, UserTables } from './domain-entry.ts'
 import type { CallFlow } from './flow/call-flow.ts'
-import { huntGroupPlan } from './flow/group-plan.ts'
+import { huntGroupPlan, memberAor } from './flow/group-plan.ts'
 import { callFlowPlan, forwardedPlan } from './flow/user-plans.ts'
 import type { HuntGroup } from './hunt-group.ts'
 import { canonicalNumber } from './phone-number.ts'
@@ -74,6 +74,12 @@ export function addHuntGroup(resource: HuntGroup, domain: DomainSettings, tables
   const aorOf = (name: string) => aors.get(`Subscriber/${metadata.domain}/${name}`)
   const plan = huntGroupPlan({ source: { key, domain: metadata.domain, aor }, spec, domain, aorOf })
   putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
+  const idle = spec.strategy === 'longest-idle'
+  if (!spec.login && !idle) return
+  const members = spec.members.flatMap((member) => memberAor(member, aorOf) ?? [])
+  const queue: Queue = { key, user, login: spec.login, idle, members }
+  tables.queues ??= new Map()
+  for (const member of members) tables.queues.set(member, [...(tables.queues.get(member) ?? []), queue])
 }
 
 export function addCallFlow({ metadata, spec }: CallFlow, domain: DomainSettings, tables: UserTables): void {

@@ -27,7 +27,14 @@ export interface ServeOptions<Push> extends StreamHooks, Partial<ServeLimits> {
 /** Handlers of the stream's items and of the unary methods; a method that is both is one handler. */
 export type LocationHandlers = Handlers<LocationMethods> & Handlers<LocationUnaryMethods>
 /** What tools alone ask for; a service without it says UNIMPLEMENTED. */
-type ToolMethods = 'listFraudEvents' | 'tryFraudRules' | 'restoreLedger' | 'listTrunks' | 'routeTest'
+type ToolMethods =
+  | 'listFraudEvents'
+  | 'tryFraudRules'
+  | 'restoreLedger'
+  | 'listTrunks'
+  | 'routeTest'
+  | 'listGroup'
+  | 'setGroupLogin'
 /** Authorize is Decide in other words: a service that has the one needs no other. */
 export type PolicyHandlers = Handlers<PolicyMethods> &
   Handlers<Omit<PolicyUnaryMethods, 'authorize' | ToolMethods>> &

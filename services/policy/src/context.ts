@@ -5,7 +5,7 @@ import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import type { KeyRing } from '@tandem/sip'
-import type { AccountStore, BanStore, PolicyStore, TrunkStore } from '@tandem/store'
+import type { AccountStore, BanStore, GroupStore, PolicyStore, TrunkStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { Bans } from './bans/bans.ts'
 import type { CallWorker } from './calls/call-work.ts'
@@ -57,6 +57,7 @@ export interface PolicyContext {
   /** To the edges that have a stream here. */
   readonly pushes: PushHub<policy.Push>
   readonly trunkStore: TrunkStore
+  readonly groups: GroupStore
   /** How trunks stand, and what is due at them. */
   readonly trunks: TrunkDesk
   /** What is due at calls and needs an edge. */

@@ -10,6 +10,8 @@ const HELP = {
   redirects: 'Decisions that sent the caller elsewhere.',
   relays: 'Plans that lead out of the cluster.',
   unpaidLegs: 'Plans without the trunks that somebody forwards to: who forwards can not be charged yet.',
+  groupLogins: 'Members of hunt groups that logged in or out.',
+  groupsUnread: 'Hunt groups that were planned without their turns, logins and idle times: the store did not say.',
   watches: 'Decisions that let somebody watch registrations.',
   trusted: 'Requests believed for the address that they came from.',
   answers: 'Decisions that had the edge answer by itself.',

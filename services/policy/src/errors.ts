@@ -53,6 +53,22 @@ export const POLICY_ERRORS = {
   },
   destination_loop: { kind: 'reject', sipStatus: 482, meaning: 'destinations lead to one another without end' },
   blocked: { kind: 'reject', sipStatus: 403, meaning: 'a BlockList stops the call, with a status of its own' },
+  logged_in: {
+    kind: 'reject',
+    sipStatus: 480,
+    meaning: 'a feature code: the member has logged in; the reason phrase says where',
+  },
+  logged_out: {
+    kind: 'reject',
+    sipStatus: 480,
+    meaning: 'a feature code: the member has logged out; the reason phrase says where',
+  },
+  not_a_member: {
+    kind: 'reject',
+    sipStatus: 403,
+    meaning: 'who wants to log in to a hunt group, or out, is no member of one that has logins',
+  },
+  unknown_group: { kind: 'refuse', sipStatus: 404, meaning: 'no hunt group of this name has logins or idle times' },
   unknown_gruu: { kind: 'reject', sipStatus: 404, meaning: 'the GRUU names no instance of a subscriber' },
   not_your_registrations: {
     kind: 'reject',

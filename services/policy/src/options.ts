@@ -10,6 +10,7 @@ import type {
   BanStore,
   FraudEventStore,
   FraudStore,
+  GroupStore,
   PolicyStore,
   ResourceStore,
   TrunkStore,
@@ -113,6 +114,8 @@ export interface PolicyServiceOptions {
   readonly bans?: BanStore
   /** Likewise. */
   readonly trunks?: TrunkStore
+  /** Absent: hunt groups are known to this node alone. */
+  readonly groups?: GroupStore
   readonly config: PolicySettings
   /** From `loadResources` of @tandem/resources: in use until the store's are. */
   readonly resources: ResourceSet

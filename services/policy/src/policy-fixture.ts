@@ -148,6 +148,7 @@ export async function createWorld(documents?: readonly { [key: string]: unknown 
         accounts: accounts ?? store.accounts,
         bans: bans ?? store.bans,
         trunks: trunks ?? store.trunks,
+        groups: store.groups,
         fraud: fraud ?? store.fraud,
         ...(fraudPorts && { fraudPorts }),
         config: { ...SETTINGS, ...config },

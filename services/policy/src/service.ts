@@ -30,6 +30,7 @@ import { NO_PORTS } from './fraud/ports.ts'
 import { FraudFeed, type FraudFeedOptions, NO_FEED } from './fraud-feed/fraud-feed.ts'
 import { listFraudEvents } from './fraud-feed/list-events.ts'
 import { tryFraudRules } from './fraud-feed/try-rules.ts'
+import { listGroup, setGroupLogin } from './groups/logins.ts'
 import { IssuerKeys } from './jwt/issuer-keys.ts'
 import { createLedgerCopy } from './ledger/ledger-copy.ts'
 import { restoreLedger } from './ledger/restore.ts'
@@ -96,6 +97,7 @@ function createContext(
     gruuKeys: createKeyRing(config.keyRing),
     pushes,
     trunkStore: options.trunks ?? createMemoryStore({ now }).trunks,
+    groups: options.groups ?? createMemoryStore({ now }).groups,
     state: createState(options.resources, config),
   }
   // It works on the whole context.
@@ -183,6 +185,8 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     listCalls: (request) => guard(() => listCalls(context, request)),
     listFraudEvents: (request) => guard(() => listFraudEvents(context, request)),
     routeTest: (request) => guard(() => routeTest(context, request)),
+    listGroup: (request) => guard(() => listGroup(context, request)),
+    setGroupLogin: (request) => guard(() => setGroupLogin(context, request)),
     tryFraudRules: (request) => guard(() => tryFraudRules(context, request)),
   }
 }

@@ -63,10 +63,43 @@ describe('HuntGroup', () => {
   test('by turn: each call begins with the next member', async () => {
     const index = await indexOf(domain(), ...PEOPLE, group({ members, strategy: 'round-robin', ringMs: 9_000 }))
     const first = [0, 1, 2, 3].map((turn) => {
-      const facts = { ...NO_PLAN_FACTS, turn: (key: string) => (key === 'HuntGroup/example.test/sales' ? turn : 99) }
+      const state = (key: string) => ({
+        turn: key === 'HuntGroup/example.test/sales' ? turn : 99,
+        loggedIn: new Set<string>(),
+        idleSince: new Map<string, number>(),
+      })
+      const facts = { ...NO_PLAN_FACTS, group: (key: string, takes: boolean) => (takes ? state(key) : undefined) }
       return told(planFor(index, 'sales', { facts }))[0]
     })
     expect(first).toEqual(['alice 9s', 'bob 9s', 'carol 9s', 'alice 9s'])
+  })
+
+  const aorOf = (name: string) => `sip:${name}@example.test`
+  const told3 = {
+    loggedIn: new Set(['bob', 'carol'].map(aorOf)),
+    idleSince: new Map([
+      [aorOf('bob'), 5],
+      [aorOf('alice'), 9],
+    ]),
+  }
+
+  test('the longest idle first, those without a call before all; as written where nobody can say', async () => {
+    const index = await indexOf(domain(), ...PEOPLE, group({ members, strategy: 'longest-idle', ringMs: 9_000 }))
+    const facts = { ...NO_PLAN_FACTS, group: () => ({ turn: 0, ...told3 }) }
+    expect(told(planFor(index, 'sales', { facts }))).toEqual(['carol 9s', 'bob 9s', 'alice 9s'])
+    expect(told(planFor(index, 'sales'))).toEqual(['alice 9s', 'bob 9s', 'carol 9s'])
+  })
+
+  test('only who is logged in; everybody where nobody can say; the overflow where nobody is', async () => {
+    const overflow = { unreachable: { subscriber: 'dave' } }
+    const index = await indexOf(domain(), ...PEOPLE, group({ members, login: true, overflow, ringMs: 9_000 }))
+    const facts = (loggedIn: ReadonlySet<string>) => ({
+      ...NO_PLAN_FACTS,
+      group: () => ({ turn: 0, ...told3, loggedIn }),
+    })
+    expect(told(planFor(index, 'sales', { facts: facts(told3.loggedIn) }))[0]).toMatch(/^bob\+carol/)
+    expect(told(planFor(index, 'sales'))[0]).toMatch(/^alice\+bob\+carol/)
+    expect(told(planFor(index, 'sales', { facts: facts(new Set()) }))[0]).toMatch(/^dave/)
   })
 
   test('by weight: as often as it says, and always the same for the same draw', async () => {

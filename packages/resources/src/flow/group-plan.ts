@@ -16,7 +16,7 @@ import {
   stepOf,
   verdictOf,
 } from '../plan-verdict.ts'
-import type { PlanAt } from '../planner/plan-at.ts'
+import type { GroupState, PlanAt } from '../planner/plan-at.ts'
 import { deeper, inTurn, MAX_STEPS } from './compose.ts'
 import { type FlowSource, goTo } from './destinations.ts'
 import { atRandom, byTurn, byWeight } from './member-order.ts'
@@ -26,6 +26,8 @@ type Spec = HuntGroup['spec']
 
 /** A member as it is rung. */
 interface Ringing {
+  /** Of a subscriber of the domain; '' for others. */
+  readonly aor: string
   readonly weight: number
   readonly steps: readonly PlanStep[]
 }
@@ -47,6 +49,12 @@ export interface GroupOf {
   readonly aorOf: (name: string) => string | undefined
 }
 
+/** Address-of-record of a member that is a Subscriber of the same domain. */
+export function memberAor(member: HuntGroupMember, aorOf: GroupOf['aorOf']): string | undefined {
+  const name = subscriberOf(member)
+  return name === undefined ? undefined : aorOf(name)
+}
+
 const subscriberOf = (member: HuntGroupMember): string | undefined => {
   if (typeof member === 'string') return member
   const { subscriber } = member.to
@@ -54,8 +62,7 @@ const subscriberOf = (member: HuntGroupMember): string | undefined => {
 }
 
 function ownTarget({ source, domain, aorOf }: GroupOf, member: HuntGroupMember): PlanTarget | undefined {
-  const name = subscriberOf(member)
-  const aor = name === undefined ? undefined : aorOf(name)
+  const aor = memberAor(member, aorOf)
   return aor === undefined
     ? undefined
     : aorTarget(aor, domain.trustsPhones, Object.freeze({ from: source.aor, reason: REASON }))
@@ -72,7 +79,8 @@ function staticMembers(group: GroupOf): readonly Ringing[] | undefined {
   for (const member of group.spec.members) {
     const target = ownTarget(group, member)
     if (target === undefined) return undefined
-    members.push({ weight: weightOf(member), steps: [stepOf([target], ringOf(group, member), 'parallel')] })
+    const steps = [stepOf([target], ringOf(group, member), 'parallel')]
+    members.push({ aor: target.aor ?? '', weight: weightOf(member), steps })
   }
   return members
 }
@@ -81,14 +89,14 @@ function ringing(at: PlanAt, group: GroupOf, member: HuntGroupMember, reasons: P
   const ringMs = ringOf(group, member)
   const weight = weightOf(member)
   const target = ownTarget(group, member)
-  if (target !== undefined) return { weight, steps: [stepOf([target], ringMs, 'parallel')] }
-  if (typeof member === 'string') return { weight, steps: [] }
+  if (target !== undefined) return { aor: target.aor ?? '', weight, steps: [stepOf([target], ringMs, 'parallel')] }
+  if (typeof member === 'string') return { aor: '', weight, steps: [] }
   // Members ring whatever forwardings they have: of another domain's too.
   const found = goTo({ ...at, method: 'MEMBER' }, member.to, group.source, 'rings a member', REASON)
   if (at.facts.silent !== true) reasons.push(...deeper(found.reasons))
-  if (found.kind !== 'plan') return { weight, steps: [] }
+  if (found.kind !== 'plan') return { aor: '', weight, steps: [] }
   const steps = found.steps.map((step) => (step.ringMs === 0 ? { ...step, ringMs } : step))
-  return { weight, steps }
+  return { aor: '', weight, steps }
 }
 
 const reachable = (at: PlanAt, group: GroupOf, reasons: PlanReason[]): readonly Ringing[] =>
@@ -112,11 +120,31 @@ function waves({ spec, domain }: GroupOf, members: readonly Ringing[]): readonly
   }
 }
 
-function ordered(at: PlanAt, { spec, source }: GroupOf, members: readonly Ringing[]): readonly Ringing[] {
-  const { draw } = at.call
+/** What of it must be known before it can be planned. */
+const isLive = ({ strategy, login }: Spec): boolean =>
+  login || strategy === 'round-robin' || strategy === 'longest-idle'
+
+/** Those without a call first, then by the end of the last one; of the same the order as written. */
+function byIdleTime(members: readonly Ringing[], state: GroupState | undefined): readonly Ringing[] {
+  const since = ({ aor }: Ringing): number => state?.idleSince.get(aor) ?? 0
+  return members.toSorted((a, b) => since(a) - since(b))
+}
+
+/** Members that are no subscribers have nothing to log in with: they are always there. */
+const present = (members: readonly Ringing[], { login }: Spec, state: GroupState | undefined): readonly Ringing[] =>
+  login && state !== undefined ? members.filter(({ aor }) => aor === '' || state.loggedIn.has(aor)) : members
+
+function ordered(
+  { call: { draw } }: PlanAt,
+  { spec }: GroupOf,
+  members: readonly Ringing[],
+  state: GroupState | undefined,
+): readonly Ringing[] {
   switch (spec.strategy) {
     case 'round-robin':
-      return byTurn(members, at.facts.turn(source.key) ?? Math.floor(draw * members.length))
+      return byTurn(members, state?.turn ?? Math.floor(draw * members.length))
+    case 'longest-idle':
+      return byIdleTime(members, state)
     case 'random':
       return atRandom(members, draw)
     case 'weighted':
@@ -153,19 +181,27 @@ const TEXTS = {
   'round-robin': 'one after another, by turn',
   random: 'one after another, at random',
   weighted: 'one after another, by weight',
+  'longest-idle': 'one after another, the longest idle first',
   waves: 'in waves',
 } as const satisfies Record<Spec['strategy'], string>
 
-const textOf = ({ strategy, members, rounds }: Spec): string =>
-  `rings all ${members.length} members ${TEXTS[strategy]}${rounds === 1 ? '' : `, ${rounds} times`}`
+function textOf({ strategy, login, members: { length }, rounds }: Spec, ringing = length): string {
+  const who = login ? `${ringing} of ${length} members, who are logged in,` : `all ${length} members`
+  return `rings ${who} ${TEXTS[strategy]}${rounds === 1 ? '' : `, ${rounds} times`}`
+}
 
 const NOBODY = { kind: 'reject', status: 480, code: 'nobody_to_ring' } as const
 
-function planOf(group: GroupOf, steps: readonly PlanStep[], reasons: readonly PlanReason[]): PlanVerdict {
+function planOf(
+  group: GroupOf,
+  steps: readonly PlanStep[],
+  reasons: readonly PlanReason[],
+  ringing?: number,
+): PlanVerdict {
   const { source, spec, domain } = group
   const parts =
     steps.length === 0 ? NOBODY : ({ kind: 'plan', steps: Object.freeze(steps), mode: domain.mode } as const)
-  const verdict = verdictOf(parts, source.key, textOf(spec))
+  const verdict = verdictOf(parts, source.key, textOf(spec, ringing))
   return reasons.length === 0 ? verdict : { ...verdict, reasons: [...verdict.reasons, ...reasons] }
 }
 
@@ -185,13 +221,15 @@ export function huntGroupPlan(group: GroupOf): PlanVerdict {
   }
   const first = planOf(group, known === undefined ? [] : allRounds(group, known), [])
   const isFixed = spec.strategy === 'ring-all' || spec.strategy === 'sequential' || spec.strategy === 'waves'
-  if (known !== undefined && isFixed && spec.overflow === undefined) return first
-  if (known !== undefined && isFixed) return dynamic(first, (at) => withOverflow(at, first, spec.overflow, source))
+  const isKnown = known !== undefined && isFixed && !isLive(spec)
+  if (isKnown && spec.overflow === undefined) return first
+  if (isKnown) return dynamic(first, (at) => withOverflow(at, first, spec.overflow, source))
   return dynamic(first, (at) => {
     const reasons: PlanReason[] = []
-    const members = known ?? reachable(at, group, reasons)
-    const steps = allRounds(group, ordered(at, group, members))
+    const state = isLive(spec) ? at.facts.group(source.key, spec.strategy === 'round-robin') : undefined
+    const members = present(known ?? reachable(at, group, reasons), spec, state)
+    const steps = allRounds(group, ordered(at, group, members, state))
     const own = at.facts.silent === true && steps.length > 0 ? planOfCall(steps, domain.mode, NO_REASONS) : undefined
-    return withOverflow(at, own ?? planOf(group, steps, reasons), spec.overflow, source)
+    return withOverflow(at, own ?? planOf(group, steps, reasons, members.length), spec.overflow, source)
   })
 }

@@ -6,19 +6,30 @@ import type { PlanVerdict } from '../plan-verdict.ts'
 import type { ResourceIndex } from '../resource-index.ts'
 import type { OutCall, RoutingFacts } from '../routing/routed.ts'
 
-/** Live state, read at once. What has to be fetched first is undefined, and is noted in `wants`. */
+/** How a hunt group stands, by address-of-record of its members. */
+export interface GroupState {
+  /** Whose turn it is, counted over all calls. */
+  readonly turn: number
+  readonly loggedIn: ReadonlySet<string>
+  /** Wall clock of the end of the last call; those of whom none is known are not in it. */
+  readonly idleSince: ReadonlyMap<string, number>
+}
+
+/** Live state, read at once. What has to be fetched first is undefined: who plans fetches it, and plans once more. */
 export interface PlanFacts extends RoutingFacts {
-  /** Wall clock of the end of the last call of a user; undefined: not known here. */
-  idleSince(aor: string): number | undefined
-  /** Addresses-of-record of those who have logged in; undefined: not known here. */
-  loggedIn(group: string): ReadonlySet<string> | undefined
+  /**
+   * undefined: not known here, now or at all. Then turns go by lot, everybody counts as logged in, and all as idle for the same time.
+   *
+   * @param group its key
+   * @param takesTurn the call uses up a turn
+   */
+  group(group: string, takesTurn: boolean): GroupState | undefined
 }
 
 export const NO_PLAN_FACTS: PlanFacts = Object.freeze({
   trunk: () => undefined,
   turn: () => undefined,
-  idleSince: () => undefined,
-  loggedIn: () => undefined,
+  group: () => undefined,
 })
 
 export interface PlanAt {

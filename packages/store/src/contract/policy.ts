@@ -218,6 +218,28 @@ export function callContract(at: () => World): void {
     expect(charged).toMatchObject({ trunk: { name: 'carrier-1' }, charged: { state: 'ended' } })
   })
 
+  it('MUST tell with the end who had answered, once', async () => {
+    const { policy } = at().store
+    const ref = createReference()
+    const call = description(at().name('call'))
+    const answerer = {
+      aor: 'sip:bob@example.test',
+      userAgent: '',
+      transport: 'udp',
+      address: '192.0.2.9',
+      port: 5060,
+      trunk: '',
+    }
+    const answer = { call, ageMs: 50, toTag: 'callee', status: 200, target: 'sip:bob@192.0.2.9', answerer }
+    expect(await value(policy.answered(ref, answer))).not.toHaveProperty('answeredBy')
+    const tags = { fromTag: 'caller', toTag: 'callee', by: 'caller', status: 200, reason: '' }
+    const ended = await value(policy.ended(ref, { call: passing(call.callId), ageMs: 0, ...tags }))
+    expect(ended).toMatchObject({ state: 'finished', answeredBy: 'sip:bob@example.test' })
+    expect(ended).not.toHaveProperty('trunk')
+    const again = await value(policy.ended(ref, { call: passing(call.callId), ageMs: 0, ...tags }))
+    expect(again).not.toHaveProperty('answeredBy')
+  })
+
   it('MUST make a record of answer and end that were never minted', async () => {
     const { answered, ended, records } = await open(false)
     expect(await answered('callee')).toMatchObject({ result: 'applied', transactionKey: '' })

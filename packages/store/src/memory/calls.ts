@@ -282,7 +282,7 @@ export class MemoryCalls {
       transactionKey,
       ...(wait === undefined ? {} : { workInMs: wait }),
       ...(state === 'setup' || step === 'ignored' ? {} : chargedPart(held.call, now)),
-      ...(step === 'finished' ? trunkPart(held.call) : {}),
+      ...(step === 'finished' ? byWhom(held.call) : {}),
     })
   }
 
@@ -391,7 +391,9 @@ export class MemoryCalls {
   }
 }
 
-function trunkPart(call: CallOnRecord): Pick<ReportOutcome, 'trunk'> {
+/** Who answered is told with the end. */
+function byWhom(call: CallOnRecord): Pick<ReportOutcome, 'trunk' | 'answeredBy'> {
   const trunk = endedAtTrunk(call)
-  return trunk === undefined ? {} : { trunk }
+  const answeredBy = call.outcome === 'answered' ? call.answerer?.aor : undefined
+  return { ...(trunk && { trunk }), ...(answeredBy && { answeredBy }) }
 }

@@ -236,19 +236,21 @@ export class RedisCalls {
   }
 
   #read(ref: string, reply: Reply): Omit<ReportOutcome, 'result'> & { step: string } {
-    const [step, state, transactionKey, full, workIn, now, packed, trunk, talkMs] = listOf(reply)
+    const [step, state, transactionKey, full, workIn, now, packed, trunk, talkMs, answeredBy] = listOf(reply)
     this.#dropped += numberOf(full)
     if (textOf(step) === 'finished') this.#onFinished(shardOfReference(ref))
     const read = { step: textOf(step), state: textOf(state) as CallState, transactionKey: textOf(transactionKey) }
     const isCharged = packed !== undefined && textOf(packed) !== ''
     const charged = !isCharged ? undefined : chargedOf(callOf(ref, bytesOf(packed)), numberOf(now))
     const isPlanned = workIn !== undefined && textOf(workIn) !== ''
-    const at = trunk === undefined ? undefined : { name: textOf(trunk), talkMs: numberOf(talkMs) }
+    const isByTrunk = trunk !== undefined && textOf(trunk) !== ''
+    const at = isByTrunk ? { name: textOf(trunk), talkMs: numberOf(talkMs) } : undefined
     return {
       ...read,
       ...(isPlanned && { workInMs: numberOf(workIn) }),
       ...(charged && { charged }),
       ...(at && { trunk: at }),
+      ...(answeredBy !== undefined && { answeredBy: textOf(answeredBy) }),
     }
   }
 

@@ -218,6 +218,8 @@ export interface ReportOutcome {
   charged?: ChargedCall | undefined
   /** Of a call that has just ended and had been answered by a trunk. */
   trunk?: EndedAtTrunk | undefined
+  /** Of a call that has just ended: the address-of-record that had answered it. */
+  answeredBy?: string | undefined
 }
 
 export interface EndedAtTrunk {

@@ -235,6 +235,39 @@ export const METHODS: readonly Method[] = [
     "doc": "Trunks, and how they are: open breakers, calls, quality, registrations."
   },
   {
+    "name": "routeTest",
+    "verb": "POST",
+    "path": "/v1/route-test",
+    "role": "read",
+    "isAudited": false,
+    "isStream": false,
+    "request": "policy.RouteTestRequest",
+    "response": "policy.RouteTestResponse",
+    "doc": "What would become of a call, why, and at what price."
+  },
+  {
+    "name": "listGroup",
+    "verb": "GET",
+    "path": "/v1/groups/{group}",
+    "role": "read",
+    "isAudited": false,
+    "isStream": false,
+    "request": "policy.ListGroupRequest",
+    "response": "policy.ListGroupResponse",
+    "doc": "A hunt group's members: who has logged in, and how long each has had no call."
+  },
+  {
+    "name": "setGroupLogin",
+    "verb": "POST",
+    "path": "/v1/groups/login",
+    "role": "operate",
+    "isAudited": true,
+    "isStream": false,
+    "request": "policy.SetGroupLoginRequest",
+    "response": "policy.SetGroupLoginResponse",
+    "doc": "Logs a member in to hunt groups, or out."
+  },
+  {
     "name": "listFraudEvents",
     "verb": "GET",
     "path": "/v1/fraud/events",
@@ -1165,6 +1198,31 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.GroupMember": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "member",
+        "proto": "member",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "loggedInMs",
+        "proto": "logged_in_ms",
+        "type": "bigint",
+        "isOptional": true,
+        "doc": "Absent for one who is not logged in."
+      },
+      {
+        "name": "idleMs",
+        "proto": "idle_ms",
+        "type": "bigint",
+        "isOptional": true,
+        "doc": "Since his last call, of those that the group notes; absent for none."
+      }
+    ]
+  },
   "policy.LedgerEntry": {
     "doc": "",
     "fields": [
@@ -1339,6 +1397,41 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.ListGroupRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "group",
+        "proto": "group",
+        "type": "string",
+        "doc": "user@domain that reaches it."
+      }
+    ]
+  },
+  "policy.ListGroupResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "group",
+        "proto": "group",
+        "type": "string",
+        "doc": "user@domain, as the next ones."
+      },
+      {
+        "name": "login",
+        "proto": "login",
+        "type": "bool",
+        "doc": "Members ring only while they are logged in."
+      },
+      {
+        "name": "members",
+        "proto": "members",
+        "type": "policy.GroupMember",
+        "isRepeated": true,
+        "doc": "Those who are Subscribers of its domain, as written."
+      }
+    ]
+  },
   "policy.ListTrunksRequest": {
     "doc": "",
     "fields": [
@@ -1428,6 +1521,275 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "proto": "edge_count",
         "type": "number",
         "doc": "Edges that this node can reach now."
+      }
+    ]
+  },
+  "policy.RoutePrice": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "currency",
+        "proto": "currency",
+        "type": "string",
+        "doc": "ISO 4217."
+      },
+      {
+        "name": "connectFee",
+        "proto": "connect_fee",
+        "type": "bigint",
+        "doc": "Millionths of the currency's unit."
+      },
+      {
+        "name": "perMinute",
+        "proto": "per_minute",
+        "type": "bigint",
+        "doc": ""
+      },
+      {
+        "name": "rate",
+        "proto": "rate",
+        "type": "string",
+        "doc": "For a person: \"0.01 + 0.02/min 60/60\"."
+      },
+      {
+        "name": "prefix",
+        "proto": "prefix",
+        "type": "string",
+        "doc": "Of the number; \"*\" for any."
+      }
+    ]
+  },
+  "policy.RouteReason": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "resource",
+        "proto": "resource",
+        "type": "string",
+        "doc": "\"Kind/name\"; \"\" for none."
+      },
+      {
+        "name": "text",
+        "proto": "text",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "depth",
+        "proto": "depth",
+        "type": "number",
+        "doc": ""
+      }
+    ]
+  },
+  "policy.RouteRefusal": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "status",
+        "proto": "status",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "code",
+        "proto": "code",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "text",
+        "proto": "text",
+        "type": "string",
+        "doc": "For a person."
+      }
+    ]
+  },
+  "policy.RouteTarget": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "step",
+        "proto": "step",
+        "type": "number",
+        "doc": "Index of its step."
+      },
+      {
+        "name": "target",
+        "proto": "target",
+        "type": "string",
+        "doc": "AoR or URI."
+      },
+      {
+        "name": "trunk",
+        "proto": "trunk",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "ringMs",
+        "proto": "ring_ms",
+        "type": "number",
+        "doc": "0: the proxy's Timer C."
+      },
+      {
+        "name": "price",
+        "proto": "price",
+        "type": "policy.RoutePrice",
+        "isOptional": true,
+        "doc": "What the caller pays, and what the trunk costs; absent where nothing says."
+      },
+      {
+        "name": "cost",
+        "proto": "cost",
+        "type": "policy.RoutePrice",
+        "isOptional": true,
+        "doc": ""
+      }
+    ]
+  },
+  "policy.RouteTestRequest": {
+    "doc": "A call that nobody makes.",
+    "fields": [
+      {
+        "name": "from",
+        "proto": "from",
+        "type": "string",
+        "doc": "sip:user@domain of the caller, who is taken to have proven it; a number or an address of a stranger with `trunk`."
+      },
+      {
+        "name": "to",
+        "proto": "to",
+        "type": "string",
+        "doc": "URI, or number as the caller dials it."
+      },
+      {
+        "name": "trunk",
+        "proto": "trunk",
+        "type": "string",
+        "doc": "Name of the Trunk by which it comes; \"\" for none."
+      },
+      {
+        "name": "unixMs",
+        "proto": "unix_ms",
+        "type": "bigint",
+        "doc": "Wall clock of the call; 0 for now."
+      }
+    ]
+  },
+  "policy.RouteTestResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "caller",
+        "proto": "caller",
+        "type": "string",
+        "doc": "Of the caller, as far as he is ours; \"\" else."
+      },
+      {
+        "name": "account",
+        "proto": "account",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "dialled",
+        "proto": "dialled",
+        "type": "string",
+        "doc": "Who is called, in canonical form: user@host, or a number."
+      },
+      {
+        "name": "verdict",
+        "proto": "verdict",
+        "type": "string",
+        "doc": "\"plan\" | \"reject\" | \"redirect\" | \"answer\""
+      },
+      {
+        "name": "status",
+        "proto": "status",
+        "type": "number",
+        "doc": "Of what is no plan; 0 else."
+      },
+      {
+        "name": "code",
+        "proto": "code",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "reasons",
+        "proto": "reasons",
+        "type": "policy.RouteReason",
+        "isRepeated": true,
+        "doc": "In order; each stands below the one before it that has a lower depth."
+      },
+      {
+        "name": "targets",
+        "proto": "targets",
+        "type": "policy.RouteTarget",
+        "isRepeated": true,
+        "doc": "In the order in which they would be tried."
+      },
+      {
+        "name": "refusals",
+        "proto": "refusals",
+        "type": "policy.RouteRefusal",
+        "isRepeated": true,
+        "doc": "What would stop the call besides, in the order in which it would."
+      },
+      {
+        "name": "contacts",
+        "proto": "contacts",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "Values of Contact of a redirect."
+      },
+      {
+        "name": "revision",
+        "proto": "revision",
+        "type": "string",
+        "doc": "Of the resources that were looked at."
+      }
+    ]
+  },
+  "policy.SetGroupLoginRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "group",
+        "proto": "group",
+        "type": "string",
+        "doc": "user@domain that reaches it; \"\" for all of which he is a member and that have logins."
+      },
+      {
+        "name": "member",
+        "proto": "member",
+        "type": "string",
+        "doc": "user@domain."
+      },
+      {
+        "name": "loggedIn",
+        "proto": "logged_in",
+        "type": "bool",
+        "doc": ""
+      }
+    ]
+  },
+  "policy.SetGroupLoginResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "groups",
+        "proto": "groups",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "user@domain of each that was meant."
+      },
+      {
+        "name": "changed",
+        "proto": "changed",
+        "type": "number",
+        "doc": "Of these, how many it changed."
       }
     ]
   },

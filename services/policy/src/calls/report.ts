@@ -9,6 +9,7 @@ import { renewCall } from '../charging/renew.ts'
 import { settleCall } from '../charging/settle.ts'
 import type { PolicyContext } from '../context.ts'
 import { refusal } from '../errors.ts'
+import { noteCallEnd } from '../groups/logins.ts'
 import { acknowledge } from './acknowledge.ts'
 
 type Reported = Result<policy.ReportResponse>
@@ -69,6 +70,8 @@ export function report(context: PolicyContext, request: policy.ReportRequest): R
     if (result.value.result === 'applied') releaseTransaction(context, result.value.transactionKey)
     if (result.value.workInMs !== undefined) context.work.schedule(callRef, result.value.workInMs)
     if (result.value.trunk !== undefined) context.trunks.callEnded(callRef, result.value.trunk)
+    const talker = event?.$case === 'answered' ? event.value.answerer?.aor : result.value.answeredBy
+    if (talker) noteCallEnd(context, talker)
     const { charged } = result.value
     return charged === undefined ? ACCEPTED : chargeReport(context, charged)
   })

@@ -36,6 +36,8 @@ import { challenge, offeredAlgorithms } from '../digest/challenge.ts'
 import { type NonceUse, useNonce } from '../digest/use-nonce.ts'
 import { refusal } from '../errors.ts'
 import { refuseAgent } from '../fraud/agents.ts'
+import { featureCodeOf, runFeatureCode } from '../groups/feature-code.ts'
+import { readGroups } from '../groups/group-facts.ts'
 import { judgeToken, offersBearer, type TokenError, tokenIn } from '../jwt/judge-token.ts'
 import { unlessBlocked } from '../routing/blocked.ts'
 import { decideEmergency, emergencyOf } from '../routing/emergency.ts'
@@ -174,6 +176,12 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
   const { context, request } = judgement
   const speaker = accounting || judgement.trusted || proven ? speakerOf(judgement, proven?.user) : undefined
   const planned = unlessBlocked(judgement, verdictFor(judgement, proven?.user), speaker ?? proven?.user)
+  const { wants } = judgement
+  if (wants !== undefined) {
+    return readGroups(context, wants).then((groups) =>
+      planFor({ ...judgement, wants: undefined, groups }, proven, accounting),
+    )
+  }
   const verdict = accounting && judgement.state.metersAccounts ? withoutUnpaid(planned) : planned
   if (verdict !== planned) context.counts.unpaidLegs++
   if (judgement.away && verdict.kind === 'plan') context.counts.relays++
@@ -201,6 +209,8 @@ function decideProven(judgement: Judgement, proven: Proven): EventualDecision {
   const accounting = isAccounted(request, user.domain)
   if (maySay(state.index, from, user)) {
     if (asksForRegistrations(request) && !judgement.away) return done(decideWatch(judgement, user))
+    const code = featureCodeOf(judgement, user)
+    if (code !== undefined) return runFeatureCode(context, user, code)
     return planFor(judgement, proven, accounting)
   }
   const response = reject('not_your_identity', callerOf(user))

@@ -15,6 +15,7 @@ import {
 import type { policy } from '@tandem/rpc'
 import type { PolicyContext } from '../context.ts'
 import { offersCredentials } from '../digest/authenticate.ts'
+import type { GroupStates } from '../groups/group-facts.ts'
 import type { PolicyState } from '../state.ts'
 import { registeredCall } from '../trunks/registered-trunk.ts'
 import { userOf } from './identity.ts'
@@ -46,6 +47,10 @@ export interface Judgement {
   readonly known: Proven | undefined
   /** Sent from an address that the domain, or a trunk, says to believe, or with a certificate of a trunk. */
   readonly trusted: boolean
+  /** Hunt groups whose state a plan wants, and whether it takes a turn: noted while it is made. */
+  wants?: Map<string, boolean> | undefined
+  /** What was read of them; a plan gets no more than this. */
+  readonly groups?: GroupStates | undefined
   /** Nobody makes this call: it is only planned. */
   readonly trial?: { readonly nowMs: number } | undefined
 }

@@ -93,12 +93,18 @@ function callerOf(index: ResourceIndex, judgement: Judgement, sender: UserEntry 
 const turns = new WeakMap<PolicyContext, Map<string, number>>()
 
 /** @param peeks nobody takes a turn */
-export function planFacts(context: PolicyContext, peeks = false): PlanFacts {
+export function planFacts(context: PolicyContext, peeks = false, judgement?: Judgement): PlanFacts {
   return {
     ...NO_PLAN_FACTS,
     // Only who tries a call is told why.
     silent: !peeks,
     trunk: (name) => context.trunks.board.facts(name),
+    group(key, takesTurn) {
+      if (judgement === undefined || judgement.groups !== undefined) return judgement?.groups?.get(key)
+      judgement.wants ??= new Map()
+      judgement.wants.set(key, takesTurn && !peeks)
+      return undefined
+    },
     turn(key) {
       const given = turns.get(context) ?? new Map<string, number>()
       turns.set(context, given)
@@ -166,7 +172,7 @@ export function planAt(judgement: Judgement, sender: UserEntry | undefined, dial
   return {
     index: state.index,
     call: outCall(judgement, sender, dialled, trial?.nowMs),
-    facts: planFacts(context, trial !== undefined),
+    facts: planFacts(context, trial !== undefined, judgement),
     diverted: divertedBefore(judgement),
     depth: 0,
     method: judgement.request.method,

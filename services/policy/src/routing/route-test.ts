@@ -19,6 +19,7 @@ import { splitUri } from '../decide/uri-parts.ts'
 import { NOBODY, toResponse } from '../decide/verdicts.ts'
 import { POLICY_ERRORS, type PolicyErrorCode, refusal } from '../errors.ts'
 import { tryFraudRules } from '../fraud-feed/try-rules.ts'
+import { readGroups } from '../groups/group-facts.ts'
 import { unlessBlocked } from './blocked.ts'
 import { emergencyOf } from './emergency.ts'
 import { dialledNumberOf, normalNumber, outCall, planFacts } from './number-call.ts'
@@ -202,9 +203,12 @@ export async function routeTest(
   const trunk = asked.trunk === '' ? undefined : index.routing.trunks.get(asked.trunk)
   if (asked.trunk !== '' && trunk === undefined) return refusal('unknown_trunk')
   const unixMs = asked.unixMs === 0n ? context.now() : Number(asked.unixMs)
-  const judgement = trialOf(context, asked, trunk, unixMs)
-  const user = judgement.known?.user
-  const verdict = planOf(judgement, user)
+  const first = trialOf(context, asked, trunk, unixMs)
+  const user = first.known?.user
+  const guess = planOf(first, user)
+  const groups = first.wants && (await readGroups(context, first.wants))
+  const judgement: Judgement = groups === undefined ? first : { ...first, wants: undefined, groups }
+  const verdict = groups === undefined ? guess : planOf(judgement, user)
   const response = toResponse(verdict, NOBODY, { edits: [], accounting: true, sourceTrusted: false })
   const plan = response.verdict?.$case === 'plan' ? response.verdict.value : undefined
   const account = verdict.emergency === true ? undefined : index.accounts.get(user?.account ?? '')

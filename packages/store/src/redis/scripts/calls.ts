@@ -98,12 +98,14 @@ local function charged(result, c)
   end
   return result
 end
--- The trunk that answered is told with the end.
-local function atTrunk(result, c)
-  local trunk = c.aw and c.oc == 'answered' and string.match(c.aw, '"trunk":"([^"]+)"')
-  if not trunk or late then return result end
+-- Who answered is told with the end: his trunk, or his address-of-record.
+local function byWhom(result, c)
+  if late or not c.aw or c.oc ~= 'answered' then return result end
+  local trunk, aor = string.match(c.aw, '"trunk":"([^"]+)"'), string.match(c.aw, '"aor":"([^"]+)"')
+  if not trunk and not aor then return result end
   for i = 5, 7 do result[i] = result[i] or '' end
-  result[8], result[9] = trunk, int(math.max(0, (c.en or 0) - (c.an or 0)))
+  result[8], result[9] = trunk or '', int(math.max(0, (c.en or 0) - (c.an or 0)))
+  result[10] = aor
   return result
 end
 -- Of a charged call the facts are frozen; its record is made when it has been settled.
@@ -114,11 +116,11 @@ local function finish(c, outcome, completeness)
   if c.cg then
     c.s, c.hd, c.wd, c.pd, c.xd = 'ended', nil, nil, nil, nil
     keep(c, at + tonumber(ARGV[4]))
-    return atTrunk(charged({'finished', 'ended', c.tk or '', 0}, c), c)
+    return byWhom(charged({'finished', 'ended', c.tk or '', 0}, c), c)
   end
   local full = record(c)
   entomb(c)
-  return atTrunk({'finished', 'finished', c.tk or '', full}, c)
+  return byWhom({'finished', 'finished', c.tk or '', full}, c)
 end
 local function afterwards(stone, event, other)
   for _, known in ipairs(stone.ev or {}) do

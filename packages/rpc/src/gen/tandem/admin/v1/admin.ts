@@ -43,10 +43,16 @@ import {
   ListCallsResponse,
   ListFraudEventsRequest,
   ListFraudEventsResponse,
+  ListGroupRequest,
+  ListGroupResponse,
   ListTrunksRequest,
   ListTrunksResponse,
   RequestHangUpRequest,
   RequestHangUpResponse,
+  RouteTestRequest,
+  RouteTestResponse,
+  SetGroupLoginRequest,
+  SetGroupLoginResponse,
   TopUpRequest,
   TopUpResponse,
   TryFraudRulesRequest,
@@ -925,6 +931,37 @@ export const AdminServiceService = {
     responseSerialize: (value: ListTrunksResponse): Buffer => Buffer.from(ListTrunksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTrunksResponse => ListTrunksResponse.decode(value),
   },
+  /** What would become of a call, why, and at what price. */
+  routeTest: {
+    path: "/tandem.admin.v1.AdminService/RouteTest" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RouteTestRequest): Buffer => Buffer.from(RouteTestRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RouteTestRequest => RouteTestRequest.decode(value),
+    responseSerialize: (value: RouteTestResponse): Buffer => Buffer.from(RouteTestResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RouteTestResponse => RouteTestResponse.decode(value),
+  },
+  /** A hunt group's members: who has logged in, and how long each has had no call. */
+  listGroup: {
+    path: "/tandem.admin.v1.AdminService/ListGroup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListGroupRequest): Buffer => Buffer.from(ListGroupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListGroupRequest => ListGroupRequest.decode(value),
+    responseSerialize: (value: ListGroupResponse): Buffer => Buffer.from(ListGroupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListGroupResponse => ListGroupResponse.decode(value),
+  },
+  /** Logs a member in to hunt groups, or out. */
+  setGroupLogin: {
+    path: "/tandem.admin.v1.AdminService/SetGroupLogin" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetGroupLoginRequest): Buffer => Buffer.from(SetGroupLoginRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetGroupLoginRequest => SetGroupLoginRequest.decode(value),
+    responseSerialize: (value: SetGroupLoginResponse): Buffer =>
+      Buffer.from(SetGroupLoginResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetGroupLoginResponse => SetGroupLoginResponse.decode(value),
+  },
   /** What rules against fraud have found. */
   listFraudEvents: {
     path: "/tandem.admin.v1.AdminService/ListFraudEvents" as const,
@@ -1035,6 +1072,12 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
   /** Trunks, and how they are: open breakers, calls, quality, registrations. */
   listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
+  /** What would become of a call, why, and at what price. */
+  routeTest: handleUnaryCall<RouteTestRequest, RouteTestResponse>;
+  /** A hunt group's members: who has logged in, and how long each has had no call. */
+  listGroup: handleUnaryCall<ListGroupRequest, ListGroupResponse>;
+  /** Logs a member in to hunt groups, or out. */
+  setGroupLogin: handleUnaryCall<SetGroupLoginRequest, SetGroupLoginResponse>;
   /** What rules against fraud have found. */
   listFraudEvents: handleUnaryCall<ListFraudEventsRequest, ListFraudEventsResponse>;
   /** Which rules a call would meet, and why. Counts nothing. */
@@ -1380,6 +1423,54 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTrunksResponse) => void,
+  ): ClientUnaryCall;
+  /** What would become of a call, why, and at what price. */
+  routeTest(
+    request: RouteTestRequest,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  routeTest(
+    request: RouteTestRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  routeTest(
+    request: RouteTestRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  /** A hunt group's members: who has logged in, and how long each has had no call. */
+  listGroup(
+    request: ListGroupRequest,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  listGroup(
+    request: ListGroupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  listGroup(
+    request: ListGroupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  /** Logs a member in to hunt groups, or out. */
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
+  ): ClientUnaryCall;
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
+  ): ClientUnaryCall;
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
   ): ClientUnaryCall;
   /** What rules against fraud have found. */
   listFraudEvents(

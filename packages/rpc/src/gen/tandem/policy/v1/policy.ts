@@ -1219,6 +1219,45 @@ export interface LiftBanResponse {
   lifted: number;
 }
 
+export interface ListGroupRequest {
+  /** user@domain that reaches it. */
+  group: string;
+}
+
+export interface ListGroupResponse {
+  /** user@domain, as the next ones. */
+  group: string;
+  /** Members ring only while they are logged in. */
+  login: boolean;
+  /** Those who are Subscribers of its domain, as written. */
+  members: GroupMember[];
+}
+
+export interface GroupMember {
+  member: string;
+  /** Absent for one who is not logged in. */
+  loggedInMs?:
+    | bigint
+    | undefined;
+  /** Since his last call, of those that the group notes; absent for none. */
+  idleMs?: bigint | undefined;
+}
+
+export interface SetGroupLoginRequest {
+  /** user@domain that reaches it; "" for all of which he is a member and that have logins. */
+  group: string;
+  /** user@domain. */
+  member: string;
+  loggedIn: boolean;
+}
+
+export interface SetGroupLoginResponse {
+  /** user@domain of each that was meant. */
+  groups: string[];
+  /** Of these, how many it changed. */
+  changed: number;
+}
+
 export interface ListTrunksRequest {
   /** "" for all. */
   trunk: string;
@@ -10161,6 +10200,373 @@ export const LiftBanResponse: MessageFns<LiftBanResponse> = {
   },
 };
 
+function createBaseListGroupRequest(): ListGroupRequest {
+  return { group: "" };
+}
+
+export const ListGroupRequest: MessageFns<ListGroupRequest> = {
+  encode(message: ListGroupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListGroupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListGroupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListGroupRequest>): ListGroupRequest {
+    return ListGroupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListGroupRequest>): ListGroupRequest {
+    const message = createBaseListGroupRequest();
+    message.group = object.group ?? "";
+    return message;
+  },
+};
+
+function createBaseListGroupResponse(): ListGroupResponse {
+  return { group: "", login: false, members: [] };
+}
+
+export const ListGroupResponse: MessageFns<ListGroupResponse> = {
+  encode(message: ListGroupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.login !== false) {
+      writer.uint32(16).bool(message.login);
+    }
+    for (const v of message.members) {
+      GroupMember.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListGroupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListGroupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.login = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.members.push(GroupMember.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListGroupResponse>): ListGroupResponse {
+    return ListGroupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListGroupResponse>): ListGroupResponse {
+    const message = createBaseListGroupResponse();
+    message.group = object.group ?? "";
+    message.login = object.login ?? false;
+    message.members = object.members?.map((e) => GroupMember.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGroupMember(): GroupMember {
+  return { member: "", loggedInMs: undefined, idleMs: undefined };
+}
+
+export const GroupMember: MessageFns<GroupMember> = {
+  encode(message: GroupMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.member !== "") {
+      writer.uint32(10).string(message.member);
+    }
+    if (message.loggedInMs !== undefined) {
+      if (BigInt.asUintN(64, message.loggedInMs) !== message.loggedInMs) {
+        throw new globalThis.Error("value provided for field message.loggedInMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.loggedInMs);
+    }
+    if (message.idleMs !== undefined) {
+      if (BigInt.asUintN(64, message.idleMs) !== message.idleMs) {
+        throw new globalThis.Error("value provided for field message.idleMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.idleMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.member = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.loggedInMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.idleMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GroupMember>): GroupMember {
+    return GroupMember.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GroupMember>): GroupMember {
+    const message = createBaseGroupMember();
+    message.member = object.member ?? "";
+    message.loggedInMs = (object.loggedInMs !== undefined && object.loggedInMs !== null)
+      ? BigInt(object.loggedInMs)
+      : undefined;
+    message.idleMs = (object.idleMs !== undefined && object.idleMs !== null) ? BigInt(object.idleMs) : undefined;
+    return message;
+  },
+};
+
+function createBaseSetGroupLoginRequest(): SetGroupLoginRequest {
+  return { group: "", member: "", loggedIn: false };
+}
+
+export const SetGroupLoginRequest: MessageFns<SetGroupLoginRequest> = {
+  encode(message: SetGroupLoginRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.member !== "") {
+      writer.uint32(18).string(message.member);
+    }
+    if (message.loggedIn !== false) {
+      writer.uint32(24).bool(message.loggedIn);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetGroupLoginRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetGroupLoginRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.member = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.loggedIn = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetGroupLoginRequest>): SetGroupLoginRequest {
+    return SetGroupLoginRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetGroupLoginRequest>): SetGroupLoginRequest {
+    const message = createBaseSetGroupLoginRequest();
+    message.group = object.group ?? "";
+    message.member = object.member ?? "";
+    message.loggedIn = object.loggedIn ?? false;
+    return message;
+  },
+};
+
+function createBaseSetGroupLoginResponse(): SetGroupLoginResponse {
+  return { groups: [], changed: 0 };
+}
+
+export const SetGroupLoginResponse: MessageFns<SetGroupLoginResponse> = {
+  encode(message: SetGroupLoginResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.groups) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.changed !== 0) {
+      writer.uint32(16).uint32(message.changed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetGroupLoginResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetGroupLoginResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groups.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.changed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetGroupLoginResponse>): SetGroupLoginResponse {
+    return SetGroupLoginResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetGroupLoginResponse>): SetGroupLoginResponse {
+    const message = createBaseSetGroupLoginResponse();
+    message.groups = object.groups?.map((e) => e) || [];
+    message.changed = object.changed ?? 0;
+    return message;
+  },
+};
+
 function createBaseListTrunksRequest(): ListTrunksRequest {
   return { trunk: "" };
 }
@@ -11751,6 +12157,27 @@ export const PolicyServiceService = {
     responseSerialize: (value: RouteTestResponse): Buffer => Buffer.from(RouteTestResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RouteTestResponse => RouteTestResponse.decode(value),
   },
+  /** Who of a hunt group has logged in, and how long each has had no call. Asked by `tandem group list`. */
+  listGroup: {
+    path: "/tandem.policy.v1.PolicyService/ListGroup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListGroupRequest): Buffer => Buffer.from(ListGroupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListGroupRequest => ListGroupRequest.decode(value),
+    responseSerialize: (value: ListGroupResponse): Buffer => Buffer.from(ListGroupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListGroupResponse => ListGroupResponse.decode(value),
+  },
+  /** Logs a member in to hunt groups, or out. Asked by `tandem group login` and `logout`. */
+  setGroupLogin: {
+    path: "/tandem.policy.v1.PolicyService/SetGroupLogin" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetGroupLoginRequest): Buffer => Buffer.from(SetGroupLoginRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetGroupLoginRequest => SetGroupLoginRequest.decode(value),
+    responseSerialize: (value: SetGroupLoginResponse): Buffer =>
+      Buffer.from(SetGroupLoginResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetGroupLoginResponse => SetGroupLoginResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -11800,6 +12227,10 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
   /** What would become of a call, why, and at what price. Holds nothing, counts nothing, calls nobody. Asked by `tandem route-test`. */
   routeTest: handleUnaryCall<RouteTestRequest, RouteTestResponse>;
+  /** Who of a hunt group has logged in, and how long each has had no call. Asked by `tandem group list`. */
+  listGroup: handleUnaryCall<ListGroupRequest, ListGroupResponse>;
+  /** Logs a member in to hunt groups, or out. Asked by `tandem group login` and `logout`. */
+  setGroupLogin: handleUnaryCall<SetGroupLoginRequest, SetGroupLoginResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -12110,6 +12541,38 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RouteTestResponse) => void,
+  ): ClientUnaryCall;
+  /** Who of a hunt group has logged in, and how long each has had no call. Asked by `tandem group list`. */
+  listGroup(
+    request: ListGroupRequest,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  listGroup(
+    request: ListGroupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  listGroup(
+    request: ListGroupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListGroupResponse) => void,
+  ): ClientUnaryCall;
+  /** Logs a member in to hunt groups, or out. Asked by `tandem group login` and `logout`. */
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
+  ): ClientUnaryCall;
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
+  ): ClientUnaryCall;
+  setGroupLogin(
+    request: SetGroupLoginRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SetGroupLoginResponse) => void,
   ): ClientUnaryCall;
 }
 
