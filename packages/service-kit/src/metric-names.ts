@@ -28,6 +28,7 @@ export function unitOf(name: string): (typeof UNITS)[number] | '' {
 export function nameTrouble({ name, type, help, labels }: MetricDescription): string | undefined {
   if (!/^tandem(_[a-z0-9]+){2,}$/.test(name)) return `${name} is not tandem_<subsystem>_<name>`
   if (WRONG_UNITS.test(name)) return `${name} is not in a base unit`
+  if (/_(count|sum|bucket)$/.test(name)) return `${name} ends as the series of a histogram do`
   if ((type === 'counter') !== name.endsWith('_total')) return `${name}: counters, and they alone, end in _total`
   if (type === 'histogram' && unitOf(name) === '') return `${name}: a histogram ends in its unit`
   if (help === '' || !help.endsWith('.')) return `${name} has no sentence of help`

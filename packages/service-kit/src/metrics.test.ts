@@ -52,4 +52,43 @@ describe('Metrics', () => {
     metrics.processMetrics()
     expect(await linesOf(metrics, 'process_resident_memory_bytes')).toHaveLength(1)
   })
+
+  it.each([
+    ['gauge', 'edge_calls', 'A.'],
+    ['gauge', 'tandem_calls', 'A.'],
+    ['gauge', 'tandem_edge_calls_total', 'A.'],
+    ['counter', 'tandem_edge_calls', 'A.'],
+    ['gauge', 'tandem_edge_wait_ms', 'A.'],
+    ['gauge', 'tandem_edge_calls_count', 'A.'],
+    ['gauge', 'tandem_edge_camelCase', 'A.'],
+    ['gauge', 'tandem_edge_calls', 'no sentence'],
+  ] as const)('refuses a %s named %s', (type, name, help) => {
+    expect(() => new Metrics()[type](name, help, () => 0)).toThrow(name)
+  })
+
+  it('refuses labels of the process, and histograms without a unit', () => {
+    expect(() => new Metrics().labelledGauge('tandem_edge_x', 'X.', 'service', () => [])).toThrow('service')
+    expect(() => new Metrics().histogram('tandem_edge_x', 'X.', [1])).toThrow('unit')
+  })
+
+  it('has histograms by a label, a bounded number of them', async () => {
+    const metrics = new Metrics()
+    const family = metrics.histogramFamily('tandem_a_f_seconds', 'F.', 'method', [1])
+    for (let k = 0; k < 300; k++) family.observe(`m${k}`, 0.5)
+    const counts = await linesOf(metrics, 'tandem_a_f_seconds_count')
+    expect(counts).toHaveLength(257)
+    expect(counts.at(-1)).toBe('tandem_a_f_seconds_count{method="other"} 44')
+  })
+
+  it('shows fields of an object as one counter with labels', async () => {
+    const metrics = new Metrics()
+    metrics.fieldsCounter('tandem_a_r_total', 'R.', ['reason'], () => ({ one: 1, two: 2 }), [
+      ['one', 'first'],
+      ['two', 'second'],
+    ])
+    expect(await linesOf(metrics, 'tandem_a_r_total')).toEqual([
+      'tandem_a_r_total{reason="first"} 1',
+      'tandem_a_r_total{reason="second"} 2',
+    ])
+  })
 })

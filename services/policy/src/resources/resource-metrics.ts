@@ -13,7 +13,7 @@ export function registerResources(metrics: Metrics, desk: ResourceDesk): void {
   gauge('revision', 'Revision of the resources in use.', () => node.at?.revision ?? 0)
   gauge('head_revision', 'Newest revision of the resources that this node has seen.', () => node.head.revision)
   gauge('head_age_seconds', 'Since this node last saw which revision is the newest.', () => node.ageMs / 1_000)
-  gauge('count', 'Resources in use out of the store.', () => node.held.size)
+  gauge('held', 'Resources in use out of the store.', () => node.held.size)
   gauge('trouble', '1 while this node uses an older revision than it should.', () => (desk.trouble === '' ? 0 : 1))
   gauge('apply_seconds', 'Reading and laying out the revision in use.', () => node.counts.lastMs / 1_000)
   counter('applied', 'Revisions taken into use.', () => node.counts.applied)
