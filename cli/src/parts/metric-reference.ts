@@ -75,21 +75,15 @@ export async function metricReference(): Promise<MetricReference> {
 /** prom-client's among them. */
 async function processDescriptions(): Promise<MetricDescription[]> {
   const { registry, descriptions } = serviceMetrics('any', 'any')
-  const labels = new Map(descriptions.map((one) => [one.name, one.labels]))
+  const ours = new Map(descriptions.map((one) => [one.name, one.labels]))
+  // Its classes have the names of labels, whether or not there is a series yet.
+  const theirs = registry.getMetricsAsArray() as unknown as readonly { name: string; labelNames?: readonly string[] }[]
+  const labels = new Map(theirs.map(({ name, labelNames }) => [name, labelNames ?? []]))
   const all = await registry.getMetricsAsJSON()
-  return all.map(({ name, help, type, values }) => ({
+  return all.map(({ name, help, type }) => ({
     name,
     help,
     type: String(type) as MetricDescription['type'],
-    labels: labels.get(name) ?? (name === GC ? ['kind'] : labelsOf(values)),
+    labels: ours.get(name) ?? labels.get(name) ?? [],
   }))
-}
-
-/** It has no series before something was collected. */
-const GC = 'nodejs_gc_duration_seconds'
-const OF_PROCESS = new Set(['service', 'cluster', 'le'])
-
-function labelsOf(values: readonly { readonly labels: object }[] | undefined): string[] {
-  const names = new Set(values?.flatMap(({ labels }) => Object.keys(labels)))
-  return [...names].filter((name) => !OF_PROCESS.has(name))
 }
