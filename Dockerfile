@@ -2,6 +2,7 @@
 #
 # One image per service, and `tandem` for the whole cluster in one container and for the command line:
 #   docker build --target edge -t tandem-edge .        (targets: edge, location, policy, records, console, tandem)
+#   docker buildx build --platform linux/amd64,linux/arm64 --target edge …
 # All targets hold the same files; they differ in what runs. BASE must bring Node >= 22.18 and npm.
 # A container runs as user 10001 and writes to /var/lib/tandem only, so its root may be read-only.
 # node is process 1 and takes SIGTERM itself: it drains, then stops. Settings and traps: docs/operations/README.md.
@@ -26,6 +27,8 @@ COPY packages packages
 COPY services services
 COPY cli cli
 RUN node_modules/.bin/tsc -b && npm prune --omit=dev --ignore-scripts
+# Names, versions and hashes of everything installed, as CycloneDX 1.5. A label says where it is.
+RUN npm sbom --package-lock-only --omit dev --sbom-format cyclonedx --sbom-type application > sbom.json
 # The addons for UDP and SCTP, by the C compiler of this stage alone. Without one (no network, another distribution) the image works with
 # node:dgram and without SCTP, and says so at start; UDP_BATCH=require makes that an error of the build.
 ARG UDP_BATCH=auto
@@ -37,6 +40,16 @@ RUN rm -rf packages/*/native packages/test-kit node_modules/@tandem/test-kit pac
   && find . -type d -empty -delete && chmod 755 cli/dist/main.js
 
 FROM ${BASE} AS runtime
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=tandem \
+    org.opencontainers.image.licenses=MIT \
+    org.opencontainers.image.version=${VERSION} \
+    org.opencontainers.image.revision=${REVISION} \
+    org.cyclonedx.sbom=/app/sbom.json
+# Nothing of the base that the programs do not need: no package manager, so that nothing can be added to a running container.
+RUN rm -rf /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/corepack /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 ENV NODE_ENV=production \
     TANDEM_EDGE_HTTP_ADDRESS=0.0.0.0 \
     TANDEM_LOCATION_BIND_ADDRESS=0.0.0.0 \
@@ -46,6 +59,7 @@ ENV NODE_ENV=production \
     TANDEM_RECORDS_FILE=/var/lib/tandem/cdr.ndjson
 COPY --from=build /app /app
 COPY deploy/healthcheck.mjs /app/healthcheck.mjs
+COPY deploy/kubernetes /app/kubernetes
 RUN ln -s /app/cli/dist/main.js /usr/local/bin/tandem \
   && mkdir -p /etc/tandem /var/lib/tandem && chown 10001:10001 /var/lib/tandem
 WORKDIR /var/lib/tandem

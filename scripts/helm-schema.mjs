@@ -12,7 +12,10 @@ const DECIDED_BY_CHART = [
   'edge.count',
   'edge.index',
   'edge.id',
+  'edge.advertisedFrom',
   'edge.bindAddress',
+  'edge.loadBalancerAddressFile',
+  'edge.nodeAddress',
   'edge.sharedAddress',
   'edge.httpAddress',
   'location.bindAddress',
@@ -26,28 +29,121 @@ const DECIDED_BY_CHART = [
   'records.bindAddress',
   'records.httpPort',
   'records.file',
+  'records.node',
+  'console.address',
+  'console.audit.file',
+  'console.bindAddress',
+  'console.port',
+  'console.grpcPort',
+  'console.httpAddress',
+  'console.httpPort',
+  'rpc.tls.certFile',
+  'rpc.tls.keyFile',
+  'rpc.tls.caFile',
   'resources',
 ]
 
 const text = (description) => ({ type: 'string', ...(description && { description }) })
 const anyMap = { type: 'object' }
 const closed = (properties, more = {}) => ({ type: 'object', additionalProperties: false, properties, ...more })
+const maps = { type: 'array', items: anyMap }
+const names = { type: 'array', items: { type: 'string', minLength: 1 } }
+const flag = { type: 'boolean' }
+const whole = (minimum, maximum) => ({ type: 'integer', minimum, ...(maximum !== undefined && { maximum }) })
+const key = { type: 'string', minLength: 1 }
 const placement = {
   resources: { ...anyMap, description: 'Requests and limits of the container.' },
+  priorityClassName: text(),
   nodeSelector: anyMap,
-  tolerations: { type: 'array', items: anyMap },
-  affinity: anyMap,
+  tolerations: maps,
+  affinity: { ...anyMap, description: 'Instead of the chart’s own.' },
 }
-const replicas = { type: 'integer', minimum: 1 }
+const extra = { extraEnv: maps, extraVolumes: maps, extraVolumeMounts: maps }
+const replicas = whole(1)
+const maxUnavailable = { type: ['integer', 'string'], description: 'Of the PodDisruptionBudget.' }
 const persistence = closed({ size: { type: 'string', minLength: 1 }, storageClass: text() })
 const documents = { type: 'array', items: { type: 'object', required: ['apiVersion', 'kind', 'metadata', 'spec'] } }
 
+const resources = closed({
+  documents,
+  existingConfigMaps: names,
+  existingSecret: text(),
+  applyJob: closed({
+    enabled: flag,
+    configMaps: names,
+    secrets: names,
+    image: text(),
+    path: key,
+    tokenSecret: text(),
+    tokenKey: key,
+    prune: flag,
+  }),
+})
+
+const edge = closed({
+  replicas,
+  exposure: { enum: ['loadBalancer', 'split', 'hostNetwork'] },
+  addressFrom: { enum: ['auto', 'service', 'node', 'nodeExternalIP', 'metadata'] },
+  addressWaitSeconds: whole(0, 3_600),
+  service: closed({
+    annotations: anyMap,
+    udpAnnotations: anyMap,
+    tcpAnnotations: anyMap,
+    loadBalancerIP: text(),
+    loadBalancerClass: text(),
+    loadBalancerSourceRanges: names,
+    externalTrafficPolicy: { enum: ['Local', 'Cluster'] },
+    acceptHiddenSources: flag,
+  }),
+  tls: closed({
+    existingSecret: text(),
+    certManager: closed({ enabled: flag, issuerRef: anyMap, dnsNames: names }),
+  }),
+  preStopSeconds: whole(0, 300),
+  autoscaling: closed({
+    enabled: flag,
+    minReplicas: replicas,
+    maxReplicas: replicas,
+    cpu: whole(0, 100),
+    requestsPerSecond: whole(0),
+    eventLoopPercent: whole(0, 100),
+    scaleInAfterSeconds: whole(0, 3_600),
+    scaleInEverySeconds: whole(1, 1_800),
+  }),
+  maxUnavailable,
+  ...placement,
+  ...extra,
+})
+
+const redis = closed({
+  bundled: flag,
+  image: key,
+  passwordSecret: text(),
+  passwordKey: key,
+  persistence,
+  external: closed({
+    url: text(),
+    existingSecret: text(),
+    existingSecretKey: key,
+    tlsSecret: text(),
+    clientCertificate: flag,
+  }),
+  ...placement,
+})
+
+const monitoring = closed({
+  podMonitor: closed({ enabled: flag, interval: key, labels: anyMap }),
+  prometheusRule: closed({ enabled: flag, labels: anyMap }),
+  dashboards: closed({ enabled: flag, labels: anyMap }),
+  annotations: flag,
+})
+
 function without(schema, path) {
-  const [key, ...rest] = path
-  if (!Object.hasOwn(schema.properties ?? {}, key)) throw new Error(`no such setting: ${path.join('.')}`)
-  const { [key]: found, ...others } = schema.properties
-  const inner = rest.length > 0 ? { [key]: without(found, rest) } : {}
-  const required = schema.required?.filter((name) => name !== key)
+  const [name, ...rest] = path
+  if (!Object.hasOwn(schema.properties ?? {}, name)) throw new Error(`no such setting: ${path.join('.')}`)
+  const { [name]: found, ...others } = schema.properties
+  const inner = rest.length > 0 ? { [name]: without(found, rest) } : {}
+  const required = schema.required?.filter((other) => other !== name)
   return { ...schema, properties: { ...others, ...inner }, ...(required && { required }) }
 }
 
@@ -86,28 +182,27 @@ export function helmValuesSchema() {
         keyRing: { ...keyRing, minItems: 0 },
       }),
       config: passedThrough(),
-      resources: closed({ documents, existingSecret: text() }),
-      edge: closed({
+      resources,
+      rpcTls: closed({
+        mode: { enum: ['job', 'certManager', 'existingSecret', 'none'] },
+        existingSecret: text(),
+        issuerRef: anyMap,
+      }),
+      edge,
+      location: closed({ replicas, maxUnavailable, ...placement, ...extra }),
+      policy: closed({ replicas, maxUnavailable, ...placement, ...extra }),
+      records: closed({ replicas, persistence, postgresSecret: text(), postgresKey: key, ...placement, ...extra }),
+      console: closed({
+        enabled: flag,
         replicas,
-        exposure: { enum: ['loadBalancer', 'hostNetwork'] },
-        service: closed({
-          annotations: anyMap,
-          externalTrafficPolicy: { enum: ['Local', 'Cluster'] },
-          acceptHiddenSources: { type: 'boolean' },
-        }),
-        preStopSeconds: { type: 'integer', minimum: 0, maximum: 300 },
+        tls: closed({ existingSecret: text() }),
         ...placement,
+        ...extra,
       }),
-      location: closed({ replicas, ...placement }),
-      policy: closed({ replicas, ...placement }),
-      records: closed({ persistence, ...placement }),
-      redis: closed({
-        bundled: { type: 'boolean' },
-        image: { type: 'string', minLength: 1 },
-        persistence,
-        external: closed({ url: text(), existingSecret: text(), existingSecretKey: { type: 'string', minLength: 1 } }),
-        ...placement,
-      }),
+      redis,
+      networkPolicy: closed({ enabled: flag, metricsFrom: maps, consoleFrom: maps }),
+      monitoring,
+      test: closed({ caller: text(), callee: text(), existingSecret: text(), callerKey: key, calleeKey: key }),
     }),
   }
 }

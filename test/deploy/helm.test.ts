@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // The chart: its schema and defaults against the configuration (always), and with `helm` on the PATH what it renders: the
-// cluster file loads, every TANDEM_* name is a setting, ports and names agree, and each missing decision fails with a
-// sentence. Leaves out a Kubernetes API server: manifests are parsed, not validated by one.
+// cluster file loads, every TANDEM_* name is a setting, ports and names agree, each missing decision fails with a
+// sentence, and what is rendered is what test/deploy/golden holds (`UPDATE_GOLDEN=1` writes it anew). The chart's copies of dashboards and
+// alerts are those of deploy/. Leaves out a Kubernetes API server: manifests are parsed, not validated by one.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +43,12 @@ interface PodSpec {
   readonly hostNetwork?: boolean
   readonly terminationGracePeriodSeconds?: number
   readonly volumes?: readonly { name: string; secret?: { secretName: string } }[]
+  readonly initContainers?: readonly {
+    readonly name: string
+    readonly env: readonly { name: string; value?: string }[]
+  }[]
+  readonly automountServiceAccountToken?: boolean
+  readonly serviceAccountName?: string
 }
 interface Manifest {
   readonly kind: string
@@ -79,10 +86,54 @@ const EXTERNAL_REDIS: Values = {
   ...LOAD_BALANCER,
   redis: { bundled: false, external: { url: 'rediss://r.test:6380' } },
 }
+const SPLIT: Values = {
+  secrets: { existingSecret: 'my-keys' },
+  edge: {
+    exposure: 'split',
+    autoscaling: { enabled: true, requestsPerSecond: 500, eventLoopPercent: 60 },
+    tls: {
+      certManager: { enabled: true, issuerRef: { name: 'le', kind: 'ClusterIssuer' }, dnsNames: ['example.test'] },
+    },
+  },
+  rpcTls: { mode: 'certManager', issuerRef: { name: 'voice-ca' } },
+  config: {
+    edge: { listeners: { sctp: true } },
+    console: { tokens: [{ name: 'helm', role: 'operate', hash: '0123456789abcdef'.repeat(4) }] },
+  },
+  console: { enabled: true },
+  resources: {
+    existingConfigMaps: ['routes'],
+    applyJob: { enabled: true, configMaps: ['big-a', 'big-b'], image: 'registry.test/set:1', tokenSecret: 'token' },
+  },
+  redis: {
+    bundled: false,
+    external: {
+      url: 'redis-sentinel://s1.test:26379,s2.test:26379/main',
+      tlsSecret: 'redis-tls',
+      clientCertificate: true,
+    },
+  },
+  records: { replicas: 2, postgresSecret: 'db' },
+  monitoring: { podMonitor: { enabled: true }, annotations: true },
+  test: { caller: 'alice@example.test', callee: 'bob@example.test', existingSecret: 'phones' },
+}
+const REDIS_CLUSTER: Values = {
+  secrets: { existingSecret: 'my-keys' },
+  edge: { exposure: 'hostNetwork', addressFrom: 'nodeExternalIP' },
+  rpcTls: { mode: 'none' },
+  redis: { bundled: false, external: { url: 'redis-cluster://r1.test:6379,r2.test:6379' } },
+}
+const BUNDLED: Values = {
+  secrets: { existingSecret: 'my-keys' },
+  redis: { passwordSecret: 'redis-password' },
+}
 const SETS: readonly [string, Values][] = [
   ['loadBalancer with everything bundled', LOAD_BALANCER],
   ['hostNetwork with Secrets made elsewhere', HOST_NETWORK],
   ['an external Redis', EXTERNAL_REDIS],
+  ['split with everything', SPLIT],
+  ['nodes with external addresses, a Redis Cluster', REDIS_CLUSTER],
+  ['the address of the Service', BUNDLED],
 ]
 
 function helm(verb: string[], values: Values) {
@@ -103,7 +154,8 @@ const failureOf = (values: Values, release = 'voice') => helm(['template', relea
 const find = (all: readonly Manifest[], kind: string, name: string) =>
   all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name)
 const podOf = (manifest: Manifest | undefined) => manifest?.spec.template?.spec as PodSpec
-const workloads = (all: readonly Manifest[]) => all.filter((manifest) => manifest.spec?.template !== undefined)
+const workloads = (all: readonly Manifest[]) =>
+  all.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
 
 /** The cluster file as a pod reads it. */
 function clusterFile(all: readonly Manifest[]): Config {
@@ -124,6 +176,17 @@ describe('values.schema.json', () => {
   })
 })
 
+describe('files of the chart', () => {
+  it('dashboards and alerts are those of deploy/: run npm run generate', () => {
+    const names = (folder: string) => globSync('*.json', { cwd: join(ROOT, folder) }).sort()
+    expect(names('helm/tandem/files/dashboards')).toEqual(names('deploy/grafana/dashboards'))
+    const text = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+    expect(text('helm/tandem/files/alerts.yaml')).toBe(text('deploy/prometheus/alerts.yaml'))
+    for (const name of names('deploy/grafana/dashboards'))
+      expect(text(`helm/tandem/files/dashboards/${name}`)).toBe(text(`deploy/grafana/dashboards/${name}`))
+  })
+})
+
 describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () => {
   it.each(SETS)('lints: %s', (_, values) => {
     const { status, stdout } = helm(['lint', '--strict'], { ...values, fullnameOverride: 'voice' })
@@ -134,12 +197,11 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
   it.each(SETS)('every TANDEM_ name is a setting and every pod has the key ring: %s', (_, values) => {
     const known = new Set(leaves().map((leaf) => leaf.env))
     const own = workloads(render(values)).filter((manifest) => !manifest.metadata.name.endsWith('-redis'))
-    expect(own.map((manifest) => manifest.metadata.name.replace('voice-tandem-', '')).sort()).toEqual(
-      ['edge', 'location', 'policy', 'records'].sort(),
-    )
+    const parts = ['edge', 'location', 'policy', 'records', ...(values.console === undefined ? [] : ['console'])]
+    expect(own.map((manifest) => manifest.metadata.name.replace('voice-tandem-', '')).sort()).toEqual(parts.sort())
     for (const manifest of own) {
       const names = podOf(manifest).containers[0].env?.map((variable) => variable.name) ?? []
-      expect(names.filter((name) => !known.has(name))).toEqual([])
+      expect(names.filter((name) => name.startsWith('TANDEM_') && !known.has(name))).toEqual([])
       expect(names).toContain('TANDEM_CLUSTER_SECRETS')
     }
   })
@@ -147,12 +209,13 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
   it.each(SETS)('the cluster file loads, and its ports and names are those of pods and Services: %s', (_, values) => {
     const all = render(values)
     const config = clusterFile(all)
-    const { sipPort, internalPort, httpPort } = edgeConfig(config, 0)
+    const { sipPort, tlsPort, wsPort, wssPort, internalPort, httpPort } = edgeConfig(config, 0)
     const portsOf = (part: string) =>
       podOf(workloads(all).find((one) => one.metadata.name === `voice-tandem-${part}`)).containers[0].ports.map(
         (port) => port.containerPort,
       )
-    expect(portsOf('edge')).toEqual([sipPort, sipPort, internalPort, httpPort])
+    const sctp = config.edge.listeners.sctp ? [sipPort] : []
+    expect(portsOf('edge')).toEqual([sipPort, sipPort, ...sctp, tlsPort, wsPort, wssPort, internalPort, httpPort])
     expect(portsOf('records')).toEqual([config.records.httpPort])
     for (const part of ['location', 'policy'] as const) {
       const { grpcPort, address } = config[part]
@@ -180,6 +243,56 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     expect(grace).toBeGreaterThanOrEqual(5 + clusterFile(all).shutdown.drainMs / 1_000 + 15)
   })
 
+  it('split: one Service for UDP and one for the others; the API is asked for their status alone, by what takes no SIP', () => {
+    const all = render(SPLIT)
+    const protocols = (name: string) => find(all, 'Service', name)?.spec.ports?.map((port) => port.protocol)
+    expect(protocols('voice-tandem-edge-udp')).toEqual(['UDP'])
+    expect(protocols('voice-tandem-edge-tcp')).toEqual(['TCP', 'TCP', 'TCP', 'TCP', 'SCTP'])
+    const role = find(all, 'Role', 'voice-tandem-edge') as unknown as { rules: unknown }
+    const names = ['voice-tandem-edge-udp', 'voice-tandem-edge-tcp']
+    expect(role.rules).toEqual([
+      { apiGroups: [''], resources: ['services/status'], resourceNames: names, verbs: ['get'] },
+    ])
+    const edge = podOf(find(all, 'Deployment', 'voice-tandem-edge'))
+    expect(edge.automountServiceAccountToken).toBe(false)
+    expect(edge.initContainers?.[0]?.env).toContainEqual({ name: 'SERVICES', value: names.join(',') })
+    expect(edge.containers[0].volumeMounts.map(({ name }) => name)).not.toContain('token')
+    expect(find(all, 'Deployment', 'voice-tandem-edge')?.spec.replicas).toBeUndefined()
+  })
+
+  it('the heap follows the memory limit', () => {
+    const limits = { memory: '1536Mi' }
+    const all = render({ ...LOAD_BALANCER, edge: { resources: { limits } } })
+    const env = (part: string) => podOf(find(all, 'Deployment', `voice-tandem-${part}`)).containers[0].env
+    expect(env('edge')).toContainEqual({ name: 'NODE_OPTIONS', value: '--max-old-space-size=1024' })
+    expect(env('policy')).toContainEqual({ name: 'NODE_OPTIONS', value: '--max-old-space-size=341' })
+  })
+
+  it('Redis takes location and policy alone', () => {
+    const policy = find(render(LOAD_BALANCER), 'NetworkPolicy', 'voice-tandem-redis') as unknown as {
+      spec: { ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[] }
+    }
+    const parts = policy.spec.ingress.flatMap(({ from }) =>
+      from.map((peer) => peer.podSelector.matchLabels['app.kubernetes.io/component']),
+    )
+    expect(policy.spec.ingress).toHaveLength(1)
+    expect(parts).toEqual(['location', 'policy'])
+  })
+
+  it.each([
+    ['loadBalancer', BUNDLED],
+    ['split', SPLIT],
+    ['host-network', HOST_NETWORK],
+    ['redis-cluster', REDIS_CLUSTER],
+    ['redis-tls', EXTERNAL_REDIS],
+  ])('is what test/deploy/golden/%s.yaml holds', (name, values) => {
+    const { status, stdout, stderr } = helm(['template', 'voice'], values)
+    expect({ status, stderr }).toMatchObject({ status: 0 })
+    const file = join(ROOT, 'test/deploy/golden', `${name}.yaml`)
+    if (process.env.UPDATE_GOLDEN) writeFileSync(file, stdout)
+    expect(stdout).toBe(readFileSync(file, 'utf8'))
+  })
+
   it('passes settings and resources through', async () => {
     const config = clusterFile(render(LOAD_BALANCER))
     expect(config.policy.challengeOrder).toEqual(['MD5'])
@@ -192,7 +305,7 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     const all = render(LOAD_BALANCER)
     const service = find(all, 'Service', 'voice-tandem-edge')
     expect(service?.spec).toMatchObject({ type: 'LoadBalancer', externalTrafficPolicy: 'Local' })
-    expect(service?.spec.ports?.map((port) => port.protocol)).toEqual(['UDP', 'TCP'])
+    expect(service?.spec.ports?.map((port) => port.protocol)).toEqual(['UDP', 'TCP', 'TCP', 'TCP', 'TCP'])
     expect(JSON.parse(find(all, 'Secret', 'voice-tandem-secrets')?.stringData?.keyRing ?? '')).toEqual(KEY_RING)
     expect(find(all, 'StatefulSet', 'voice-tandem-redis')?.spec.replicas).toBe(1)
   })
@@ -216,10 +329,13 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
   it('hostNetwork: resources of a Secret are mounted where the cluster file names them, in policy only', () => {
     const all = render(HOST_NETWORK)
     const policy = podOf(find(all, 'Deployment', 'voice-tandem-policy'))
-    expect(clusterFile(all).resources.files).toContain('/etc/tandem-resources')
+    expect(clusterFile(all).resources.files).toContain('/etc/tandem-resources/subscribers')
     expect(policy.volumes?.find((volume) => volume.name === 'resources')?.secret?.secretName).toBe('subscribers')
-    expect(policy.containers[0].volumeMounts.map((mount) => mount.mountPath)).toContain('/etc/tandem-resources')
-    expect(podOf(find(all, 'Deployment', 'voice-tandem-edge')).volumes).toHaveLength(1)
+    expect(policy.containers[0].volumeMounts.map((mount) => mount.mountPath)).toContain(
+      '/etc/tandem-resources/subscribers',
+    )
+    const edge = podOf(find(all, 'Deployment', 'voice-tandem-edge'))
+    expect(edge.volumes?.map(({ name }) => name)).toEqual(['config', 'rpc'])
   })
 
   it('an external Redis replaces the bundled one', () => {
@@ -242,7 +358,29 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       { ...LOAD_BALANCER, secrets: { keyRing: [{ id: 1, secret: 'short' }] } },
       /secrets.keyRing.0.secret/,
     ],
-    ['no address', { secrets: { keyRing: KEY_RING } }, /set config.edge.advertisedAddress/],
+    [
+      'the address of a Service that is not there',
+      { ...LOAD_BALANCER, config: {}, edge: { exposure: 'hostNetwork', addressFrom: 'service' } },
+      /there is no Service whose address edges could take/,
+    ],
+    ['no issuer', { ...LOAD_BALANCER, rpcTls: { mode: 'certManager' } }, /set rpcTls.issuerRef/],
+    [
+      'no Secret of certificates',
+      { ...LOAD_BALANCER, rpcTls: { mode: 'existingSecret' } },
+      /set rpcTls.existingSecret/,
+    ],
+    ['no tokens', { ...LOAD_BALANCER, console: { enabled: true } }, /set config.console.tokens/],
+    ['no admin API', { ...LOAD_BALANCER, resources: { applyJob: { enabled: true } } }, /set console.enabled/],
+    [
+      'nothing to scale by',
+      { ...LOAD_BALANCER, edge: { autoscaling: { enabled: true, cpu: 0 } } },
+      /set cpu, requestsPerSecond or eventLoopPercent/,
+    ],
+    [
+      'no quantity',
+      { ...LOAD_BALANCER, edge: { resources: { limits: { memory: '1x' } } } },
+      /expected a quantity such as 512Mi/,
+    ],
     [
       'an address of nodes',
       { ...LOAD_BALANCER, edge: { exposure: 'hostNetwork' } },
