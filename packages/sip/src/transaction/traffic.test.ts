@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the layer counts of its messages, retransmissions among them, and the states of its transactions.
-// Not tested here: what an edge counts without a transaction (services/edge/src/traffic.test.ts).
+// Not tested here: what an edge counts without a transaction (services/edge/src/metrics/edge-metrics.test.ts).
 import { expect, test } from 'vitest'
 import { Bench, request, requestText, response, UDP } from './testing.ts'
 
