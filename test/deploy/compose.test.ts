@@ -70,9 +70,20 @@ function exposed(target: string): string[] {
 }
 
 describe('docker-compose.yml', () => {
-  it('has the parts of a cluster with two edges', () => {
+  it('has the parts of a cluster with three edges', () => {
     expect(Object.keys(compose.services).sort()).toEqual(
-      ['edge-0', 'edge-1', 'location', 'policy', 'prometheus', 'records', 'redis'].sort(),
+      [
+        'edge-0',
+        'edge-1',
+        'edge-2',
+        'grafana',
+        'location',
+        'policy',
+        'postgres',
+        'prometheus',
+        'records',
+        'redis',
+      ].sort(),
     )
   })
 
@@ -84,7 +95,7 @@ describe('docker-compose.yml', () => {
   it.each(own)('%s: every TANDEM_ name is a setting, and the settings load', (_, service) => {
     const known = new Set(leaves().map((leaf) => leaf.env))
     const names = [...Object.keys(service.environment ?? {}), ...Object.keys(imageEnv(service.build?.target ?? ''))]
-    expect(names.filter((name) => !known.has(name))).toEqual([])
+    expect(names.filter((name) => name.startsWith('TANDEM_') && !known.has(name))).toEqual([])
     expect(containerConfig(service).cluster.secrets).toEqual(JSON.parse(EXAMPLE.TANDEM_CLUSTER_SECRETS as string))
   })
 
@@ -99,6 +110,7 @@ describe('docker-compose.yml', () => {
   it.each([
     ['edge-0', 0],
     ['edge-1', 1],
+    ['edge-2', 2],
   ])('%s: binds its own address, and its ports are the same inside and outside', (name, index) => {
     const service = compose.services[name] as ComposeService
     const edge = edgeConfig(containerConfig(service))
@@ -121,6 +133,12 @@ describe('docker-compose.yml', () => {
     const { httpPort, bindAddress } = containerConfig(service)[name]
     expect(bindAddress).toBe('0.0.0.0')
     expect(service.ports).toEqual([`127.0.0.1:${httpPort}:${httpPort}`])
+  })
+
+  it('keeps call records in PostgreSQL too, and the copy of the ledgers', () => {
+    const { sinks, ledger } = containerConfig(compose.services.records as ComposeService).records
+    expect(sinks.map(({ type, name }) => `${type} ${name}`)).toEqual(['ndjson ndjson', 'postgres postgres'])
+    expect(ledger.sink).toBe('postgres')
   })
 
   it('keeps call records on a volume', () => {
@@ -162,7 +180,7 @@ describe('Dockerfile', () => {
     expect(exposed('policy')).toEqual([`${policy.grpcPort}/tcp`, `${policy.httpPort}/tcp`])
     expect(exposed('records')).toEqual([`${records.httpPort}/tcp`])
     for (const [, service] of own) {
-      const first = service.environment?.TANDEM_EDGE_INDEX !== '1'
+      const first = (service.environment?.TANDEM_EDGE_INDEX ?? '0') === '0'
       if (first) expect(exposed(service.build?.target ?? '')).toEqual(expect.arrayContaining(published(service)))
     }
   })
