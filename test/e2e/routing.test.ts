@@ -35,10 +35,18 @@ const trunk = (name: Carrier, port: number, more = ''): string =>
 
 const resourcesAt = (port: number): string[] => [
   'kind: NumberPlan\nmetadata: { name: germany }\nspec: { country: "+49", emergency: { numbers: ["112"], trunk: second } }\n',
-  trunk('first', port, ', inbound: allow, numbersIn: { form: e164WithoutPlus }, numbersOut: { form: e164WithoutPlus }'),
-  trunk('second', port),
+  trunk(
+    'first',
+    port,
+    ', inbound: allow, numbersIn: { form: e164WithoutPlus }, numbersOut: { form: e164WithoutPlus }, ratePlan: dear',
+  ),
+  trunk('second', port, ', ratePlan: cheap'),
   trunk('narrow', port, ', maxCalls: 1'),
   trunk('asking', port, `, credentials: { username: acme, password: ${PASSWORD} }`),
+  'kind: RatePlan\nmetadata: { name: dear }\nspec: { currency: EUR, rates: [{ prefix: "*", perMinuteMicros: 9000000 }] }\n',
+  'kind: RatePlan\nmetadata: { name: cheap }\nspec: { currency: EUR, rates: [{ prefix: "*", perMinuteMicros: 60000, firstIncrementMs: 1000, nextIncrementMs: 1000 }] }\n',
+  'kind: TrunkGroup\nmetadata: { name: cheapest }\nspec: { trunks: [first, second], order: leastCost }\n',
+  'kind: Route\nmetadata: { name: poland }\nspec: { prefix: "+48", trunkGroup: cheapest }\n',
   'kind: TrunkGroup\nmetadata: { name: both }\nspec: { trunks: [first, second] }\n',
   'kind: TrunkGroup\nmetadata: { name: spill }\nspec: { trunks: [narrow, second] }\n',
   'kind: Route\nmetadata: { name: germany }\nspec: { prefix: "+49", trunkGroup: both }\n',
@@ -168,6 +176,17 @@ describe('out', () => {
     expect(performance.now() - begin).toBeGreaterThan(1_000)
     expectPlayed(await second.result)
     expect((await attempts(callId)).map(([name]) => name)).toEqual(['first', 'second'])
+  })
+
+  it('the cheapest trunk first; cost and margin are in the record', async () => {
+    const second = await carrier('second', 'answer')
+    const callId = await talk('+48123')
+    expect(invited(await second.result)).toEqual(['+48123'])
+    const record = (await cluster.record(callId, 15_000)) as unknown as Record<'price' | 'cost' | 'margin', string>
+    const micros = (amount: string): number => Math.round(Number(amount) * 1_000_000)
+    expect(record.cost).toBe('0.001000')
+    expect(micros(record.price)).toBeGreaterThan(20_000)
+    expect(micros(record.margin)).toBe(micros(record.price) - 1_000)
   })
 
   it.each([486, 603, 404])('%d is the answer: no other trunk is tried', async (status) => {
