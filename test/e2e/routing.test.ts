@@ -267,6 +267,17 @@ describe('extensions and hours', () => {
   })
 })
 
+it('voice, video and messages are offered as they were; the record says which', async () => {
+  const bob = await phone('bob', 'answer')
+  const callId = newCallId('media')
+  const caller = { port: cluster.sipPort(0), user: 'alice', callId, keys: { callee: 'bob' } }
+  expectPlayed(await playSipp({ scenario: 'call-with-media', ...caller }))
+  const { messages } = await bob.result
+  for (const line of ['m=audio 40000 RTP/AVP 8 0', 'm=video 40002 RTP/AVP 99', 'm=message 40004 TCP/MSRP *'])
+    expect(messages).toContain(line)
+  expect(await cluster.record(callId, 15_000)).toMatchObject({ media: 'audio,video,message' })
+})
+
 describe('emergencies', () => {
   const policies = (): number[] =>
     readdirSync('/proc')
