@@ -28,12 +28,13 @@ import type { EdgePeer } from '../listeners/peers.ts'
 import { observeSince } from '../measures.ts'
 import { edgeHashOf } from '../membership/edge-hash.ts'
 import { retryAfter } from '../own/replies.ts'
+import { alternativeTo, editsOf, withCredentials } from './another-way.ts'
 import { planBranch, resumeBranch, sendBranch } from './branches.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
 import { NO_STEP, stepAfter } from './plan-exits.ts'
-import { domainsOf, type Followed, readRedirection } from './recursion.ts'
+import { domainsOf, type Followed, findWays, readRedirection } from './recursion.ts'
 import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
-import { Candidate, resolveTargets } from './targets.ts'
+import { type Candidate, resolveTargets } from './targets.ts'
 import type { Challenge, TrunkLegs } from './trunk-legs.ts'
 import { freeBreadth, Waves, waveSizeOf } from './waves.ts'
 
@@ -395,7 +396,7 @@ export class PlanRun {
     const failed = this.sentAs(context, branch)
     if (failed === undefined || this.room() <= 0) return false
     if (status === 401 || status === 407) return this.answerChallenge(context, branch, failed)
-    const next = this.alternativeTo(failed, status) ?? this.otherFlow(failed, branch, status)
+    const next = alternativeTo(failed, status) ?? this.otherFlow(failed, branch, status)
     if (next === undefined) return false
     next.breadth = failed.breadth
     if (!this.launch(context, [next])) return false
@@ -427,25 +428,12 @@ export class PlanRun {
   ): boolean {
     this.lookupStatus = BAD_GATEWAY // whose realm it is, the caller has no business with
     if (context.closed || context.request === undefined || credentials.length === 0) return false
-    const next = failed.over(failed.hop)
-    const name = challenge?.proxy === true ? 'Proxy-Authorization' : 'Authorization'
-    next.credentials = [...failed.credentials.filter((edit) => edit.name !== name), ...credentials]
-    next.breadth = failed.breadth
-    return this.launch(context, [next])
+    return this.launch(context, [withCredentials(failed, challenge, credentials)])
   }
 
   /** The way that a branch took. */
   sentAs(context: ProxyContext, branch: ProxyBranch): Candidate | undefined {
     return this.queue.sent[context.branches.indexOf(branch)]
-  }
-
-  private alternativeTo(failed: Candidate, status: number): Candidate | undefined {
-    const hop = status === 430 ? undefined : failed.hop.alternatives[0]
-    if (hop === undefined) return undefined
-    const next = failed.over(hop)
-    // [RFC3261-18.1.1] back to UDP at the very address whose TCP failed
-    next.keepsTransport = failed.hop.peer.reliable && !hop.peer.reliable && hop.peer.address === failed.hop.peer.address
-    return next
   }
 
   private otherFlow(failed: Candidate, branch: ProxyBranch, status: number): Candidate | undefined {
@@ -471,22 +459,14 @@ export class PlanRun {
 
   /** False: none of them can be tried, which is known at once. */
   private follow(context: ProxyContext, redirecting: Candidate, followed: readonly Followed[]): boolean {
-    const found: (Candidate | undefined)[] = []
-    const target = { ...redirecting.target, trusted: false }
-    let asked = followed.length
+    let isKnown = false
     let isTried = false
     this.waits += 1
-    for (const [at, { uri, qMilli, redirected }] of followed.entries()) {
-      this.core.hops.toUri(uri, false, (hop) => {
-        asked -= 1
-        if (hop !== undefined) found[at] = new Candidate(hop, target, qMilli, '', redirected)
-        if (found[at] !== undefined) found[at].wave = redirecting.wave
-        if (asked > 0) return
-        const reachable = found.filter((one) => one !== undefined)
-        isTried = this.onFollowed(context, redirecting, reachable)
-      })
-    }
-    return asked > 0 || isTried
+    findWays(this.core, redirecting, followed, (candidates) => {
+      isKnown = true
+      isTried = this.onFollowed(context, redirecting, candidates)
+    })
+    return !isKnown || isTried
   }
 
   /** Those of the highest q go at once, in the place and with the breadth of the one that redirected; the others after them. */
@@ -504,12 +484,6 @@ export class PlanRun {
     shareBreadth(first, breadth)
     return this.launch(context, first)
   }
-}
-
-/** Those of the plan, then those of the target. */
-function editsOf({ edits }: policy.Plan, { target, credentials }: Candidate): readonly policy.HeaderEdit[] {
-  if (target.edits === undefined && credentials.length === 0) return edits
-  return [...edits, ...(target.edits?.edits ?? []), ...credentials]
 }
 
 /** Of somebody behind us, in RFC 3261 section 21.5.3. */

@@ -22,6 +22,7 @@ import {
 } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import { requestUriOf } from './request-uri-of.ts'
+import { Candidate } from './targets.ts'
 
 export interface Followed {
   readonly uri: string
@@ -106,3 +107,31 @@ function paramText({ name, value, flag }: Param): string {
 }
 
 const TOKEN = /^[\w.!%*+`'~-]+$/
+
+/**
+ * Ways to contacts that are followed, in the place of who named them; those that nothing leads to are left out.
+ *
+ * @param followed at least one
+ * @param onFound called once, before this returns where all is known at once
+ */
+export function findWays(
+  core: EdgeCore,
+  redirecting: Candidate,
+  followed: readonly Followed[],
+  onFound: (candidates: Candidate[]) => void,
+): void {
+  const found: (Candidate | undefined)[] = []
+  const target = { ...redirecting.target, trusted: false }
+  let asked = followed.length
+  for (const [at, { uri, qMilli, redirected }] of followed.entries()) {
+    core.hops.toUri(uri, false, (hop) => {
+      asked -= 1
+      if (hop !== undefined) {
+        const candidate = new Candidate(hop, target, qMilli, '', redirected)
+        candidate.wave = redirecting.wave
+        found[at] = candidate
+      }
+      if (asked === 0) onFound(found.filter((one) => one !== undefined))
+    })
+  }
+}
