@@ -60,6 +60,7 @@ describe.skipIf(!server.available)('on redis-server', () => {
       /^\{e\}:edges$/,
       /^\{k:[A-Za-z0-9._-]+\}:(p|r|o|h|q|n:[\w-]+)$/,
       /^\{trunks\}:(news|due|states)$/,
+      /^\{g:[^{}\s]+\}:(turn|in|idle)$/,
       /^\{res\}:(head|log|docs|chunk:[A-Za-z0-9]+:\d+)$/,
       /^\{([ltcnbe]\d{0,3}|bans|res)\}:mark$/,
     ]
