@@ -59,6 +59,8 @@ const resourcesAt = (port: number): string[] => [
   'kind: CallFlow\nmetadata: { name: desk-by-hour, domain: example.test }\nspec: { holiday: { calendars: [feasts], timeZone: Europe/Berlin, to: { reject: { status: 480 } } }, branches: [{ schedule: office, to: { subscriber: bob } }], default: { to: { subscriber: carol } } }\n',
   'kind: CallFlow\nmetadata: { name: open, domain: example.test }\nspec: { branches: [{ schedule: always, to: { subscriber: bob } }], default: { to: { subscriber: carol } } }\n',
   'kind: HuntGroup\nmetadata: { name: in-order, domain: example.test }\nspec: { strategy: sequential, ringMs: 1000, members: [bob, carol] }\n',
+  'kind: HuntGroup\nmetadata: { name: turns, domain: example.test }\nspec: { strategy: round-robin, ringMs: 5000, members: [bob, carol] }\n',
+  'kind: HuntGroup\nmetadata: { name: agents, domain: example.test }\nspec: { login: true, members: [alice, bob] }\n',
   'kind: HuntGroup\nmetadata: { name: stubborn, domain: example.test }\nspec: { strategy: sequential, ringMs: 1000, rounds: 3, members: [bob] }\n',
   'kind: Subscriber\nmetadata: { name: gina, domain: example.test }\nspec: { credentials: { password: gina-secret }, account: demo, forwarding: { busy: { subscriber: bob } } }\n',
 ]
@@ -71,7 +73,10 @@ const folder = mkdtempSync(join(tmpdir(), 'tandem-routing-'))
 const running: RunningSipp[] = []
 
 function writeConfig(): string {
-  const text = readFileSync(QUICK_START, 'utf8').replace('accounting: true', 'accounting: true\n  numberPlan: germany')
+  const text = readFileSync(QUICK_START, 'utf8').replace(
+    'accounting: true',
+    'accounting: true\n  numberPlan: germany\n  featureCodes: { groupLogin: "*50", groupLogout: "*51" }',
+  )
   expect(text).toContain('numberPlan')
   const file = join(folder, 'cluster.yaml')
   writeFileSync(file, [text, ...resourcesAt(port).map((part) => `apiVersion: tandem/v1\n${part}`)].join('\n---\n'))
@@ -250,6 +255,35 @@ describe('extensions and hours', () => {
     await talk('in-order')
     expectPlayed(await bob.result)
     expectPlayed(await carol.result)
+  })
+
+  it('by turn: two calls through two edges ring two phones', async () => {
+    const bob = await phone('bob', 'answer')
+    const carol = await phone('carol', 'answer')
+    await talk('turns', 0)
+    await talk('turns', 1)
+    expectPlayed(await bob.result)
+    expectPlayed(await carol.result)
+  })
+
+  it('a member logs in by feature code and rings, logs out and does not', async () => {
+    const call = {
+      scenario: 'call-and-be-refused',
+      port: cluster.sipPort(1),
+      user: 'carol',
+      keys: { callee: 'agents' },
+    }
+    expect(lastStatus(await playSipp(call))).toBe(480)
+    const dialled = await playSipp({ ...call, user: 'alice', keys: { callee: '*50agents' } })
+    expect(dialled.messages).toContain('SIP/2.0 480 Logged in to agents')
+    const alice = await phone('alice', 'answer')
+    expectPlayed(await playSipp({ ...call, scenario: 'call-and-hang-up' }))
+    expectPlayed(await alice.result)
+    const { out } = await tandem('group', 'list', 'agents@example.test', '-o', 'json')
+    expect(out).toMatch(/"member": "alice@example.test",\s+"loggedInMs"/)
+    const left = await playSipp({ ...call, user: 'alice', keys: { callee: '*51' } })
+    expect(left.messages).toContain('SIP/2.0 480 Logged out of agents')
+    expect(lastStatus(await playSipp(call))).toBe(480)
   })
 
   it('one extension is kept ringing, and answers in the second round', async () => {
