@@ -12,7 +12,7 @@ const { scripts } = JSON.parse(readFileSync(resolve(ROOT, 'package.json'), 'utf8
   scripts: { generate: string }
 }
 
-it('nothing has drifted', () => {
+it('nothing has drifted', { timeout: 120_000 }, () => {
   const [, ...args] = scripts.generate.split(' ')
   const { status, stderr } = spawnSync(process.execPath, [...args, '--check'], { cwd: ROOT, encoding: 'utf8' })
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
