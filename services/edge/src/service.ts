@@ -99,6 +99,8 @@ class Edge implements EdgeService {
       for (const client of peer.clients) wiring.core.layer.transportError(client)
     }
     listeners.onUnreachable = (...error) => wiring.core.unreachables.receive(wiring.core, ...error)
+    // The timers' clock stands until the first tick: what began before would be over with it.
+    this.tick()
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     if (metrics !== undefined) {
       registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))

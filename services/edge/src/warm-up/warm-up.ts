@@ -70,11 +70,14 @@ async function placeCalls(options: EdgeServiceOptions, calls: number, withinMs: 
   const { core } = createEdgeCore({ config, logger: SILENT, ...callers }, loopbackListeners(own, facing, edgeId))
   await core.membership.start()
   receiver = new Receiver(core)
-  const ticker = setInterval(() => {
+  const tick = () => {
     const now = core.now()
     core.layer.tick(now)
     core.proxy.tick(now)
-  }, 10)
+  }
+  // The timers' clock stands until the first tick: what began before would be over with it.
+  tick()
+  const ticker = setInterval(tick, 10)
   // Canned answers know their one contact already.
   const isKnown = options.warmUpCallers === undefined || (await phone.register())
   const ended = isKnown ? await phone.place(calls, withinMs) : 0
