@@ -75,8 +75,27 @@ describe('iCalendar', () => {
 
   test('what would be read wrong is refused, with its line', () => {
     const text = event('DTSTART;VALUE=DATE:20260101', 'RRULE:FREQ=MONTHLY')
-    expect(parseICalendar(text).problems).toEqual(['line 4: expected no RRULE but FREQ=YEARLY'])
+    expect(parseICalendar(text).problems).toEqual([expect.stringMatching(/^line 3: expected no RRULE but FREQ=YEARLY/)])
     expect(parseICalendar('nothing').problems).toEqual(['expected at least one VEVENT'])
+  })
+
+  test.each(['DURATION:P3D', 'EXDATE;VALUE=DATE:20271225', 'RDATE;VALUE=DATE:20261231'])(
+    '%s is refused, with the line where it stands',
+    (line) => {
+      const text = event('DTSTART;VALUE=DATE:20261225', 'SUMMARY:a long', '  one', line)
+      expect(parseICalendar(text).problems).toEqual([
+        expect.stringMatching(/^line 5: expected no (DURATION|EXDATE|RDATE)/),
+      ])
+    },
+  )
+
+  test('colons in quotes, and rules that say the day once more', () => {
+    expect(parseICalendar(event('DTSTART;TZID="a:b";VALUE=DATE:20261225')).days).toEqual(['2026-12-25'])
+    const christmas = ['DTSTART;VALUE=DATE:20261225', 'RRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25']
+    expect(parseICalendar(event(...christmas))).toEqual({ days: ['12-25'], problems: [] })
+    expect(
+      parseICalendar(event('DTSTART;VALUE=DATE:20261225', 'RRULE:FREQ=YEARLY;BYMONTHDAY=24')).problems,
+    ).toHaveLength(1)
   })
 })
 

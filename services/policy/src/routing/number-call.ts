@@ -109,7 +109,8 @@ export function planFacts(context: PolicyContext, peeks = false, judgement?: Jud
       const given = turns.get(context) ?? new Map<string, number>()
       turns.set(context, given)
       const turn = given.get(key) ?? 0
-      if (!peeks) given.set(key, (turn + 1) % Number.MAX_SAFE_INTEGER)
+      // A plan that waits for hunt groups is made once more: its turn is taken then.
+      if (!peeks && judgement?.wants === undefined) given.set(key, (turn + 1) % Number.MAX_SAFE_INTEGER)
       return turn
     },
   }

@@ -36,7 +36,10 @@ export const SET_LOGIN = script(
   KEEP,
   `
 if ARGV[2] == '0' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
+  keep(KEYS[1])
+  return 0
+end
 if redis.call('HLEN', KEYS[1]) >= ${MAX_GROUP_FIELDS} then return -1 end
 redis.call('HSET', KEYS[1], ARGV[1], int(now()))
 keep(KEYS[1])
