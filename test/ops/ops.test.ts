@@ -14,6 +14,7 @@ const SHORT: OpsOptions = {
   seconds: 200,
   rate: 10,
   talkMs: 1_000,
+  settleMs: 2_000,
   callees: 4,
   nodes: { edge: 2, location: 1, policy: 1, records: 1 },
   drainMs: 10_000,

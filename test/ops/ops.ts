@@ -25,6 +25,8 @@ export interface OpsOptions {
   /** Calls a second. */
   readonly rate: number
   readonly talkMs: number
+  /** Calls go on for so long before the first step: services that have just started are cold, as those of a cluster in use are not. */
+  readonly settleMs: number
   readonly callees: number
   /** Of each service in `roll` and `keys`. */
   readonly nodes: Readonly<Record<Service, number>>
@@ -55,7 +57,7 @@ export interface OpsOutcome {
 /** From a change of the key ring or of the store on; longer than calls talk. */
 const RECORDS_MS = 60_000
 const SECOND_RECORD_MS = 1_000
-/** Calls go on before the first step and after the last one. */
+/** Calls go on for so long after a step that is waited for. */
 const SETTLE_MS = 2_000
 
 const OLD: Secret = { id: 1, secret: 'the-old-one-of-this-harness' }
@@ -188,7 +190,7 @@ async function runOn(cluster: OpsCluster, world: World): Promise<OpsOutcome> {
   try {
     const operator = new Operator(cluster)
     const calls = parties.call()
-    await sleep(SETTLE_MS)
+    await sleep(world.options.settleMs)
     await work(operator, world).catch((error: Error) => operator.faults.push(error.message))
     await sleep(SETTLE_MS)
     const isCovered = operator.nowMs < seconds * 1_000

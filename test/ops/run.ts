@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// npm run ops [-- roll scale redis certificate keys] [--seconds N --rate 100 --talk 2000 --callees 16 --warm-up 4000 --small --cases]
+// npm run ops [-- roll scale redis certificate keys] [--seconds N --rate 100 --talk 2000 --settle 20000 --callees 16 --warm-up 4000 --small --cases]
 //
 // What operators do, while calls go on, the figures, and 1 where they are beyond what the project promises. Without a name: all of them, one after
 // the other. With --small two edges and one
@@ -15,6 +15,7 @@ const OPTIONS = {
   seconds: { type: 'string' },
   rate: { type: 'string' },
   talk: { type: 'string' },
+  settle: { type: 'string' },
   callees: { type: 'string' },
   'warm-up': { type: 'string' },
   small: { type: 'boolean' },
@@ -24,7 +25,7 @@ const OPTIONS = {
 /** Exit status of wrong usage, as the `tandem` command has it. */
 const USAGE = 2
 /** What the steps take at most, on a machine that is not idle. */
-const SECONDS: Readonly<Record<Scenario, number>> = { roll: 300, scale: 200, redis: 90, certificate: 60, keys: 900 }
+const SECONDS: Readonly<Record<Scenario, number>> = { roll: 320, scale: 220, redis: 110, certificate: 80, keys: 920 }
 
 const SMALL = { edge: 2, location: 1, policy: 1, records: 1 }
 
@@ -35,7 +36,11 @@ function fail(sentence: string, status = USAGE): never {
 
 const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true })
 
-function whole(name: 'seconds' | 'rate' | 'talk' | 'callees' | 'warm-up', least: number, otherwise: number): number {
+function whole(
+  name: 'seconds' | 'rate' | 'talk' | 'settle' | 'callees' | 'warm-up',
+  least: number,
+  otherwise: number,
+): number {
   const text = values[name]
   if (text === undefined) return otherwise
   if (!/^\d{1,9}$/.test(text) || Number(text) < least) fail(`--${name} takes a whole number from ${least} on`)
@@ -62,6 +67,7 @@ for (const scenario of scenarios) {
     seconds: whole('seconds', 1, SECONDS[scenario]),
     rate: whole('rate', 2, 100),
     talkMs: whole('talk', 100, 2_000),
+    settleMs: whole('settle', 0, 20_000),
     callees: whole('callees', 2, 16),
     nodes: values.small === true ? SMALL : { edge: 3, location: 2, policy: 2, records: 2 },
     drainMs: 10_000,
