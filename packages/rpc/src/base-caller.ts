@@ -4,6 +4,7 @@
 // through `finish`, which takes `onResult` off the call; a second end finds nothing. No result is delivered inside `call`:
 // a binding that knows the result at once uses `finishLater`.
 import { performance } from 'node:perf_hooks'
+import type { TraceScope } from '@tandem/telemetry'
 import type { Caller, CallerCounts, OnBug, OnResult, OnTimed } from './caller.ts'
 import { DeadlineList } from './deadline-list.ts'
 import { unknownBy } from './errors.ts'
@@ -26,6 +27,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   }
   protected readonly deadlines: DeadlineList<PendingCall>
   protected closed = false
+  readonly #service: string
   readonly #onBug: OnBug
   readonly #pushListeners: ((push: Push) => void)[] = []
   readonly #readyListeners: ((ready: boolean) => void)[] = []
@@ -33,7 +35,9 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   #ready = false
   #onTimed: OnTimed | undefined
 
-  constructor(onBug: OnBug) {
+  /** @param service its full name, for traces */
+  constructor(service: string, onBug: OnBug) {
+    this.#service = service
     this.#onBug = onBug
     this.deadlines = new DeadlineList(
       (call) => this.expire(call),
@@ -46,6 +50,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     request: M[K]['request'],
     timeoutMs: number,
     onResult: OnResult<M[K]['response']>,
+    trace?: TraceScope | undefined,
   ): void
 
   abstract close(): Promise<void>
@@ -99,10 +104,18 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     this.#onBug(error, where)
   }
 
-  protected begin(method: string, request: unknown, timeoutMs: number, onResult: OnResult<never>): PendingCall {
+  protected begin(
+    method: string,
+    request: unknown,
+    timeoutMs: number,
+    onResult: OnResult<never>,
+    trace: TraceScope | undefined,
+  ): PendingCall {
     this.counts.items++
     const now = performance.now()
-    return new PendingCall(method, request, now, now + timeoutMs, onResult)
+    const call = new PendingCall(method, request, now, now + timeoutMs, onResult)
+    if (trace !== undefined) call.span = trace.client(this.#service, method)
+    return call
   }
 
   /** The deadline that a call is listed with is over. */
@@ -118,6 +131,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     this.forget(call)
     call.onResult = undefined
     call.request = undefined
+    if (call.span !== undefined) call.span.end(result)
     if (result.outcome === 'refused') this.counts.refused++
     else if (result.outcome === 'unknown') this.counts.unknown++
     if (this.#onTimed !== undefined) this.#onTimed(call.method, (nowMs ?? performance.now()) - call.madeMs)

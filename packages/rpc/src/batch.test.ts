@@ -9,20 +9,24 @@ import { encodeRequestBody, encodeResultBody, fromWireResult } from './wire-copy
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 
 describe('BatchWriter', () => {
-  it('writes what the generated decoder reads, for any ids, times and texts', () => {
-    const items = fc.array(fc.record({ id: uint32, msLeft: uint32, aor: fc.string({ unit: 'grapheme' }) }))
+  it('writes what the generated decoder reads, for any ids, times, traces and texts', () => {
+    const texts = { aor: fc.string({ unit: 'grapheme' }), traceparent: fc.string() }
+    const items = fc.array(fc.record({ id: uint32, msLeft: uint32, ...texts }))
     fc.assert(
       fc.property(items, (expected) => {
-        const bodies = expected.map(({ aor }) => encodeRequestBody(locationService, 'locate', { aor }))
+        const bodies = expected.map(({ aor, traceparent }) =>
+          encodeRequestBody(locationService, 'locate', { aor }, traceparent),
+        )
         const batch = new BatchWriter(
           bodies.reduce((sum, { length }) => sum + length, 0),
           bodies.length,
         )
         expected.forEach(({ id, msLeft }, i) => void batch.append(id, msLeft, bodies[i] as Uint8Array))
         const { items: read } = locationService.request.decode(batch.finish())
-        const wire = expected.map(({ id, msLeft, aor }) => ({
+        const wire = expected.map(({ id, msLeft, aor, traceparent }) => ({
           id,
           msLeft,
+          traceparent,
           request: { $case: 'locate', value: { aor } },
         }))
         expect(read).toEqual(wire)

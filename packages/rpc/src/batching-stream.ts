@@ -40,6 +40,9 @@ const STABLE_AFTER_MS = 1_000
 const ID_LIMIT = 2 ** 32
 /** Less than this is not told: it costs more than it says. */
 const AGE_STEP_MS = 5
+/** Ids of failed calls go together. */
+const KEEP_EVERY_MS = 50
+const MAX_KEEPS = 256
 
 export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   readonly address: string
@@ -60,6 +63,8 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   #unary: UnaryReplica<M, U, Push> | undefined
   #hasToldUnary = false
   #timer: NodeJS.Timeout | undefined
+  readonly #keeps: string[] = []
+  #keeping: NodeJS.Timeout | undefined
   #congested = false
   #attempt = 0
   #readySinceMs = 0
@@ -114,6 +119,21 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     this.#congested = this.#stream?.write(batch.finish()) === false
   }
 
+  /** Tells the replica of a call that has failed, with others in one message; nothing where it has no stream or is slow. */
+  keepTrace(traceId: string): void {
+    if (this.#stream === undefined || this.#keeps.length >= MAX_KEEPS) return
+    this.#keeps.push(traceId)
+    this.#keeping ??= setTimeout(() => this.#sendKeeps(), KEEP_EVERY_MS).unref()
+  }
+
+  #sendKeeps(): void {
+    this.#keeping = undefined
+    const keepTraces = this.#keeps.splice(0).join(',')
+    if (!this.ready || this.#congested || this.#stream === undefined) return
+    const message = this.#service.request.encode({ items: [], sentMs: 0, keepTraces }).finish()
+    this.#congested = !this.#stream.write(Buffer.from(message.buffer, message.byteOffset, message.length))
+  }
+
   retire(): void {
     this.retiring = true
     if (this.inFlight.size === 0) this.close()
@@ -123,6 +143,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#keeping)
     this.#drop('closed')
   }
 

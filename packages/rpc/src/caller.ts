@@ -2,6 +2,7 @@
 //
 // The interface between an edge and a service, the same in one process and over gRPC, and the handlers behind it.
 // What every binding promises is written down as tests in caller-contract.ts.
+import type { ServerSpan, TraceScope } from '@tandem/telemetry'
 import type { BreakerState } from './breaker.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
 import type { Result } from './result.ts'
@@ -45,12 +46,14 @@ export interface Caller<M extends MethodMap, Push = never> {
   /**
    * Sends one item. `onResult` is called exactly once and never inside `call`.
    * @param timeoutMs after this long without a result the outcome is unknown (resolution: 10 ms)
+   * @param trace on whose behalf; undefined where nothing is traced
    */
   call<K extends MethodName<M>>(
     method: K,
     request: M[K]['request'],
     timeoutMs: number,
     onResult: OnResult<M[K]['response']>,
+    trace?: TraceScope | undefined,
   ): void
   /** `call` as a promise, for paths that are not hot. Never rejects. */
   invoke<K extends MethodName<M>>(
@@ -66,6 +69,8 @@ export interface Caller<M extends MethodMap, Push = never> {
   readonly counts: Readonly<CallerCounts>
   /** One listener: told how long each call took from `call` to its result, whatever that was. */
   onTimed?(listener: OnTimed): void
+  /** Tells the service, each of its replicas, that a call has failed whose spans it may hold. Best effort. */
+  keepTrace?(traceId: string): void
   /** Every replica, where there are any to tell of. */
   endpoints?(): readonly EndpointState[]
   /** Ends every item that is left as unknown, then lets go of all connections. */
@@ -77,6 +82,8 @@ export interface HandlerContext {
   readonly msLeft: number
   /** The edge id that the caller gave, or its address where it gave none. */
   readonly peer: string
+  /** Where the request is traced. */
+  readonly span?: ServerSpan | undefined
 }
 
 /** One function per item kind. One that answers without a promise is cheaper; a throw is a bug and ends as unknown. */

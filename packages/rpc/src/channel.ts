@@ -6,6 +6,8 @@ import { type ChannelCredentials, type ChannelOptions, Client, credentials, Meta
 import { type CallerLimits, MAX_MESSAGE_BYTES, type StreamCallerOptions } from './options.ts'
 
 export const PEER_KEY = 'tandem-peer'
+/** W3C Trace Context. */
+export const TRACE_KEY = 'traceparent'
 /** Trailer of a refused unary call: the encoded Refusal. */
 export const REFUSAL_KEY = 'tandem-refusal-bin'
 
@@ -34,9 +36,10 @@ export function createClient(
   return new Client(address, channelCredentials, options)
 }
 
-export function peerMetadata(peer: string): Metadata {
+export function peerMetadata(peer: string, traceparent?: string): Metadata {
   const metadata = new Metadata()
   metadata.set(PEER_KEY, peer)
+  if (traceparent !== undefined) metadata.set(TRACE_KEY, traceparent)
   return metadata
 }
 

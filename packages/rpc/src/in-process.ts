@@ -5,8 +5,17 @@
 // touches what it gave away; with `encoded` nothing is shared at all. Bytes that live in a receive ring are copied by
 // whoever puts them into a request.
 import { performance } from 'node:perf_hooks'
+import type { ServerTracer, TraceScope } from '@tandem/telemetry'
 import { BaseCaller } from './base-caller.ts'
-import { type Caller, type Handlers, type OnBug, type OnResult, type StreamHooks, warnOfBug } from './caller.ts'
+import {
+  type Caller,
+  type HandlerContext,
+  type Handlers,
+  type OnBug,
+  type OnResult,
+  type StreamHooks,
+  warnOfBug,
+} from './caller.ts'
 import { refusedBy, unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
 import type { PendingCall } from './pending-call.ts'
@@ -23,6 +32,8 @@ export interface InProcessOptions<Push> extends StreamHooks {
   peer?: string
   /** Calls queued and in progress, at most; then unknown (`queue_full`). */
   maxInFlight?: number
+  /** Makes the service's spans of requests that are traced. */
+  tracer?: ServerTracer | undefined
   onBug?: OnBug
 }
 
@@ -30,14 +41,13 @@ const DEFAULT_MAX_IN_FLIGHT = 65_536
 /** A microtask by way of it costs half of queueMicrotask, which makes an object for asynchronous hooks. */
 const NOW = Promise.resolve()
 
-type AnyHandler = (
-  request: unknown,
-  context: { msLeft: number; peer: string },
-) => Result<unknown> | Promise<Result<unknown>>
+type AnyHandler = (request: unknown, context: HandlerContext) => Result<unknown> | Promise<Result<unknown>>
 
 class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCaller<M, Push> {
   readonly #handlers: { readonly [method: string]: AnyHandler | undefined }
   readonly #encoded: StreamService<M, U, Push> | undefined
+  readonly #name: string
+  readonly #tracer: ServerTracer | undefined
   readonly #peer: string
   readonly #maxInFlight: number
   readonly #leave: () => void
@@ -46,9 +56,11 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
   readonly #drainTurn = (): void => this.#drain()
 
   constructor(service: StreamService<M, U, Push>, handlers: Handlers<M>, options: InProcessOptions<Push>) {
-    super(options.onBug ?? warnOfBug)
+    super(service.name, options.onBug ?? warnOfBug)
     this.#handlers = handlers as unknown as { readonly [method: string]: AnyHandler }
     this.#encoded = options.encoded === true ? service : undefined
+    this.#name = service.name
+    this.#tracer = options.tracer
     this.#peer = options.peer ?? 'in-process'
     this.#maxInFlight = options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT
     const unsubscribe = options.pushes?.subscribe(this.#peer, (push) => this.#receivePush(push))
@@ -65,8 +77,9 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
     request: M[K]['request'],
     timeoutMs: number,
     onResult: OnResult<M[K]['response']>,
+    trace?: TraceScope,
   ): void {
-    const call = this.begin(method, request, timeoutMs, onResult)
+    const call = this.begin(method, request, timeoutMs, onResult, trace)
     if (this.closed) {
       this.finishLater(call, unknownBy('closed'))
       return
@@ -87,6 +100,10 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
     for (const call of [...this.#turn, ...this.#inProgress]) this.finish(call, unknownBy('closed'))
     this.deadlines.clear()
     this.#leave()
+  }
+
+  keepTrace(traceId: string): void {
+    this.#tracer?.keep(traceId)
   }
 
   protected forget(call: PendingCall): void {
@@ -125,8 +142,10 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
       this.finish(call, unknownBy('timeout'))
       return
     }
+    if (call.span !== undefined)
+      call.served = this.#tracer?.server(this.#name, call.method, call.span.traceparent, this.#peer)
     try {
-      const result = handler.call(this.#handlers, call.request, { msLeft, peer: this.#peer })
+      const result = handler.call(this.#handlers, call.request, { msLeft, peer: this.#peer, span: call.served })
       if ('then' in result) this.#await(call, result)
       // What answers at once takes microseconds: one look at the clock does for all of a turn.
       else this.#settle(call, result, now)
@@ -146,6 +165,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
   }
 
   #settle(call: PendingCall, result: Result<unknown>, nowMs?: number): void {
+    if (call.served !== undefined) call.served.end(result)
     if (call.onResult === undefined) this.counts.late++
     this.finish(call, this.#encoded === undefined ? result : this.#copyResult(call, result, this.#encoded), nowMs)
   }
@@ -161,7 +181,9 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
 
   #failed(call: PendingCall, error: unknown): void {
     this.bug(error, `handler of ${call.method}`)
-    this.finish(call, unknownBy('handler_failed'))
+    const result = unknownBy('handler_failed')
+    if (call.served !== undefined) call.served.end(result)
+    this.finish(call, result)
   }
 
   #receivePush(push: Push): void {

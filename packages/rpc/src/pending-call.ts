@@ -2,6 +2,7 @@
 //
 // One call from `call()` to its result, and the queue of those that wait to be sent. All fields are initialised, so that
 // every call has the same shape; links and places are kept on the call, so that leaving any list is O(1).
+import type { ClientSpan, ServerSpan } from '@tandem/telemetry'
 import type { Breaker } from './breaker.ts'
 import type { OnResult } from './caller.ts'
 import type { Timed } from './deadline-list.ts'
@@ -29,6 +30,9 @@ export class PendingCall implements Timed {
   isRepeat = false
   /** Of the replica that has it. */
   breaker: Breaker | undefined = undefined
+  /** The caller's span, and in one process the service's. */
+  span: ClientSpan | undefined = undefined
+  served: ServerSpan | undefined = undefined
 
   constructor(method: string, request: unknown, madeMs: number, deadlineMs: number, onResult: OnResult<never>) {
     this.method = method

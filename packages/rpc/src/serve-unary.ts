@@ -5,8 +5,9 @@
 
 import { performance } from 'node:perf_hooks'
 import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
-import type { OnBug } from './caller.ts'
-import { PEER_KEY, REFUSAL_KEY } from './channel.ts'
+import type { ServerSpan, ServerTracer } from '@tandem/telemetry'
+import type { HandlerContext, OnBug } from './caller.ts'
+import { PEER_KEY, REFUSAL_KEY, TRACE_KEY } from './channel.ts'
 import { unknownBy } from './errors.ts'
 import { Refusal } from './gen/tandem/location/v1/location.ts'
 import type { Result } from './result.ts'
@@ -22,26 +23,43 @@ export function peerOf(call: { metadata: Metadata; getPeer(): string }): string 
   return typeof given === 'string' && given !== '' ? given : call.getPeer()
 }
 
-export function unaryOf(method: string, handlers: HandlerTable, onBug: OnBug): Unary {
+/** What makes the spans of a service, and its full name. */
+export interface ServiceTrace {
+  readonly name: string
+  readonly tracer: ServerTracer | undefined
+}
+
+export function unaryOf(method: string, handlers: HandlerTable, onBug: OnBug, trace?: ServiceTrace): Unary {
   return (call, reply) => {
     const deadline = call.getDeadline()
     const at = deadline instanceof Date ? deadline.getTime() : deadline
     const msLeft = Number.isFinite(at) ? at - performance.timeOrigin - performance.now() : NO_DEADLINE_MS
-    const context = { msLeft: Math.max(1, Math.floor(msLeft)), peer: peerOf(call) }
+    const peer = peerOf(call)
+    const span = trace === undefined ? undefined : spanOf(call.metadata, method, peer, trace)
+    const context = { msLeft: Math.max(1, Math.floor(msLeft)), peer, span }
     void answer(handlers[method] as Handler, call.request, context)
       .catch((error: unknown) => {
         onBug(error, `handler of ${method}`)
         return unknownBy('handler_failed')
       })
-      .then((result) => sendResult(result, reply))
+      .then((result) => {
+        span?.end(result)
+        sendResult(result, reply)
+      })
   }
 }
 
-async function answer(
-  handler: Handler,
-  request: unknown,
-  context: { msLeft: number; peer: string },
-): Promise<Result<unknown>> {
+function spanOf(
+  metadata: Metadata,
+  method: string,
+  peer: string,
+  { name, tracer }: ServiceTrace,
+): ServerSpan | undefined {
+  const [traceparent] = tracer === undefined ? [] : metadata.get(TRACE_KEY)
+  return typeof traceparent === 'string' ? tracer?.server(name, method, traceparent, peer) : undefined
+}
+
+async function answer(handler: Handler, request: unknown, context: HandlerContext): Promise<Result<unknown>> {
   return handler(request, context)
 }
 

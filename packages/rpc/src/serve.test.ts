@@ -132,7 +132,8 @@ describe('a served stream', () => {
     const answered = deferred<unknown>()
     stream.on('error', () => undefined)
     stream.on('data', answered.resolve)
-    stream.write(Buffer.from(request.encode({ items: [{ id: 5, msLeft: 1_000, request: undefined }] }).finish()))
+    const item = { id: 5, msLeft: 1_000, traceparent: '', request: undefined }
+    stream.write(Buffer.from(request.encode({ items: [item], keepTraces: '' }).finish()))
     expect(await answered.promise).toMatchObject({ results: [{ id: 5, refused: { code: 'unknown_method' } }] })
     stream.cancel()
   })

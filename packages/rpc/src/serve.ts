@@ -2,6 +2,7 @@
 //
 // The gRPC side of a service: the batched stream and the unary methods on one server, over one table of handlers.
 import type { ServiceDefinition, sendUnaryData } from '@grpc/grpc-js'
+import type { ServerTracer } from '@tandem/telemetry'
 import type { Handlers, StreamHooks } from './caller.ts'
 import { HealthService, HealthCheckResponse_ServingStatus as ServingStatus } from './gen/grpc/health/v1/health.ts'
 import type { Push as LocationPush } from './gen/tandem/location/v1/location.ts'
@@ -22,6 +23,8 @@ import { type HandlerTable, type ServeCounts, type ServerStream, StreamSession }
 
 export interface ServeOptions<Push> extends StreamHooks, Partial<ServeLimits> {
   pushes?: PushHub<Push>
+  /** Makes the spans of requests that are traced. */
+  tracer?: ServerTracer | undefined
 }
 
 /** Handlers of the stream's items and of the unary methods; a method that is both is one handler. */
@@ -89,6 +92,7 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
       this.#limits,
       this.counts,
       this.#server.onBug,
+      this.#options.tracer,
     )
     this.#sessions.add(session)
     this.counts.streams++
@@ -120,7 +124,7 @@ function serveStream<M extends MethodMap, U extends MethodMap, Push>(
   const definition = { ...service.definition, stream } as unknown as ServiceDefinition
   const unary = Object.keys(service.definition)
     .filter((name) => name !== 'stream' && table[name] !== undefined) // gRPC answers UNIMPLEMENTED for the others
-    .map((name) => [name, unaryOf(name, table, server.onBug)])
+    .map((name) => [name, unaryOf(name, table, server.onBug, { name: service.name, tracer: options.tracer })])
   server.add(definition, { ...Object.fromEntries(unary), stream: (call: ServerStream) => served.open(call) }, served)
   return served
 }

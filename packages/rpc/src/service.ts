@@ -26,6 +26,8 @@ export interface WireItem {
   msLeft: number
   /** Of services whose requests have ages. */
   waitedMs?: number
+  /** '' for none. */
+  traceparent: string
   request: WireCase | undefined
 }
 
@@ -38,6 +40,8 @@ export interface WireItemResult {
 export interface WireRequest {
   items: WireItem[]
   sentMs?: number
+  /** Trace ids with commas between them, '' for none. */
+  keepTraces: string
 }
 
 export interface WireResponse<Push> {

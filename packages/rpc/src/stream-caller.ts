@@ -11,6 +11,7 @@
 // another one, within a budget.
 import { lookup } from 'node:dns/promises'
 import { performance } from 'node:perf_hooks'
+import type { TraceScope } from '@tandem/telemetry'
 import { BaseCaller } from './base-caller.ts'
 import { BatchingStream, type StreamOptions } from './batching-stream.ts'
 import { type Caller, type EndpointState, type OnResult, warnOfBug } from './caller.ts'
@@ -40,7 +41,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   #resolving: NodeJS.Timeout | undefined
 
   constructor(service: StreamService<M, U, Push>, addresses: Addresses, options: StreamCallerOptions) {
-    super(options.onBug ?? warnOfBug)
+    super(service.name, options.onBug ?? warnOfBug)
     this.#service = service
     this.#options = { random: Math.random, ...CALLER_DEFAULTS, ...options }
     this.#hedges = new RetryBudget(options.circuit?.hedgeShare ?? 0)
@@ -54,8 +55,9 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     request: M[K]['request'],
     timeoutMs: number,
     onResult: OnResult<M[K]['response']>,
+    trace?: TraceScope,
   ): void {
-    const call = this.begin(method, request, timeoutMs, onResult)
+    const call = this.begin(method, request, timeoutMs, onResult, trace)
     if (this.closed) {
       this.finishLater(call, unknownBy('closed'))
       return
@@ -78,6 +80,11 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
       state,
       opened: breaker?.opened ?? 0,
     }))
+  }
+
+  /** Each replica: any of them may have worked on it. */
+  keepTrace(traceId: string): void {
+    for (const stream of this.#streams.values()) stream.keepTrace(traceId)
   }
 
   /** What the circuit says of a new call: false where it ends at once, and a first try that leaves time for a second. */
@@ -152,7 +159,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   /** The body is encoded here, so the request may change once `call` is over. */
   #encode(call: PendingCall): boolean {
     try {
-      const body = encodeRequestBody(this.#service, call.method, call.request)
+      const body = encodeRequestBody(this.#service, call.method, call.request, call.span?.traceparent)
       call.request = body
       if (body.length <= MAX_ITEM_BYTES) return true
       this.finishLater(call, refusedBy('item_too_large', `${body.length} bytes, at most ${MAX_ITEM_BYTES}`))

@@ -6,6 +6,7 @@
 // An item whose time has run out gets no result: its caller has ended it as unknown already.
 import { performance } from 'node:perf_hooks'
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
+import type { ServerSpan, ServerTracer } from '@tandem/telemetry'
 import { BatchWriter } from './batch.ts'
 import type { HandlerContext, OnBug } from './caller.ts'
 import { refusedBy, unknownBy } from './errors.ts'
@@ -56,6 +57,7 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
   readonly #limits: ServeLimits
   readonly #counts: ServeCounts
   readonly #onBug: OnBug
+  readonly #tracer: ServerTracer | undefined
   readonly #transit = new Transit()
   #outgoing: Outgoing[] = []
   #outgoingBytes = 0
@@ -76,6 +78,7 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
     limits: ServeLimits,
     counts: ServeCounts,
     onBug: OnBug,
+    tracer?: ServerTracer,
   ) {
     this.#stream = stream
     this.peer = peer
@@ -84,6 +87,7 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
     this.#limits = limits
     this.#counts = counts
     this.#onBug = onBug
+    this.#tracer = tracer
   }
 
   /** `onClosed` is called once, whichever side ended the stream. */
@@ -135,6 +139,7 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
     this.#counts.items += request.items.length
     const lateMs = request.sentMs ? this.#transit.lateness(request.sentMs, now) : 0
     for (const item of request.items) this.#run(item, now, lateMs)
+    if (request.keepTraces !== '') this.#tracer?.keep(request.keepTraces)
     if (this.#inProgress < this.#limits.maxInProgressPerStream || this.#paused) return
     this.#paused = true
     this.#counts.pauses++
@@ -153,16 +158,22 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
       this.#settle(item.id, method, deadlineMs, unknownBy('timeout'))
       return
     }
+    const span = item.traceparent === '' ? undefined : this.#spanOf(item, method)
     try {
       const result = handler.call(this.#handlers, this.#requestOf(item, method, lateMs), {
         msLeft: item.msLeft,
         peer: this.peer,
+        span,
       })
-      if ('then' in result) this.#await(item.id, method, deadlineMs, result)
-      else this.#settle(item.id, method, deadlineMs, result)
+      if ('then' in result) this.#await(item.id, method, deadlineMs, result, span)
+      else this.#settle(item.id, method, deadlineMs, result, span)
     } catch (error) {
-      this.#failed(item.id, method, deadlineMs, error)
+      this.#failed(item.id, method, deadlineMs, error, span)
     }
+  }
+
+  #spanOf(item: WireItem, method: string): ServerSpan | undefined {
+    return this.#tracer?.server(this.#service.name, method, item.traceparent, this.peer)
   }
 
   /** With the ages of this moment: what waited, there or on the way, is older than it says. */
@@ -174,19 +185,26 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
       : item.request?.value
   }
 
-  #await(id: number, method: string, deadlineMs: number, result: Promise<Result<unknown>>): void {
+  #await(
+    id: number,
+    method: string,
+    deadlineMs: number,
+    result: Promise<Result<unknown>>,
+    span: ServerSpan | undefined,
+  ): void {
     result.then(
-      (value) => this.#settle(id, method, deadlineMs, value),
-      (error: unknown) => this.#failed(id, method, deadlineMs, error),
+      (value) => this.#settle(id, method, deadlineMs, value, span),
+      (error: unknown) => this.#failed(id, method, deadlineMs, error, span),
     )
   }
 
-  #failed(id: number, method: string, deadlineMs: number, error: unknown): void {
+  #failed(id: number, method: string, deadlineMs: number, error: unknown, span: ServerSpan | undefined): void {
     this.#onBug(error, `handler of ${method}`)
-    this.#settle(id, method, deadlineMs, unknownBy('handler_failed'))
+    this.#settle(id, method, deadlineMs, unknownBy('handler_failed'), span)
   }
 
-  #settle(id: number, method: string, deadlineMs: number, result: Result<unknown>): void {
+  #settle(id: number, method: string, deadlineMs: number, result: Result<unknown>, span?: ServerSpan): void {
+    if (span !== undefined) span.end(result)
     if (this.#closed) return
     if (performance.now() > deadlineMs) {
       this.#counts.late++

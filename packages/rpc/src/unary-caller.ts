@@ -6,6 +6,7 @@
 
 import type { ServiceError } from '@grpc/grpc-js'
 import { type Client, status } from '@grpc/grpc-js'
+import type { TraceScope } from '@tandem/telemetry'
 import { BaseCaller } from './base-caller.ts'
 import { type Caller, type OnResult, warnOfBug } from './caller.ts'
 import { createClient, peerMetadata, REFUSAL_KEY } from './channel.ts'
@@ -25,7 +26,7 @@ class UnaryCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCa
   readonly #inFlight = new Set<PendingCall>()
 
   constructor(service: StreamService<M, U, Push>, address: string, options: StreamCallerOptions) {
-    super(options.onBug ?? warnOfBug)
+    super(service.name, options.onBug ?? warnOfBug)
     const limits = { ...CALLER_DEFAULTS, ...options }
     this.#service = service
     this.#peer = options.peer
@@ -39,8 +40,9 @@ class UnaryCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCa
     request: U[K]['request'],
     timeoutMs: number,
     onResult: OnResult<U[K]['response']>,
+    trace?: TraceScope,
   ): void {
-    const call = this.begin(method, request, timeoutMs, onResult)
+    const call = this.begin(method, request, timeoutMs, onResult, trace)
     const definition = this.#service.definition[method]
     if (this.closed) {
       this.finishLater(call, unknownBy('closed'))
@@ -87,7 +89,7 @@ class UnaryCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCa
       (body: Buffer) => body,
       (body: Buffer) => definition.responseDeserialize(body),
       bytes,
-      peerMetadata(this.#peer),
+      peerMetadata(this.#peer, call.span?.traceparent),
       { deadline: Date.now() + timeoutMs },
       (error: ServiceError | null, value?: unknown) =>
         this.finishLater(call, error === null ? done(value) : resultOfError(error)),

@@ -19,9 +19,15 @@ export interface UnaryReplicaOwner {
   onLost(reason: string): void
 }
 
+interface How {
+  readonly deadline: number
+  readonly metadata: Metadata
+}
+
 export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
   readonly #service: StreamService<M, U, Push>
   readonly #client: Client
+  readonly #peer: string
   readonly #metadata: Metadata
   readonly #owner: UnaryReplicaOwner
   /** Methods that this replica has in other words only. */
@@ -32,20 +38,22 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
   constructor(service: StreamService<M, U, Push>, client: Client, peer: string, owner: UnaryReplicaOwner) {
     this.#service = service
     this.#client = client
+    this.#peer = peer
     this.#metadata = peerMetadata(peer)
     this.#owner = owner
     this.#watch()
   }
 
   /** The call's request is the body of a stream's item. */
-  send({ id, method, request }: PendingCall, msLeft: number, waitedMs: number): void {
+  send({ id, method, request, span }: PendingCall, msLeft: number, waitedMs: number): void {
     const told = this.#service.item.decode(request as Uint8Array).request?.value
     const asked = waitedMs > 0 && this.#service.aged ? this.#service.aged(method, told, waitedMs) : told
     const deadline = Date.now() + msLeft
     const simpler = this.#service.simpler[method]
-    const askSimply = (): void => this.#askSimply(simpler as SimplerCall, id, asked, deadline)
+    const metadata = span === undefined ? this.#metadata : peerMetadata(this.#peer, span.traceparent)
+    const askSimply = (): void => this.#askSimply(simpler as SimplerCall, id, asked, { deadline, metadata })
     if (simpler !== undefined && this.#isSimple.has(method)) return askSimply()
-    this.#ask(method, id, asked, deadline, (value, error) => {
+    this.#ask(method, id, asked, { deadline, metadata }, (value, error) => {
       if (error === undefined) return done(value)
       if (simpler === undefined || error.code !== status.UNIMPLEMENTED) return resultOfError(error)
       this.#isSimple.add(method)
@@ -54,8 +62,8 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
     })
   }
 
-  #askSimply({ name, toRequest, fromResponse }: SimplerCall, id: number, asked: unknown, deadline: number): void {
-    this.#ask(name, id, toRequest(asked), deadline, (value, error) =>
+  #askSimply({ name, toRequest, fromResponse }: SimplerCall, id: number, asked: unknown, how: How): void {
+    this.#ask(name, id, toRequest(asked), how, (value, error) =>
       error === undefined ? done(fromResponse(value, asked)) : resultOfError(error),
     )
   }
@@ -65,7 +73,7 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
     method: string,
     id: number,
     request: unknown,
-    deadline: number,
+    { deadline, metadata }: How,
     onAnswer: (value: unknown, error: ServiceError | undefined) => Result<unknown> | undefined,
   ): void {
     const settle = (result: Result<unknown>) => queueMicrotask(() => this.#settle(id, result))
@@ -76,7 +84,7 @@ export class UnaryReplica<M extends MethodMap, U extends MethodMap, Push> {
       (value: unknown) => definition.requestSerialize(value),
       (body: Buffer) => definition.responseDeserialize(body),
       request,
-      this.#metadata,
+      metadata,
       { deadline },
       (error: ServiceError | null, value?: unknown) => {
         const result = onAnswer(value, error ?? undefined)

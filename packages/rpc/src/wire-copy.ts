@@ -13,9 +13,15 @@ const encoder = new ItemEncoder()
 
 type AnyService<Push> = Pick<StreamService<MethodMap, MethodMap, Push>, 'item' | 'itemResult' | 'push'>
 
-/** Throws where a field does not fit its type: a bug of the caller. */
-export function encodeRequestBody(service: AnyService<unknown>, method: string, request: unknown): Uint8Array {
-  return encoder.encode(service.item, { id: 0, msLeft: 0, waitedMs: 0, request: { $case: method, value: request } })
+/** Throws where a field does not fit its type: a bug of the caller. @param traceparent '' for none */
+export function encodeRequestBody(
+  service: AnyService<unknown>,
+  method: string,
+  request: unknown,
+  traceparent = '',
+): Uint8Array {
+  const item = { id: 0, msLeft: 0, waitedMs: 0, traceparent, request: { $case: method, value: request } }
+  return encoder.encode(service.item, item)
 }
 
 export function encodeResultBody(service: AnyService<unknown>, method: string, result: Result<unknown>): Uint8Array {

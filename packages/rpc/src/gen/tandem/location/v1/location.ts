@@ -54,6 +54,8 @@ export interface WatchResponse {
 
 export interface StreamRequest {
   items: Item[];
+  /** Trace ids of calls that have failed, with commas between them: spans of theirs that were held back are to be sent. Best effort. */
+  keepTraces: string;
 }
 
 export interface Item {
@@ -61,6 +63,8 @@ export interface Item {
   id: number;
   /** Milliseconds left to the sender; a receiver drops an item whose time has run out, as unknown. */
   msLeft: number;
+  /** W3C traceparent of the span on whose behalf it is asked; "" for none. A receiver that does not trace ignores it. */
+  traceparent: string;
   request:
     | { $case: "register"; value: RegisterRequest }
     | { $case: "locate"; value: LocateRequest }
@@ -738,13 +742,16 @@ export const WatchResponse: MessageFns<WatchResponse> = {
 };
 
 function createBaseStreamRequest(): StreamRequest {
-  return { items: [] };
+  return { items: [], keepTraces: "" };
 }
 
 export const StreamRequest: MessageFns<StreamRequest> = {
   encode(message: StreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.items) {
       Item.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.keepTraces !== "") {
+      writer.uint32(26).string(message.keepTraces);
     }
     return writer;
   },
@@ -770,6 +777,14 @@ export const StreamRequest: MessageFns<StreamRequest> = {
             message.items.push(Item.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.keepTraces = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -788,12 +803,13 @@ export const StreamRequest: MessageFns<StreamRequest> = {
   fromPartial(object: DeepPartial<StreamRequest>): StreamRequest {
     const message = createBaseStreamRequest();
     message.items = object.items?.map((e) => Item.fromPartial(e)) || [];
+    message.keepTraces = object.keepTraces ?? "";
     return message;
   },
 };
 
 function createBaseItem(): Item {
-  return { id: 0, msLeft: 0, request: undefined };
+  return { id: 0, msLeft: 0, traceparent: "", request: undefined };
 }
 
 export const Item: MessageFns<Item> = {
@@ -803,6 +819,9 @@ export const Item: MessageFns<Item> = {
     }
     if (message.msLeft !== 0) {
       writer.uint32(16).uint32(message.msLeft);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(34).string(message.traceparent);
     }
     switch (message.request?.$case) {
       case "register":
@@ -872,6 +891,14 @@ export const Item: MessageFns<Item> = {
             }
 
             message.msLeft = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
           case 10: {
@@ -989,6 +1016,7 @@ export const Item: MessageFns<Item> = {
     const message = createBaseItem();
     message.id = object.id ?? 0;
     message.msLeft = object.msLeft ?? 0;
+    message.traceparent = object.traceparent ?? "";
     switch (object.request?.$case) {
       case "register": {
         if (object.request?.value !== undefined && object.request?.value !== null) {

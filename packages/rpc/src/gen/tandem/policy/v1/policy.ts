@@ -58,6 +58,8 @@ export interface StreamRequest {
    * than they used to adds the difference to the ages in them: they waited on the way.
    */
   sentMs: number;
+  /** Trace ids of calls that have failed, with commas between them: spans of theirs that were held back are to be sent. Best effort. */
+  keepTraces: string;
 }
 
 /** One question of a batch. */
@@ -74,6 +76,8 @@ export interface Item {
    * moment at which it was handed over: this is to be added. 0 for a few milliseconds at most.
    */
   waitedMs: number;
+  /** W3C traceparent of the span on whose behalf it is asked; "" for none. A receiver that does not trace ignores it. */
+  traceparent: string;
   /** A case that the receiver does not know is refused as "unknown_method". */
   request:
     | { $case: "decide"; value: DecideRequest }
@@ -1403,7 +1407,7 @@ export interface RouteRefusal {
 }
 
 function createBaseStreamRequest(): StreamRequest {
-  return { items: [], sentMs: 0 };
+  return { items: [], sentMs: 0, keepTraces: "" };
 }
 
 export const StreamRequest: MessageFns<StreamRequest> = {
@@ -1413,6 +1417,9 @@ export const StreamRequest: MessageFns<StreamRequest> = {
     }
     if (message.sentMs !== 0) {
       writer.uint32(16).uint32(message.sentMs);
+    }
+    if (message.keepTraces !== "") {
+      writer.uint32(26).string(message.keepTraces);
     }
     return writer;
   },
@@ -1446,6 +1453,14 @@ export const StreamRequest: MessageFns<StreamRequest> = {
             message.sentMs = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.keepTraces = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1465,12 +1480,13 @@ export const StreamRequest: MessageFns<StreamRequest> = {
     const message = createBaseStreamRequest();
     message.items = object.items?.map((e) => Item.fromPartial(e)) || [];
     message.sentMs = object.sentMs ?? 0;
+    message.keepTraces = object.keepTraces ?? "";
     return message;
   },
 };
 
 function createBaseItem(): Item {
-  return { id: 0, msLeft: 0, waitedMs: 0, request: undefined };
+  return { id: 0, msLeft: 0, waitedMs: 0, traceparent: "", request: undefined };
 }
 
 export const Item: MessageFns<Item> = {
@@ -1483,6 +1499,9 @@ export const Item: MessageFns<Item> = {
     }
     if (message.waitedMs !== 0) {
       writer.uint32(24).uint32(message.waitedMs);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(34).string(message.traceparent);
     }
     switch (message.request?.$case) {
       case "decide":
@@ -1539,6 +1558,14 @@ export const Item: MessageFns<Item> = {
             }
 
             message.waitedMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.traceparent = reader.string();
             continue;
           }
           case 10: {
@@ -1604,6 +1631,7 @@ export const Item: MessageFns<Item> = {
     message.id = object.id ?? 0;
     message.msLeft = object.msLeft ?? 0;
     message.waitedMs = object.waitedMs ?? 0;
+    message.traceparent = object.traceparent ?? "";
     switch (object.request?.$case) {
       case "decide": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
