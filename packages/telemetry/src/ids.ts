@@ -9,13 +9,13 @@ const TRACE_ID_DIGITS = 32
 const SPAN_ID_DIGITS = 16
 
 /**
- * @param callId of the dialog, or of the request
- * @param callerTag From tag of the request that began it
+ * By the Call-ID alone: either side of a dialog, any of its branches and edges, and whoever reads a record of it find the same.
+ *
  * @param more what tells traces of one Call-ID apart, such as the CSeq of a REGISTER
  * @returns 32 hex digits
  */
-export function traceIdOf(callId: string, callerTag: string, more = ''): string {
-  return hash('sha256', `tandem trace\n${callId}\n${callerTag}\n${more}`, 'hex').slice(0, TRACE_ID_DIGITS)
+export function traceIdOf(callId: string, more = ''): string {
+  return hash('sha256', `tandem trace\n${callId}\n${more}`, 'hex').slice(0, TRACE_ID_DIGITS)
 }
 
 /** Of the span of a request that left with this Via branch: whoever gets it finds the parent of its own span in the topmost Via. */

@@ -46,6 +46,8 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
   cancelsOnSuccess = true
   /** Where the request has been, when somebody asked for it [RFC7044-9]. */
   history: RequestHistory | undefined
+  /** Whoever watches how it goes; undefined where nobody does. */
+  trace: ContextTrace | undefined = undefined
   /** Whose request it is. */
   readonly user: ContextUser
 
@@ -126,6 +128,25 @@ export interface ContextUser {
   onSurrender?(context: ProxyContext): void
   /** The server transaction is gone. */
   onEnd(context: ProxyContext): void
+}
+
+/** Watches one context: it is told, after the fact, and decides nothing. */
+export interface ContextTrace {
+  /** Of the W3C. */
+  readonly traceId: string
+  /** A branch has left, or is gone on with here. */
+  onForked(branch: ProxyBranch): void
+  /** Any provisional response, 100 too. */
+  onProvisional(branch: ProxyBranch, status: number): void
+  /** `isReplaced`: another branch stands in for it. */
+  onBranchEnd(branch: ProxyBranch, status: number, isReplaced: boolean): void
+  /** 100 goes upstream. */
+  onTrying(): void
+  onCancel(): void
+  /** The final response goes upstream, or is let go of. Perhaps again: a further 2xx. */
+  onFinal(status: number): void
+  /** It ended here without a response of ours: another edge has it. */
+  onGone(): void
 }
 
 export interface ProxyTimers {

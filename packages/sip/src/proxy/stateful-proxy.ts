@@ -117,6 +117,7 @@ export class StatefulProxy implements TransactionUser {
     branch.sentMs = this.nowMs
     this.counts.forked += 1
     if (context.branches.length === 2) this.counts.forkedRequests += 1
+    if (context.trace !== undefined) context.trace.onForked(branch)
     const end = edits.encodeInto(this.out, 0)
     // [RFC3261-16.6.10] [RFC3261-16.6.7g]
     branch.client = this.layer.createClient(id, context.method, this.out, 0, end, peer, branch)
@@ -136,6 +137,7 @@ export class StatefulProxy implements TransactionUser {
     const branch = new ProxyBranch(context, id, uri, peer, ringMs)
     context.addBranch(branch)
     this.counts.resumed += 1
+    if (context.trace !== undefined) context.trace.onForked(branch)
     const end = edits.encodeInto(this.out, 0)
     branch.client = this.layer.resumeClient(id, this.out, 0, end, peer, branch)
     this.deadlines.arm(branch, branch.client === undefined ? 0 : ringMs || this.timers.timerCMs, this.nowMs)
@@ -193,6 +195,7 @@ export class StatefulProxy implements TransactionUser {
     if (context === undefined || context.finalSent !== 0 || context.cancelled) return
     context.cancelled = true
     context.closed = true
+    if (context.trace !== undefined) context.trace.onCancel()
     if (context.pending === 0) return this.respond(context, 487, '')
     this.cancels.pending(context, reason)
   }
@@ -213,6 +216,7 @@ export class StatefulProxy implements TransactionUser {
   /** Lets the request go without an answer: another edge owns its transaction. */
   drop(context: ProxyContext): void {
     context.closed = true
+    if (context.trace !== undefined) context.trace.onGone()
     this.upstream.letGo(context)
     this.layer.abort(context.server)
     detach(context)
@@ -318,6 +322,7 @@ export class StatefulProxy implements TransactionUser {
   private onProvisional(branch: ProxyBranch, msg: SipMessage): void {
     const context = branch.context
     const up = context.onProvisional(branch, msg.status)
+    if (context.trace !== undefined) context.trace.onProvisional(branch, msg.status)
     if (branch.cancelWanted && !branch.cancelSent) this.cancels.branch(branch, context.cancelReason)
     else if (branch.firstMs > 0 && msg.status > 100 && !branch.cancelSent) {
       branch.firstMs = 0
@@ -340,6 +345,7 @@ export class StatefulProxy implements TransactionUser {
     const context = branch.context
     const isFirst = context.finalSent === 0
     const step = context.onFinal(branch, msg.status)
+    if (context.trace !== undefined) context.trace.onBranchEnd(branch, msg.status, false)
     this.deadlines.disarm(branch)
     const cancels = (step & STEP.CANCEL_OTHERS) !== 0 && context.cancelsOnSuccess
     if (cancels) this.cancels.pending(context, ANSWERED_ELSEWHERE) // [RFC3261-16.7.10]
@@ -394,8 +400,10 @@ export class StatefulProxy implements TransactionUser {
   }
 
   private replace(branch: ProxyBranch, status: number): void {
+    const { context } = branch
     this.deadlines.disarm(branch)
-    branch.context.onReplaced(branch, status)
+    context.onReplaced(branch, status)
+    if (context.trace !== undefined) context.trace.onBranchEnd(branch, status, true)
   }
 
   /** True when the user forks again, now or later. */
@@ -405,8 +413,10 @@ export class StatefulProxy implements TransactionUser {
 
   private settle(branch: ProxyBranch, status: number): number {
     this.deadlines.disarm(branch)
-    const step = branch.context.onFinal(branch, status)
-    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancels.pending(branch.context, refusedElsewhere(status))
+    const { context } = branch
+    const step = context.onFinal(branch, status)
+    if (context.trace !== undefined) context.trace.onBranchEnd(branch, status, false)
+    if ((step & STEP.CANCEL_OTHERS) !== 0) this.cancels.pending(context, refusedElsewhere(status))
     return step
   }
 

@@ -39,6 +39,7 @@ export class Upstream {
   /** 100 Trying, [RFC3261-16.2]; nothing once a final response is up. */
   trying(context: ProxyContext): void {
     if (context.request === undefined || context.finalSent !== 0) return
+    if (context.trace !== undefined) context.trace.onTrying()
     const end = encodeResponse(context.request, 100, 'Trying', stampOf(context.request, context.source), this.out, 0)
     this.layer.respond(context.server, 100, this.out, 0, end)
   }
@@ -65,6 +66,7 @@ export class Upstream {
     const end = this.encode(context, msg)
     if (end < 0) return
     if (msg.status >= 200) this.letGo(context)
+    if (msg.status >= 200 && context.trace !== undefined) context.trace.onFinal(msg.status)
     this.send(context, msg.status, this.out, end)
   }
 
@@ -145,6 +147,7 @@ export class Upstream {
     context.closed = true
     this.letGo(context)
     context.user.onFinal(context, status)
+    if (context.trace !== undefined) context.trace.onFinal(status)
     this.send(context, status, buf, end)
     if (context.pending > 0) this.cancels.pending(context, context.cancelReason) // [RFC3261-16.7.10]
     detach(context)
@@ -157,6 +160,7 @@ export class Upstream {
     context.closed = true
     this.letGo(context)
     context.user.onFinal(context, 408)
+    if (context.trace !== undefined) context.trace.onFinal(408)
     this.layer.respond(context.server, 408, this.out, 0, 0) // not sent; repetitions are absorbed
     detach(context)
   }
