@@ -128,7 +128,15 @@ export interface Push {
     | //
     /** One edge: send this NOTIFY and tell its outcome by NotifyDone. */
     { $case: "notify"; value: Notification }
+    | //
+    /** All edges: calls that have failed, of which they may hold spans. */
+    { $case: "keptTraces"; value: KeptTraces }
     | undefined;
+}
+
+export interface KeptTraces {
+  /** Trace ids with commas between them. */
+  traceIds: string;
 }
 
 /** RFC 3261 section 10.3, steps 6 to 8, for an AoR in canonical form (step 5 is the caller's). */
@@ -1555,6 +1563,9 @@ export const Push: MessageFns<Push> = {
       case "notify":
         Notification.encode(message.event.value, writer.uint32(18).fork()).join();
         break;
+      case "keptTraces":
+        KeptTraces.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1588,6 +1599,14 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "notify", value: Notification.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "keptTraces", value: KeptTraces.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1618,7 +1637,68 @@ export const Push: MessageFns<Push> = {
         }
         break;
       }
+      case "keptTraces": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "keptTraces", value: KeptTraces.fromPartial(object.event.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseKeptTraces(): KeptTraces {
+  return { traceIds: "" };
+}
+
+export const KeptTraces: MessageFns<KeptTraces> = {
+  encode(message: KeptTraces, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.traceIds !== "") {
+      writer.uint32(10).string(message.traceIds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptTraces {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptTraces();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.traceIds = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptTraces>): KeptTraces {
+    return KeptTraces.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptTraces>): KeptTraces {
+    const message = createBaseKeptTraces();
+    message.traceIds = object.traceIds ?? "";
     return message;
   },
 };
