@@ -19,6 +19,7 @@ import type { Measures } from './measures.ts'
 import type { Membership } from './membership/membership.ts'
 import type { NatPings } from './nat/nat-pings.ts'
 import type { StatelessWays } from './stateless/stateless-ways.ts'
+import type { EdgeTracing } from './tracing/edge-tracing.ts'
 
 export interface EdgeCore {
   readonly config: EdgeConfig
@@ -51,6 +52,8 @@ export interface EdgeCore {
   readonly banned: BannedSources
   /** What ICMP says of destinations. */
   readonly unreachables: Unreachables
+  /** Undefined where nothing is traced. */
+  readonly tracing: EdgeTracing | undefined
   readonly counts: EdgeCounts
   readonly measures: Measures
   readonly logger: Logger

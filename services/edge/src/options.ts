@@ -3,6 +3,7 @@
 // What an edge is made from.
 import type { Caller, LocationMethods, LocationWatch, location, PolicyMethods, policy } from '@tandem/rpc'
 import type { EdgeConfig, Logger, Metrics } from '@tandem/service-kit'
+import type { Tracing } from '@tandem/telemetry'
 
 /** What the calls of a warm-up ask. */
 export interface WarmUpCallers {
@@ -20,6 +21,8 @@ export interface EdgeServiceOptions {
   readonly locationWatch?: LocationWatch | undefined
   readonly logger: Logger
   readonly metrics?: Metrics
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing | undefined
   /**
    * Where location and policy run in this process: some of their own for a warm-up, over a store that is thrown away, which let `user`
    * register at and call each other in `domain`.

@@ -104,6 +104,7 @@ export class Receiver {
     core.layer.traffic.requestIn(msg.method)
     const key = core.layer.serverKey(msg)
     const known = core.layer.findServer(msg, key)
+    if (known !== undefined && core.tracing !== undefined) core.tracing.onRepeated(known, msg)
     if (known !== undefined) return core.layer.receiveRequest(known, msg)
     this.receiveRequest(key, source.peer(msg), source.internal)
   }

@@ -45,6 +45,7 @@ import { withOwnRequests } from './own/own-request.ts'
 import { sendAsked } from './own/send-asked.ts'
 import { sendPushedNotifies } from './reg-event/send-notify.ts'
 import { StatelessWays } from './stateless/stateless-ways.ts'
+import { EdgeTracing } from './tracing/edge-tracing.ts'
 
 export interface EdgeWiring {
   readonly core: EdgeCore
@@ -109,6 +110,7 @@ export function createEdgeCore(
     admission,
     banned: new BannedSources(),
     unreachables: new Unreachables(),
+    tracing: options.tracing && new EdgeTracing({ ...options, edgeId: listeners.edgeId, membership }, options.tracing),
     counts,
     measures,
     logger,

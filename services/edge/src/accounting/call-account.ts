@@ -12,6 +12,7 @@ import { contactUri, dialogOf } from '../hang-up/answered-dialog.ts'
 import { headerText, toTag, UNKNOWN_AGE } from '../initial/describe.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { retryAfter } from '../own/replies.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { Attempts } from './attempts.ts'
 import { endUnheardAnswer, NOT_ON_RECORD } from './unrecorded-answer.ts'
 
@@ -138,7 +139,8 @@ export class CallAccount {
     }
     const deadline = setTimeout(() => this.onLate(context, branch, answer, tag, pass), core.config.reportDeadlineMs)
     const answered = { toTag: tag, status: answer.status, target: branch.uri, dialog, answerer }
-    const taken = core.reporter.report(this.request(context, { $case: 'answered', value: answered }), pass)
+    const report = this.request(context, { $case: 'answered', value: answered })
+    const taken = core.reporter.report(report, pass, traceOf(context))
     if (!taken) this.onLate(context, branch, answer, tag, pass)
   }
 
@@ -177,7 +179,7 @@ export class CallAccount {
     const reason = isOurs ? reasonIn(cancelReason) : this.attempts.reasonOf(status)
     const by = cancelled ? 'caller' : isOurs || !this.attempts.isCallees(status) ? 'system' : 'callee'
     const value = { status, cause: causeOf(context, status), reason, by }
-    this.core.reporter.report(this.request(context, { $case: 'failed', value }))
+    this.core.reporter.report(this.request(context, { $case: 'failed', value }), undefined, traceOf(context))
   }
 
   private request(context: ProxyContext, event: policy.ReportRequest['event']): policy.ReportRequest {

@@ -9,6 +9,7 @@
 
 import type { policy } from '@tandem/rpc'
 import { findParam, METHOD, ParamView, type SipMessage, type VerifiedToken } from '@tandem/sip'
+import type { TraceScope } from '@tandem/telemetry'
 import type { EdgeCore } from '../core.ts'
 import { describeEndedCall, fromTag, toTag } from '../initial/describe.ts'
 
@@ -26,7 +27,7 @@ export function withEnd(via: string, { callRef, isInitiatorA }: VerifiedToken): 
 }
 
 /** @param goOn called once: the end is on record, policy will not have it, or it takes too long */
-export function reportEnd(core: EdgeCore, report: policy.ReportRequest, goOn: () => void): void {
+export function reportEnd(core: EdgeCore, report: policy.ReportRequest, goOn: () => void, trace?: TraceScope): void {
   let isWaiting = true
   const pass = (): void => {
     if (!isWaiting) return
@@ -39,7 +40,7 @@ export function reportEnd(core: EdgeCore, report: policy.ReportRequest, goOn: ()
     pass()
   }
   const deadline = setTimeout(onLate, core.config.reportDeadlineMs)
-  if (!core.reporter.report(report, pass)) onLate()
+  if (!core.reporter.report(report, pass, trace)) onLate()
 }
 
 /**

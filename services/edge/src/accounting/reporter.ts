@@ -4,8 +4,9 @@
 // queue, with its age counted by the monotonic clock. Every report carries the whole call, so that any of them makes a record.
 // Races: policy may store a report whose result is lost; the repeat has the same key and changes nothing.
 
-import { agedReport, type Caller, type PolicyMethods, type policy } from '@tandem/rpc'
+import { agedReport, type Caller, type PolicyMethods, type policy, type Result } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
+import type { TraceScope } from '@tandem/telemetry'
 
 export interface ReporterOptions {
   readonly policy: Caller<PolicyMethods, policy.Push>
@@ -24,6 +25,7 @@ interface Pending {
   readonly request: policy.ReportRequest
   readonly atMs: number
   readonly onOutcome: ((outcome: ReportOutcome) => void) | undefined
+  readonly trace: TraceScope | undefined
   attempt: number
 }
 
@@ -55,7 +57,7 @@ export class Reporter {
    * @param onOutcome told once, unless the report had to be dropped
    * @returns false when the queue is full
    */
-  report(request: policy.ReportRequest, onOutcome?: (outcome: ReportOutcome) => void): boolean {
+  report(request: policy.ReportRequest, onOutcome?: (outcome: ReportOutcome) => void, trace?: TraceScope): boolean {
     if (this.pendingCount >= this.capacity) {
       this.counts.dropped += 1
       this.options.logger.error({ callRef: request.callRef }, 'report dropped: policy is away and the queue is full')
@@ -63,7 +65,7 @@ export class Reporter {
     }
     this.pendingCount += 1
     this.counts.reports += 1
-    this.send({ request, atMs: this.options.now(), onOutcome, attempt: 0 })
+    this.send({ request, atMs: this.options.now(), onOutcome, trace, attempt: 0 })
     return true
   }
 
@@ -90,14 +92,15 @@ export class Reporter {
     const { policy, now, timeoutMs } = this.options
     const elapsed = Math.max(0, Math.round(now() - pending.atMs))
     const request = elapsed === 0 ? pending.request : agedReport(pending.request, elapsed)
-    policy.call('report', request, timeoutMs, (result) => {
+    const onResult = (result: Result<policy.ReportResponse>): void => {
       if (result.outcome === 'unknown' || (result.outcome === 'refused' && result.refusal.sipStatus >= 500)) {
         return this.retry(pending)
       }
       if (result.outcome === 'refused')
         this.options.logger.error({ callRef: request.callRef, refusal: result.refusal }, 'policy refused a report')
       this.settle(pending, result.outcome === 'done' ? 'stored' : 'refused')
-    })
+    }
+    policy.call('report', request, timeoutMs, onResult, pending.trace)
   }
 
   private settle(pending: Pending, outcome: ReportOutcome): void {

@@ -9,6 +9,7 @@ import type { Caller, PolicyMethods, policy, Result } from '@tandem/rpc'
 import { refused, unknown } from '@tandem/rpc'
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
 import { METHOD, type SipMessage } from '@tandem/sip'
+import type { TraceScope } from '@tandem/telemetry'
 import type { Admission } from '../admission/index.ts'
 import type { EdgeCounts } from '../counts.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
@@ -63,16 +64,22 @@ export class Decisions {
   }
 
   /** Asks. What comes is still to be judged by `settle`. @param onResult never called inside `ask` */
-  ask(scope: DecideScope, request: policy.DecideRequest, onResult: (result: Decision) => void): void {
+  ask(
+    scope: DecideScope,
+    request: policy.DecideRequest,
+    onResult: (result: Decision) => void,
+    trace?: TraceScope,
+  ): void {
     const { policy, now } = this.#parts
     const { breaker, timeoutMs } = scope
-    if (breaker === undefined) return policy.call('decide', request, timeoutMs, onResult)
+    if (breaker === undefined) return policy.call('decide', request, timeoutMs, onResult, trace)
     if (!breaker.allows(now())) return queueMicrotask(() => onResult(CIRCUIT_OPEN))
     breaker.asked(now())
-    policy.call('decide', request, timeoutMs, (result) => {
+    const onAnswer = (result: Decision): void => {
       breaker.settled(result.outcome !== 'unknown' && !isFlawed(result), now())
       onResult(result)
-    })
+    }
+    policy.call('decide', request, timeoutMs, onAnswer, trace)
   }
 
   /**

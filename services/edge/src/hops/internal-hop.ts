@@ -42,8 +42,7 @@ export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: Ed
   const hop = core.hops.toSide(side, msg) ?? (isFlowOnly(msg) ? undefined : core.hops.toContact(nextUri(msg)))
   const isWithinTls = msg.uriScheme !== URI_SCHEME.SIPS || isSecureTransport(hop?.peer.transport ?? '') // [RFC3261-26.2.2c]
   if (hop?.peer.reliable && isWithinTls) return sendDown(core, msg, peer, hop, popRoutes)
-  core.counts.flowFailures += 1
-  refuseStateless(core, msg, peer, 430, '') // [RFC5626-5.3]
+  refuseFlow(core, msg, peer)
 }
 
 /** Nothing of it is kept: the edge that sent it here repeats it over UDP's own timers. */
@@ -51,7 +50,13 @@ function receiveForNat(core: EdgeCore, msg: SipMessage, peer: EdgePeer, side: To
   const popRoutes = view.popCount
   const hop = side.listenerHash === core.hops.nat.udpHash ? core.hops.toSide(side, msg) : undefined
   if (hop !== undefined) return sendDown(core, msg, peer, hop, popRoutes)
+  refuseFlow(core, msg, peer)
+}
+
+/** [RFC5626-5.3] */
+function refuseFlow(core: EdgeCore, msg: SipMessage, peer: EdgePeer): void {
   core.counts.flowFailures += 1
+  if (core.tracing !== undefined) core.tracing.onHop(msg, peer, undefined, 430)
   refuseStateless(core, msg, peer, 430, '')
 }
 
@@ -71,6 +76,7 @@ function nextUri(msg: SipMessage): string {
 
 function sendDown(core: EdgeCore, msg: SipMessage, peer: EdgePeer, hop: NextHop, popRoutes: number): void {
   core.counts.internalHops += 1
+  if (core.tracing !== undefined) core.tracing.onHop(msg, peer, hop)
   editForwardedRequest(msg, core.edits, {
     uri: '',
     via: hop.peer.facing.via(branchId(core, msg, hop, 0)),

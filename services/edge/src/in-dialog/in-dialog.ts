@@ -29,6 +29,7 @@ import { isSecureTransport } from '../listeners/edge-streams.ts'
 import { type EdgePeer, isFramed } from '../listeners/peers.ts'
 import { refuseStateless, retryAfter } from '../own/replies.ts'
 import { forwardInDialogStateless, mayPassStateless, shareOf } from '../stateless/stateless.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
 import { type InDialogWay, inDialogBranchId, sendInDialog } from './in-dialog-branch.ts'
 
@@ -49,6 +50,7 @@ export function receiveInDialog(
     return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
   }
   core.counts.inDialog += 1
+  if (core.tracing !== undefined) core.tracing.begin(context, peer, false)
   nextHop(core, msg, view, token, (hop) => {
     if (hop === undefined) return user.unreachable(context, flowStatus(core, token))
     if (context.closed || context.request === undefined) return core.proxy.finish(context)
@@ -126,6 +128,7 @@ function sendAck(core: EdgeCore, msg: SipMessage, peer: EdgePeer, wanted: NextHo
   editAck(core, msg, peer, wanted, popRoutes)
   const hop = core.hops.forSize(wanted, core.edits.size()) // [RFC3261-18.1.1]
   if (hop !== wanted) editAck(core, msg, peer, hop, popRoutes)
+  if (core.tracing !== undefined) core.tracing.onAck(msg, peer, hop, ackBranchId(core, msg))
   if (!sendEdited(core, hop.peer, METHOD.ACK)) core.counts.acksLost += 1
 }
 
@@ -227,7 +230,7 @@ class InDialogRequest implements ContextUser {
   /** There is no way to the peer: for a BYE as good as no answer. */
   unreachable(context: ProxyContext, status: number): void {
     const respond = (): void => this.core.proxy.respond(context, status, '')
-    if (!this.holds(408, respond)) respond()
+    if (!this.holds(context, 408, respond)) respond()
   }
 
   /** [RFC3263-4.3] The next endpoint of the same host. */
@@ -249,7 +252,7 @@ class InDialogRequest implements ContextUser {
       return false
     }
     const kept = msg.clone()
-    return this.holds(msg.status, () => this.core.proxy.release(context, kept))
+    return this.holds(context, msg.status, () => this.core.proxy.release(context, kept))
   }
 
   /** Only the first 2xx finds the request still there. */
@@ -265,7 +268,8 @@ class InDialogRequest implements ContextUser {
 
   /** [RFC3261-16.9] Nobody was reached, as the network says: 480. Else a 481 or a timeout ends the call as well, and waits like a 2xx. */
   forkMore(context: ProxyContext, status: number): boolean {
-    if (!context.branches.every(({ lost }) => lost)) return this.holds(status, () => this.core.proxy.finish(context))
+    if (!context.branches.every(({ lost }) => lost))
+      return this.holds(context, status, () => this.core.proxy.finish(context))
     this.unreachable(context, 480)
     return true
   }
@@ -275,11 +279,11 @@ class InDialogRequest implements ContextUser {
   }
 
   /** @returns true where `goOn` is called once the end that this status means is on record; a BYE that is refused ends nothing */
-  private holds(status: number, goOn: () => void): boolean {
+  private holds(context: ProxyContext, status: number, goOn: () => void): boolean {
     const { ending } = this
     if (ending === undefined || !endsCall(status)) return false
     this.ending = undefined
-    reportEnd(this.core, ending.report(status), goOn)
+    reportEnd(this.core, ending.report(status), goOn, traceOf(context))
     return true
   }
 

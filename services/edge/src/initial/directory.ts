@@ -3,11 +3,12 @@
 // The entry of one INVITE in the directory of calls in set-up [DESIGN §4]: made before its first branch leaves, told of each further
 // branch before that leaves, ended with the final response. Only the edge that holds the entry runs the INVITE's client transactions.
 
-import type { Result } from '@tandem/rpc'
+import type { location, Result } from '@tandem/rpc'
 import type { ProxyContext } from '@tandem/sip'
 import { concludeElsewhere } from '../any-edge/conclude.ts'
 import type { EdgeCore } from '../core.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { branchesOf, type PlannedBranch } from './branches.ts'
 
 /** How long the directory keeps an entry after the final response: Timers H, I, L and M. */
@@ -76,7 +77,7 @@ export class DirectoryEntry {
       callRef,
       leaseMs: DIRECTORY_LEASE_MS,
     }
-    core.location.call('beginCall', entry, core.config.rpc.timeoutMs, (result) => {
+    const onResult = (result: Result<location.BeginCallResponse>): void => {
       if (result.outcome !== 'done') return onOutcome(this.unknown(result))
       if (!result.value.created && result.value.owner !== core.edgeId) {
         this.otherOwner = result.value.owner
@@ -86,7 +87,8 @@ export class DirectoryEntry {
       this.isHeld = true
       this.epoch = result.value.epoch
       onOutcome('held')
-    })
+    }
+    core.location.call('beginCall', entry, core.config.rpc.timeoutMs, onResult, traceOf(context))
   }
 
   private update(
@@ -104,11 +106,12 @@ export class DirectoryEntry {
       step,
       branches: branchesOf(context, sent, planned),
     }
-    core.location.call('updateCall', update, core.config.rpc.timeoutMs, (result) => {
+    const onResult = (result: Result<location.UpdateCallResponse>): void => {
       if (result.outcome !== 'done') return onOutcome(this.unknown(result))
       this.isHeld = result.value.held
       onOutcome(result.value.held ? 'held' : 'elsewhere')
-    })
+    }
+    core.location.call('updateCall', update, core.config.rpc.timeoutMs, onResult, traceOf(context))
   }
 
   private unknown(result: Result<unknown>): DirectoryOutcome {
@@ -129,10 +132,11 @@ export class DirectoryEntry {
       finalStatus,
       keepMs: DIRECTORY_KEEP_MS,
     }
-    core.location.call('endCall', end, core.config.rpc.timeoutMs, (result) => {
+    const onResult = (result: Result<location.EndCallResponse>): void => {
       // Without an answer, the lease of the entry ends it.
       if (result.outcome === 'done' && !result.value.held)
         concludeElsewhere(core, end.transactionKey, finalStatus, DIRECTORY_KEEP_MS)
-    })
+    }
+    core.location.call('endCall', end, core.config.rpc.timeoutMs, onResult, traceOf(context))
   }
 }

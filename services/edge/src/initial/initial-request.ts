@@ -23,6 +23,7 @@ import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
 import { watchRegistrations } from '../reg-event/subscribe.ts'
 import { finishRegistration } from '../registration/registration.ts'
 import { forwardStateless } from '../stateless/stateless.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { describeCall, describeRequest, toTag } from './describe.ts'
 import { openHeaderWork, privacyRefusal } from './header-work.ts'
 import { PlanRun } from './plan-run.ts'
@@ -44,12 +45,13 @@ export function receiveInitialRequest(
     core.counts.refusedOverload += 1
     return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
   }
+  if (core.tracing !== undefined) core.tracing.begin(context, peer, true)
   const message = context.request as SipMessage
   const request = describeRequest(msg, key, peer, core.edgeId)
   const scope = core.decisions.scopeOf(message)
-  core.decisions.ask(scope, request, (result) =>
-    user.onDecided(context, message, core.decisions.settle(scope, request, message, peer, result)),
-  )
+  const onResult = (result: Result<policy.DecideResponse>): void =>
+    user.onDecided(context, message, core.decisions.settle(scope, request, message, peer, result))
+  core.decisions.ask(scope, request, onResult, traceOf(context))
 }
 
 /** Goes on with an adopted INVITE. @returns false when there is no room for it, or it has begun here in the meantime */
@@ -58,6 +60,7 @@ export function resumeInitialRequest(core: EdgeCore, resumption: Resumption): bo
   const user = new InitialRequest(core, peer, popRoutes, UNKNOWN_START)
   const context = core.proxy.open(message, entry.transactionKey, peer, user)
   if (context === undefined) return false
+  if (core.tracing !== undefined) core.tracing.begin(context, peer, true, 'adopted')
   user.resume(context, resumption)
   return true
 }
@@ -121,7 +124,7 @@ class InitialRequest implements ContextUser {
       callRef: entry.callRef,
       popRoutes,
       startedMs: UNKNOWN_START,
-      legs: this.openLegs(plan, entry.callRef),
+      legs: this.openLegs(context, plan, entry.callRef),
     })
     this.run.adopt(context, resumption)
     if (plan === undefined) core.proxy.respond(context, 503, '', retryAfter(2))
@@ -176,6 +179,7 @@ class InitialRequest implements ContextUser {
         const { status, reason, retryAfterS } = verdict.value
         const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
         const texts = refusalTexts(this.core, verdict.value)
+        traceOf(context)?.note('tandem.refusal.reason', verdict.value.code)
         return proxy.respond(context, status, reason, allow + texts + this.retryAfter(message, status, retryAfterS))
       }
       default:
@@ -212,7 +216,7 @@ class InitialRequest implements ContextUser {
       callRef: this.account?.callRef ?? '',
       popRoutes,
       startedMs: context.isInvite ? this.startedMs : UNKNOWN_START,
-      legs: this.openLegs(plan, this.account?.callRef ?? ''),
+      legs: this.openLegs(context, plan, this.account?.callRef ?? ''),
     })
     const reason = privacyRefusal(context, plan)
     if (reason !== '') return core.proxy.respond(context, 500, reason) // [RFC3323-5]
@@ -220,9 +224,9 @@ class InitialRequest implements ContextUser {
   }
 
   /** Without a reference policy could not tell whose attempt it is. */
-  private openLegs(plan: policy.Plan | undefined, callRef: string): TrunkLegs | undefined {
+  private openLegs(context: ProxyContext, plan: policy.Plan | undefined, callRef: string): TrunkLegs | undefined {
     const hasTrunks = callRef !== '' && plan?.steps.some(({ targets }) => targets.some(isTrunk)) === true
-    this.legs = hasTrunks ? new TrunkLegs(this.core, callRef) : undefined
+    this.legs = hasTrunks ? new TrunkLegs(this.core, callRef, traceOf(context)) : undefined
     return this.legs
   }
 
@@ -232,6 +236,7 @@ class InitialRequest implements ContextUser {
     this.isOnRecord = true
     const call = describeCall(message, this.peer, this.core.edgeId, decision)
     this.account = new CallAccount(this.core, decision.callRef, call, this.startedMs, this.peer)
+    traceOf(context)?.note('tandem.call_ref', decision.callRef)
   }
 
   /** The request ended (CANCEL) before its decision came. Another edge may have it too, which has not heard of the CANCEL. */

@@ -28,13 +28,14 @@ import type { EdgePeer } from '../listeners/peers.ts'
 import { observeSince } from '../measures.ts'
 import { edgeHashOf } from '../membership/edge-hash.ts'
 import { retryAfter } from '../own/replies.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { alternativeTo, editsOf, withCredentials } from './another-way.ts'
 import { planBranch, resumeBranch, sendBranch } from './branches.ts'
 import { DirectoryEntry, type DirectoryOutcome } from './directory.ts'
 import { NO_STEP, stepAfter } from './plan-exits.ts'
 import { domainsOf, type Followed, findWays, readRedirection } from './recursion.ts'
 import { bestOf, shareBreadth, TargetQueue } from './target-queue.ts'
-import { type Candidate, resolveTargets } from './targets.ts'
+import { type Candidate, type OnTargets, resolveTargets } from './targets.ts'
 import type { Challenge, TrunkLegs } from './trunk-legs.ts'
 import { freeBreadth, Waves, waveSizeOf } from './waves.ts'
 
@@ -271,12 +272,13 @@ export class PlanRun {
     this.groupStart = this.stepStart
     if (step.again === true) this.queue.beginRound()
     this.waits += 1
-    resolveTargets(this.core, context.request, step.targets, (candidates, status, headers) => {
+    const onDone: OnTargets = (candidates, status, headers) => {
       this.waits -= 1
       if (status !== 0) [this.lookupStatus, this.lookupHeaders] = [status, headers]
       this.addToQueue(this.wishes.fork === false ? bestOf(candidates) : candidates, step)
       this.goOn(context)
-    })
+    }
+    resolveTargets(this.core, context.request, step.targets, onDone, traceOf(context))
     return true
   }
 
@@ -386,6 +388,8 @@ export class PlanRun {
       this.queue.sent.push(candidate)
       this.awaitWave(branch, step)
       legs?.sent(branch, candidate, context.branches.length - 1)
+      if (context.trace !== undefined)
+        traceOf(context)?.noteBranch(branch, 'tandem.trunk', candidate.target.trunk ?? '')
       account?.sent(branch, candidate.target.trunk ?? '')
     }
     if (isFirst && context.branches.length > 0) observeSince(this.core.measures.setUp, startedMs, this.core.now())

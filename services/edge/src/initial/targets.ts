@@ -5,8 +5,9 @@
 //
 // Leaves out watching for bindings that come while it rings: a phone that registers meanwhile is found by the next call.
 
-import type { location, policy } from '@tandem/rpc'
+import type { location, policy, Result } from '@tandem/rpc'
 import { type SipMessage, URI_SCHEME } from '@tandem/sip'
+import type { TraceScope } from '@tandem/telemetry'
 import type { EdgeCore } from '../core.ts'
 import { isRegisteredOnly } from '../decide/on-net.ts'
 import type { NextHop } from '../hops/hops.ts'
@@ -85,20 +86,23 @@ export function resolveTargets(
   request: SipMessage,
   targets: readonly policy.Target[],
   onDone: OnTargets,
+  trace?: TraceScope,
 ): void {
-  new Resolution(core, request, onDone).run(targets)
+  new Resolution(core, request, onDone, trace).run(targets)
 }
 
 class Resolution {
   private readonly core: EdgeCore
   private readonly request: SipMessage
   private readonly onDone: OnTargets
+  private readonly trace: TraceScope | undefined
   private readonly found: (Candidate | undefined)[][] = []
   private waiting = 1
   private status = 0
   private isPlainLeftOut = false
 
-  constructor(core: EdgeCore, request: SipMessage, onDone: OnTargets) {
+  constructor(core: EdgeCore, request: SipMessage, onDone: OnTargets, trace: TraceScope | undefined) {
+    this.trace = trace
     this.core = core
     this.request = request
     this.onDone = onDone
@@ -127,11 +131,12 @@ class Resolution {
   }
 
   private locate(target: policy.Target, aor: string, slot: (Candidate | undefined)[]): void {
-    locate(this.core, aor, (result) => {
+    const onResult = (result: Result<location.LocateResponse>): void => {
       if (result.outcome === 'done') this.takeBindings(target, aor, result.value.bindings, slot)
       else this.status = 503
       this.settle()
-    })
+    }
+    locate(this.core, aor, onResult, this.trace)
   }
 
   private takeBindings(

@@ -9,6 +9,7 @@
 
 import { policy, type Result } from '@tandem/rpc'
 import { findHeader, HEADER, headerValue, type ProxyBranch, type SipMessage } from '@tandem/sip'
+import type { TraceScope } from '@tandem/telemetry'
 import type { EdgeCore } from '../core.ts'
 import type { Candidate } from './targets.ts'
 
@@ -38,10 +39,12 @@ const { ADD } = policy.HeaderEdit_Operation
 export class TrunkLegs {
   private readonly core: EdgeCore
   private readonly callRef: string
+  private readonly trace: TraceScope | undefined
   private readonly legs: Leg[] = []
   private isStopped = false
 
-  constructor(core: EdgeCore, callRef: string) {
+  constructor(core: EdgeCore, callRef: string, trace?: TraceScope) {
+    this.trace = trace
     this.core = core
     this.callRef = callRef
   }
@@ -75,11 +78,12 @@ export class TrunkLegs {
   private begin({ trunk, host }: policy.TrunkLeg, attempt: number, onAnswer: (isAllowed: boolean) => void): void {
     const { core, callRef } = this
     const request = { callRef, trunk, host, attempt, phase: { $case: 'begin', value: {} } as const, ageMs: 0 }
-    core.policy.call('trunkAttempt', request, core.config.rpc.timeoutMs, (result) => {
+    const onResult = (result: Result<policy.TrunkAttemptResponse>): void => {
       const isAllowed = result.outcome === 'done' && !result.value.refused
       if (!isAllowed) core.counts.trunksRefused += 1
       onAnswer(isAllowed)
-    })
+    }
+    core.policy.call('trunkAttempt', request, core.config.rpc.timeoutMs, onResult, this.trace)
   }
 
   sent(branch: ProxyBranch, candidate: Candidate, position: number): void {

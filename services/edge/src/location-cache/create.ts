@@ -19,7 +19,7 @@ export function createLocationCache(
     ...bounds,
     now,
     isMember: (edgeId) => membership.find(edgeHashOf(edgeId))?.id === edgeId,
-    ask: (aor, onResult) => location.call('locate', { aor }, config.rpc.timeoutMs, onResult),
+    ask: (aor, onResult, trace) => location.call('locate', { aor }, config.rpc.timeoutMs, onResult, trace),
   })
   locationWatch.start(cache)
   return cache

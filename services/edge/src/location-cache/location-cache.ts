@@ -9,6 +9,7 @@
 // Bounds: entries and bytes, the one that was used longest ago goes first.
 
 import { aorHash, type Done, type location, type OnResult, type WatchFollower } from '@tandem/rpc'
+import type { TraceScope } from '@tandem/telemetry'
 import { aged, type Entry, entryOf } from './entry.ts'
 import { FillGuard } from './fill-guard.ts'
 import { Freshness } from './freshness.ts'
@@ -21,7 +22,7 @@ export interface LocationCacheOptions {
   readonly now: () => number
   readonly isMember: (edgeId: string) => boolean
   /** Locate, of the service. */
-  readonly ask: (aor: string, onResult: OnResult<location.LocateResponse>) => void
+  readonly ask: (aor: string, onResult: OnResult<location.LocateResponse>, trace?: TraceScope) => void
 }
 
 export class LocationCacheCounts {
@@ -66,9 +67,9 @@ export class LocationCache implements WatchFollower {
   }
 
   /** Calls back within, where it is known. What it gives belongs to the cache: nobody writes into it. */
-  locate(aor: string, onResult: OnResult<location.LocateResponse>): void {
+  locate(aor: string, onResult: OnResult<location.LocateResponse>, trace?: TraceScope): void {
     const entry = this.find(aor, this.options.now())
-    if (entry === undefined) this.ask(aor, onResult)
+    if (entry === undefined) this.ask(aor, onResult, trace)
     else onResult(entry.result)
   }
 
@@ -126,13 +127,14 @@ export class LocationCache implements WatchFollower {
     return false
   }
 
-  private ask(aor: string, onResult: OnResult<location.LocateResponse>): void {
+  private ask(aor: string, onResult: OnResult<location.LocateResponse>, trace?: TraceScope): void {
     const begun = this.guard.begin()
     const sinceMs = this.options.now()
-    this.options.ask(aor, (result) => {
+    const onAnswer: OnResult<location.LocateResponse> = (result) => {
       if (result.outcome === 'done' && result.value.leftOut !== true) this.keep(aor, result, begun, sinceMs)
       onResult(result)
-    })
+    }
+    this.options.ask(aor, onAnswer, trace)
   }
 
   private keep(aor: string, result: Done<location.LocateResponse>, begun: number, sinceMs: number): void {

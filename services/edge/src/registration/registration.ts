@@ -21,6 +21,7 @@ import { headerText } from '../initial/describe.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { bindingFlow } from '../nat/nat-flow.ts'
 import { retryAfter } from '../own/replies.ts'
+import { traceOf } from '../tracing/edge-tracing.ts'
 import { noteRegistered } from './flow-end.ts'
 import { askedExpiresOf, expiresHeaderOf, refusedBody } from './register-checks.ts'
 import { answerHeaders, keepAliveS, type Registration } from './registration-answer.ts'
@@ -52,10 +53,11 @@ export function finishRegistration(
     else core.counts.registrationsFailed += 1
     return core.proxy.respond(context, registration.status, registration.reason, registration.headers)
   }
-  core.location.call('register', registration.update, core.config.rpc.timeoutMs, (result) => {
+  const onResult = (result: Result<location.RegisterResponse>): void => {
     core.admission.noteAnswered(request.method, startedMs, core.now())
     answer(core, { context, request, peer }, registration, result)
-  })
+  }
+  core.location.call('register', registration.update, core.config.rpc.timeoutMs, onResult, traceOf(context))
 }
 
 interface Asking {
