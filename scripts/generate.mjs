@@ -33,10 +33,12 @@ const reference = (value) => page(`${JSON.stringify(value, null, 1)}\n`)
 const conformancePage = renderPage(conformance())
 const metrics = await metricReference()
 
-const dashboards = Object.entries(DASHBOARDS).map(([name, board]) => [
-  `deploy/grafana/dashboards/${name}.json`,
-  json(board),
-])
+/** The chart can read only what is in its folder: it has copies. */
+const DASHBOARD_FOLDERS = ['deploy/grafana/dashboards', 'helm/tandem/files/dashboards']
+const dashboards = DASHBOARD_FOLDERS.flatMap((folder) =>
+  Object.entries(DASHBOARDS).map(([name, board]) => [`${folder}/${name}.json`, json(board)]),
+)
+const alerts = readFileSync(join(ROOT, 'deploy/prometheus/alerts.yaml'), 'utf8')
 
 const FILES = {
   ...Object.fromEntries(dashboards),
@@ -47,6 +49,7 @@ const FILES = {
   'docs/reference/openapi.json': reference(openApi()),
   'docs/reference/resources.schema.json': reference(schemaOfAll()),
   'docs/transaction-tables.md': page(transactionTablesPage()),
+  'helm/tandem/files/alerts.yaml': page(alerts),
   'helm/tandem/values.schema.json': json(helmValuesSchema()),
   'services/console/src/gen/definition.ts': page(adminDefinition()),
 }
