@@ -62,14 +62,17 @@ async function openEdge(root, onCore) {
     policy: rpc.createInProcess(rpc.policyService, policies.handlers, { peer: 'e', pushes: policies.pushes }),
   }
   const { core } = createEdgeCore({ config: kit.edgeConfig(config, 0), logger, ...callers }, listeners)
-  await onCore?.(core, load, { udp: [udp], tcp: [] })
+  await onCore?.(core, load, { udp: [udp], tcp: [] }, listeners)
   core.membership.start()
   const receiver = new Receiver(core)
-  const feed = (buf, port) =>
+  const feed = (buf, port) => {
+    // As UdpSource does.
+    udpFacing.tap?.see(false, udpFacing, buf, 0, buf.length, '127.0.0.1', port)
     receiver.receive(buf, 0, buf.length, {
       internal: false,
       peer: () => new UdpPeer(udp, udpFacing, '127.0.0.1', port),
     })
+  }
   const take = () => {
     const taken = sent
     sent = []

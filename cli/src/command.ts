@@ -136,6 +136,22 @@ const actions: Actions = {
     const { hangUp } = await import('./admin/hang-up.ts')
     print(await hangUp(await settings(flags), ref, flags.reason, flags.output))
   },
+  async trace(callId, flags) {
+    const { trace } = await import('./trace/trace.ts')
+    await trace(await settings(flags), callId, flags, flags.output, print)
+  },
+  async setFilter(flags) {
+    const { setFilter } = await import('./trace/filters.ts')
+    print(await setFilter(await settings(flags), flags, flags.output))
+  },
+  async listFilters(flags) {
+    const { listFilters } = await import('./trace/filters.ts')
+    print(await listFilters(await settings(flags), flags.output))
+  },
+  async clearFilters(flags) {
+    const { clearFilters } = await import('./trace/filters.ts')
+    print(await clearFilters(await settings(flags), flags.output))
+  },
   async trunks(trunk, flags) {
     const { listTrunks } = await import('./admin/trunks.ts')
     print(await listTrunks(await settings(flags), trunk ?? '', flags.output))

@@ -15,6 +15,8 @@ import type { CheckFlags } from './check/check-call.ts'
 import { CDR_FORMATS, type CdrFormat, FORMATS, type Format } from './formats.ts'
 import type { KamailioFlags, RoutrFlags } from './import/run.ts'
 import type { ClusterFlags } from './settings.ts'
+import type { FilterFlags } from './trace/filters.ts'
+import type { TraceFlags } from './trace/trace.ts'
 import { SERVICES, type ServiceName } from './up/services.ts'
 
 export interface AdminFlags {
@@ -43,6 +45,10 @@ export interface Actions extends ApiActions {
   unblock(account: string, flags: AdminFlags): Promise<void>
   restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
+  trace(callId: string, flags: AdminFlags & TraceFlags): Promise<void>
+  setFilter(flags: AdminFlags & FilterFlags): Promise<void>
+  listFilters(flags: AdminFlags): Promise<void>
+  clearFilters(flags: AdminFlags): Promise<void>
   trunks(trunk: string | undefined, flags: AdminFlags): Promise<void>
   listGroup(group: string, flags: AdminFlags): Promise<void>
   setGroupLogin(member: string, group: string, loggedIn: boolean, flags: AdminFlags): Promise<void>
@@ -129,7 +135,32 @@ function addAdminVerbs(program: Command, actions: Actions): void {
   adminCommand(program, 'hangup <ref>', 'end a call; `tandem calls` shows the refs')
     .option('--reason <text>', 'text, or a whole value of a Reason header, that both parties are told', '')
     .action((ref: string, flags: AdminFlags & { reason: string }) => actions.hangUp(ref, flags))
+  addTrace(program, actions)
   addRecords(program, actions)
+}
+
+function addTrace(program: Command, actions: Actions): void {
+  adminCommand(program, 'trace <call-id>', 'the messages of a call that edges still keep, as a ladder')
+    .option('--full', 'with every message', false)
+    .option('--follow', 'and what comes, until it is interrupted', false)
+    .option('--pcap <file>', 'into a file for Wireshark')
+    .action((callId: string, flags: AdminFlags & TraceFlags) => actions.trace(callId, flags))
+  const filter = adminCommand(program, 'filter', 'whose messages edges log or mirror for a time').action(
+    (flags: AdminFlags) => actions.listFilters(flags),
+  )
+  adminCommand(filter, 'add', 'log or mirror the messages of a call, a source or a user; what is set must all fit')
+    .option('--call-id <id>', 'of this call', '')
+    .option('--source <address>', 'from and to this address, or network such as 192.0.2.0/24', '')
+    .option('--user <user>', 'whose From, To or P-Asserted-Identity names this user, or user@domain', '')
+    .option('--for <time>', 'such as 90s, 10m, 1h; a day at most', '10m')
+    .addOption(
+      new Option('--to <where...>', 'into the log, or to the HEP collector').choices(['log', 'hep']).default(['log']),
+    )
+    .action((_flags: object, command: Command) => actions.setFilter(command.optsWithGlobals()))
+  adminCommand(filter, 'clear', 'end all filters of all edges').action((_flags: object, command: Command) =>
+    actions.clearFilters(command.optsWithGlobals()),
+  )
+  for (const command of filter.commands) command.exitOverride()
 }
 
 function addRecords(program: Command, actions: Actions): void {

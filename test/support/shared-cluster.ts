@@ -252,8 +252,8 @@ function mortalCaller<M extends MethodMap, P>(caller: Caller<M, P>, life: Life):
     },
     invoke: (method, request, timeoutMs) => caller.invoke(method, request, timeoutMs),
     onPush: (listener) =>
-      caller.onPush((push) => {
-        if (!life.isOver) listener(push)
+      caller.onPush((push, reply) => {
+        if (!life.isOver) listener(push, reply)
       }),
     onReadyChange: (listener) => caller.onReadyChange(listener),
     close: () => caller.close(),

@@ -29,6 +29,8 @@ const READS = new Set([
   'getAccount',
   'listBans',
   'listTrunks',
+  'traceCall',
+  'listMessageFilters',
   'routeTest',
   'listGroup',
   'listFraudEvents',

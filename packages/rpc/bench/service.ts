@@ -19,6 +19,7 @@ export const handlers: PolicyHandlers = {
   trunkAttempt: () => done({ refused: false, code: '' }),
   answerChallenge: () => done({ credentials: [] }),
   sent: () => done({}),
+  captured: () => done({}),
   listCalls: () => done({ calls: [], truncated: false }),
   getAccount: () => done(policy.GetAccountResponse.fromPartial({})),
   unblockAccount: () => done(policy.UnblockAccountResponse.fromPartial({})),

@@ -5,7 +5,7 @@
 // a binding that knows the result at once uses `finishLater`.
 import { performance } from 'node:perf_hooks'
 import type { TraceScope } from '@tandem/telemetry'
-import type { Caller, CallerCounts, OnBug, OnResult, OnTimed } from './caller.ts'
+import type { Caller, CallerCounts, OnBug, OnResult, OnTimed, PushReply } from './caller.ts'
 import { DeadlineList } from './deadline-list.ts'
 import { unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
@@ -29,7 +29,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
   protected closed = false
   readonly #service: string
   readonly #onBug: OnBug
-  readonly #pushListeners: ((push: Push) => void)[] = []
+  readonly #pushListeners: ((push: Push, reply: PushReply<M>) => void)[] = []
   readonly #readyListeners: ((ready: boolean) => void)[] = []
   #ended: { call: PendingCall; result: Result<unknown> }[] = []
   #ready = false
@@ -66,7 +66,7 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     return new Promise((resolve) => this.call(method, request, timeoutMs, resolve))
   }
 
-  onPush(listener: (push: Push) => void): void {
+  onPush(listener: (push: Push, reply: PushReply<M>) => void): void {
     this.#pushListeners.push(listener)
   }
 
@@ -88,8 +88,8 @@ export abstract class BaseCaller<M extends MethodMap, Push> implements Caller<M,
     for (const listener of this.#readyListeners) this.guard('onReadyChange', () => listener(ready))
   }
 
-  protected deliverPush(push: Push): void {
-    for (const listener of this.#pushListeners) this.guard('onPush', () => listener(push))
+  protected deliverPush(push: Push, reply: PushReply<M>): void {
+    for (const listener of this.#pushListeners) this.guard('onPush', () => listener(push, reply))
   }
 
   protected guard(where: string, run: () => void): void {

@@ -42,6 +42,13 @@ export interface EndpointState {
   readonly opened: number
 }
 
+/** Sends one item to the replica that pushed, and to no other. What comes of it is not told: whoever pushed asks again or does not. */
+export type PushReply<M extends MethodMap> = <K extends MethodName<M>>(
+  method: K,
+  request: M[K]['request'],
+  timeoutMs: number,
+) => void
+
 export interface Caller<M extends MethodMap, Push = never> {
   /**
    * Sends one item. `onResult` is called exactly once and never inside `call`.
@@ -62,7 +69,7 @@ export interface Caller<M extends MethodMap, Push = never> {
     timeoutMs: number,
   ): Promise<Result<M[K]['response']>>
   /** What the service sends unasked. */
-  onPush(listener: (push: Push) => void): void
+  onPush(listener: (push: Push, reply: PushReply<M>) => void): void
   /** Whether a call made now has somebody to go to. */
   readonly ready: boolean
   onReadyChange(listener: (ready: boolean) => void): void

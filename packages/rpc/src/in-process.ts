@@ -189,7 +189,7 @@ class InProcessCaller<M extends MethodMap, U extends MethodMap, Push> extends Ba
   #receivePush(push: Push): void {
     const copy = this.#encoded === undefined ? push : copyPush(this.#encoded, push)
     queueMicrotask(() => {
-      if (!this.closed) this.deliverPush(copy)
+      if (!this.closed) this.deliverPush(copy, (...item) => this.call(...item, () => undefined))
     })
   }
 }

@@ -14,6 +14,7 @@ export type {
   OnBug,
   OnResult,
   OnTimed,
+  PushReply,
   StreamHooks,
 } from './caller.ts'
 export { RPC_ERRORS, type RpcError, type RpcErrorCode } from './errors.ts'

@@ -38,6 +38,10 @@ type ToolMethods =
   | 'routeTest'
   | 'listGroup'
   | 'setGroupLogin'
+  | 'traceCall'
+  | 'setMessageFilter'
+  | 'listMessageFilters'
+  | 'clearMessageFilters'
 /** Authorize is Decide in other words: a service that has the one needs no other. */
 export type PolicyHandlers = Handlers<PolicyMethods> &
   Handlers<Omit<PolicyUnaryMethods, 'authorize' | ToolMethods>> &

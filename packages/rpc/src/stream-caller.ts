@@ -14,7 +14,7 @@ import { performance } from 'node:perf_hooks'
 import type { TraceScope } from '@tandem/telemetry'
 import { BaseCaller } from './base-caller.ts'
 import { BatchingStream, type StreamOptions } from './batching-stream.ts'
-import { type Caller, type EndpointState, type OnResult, warnOfBug } from './caller.ts'
+import { type Caller, type EndpointState, type OnResult, type PushReply, warnOfBug } from './caller.ts'
 import { refusedBy, unknownBy } from './errors.ts'
 import type { MethodMap, MethodName } from './method-map.ts'
 import { CALLER_DEFAULTS, type CircuitSettings, MAX_ITEM_BYTES, type StreamCallerOptions } from './options.ts'
@@ -280,15 +280,27 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   }
 
   #open(address: string): BatchingStream<M, U, Push> {
-    return new BatchingStream<M, U, Push>(this.#service, address, this.#options, {
+    const stream = new BatchingStream<M, U, Push>(this.#service, address, this.#options, {
       finish: (call, result) => this.finish(call, result),
       onLost: (call, result) => this.#onLost(call, result),
-      deliverPush: (push) => this.deliverPush(push),
+      deliverPush: (push) => this.deliverPush(push, (...item) => this.#reply(stream, ...item)),
       onProgress: () => this.#onProgress(),
       onStray: () => {
         this.counts.late++
       },
     })
+    return stream
+  }
+
+  /** Past the queue: there is one stream that it can go to. */
+  #reply(stream: BatchingStream<M, U, Push>, ...[method, request, timeoutMs]: Parameters<PushReply<M>>): void {
+    const call = this.begin(method, request, timeoutMs, () => undefined, undefined)
+    if (this.closed || !stream.ready) return this.finishLater(call, unknownBy('closed'))
+    if (!this.#encode(call)) return
+    this.deadlines.add(call)
+    this.counts.inFlight++
+    this.counts.batches++
+    stream.send([call], call.bytes)
   }
 
   #retire(stream: BatchingStream<M, U, Push>): void {

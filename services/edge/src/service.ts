@@ -11,6 +11,9 @@
 
 import { isIPv6 } from 'node:net'
 import type { EdgeConfig } from '@tandem/service-kit'
+import { tapInto } from './capture/commands.ts'
+import { registerCaptureMetrics } from './capture/metrics.ts'
+import type { EdgeTap } from './capture/tap.ts'
 import type { EdgeCore } from './core.ts'
 import { drainEdge } from './drain/drain.ts'
 import { pairWithSecure } from './listeners/facing.ts'
@@ -58,6 +61,7 @@ class Edge implements EdgeService {
   private draining = false
   /** Share of the REGISTERs that the kernel drops. */
   private shedShare = 0
+  private tap: EdgeTap | undefined
   private isPublic = false
   private readonly probe: SelfProbe | undefined
   private readonly readiness: Readiness
@@ -91,6 +95,7 @@ class Edge implements EdgeService {
     pairWithSecure(listeners.facings())
     this.wiring = wiring
     this.receiver = new Receiver(wiring.core)
+    this.tap = tapInto(wiring.core, listeners)
     listeners.onConnectionLost = (peer, reason) => {
       const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
       wiring.core.hops.onLost(peer, isRefused)
@@ -104,6 +109,7 @@ class Edge implements EdgeService {
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     if (metrics !== undefined) {
       registerEdgeMetrics(metrics, wiring.core, () => ({ udp: listeners.allUdp(), tcp: listeners.allTcp() }))
+      registerCaptureMetrics(metrics, this.tap)
     }
     const opened = wiring.core.membership.start().then(() => this.openPublic())
     opened.catch(() => undefined) // told below, or by openLater
@@ -170,6 +176,7 @@ class Edge implements EdgeService {
       wiring.core.reporter.close()
     }
     clearInterval(this.ticker)
+    this.tap?.close()
     this.options.locationWatch?.close()
     await this.listeners?.close()
   }

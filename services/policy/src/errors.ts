@@ -108,6 +108,13 @@ export const POLICY_ERRORS = {
   bad_request: { kind: 'refuse', sipStatus: 400, meaning: 'a decision was asked without the key of its transaction' },
   bad_report: { kind: 'refuse', sipStatus: 400, meaning: 'a report without reference, call or event' },
   bad_reference: { kind: 'refuse', sipStatus: 400, meaning: 'no call can have this reference' },
+  bad_call_id: { kind: 'refuse', sipStatus: 400, meaning: 'a Call-ID of 1 to 255 printable characters is asked for' },
+  bad_filter: {
+    kind: 'refuse',
+    sipStatus: 400,
+    meaning: 'a filter of messages names a Call-ID, a source or a user, `log` or `hep`, and a time of a day at most',
+  },
+  too_many_questions: { kind: 'refuse', sipStatus: 503, meaning: 'too many people ask the edges at once: try again' },
   bad_reason: {
     kind: 'refuse',
     sipStatus: 400,

@@ -158,6 +158,50 @@ export const METHODS: readonly Method[] = [
     "doc": "Ends a call, answered or in set-up."
   },
   {
+    "name": "traceCall",
+    "verb": "GET",
+    "path": "/v1/trace/{callId}",
+    "role": "operate",
+    "isAudited": true,
+    "isStream": false,
+    "request": "policy.TraceCallRequest",
+    "response": "policy.TraceCallResponse",
+    "doc": "Messages of a call that edges still keep, secrets made unreadable."
+  },
+  {
+    "name": "listMessageFilters",
+    "verb": "GET",
+    "path": "/v1/filters",
+    "role": "read",
+    "isAudited": false,
+    "isStream": false,
+    "request": "policy.MessageFiltersRequest",
+    "response": "policy.MessageFiltersResponse",
+    "doc": "Which messages edges log or mirror at the moment, although not all are."
+  },
+  {
+    "name": "setMessageFilter",
+    "verb": "POST",
+    "path": "/v1/filters",
+    "role": "operate",
+    "isAudited": true,
+    "isStream": false,
+    "request": "policy.SetMessageFilterRequest",
+    "response": "policy.MessageFiltersResponse",
+    "doc": "Has all edges log or mirror the messages of a call, a source or a user for a time."
+  },
+  {
+    "name": "clearMessageFilters",
+    "verb": "DELETE",
+    "path": "/v1/filters",
+    "role": "operate",
+    "isAudited": true,
+    "isStream": false,
+    "request": "policy.MessageFiltersRequest",
+    "response": "policy.MessageFiltersResponse",
+    "doc": "Ends all filters of all edges."
+  },
+  {
     "name": "getAccount",
     "verb": "GET",
     "path": "/v1/accounts/{account}",
@@ -993,6 +1037,114 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.CapturedMessage": {
+    "doc": "One message as an edge received or sent it.",
+    "fields": [
+      {
+        "name": "atMs",
+        "proto": "at_ms",
+        "type": "number",
+        "doc": "Milliseconds since 1970, with fractions."
+      },
+      {
+        "name": "isSent",
+        "proto": "is_sent",
+        "type": "bool",
+        "doc": ""
+      },
+      {
+        "name": "transport",
+        "proto": "transport",
+        "type": "string",
+        "doc": "udp, tcp, tls, ws, wss or sctp."
+      },
+      {
+        "name": "isInternal",
+        "proto": "is_internal",
+        "type": "bool",
+        "doc": "Between edges."
+      },
+      {
+        "name": "address",
+        "proto": "address",
+        "type": "string",
+        "doc": "The edge's side: host that it advertises, and port."
+      },
+      {
+        "name": "port",
+        "proto": "port",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "farAddress",
+        "proto": "far_address",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "farPort",
+        "proto": "far_port",
+        "type": "number",
+        "doc": ""
+      },
+      {
+        "name": "bytes",
+        "proto": "bytes",
+        "type": "bytes",
+        "doc": ""
+      }
+    ]
+  },
+  "policy.CapturedRequest": {
+    "doc": "What came of a CaptureCommand.",
+    "fields": [
+      {
+        "name": "commandId",
+        "proto": "command_id",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "edge",
+        "proto": "edge",
+        "type": "string",
+        "doc": "Name of the edge."
+      },
+      {
+        "name": "keeps",
+        "proto": "keeps",
+        "type": "bool",
+        "doc": "Whether it keeps messages at all."
+      },
+      {
+        "name": "oldestMs",
+        "proto": "oldest_ms",
+        "type": "bigint",
+        "doc": "When the oldest message was kept, milliseconds since 1970; 0 for none."
+      },
+      {
+        "name": "messages",
+        "proto": "messages",
+        "type": "policy.CapturedMessage",
+        "isRepeated": true,
+        "doc": "Oldest first, secrets made unreadable."
+      },
+      {
+        "name": "isCut",
+        "proto": "is_cut",
+        "type": "bool",
+        "doc": "There were more: the oldest ones are left out."
+      },
+      {
+        "name": "filters",
+        "proto": "filters",
+        "type": "policy.MessageFilter",
+        "isRepeated": true,
+        "doc": ""
+      }
+    ]
+  },
   "policy.FraudFinding": {
     "doc": "",
     "fields": [
@@ -1490,6 +1642,65 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.MessageFilter": {
+    "doc": "Messages that fit all that is set.",
+    "fields": [
+      {
+        "name": "callId",
+        "proto": "call_id",
+        "type": "string",
+        "doc": ""
+      },
+      {
+        "name": "source",
+        "proto": "source",
+        "type": "string",
+        "doc": "Far address or network, e.g. 192.0.2.0/24."
+      },
+      {
+        "name": "user",
+        "proto": "user",
+        "type": "string",
+        "doc": "User part, or user@host, of From, To or P-Asserted-Identity."
+      },
+      {
+        "name": "targets",
+        "proto": "targets",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "\"log\", \"hep\" or both."
+      },
+      {
+        "name": "forMs",
+        "proto": "for_ms",
+        "type": "number",
+        "doc": "How long from now, at most a day; in answers what is left."
+      }
+    ]
+  },
+  "policy.MessageFiltersRequest": {
+    "doc": "",
+    "fields": []
+  },
+  "policy.MessageFiltersResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "edges",
+        "proto": "edges",
+        "type": "policy.CapturedRequest",
+        "isRepeated": true,
+        "doc": "Filters of each edge that answered in time, in `filters`."
+      },
+      {
+        "name": "silent",
+        "proto": "silent",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "Edges that did not."
+      }
+    ]
+  },
   "policy.RequestHangUpRequest": {
     "doc": "Asked by `tandem hangup`.",
     "fields": [
@@ -1793,6 +2004,17 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       }
     ]
   },
+  "policy.SetMessageFilterRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "filter",
+        "proto": "filter",
+        "type": "policy.MessageFilter",
+        "doc": ""
+      }
+    ]
+  },
   "policy.Source": {
     "doc": "Where a request came from.",
     "fields": [
@@ -1885,6 +2107,36 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "proto": "currency",
         "type": "string",
         "doc": ""
+      }
+    ]
+  },
+  "policy.TraceCallRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "callId",
+        "proto": "call_id",
+        "type": "string",
+        "doc": "As in the message."
+      }
+    ]
+  },
+  "policy.TraceCallResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "edges",
+        "proto": "edges",
+        "type": "policy.CapturedRequest",
+        "isRepeated": true,
+        "doc": "One for each edge that answered in time."
+      },
+      {
+        "name": "silent",
+        "proto": "silent",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "Edges that did not."
       }
     ]
   },

@@ -5,6 +5,7 @@
 
 import type { SipMessage } from '@tandem/sip'
 import type { TransportName } from '@tandem/transport'
+import type { Tap } from '../capture/tap.ts'
 
 export interface FacingPlace {
   readonly transport: TransportName
@@ -32,6 +33,8 @@ export class Facing {
   readonly name: string
   /** What a sips Record-Route names in the place of this one: a listener with TLS, itself where it has TLS or there is none. */
   secure: Facing = this
+  /** Sees what comes in and goes out here; undefined for nobody. */
+  tap: Tap | undefined = undefined
   private readonly sentByHost: Buffer
   private readonly viaHead: string
   private readonly viaTail: string

@@ -274,6 +274,8 @@ export class UdpSource implements PeerSource {
     this.listener = listener
     this.address = address
     this.port = port
+    const { tap } = this.facing
+    if (tap !== undefined) tap.see(false, this.facing, buf, start, end, address, port)
     this.onMessage(buf, start, end, this)
   }
 
@@ -332,6 +334,10 @@ class ConnectionSink implements StreamSink, PeerSource {
 
   onMessage(connection: Connection, buf: Buffer, start: number, end: number): void {
     this.current = connection
+    const { tap } = this.facing
+    if (tap !== undefined) {
+      tap.see(false, this.facing, buf, start, end, connection.remoteAddress, connection.remotePort)
+    }
     this.onMessageOf(buf, start, end, this)
   }
 

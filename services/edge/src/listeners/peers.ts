@@ -38,6 +38,8 @@ export class UdpPeer implements EdgePeer {
 
   send(buf: Buffer, start: number, end: number): boolean {
     this.listener.send(buf, start, end, this.port, this.address)
+    const { tap } = this.facing
+    if (tap !== undefined) tap.see(true, this.facing, buf, start, end, this.address, this.port)
     return true
   }
 }
@@ -69,6 +71,9 @@ export class StreamPeer implements EdgePeer {
   }
 
   send(buf: Buffer, start: number, end: number): boolean {
+    const { tap } = this.facing
+    if (tap !== undefined)
+      tap.see(true, this.facing, buf, start, end, this.connection.remoteAddress, this.connection.remotePort)
     return this.connection.send(buf, start, end)
   }
 }
@@ -108,6 +113,8 @@ export class FarUdpPeer extends StreamPeer {
 
   override send(buf: Buffer, start: number, end: number): boolean {
     const { connection } = this
+    const { tap } = this.facing
+    if (tap !== undefined) tap.see(true, this.facing, buf, start, end, connection.remoteAddress, connection.remotePort)
     if (connection.isOpen) return connection.send(buf, start, end)
     return this.connect()?.send(buf, start, end) === true
   }

@@ -41,6 +41,7 @@ export function cannedCallers(contact: string): WarmUpCallers {
     trunkAttempt: () => done({ refused: false, code: '' }),
     answerChallenge: () => done({ credentials: [] }),
     sent: () => done({}),
+    captured: () => done({}),
   }
   const callers = {
     location: createInProcess(locationService, locationHandlers, { peer: 'warm-up' }),

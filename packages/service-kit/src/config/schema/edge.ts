@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { admission } from './edge-admission.ts'
 import { drain, readiness } from './edge-availability.ts'
+import { capture, hep } from './edge-capture.ts'
 import { decide } from './edge-decide.ts'
 import { limits } from './edge-limits.ts'
 import { locationCache } from './edge-location-cache.ts'
@@ -105,6 +106,8 @@ export const edge = z.strictObject({
   decide,
   readiness,
   drain,
+  capture,
+  hep,
   whenBanned: z
     .enum(['drop', 'refuse'])
     .default('drop')

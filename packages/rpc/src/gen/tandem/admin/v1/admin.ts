@@ -47,14 +47,19 @@ import {
   ListGroupResponse,
   ListTrunksRequest,
   ListTrunksResponse,
+  MessageFiltersRequest,
+  MessageFiltersResponse,
   RequestHangUpRequest,
   RequestHangUpResponse,
   RouteTestRequest,
   RouteTestResponse,
   SetGroupLoginRequest,
   SetGroupLoginResponse,
+  SetMessageFilterRequest,
   TopUpRequest,
   TopUpResponse,
+  TraceCallRequest,
+  TraceCallResponse,
   TryFraudRulesRequest,
   TryFraudRulesResponse,
   UnblockAccountRequest,
@@ -859,6 +864,52 @@ export const AdminServiceService = {
       Buffer.from(RequestHangUpResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RequestHangUpResponse => RequestHangUpResponse.decode(value),
   },
+  /** Messages of a call that edges still keep, secrets made unreadable. */
+  traceCall: {
+    path: "/tandem.admin.v1.AdminService/TraceCall" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TraceCallRequest): Buffer => Buffer.from(TraceCallRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TraceCallRequest => TraceCallRequest.decode(value),
+    responseSerialize: (value: TraceCallResponse): Buffer => Buffer.from(TraceCallResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TraceCallResponse => TraceCallResponse.decode(value),
+  },
+  /** Which messages edges log or mirror at the moment, although not all are. */
+  listMessageFilters: {
+    path: "/tandem.admin.v1.AdminService/ListMessageFilters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MessageFiltersRequest): Buffer =>
+      Buffer.from(MessageFiltersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MessageFiltersRequest => MessageFiltersRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
+  /** Has all edges log or mirror the messages of a call, a source or a user for a time. */
+  setMessageFilter: {
+    path: "/tandem.admin.v1.AdminService/SetMessageFilter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetMessageFilterRequest): Buffer =>
+      Buffer.from(SetMessageFilterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetMessageFilterRequest => SetMessageFilterRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
+  /** Ends all filters of all edges. */
+  clearMessageFilters: {
+    path: "/tandem.admin.v1.AdminService/ClearMessageFilters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MessageFiltersRequest): Buffer =>
+      Buffer.from(MessageFiltersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MessageFiltersRequest => MessageFiltersRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount: {
     path: "/tandem.admin.v1.AdminService/GetAccount" as const,
@@ -1058,6 +1109,14 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
   /** Ends a call, answered or in set-up. */
   hangUp: handleUnaryCall<RequestHangUpRequest, RequestHangUpResponse>;
+  /** Messages of a call that edges still keep, secrets made unreadable. */
+  traceCall: handleUnaryCall<TraceCallRequest, TraceCallResponse>;
+  /** Which messages edges log or mirror at the moment, although not all are. */
+  listMessageFilters: handleUnaryCall<MessageFiltersRequest, MessageFiltersResponse>;
+  /** Has all edges log or mirror the messages of a call, a source or a user for a time. */
+  setMessageFilter: handleUnaryCall<SetMessageFilterRequest, MessageFiltersResponse>;
+  /** Ends all filters of all edges. */
+  clearMessageFilters: handleUnaryCall<MessageFiltersRequest, MessageFiltersResponse>;
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
   /** Adds to a balance; the same key again changes nothing. */
@@ -1314,6 +1373,70 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RequestHangUpResponse) => void,
+  ): ClientUnaryCall;
+  /** Messages of a call that edges still keep, secrets made unreadable. */
+  traceCall(
+    request: TraceCallRequest,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  traceCall(
+    request: TraceCallRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  traceCall(
+    request: TraceCallRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  /** Which messages edges log or mirror at the moment, although not all are. */
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  /** Has all edges log or mirror the messages of a call, a source or a user for a time. */
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends all filters of all edges. */
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
   ): ClientUnaryCall;
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount(

@@ -87,6 +87,9 @@ export interface Item {
     { $case: "trunkAttempt"; value: TrunkAttemptRequest }
     | { $case: "answerChallenge"; value: AnswerChallengeRequest }
     | { $case: "sent"; value: SentRequest }
+    | //
+    /** Of a CaptureCommand that was pushed. */
+    { $case: "captured"; value: CapturedRequest }
     | undefined;
 }
 
@@ -110,6 +113,7 @@ export interface ItemResult {
     | { $case: "trunkAttempt"; value: TrunkAttemptResponse }
     | { $case: "answerChallenge"; value: AnswerChallengeResponse }
     | { $case: "sent"; value: SentResponse }
+    | { $case: "captured"; value: CapturedResponse }
     | undefined;
 }
 
@@ -150,6 +154,9 @@ export interface Push {
     | //
     /** Plans for emergency numbers, for when no service can be asked. Told to every edge, told again now and then, never acknowledged. */
     { $case: "emergencyPlans"; value: EmergencyPlans }
+    | //
+    /** What people ask about messages. Told to every edge, answered by `captured` over the stream that it came on. */
+    { $case: "capture"; value: CaptureCommand }
     | undefined;
 }
 
@@ -196,6 +203,109 @@ export interface SentRequest {
 }
 
 export interface SentResponse {
+}
+
+/** Asks an edge about the messages that it received and sent, or has it show some. */
+export interface CaptureCommand {
+  /** Unique. */
+  commandId: string;
+  wish:
+    | //
+    /** Those of a call that are still kept. */
+    { $case: "find"; value: FindMessages }
+    | //
+    /** Log or mirror such messages from now on, beside those of before. */
+    { $case: "setFilter"; value: MessageFilter }
+    | { $case: "clearFilters"; value: ClearMessageFilters }
+    | //
+    /** Nothing but the answer, which has all filters. */
+    { $case: "listFilters"; value: ListMessageFilters }
+    | undefined;
+}
+
+export interface FindMessages {
+  callId: string;
+}
+
+export interface ClearMessageFilters {
+}
+
+export interface ListMessageFilters {
+}
+
+/** Messages that fit all that is set. */
+export interface MessageFilter {
+  callId: string;
+  /** Far address or network, e.g. 192.0.2.0/24. */
+  source: string;
+  /** User part, or user@host, of From, To or P-Asserted-Identity. */
+  user: string;
+  /** "log", "hep" or both. */
+  targets: string[];
+  /** How long from now, at most a day; in answers what is left. */
+  forMs: number;
+}
+
+/** What came of a CaptureCommand. */
+export interface CapturedRequest {
+  commandId: string;
+  /** Name of the edge. */
+  edge: string;
+  /** Whether it keeps messages at all. */
+  keeps: boolean;
+  /** When the oldest message was kept, milliseconds since 1970; 0 for none. */
+  oldestMs: bigint;
+  /** Oldest first, secrets made unreadable. */
+  messages: CapturedMessage[];
+  /** There were more: the oldest ones are left out. */
+  isCut: boolean;
+  filters: MessageFilter[];
+}
+
+export interface CapturedResponse {
+}
+
+/** One message as an edge received or sent it. */
+export interface CapturedMessage {
+  /** Milliseconds since 1970, with fractions. */
+  atMs: number;
+  isSent: boolean;
+  /** udp, tcp, tls, ws, wss or sctp. */
+  transport: string;
+  /** Between edges. */
+  isInternal: boolean;
+  /** The edge's side: host that it advertises, and port. */
+  address: string;
+  port: number;
+  farAddress: string;
+  farPort: number;
+  bytes: Buffer;
+}
+
+export interface TraceCallRequest {
+  /** As in the message. */
+  callId: string;
+}
+
+export interface TraceCallResponse {
+  /** One for each edge that answered in time. */
+  edges: CapturedRequest[];
+  /** Edges that did not. */
+  silent: string[];
+}
+
+export interface SetMessageFilterRequest {
+  filter: MessageFilter | undefined;
+}
+
+export interface MessageFiltersRequest {
+}
+
+export interface MessageFiltersResponse {
+  /** Filters of each edge that answered in time, in `filters`. */
+  edges: CapturedRequest[];
+  /** Edges that did not. */
+  silent: string[];
 }
 
 /** Plans for calls to emergency numbers. */
@@ -1519,6 +1629,9 @@ export const Item: MessageFns<Item> = {
       case "sent":
         SentRequest.encode(message.request.value, writer.uint32(114).fork()).join();
         break;
+      case "captured":
+        CapturedRequest.encode(message.request.value, writer.uint32(122).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1611,6 +1724,14 @@ export const Item: MessageFns<Item> = {
             message.request = { $case: "sent", value: SentRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.request = { $case: "captured", value: CapturedRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1663,6 +1784,12 @@ export const Item: MessageFns<Item> = {
       case "sent": {
         if (object.request?.value !== undefined && object.request?.value !== null) {
           message.request = { $case: "sent", value: SentRequest.fromPartial(object.request.value) };
+        }
+        break;
+      }
+      case "captured": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "captured", value: CapturedRequest.fromPartial(object.request.value) };
         }
         break;
       }
@@ -1766,6 +1893,9 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "sent":
         SentResponse.encode(message.response.value, writer.uint32(114).fork()).join();
         break;
+      case "captured":
+        CapturedResponse.encode(message.response.value, writer.uint32(122).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1842,6 +1972,14 @@ export const ItemResult: MessageFns<ItemResult> = {
             message.response = { $case: "sent", value: SentResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.response = { $case: "captured", value: CapturedResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1894,6 +2032,12 @@ export const ItemResult: MessageFns<ItemResult> = {
       case "sent": {
         if (object.response?.value !== undefined && object.response?.value !== null) {
           message.response = { $case: "sent", value: SentResponse.fromPartial(object.response.value) };
+        }
+        break;
+      }
+      case "captured": {
+        if (object.response?.value !== undefined && object.response?.value !== null) {
+          message.response = { $case: "captured", value: CapturedResponse.fromPartial(object.response.value) };
         }
         break;
       }
@@ -2018,6 +2162,9 @@ export const Push: MessageFns<Push> = {
       case "emergencyPlans":
         EmergencyPlans.encode(message.event.value, writer.uint32(50).fork()).join();
         break;
+      case "capture":
+        CaptureCommand.encode(message.event.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2083,6 +2230,14 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "emergencyPlans", value: EmergencyPlans.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.event = { $case: "capture", value: CaptureCommand.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2134,6 +2289,12 @@ export const Push: MessageFns<Push> = {
       case "emergencyPlans": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "emergencyPlans", value: EmergencyPlans.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "capture": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "capture", value: CaptureCommand.fromPartial(object.event.value) };
         }
         break;
       }
@@ -2526,6 +2687,1000 @@ export const SentResponse: MessageFns<SentResponse> = {
   },
   fromPartial(_: DeepPartial<SentResponse>): SentResponse {
     const message = createBaseSentResponse();
+    return message;
+  },
+};
+
+function createBaseCaptureCommand(): CaptureCommand {
+  return { commandId: "", wish: undefined };
+}
+
+export const CaptureCommand: MessageFns<CaptureCommand> = {
+  encode(message: CaptureCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    switch (message.wish?.$case) {
+      case "find":
+        FindMessages.encode(message.wish.value, writer.uint32(18).fork()).join();
+        break;
+      case "setFilter":
+        MessageFilter.encode(message.wish.value, writer.uint32(26).fork()).join();
+        break;
+      case "clearFilters":
+        ClearMessageFilters.encode(message.wish.value, writer.uint32(34).fork()).join();
+        break;
+      case "listFilters":
+        ListMessageFilters.encode(message.wish.value, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CaptureCommand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCaptureCommand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.wish = { $case: "find", value: FindMessages.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wish = { $case: "setFilter", value: MessageFilter.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wish = { $case: "clearFilters", value: ClearMessageFilters.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.wish = { $case: "listFilters", value: ListMessageFilters.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CaptureCommand>): CaptureCommand {
+    return CaptureCommand.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CaptureCommand>): CaptureCommand {
+    const message = createBaseCaptureCommand();
+    message.commandId = object.commandId ?? "";
+    switch (object.wish?.$case) {
+      case "find": {
+        if (object.wish?.value !== undefined && object.wish?.value !== null) {
+          message.wish = { $case: "find", value: FindMessages.fromPartial(object.wish.value) };
+        }
+        break;
+      }
+      case "setFilter": {
+        if (object.wish?.value !== undefined && object.wish?.value !== null) {
+          message.wish = { $case: "setFilter", value: MessageFilter.fromPartial(object.wish.value) };
+        }
+        break;
+      }
+      case "clearFilters": {
+        if (object.wish?.value !== undefined && object.wish?.value !== null) {
+          message.wish = { $case: "clearFilters", value: ClearMessageFilters.fromPartial(object.wish.value) };
+        }
+        break;
+      }
+      case "listFilters": {
+        if (object.wish?.value !== undefined && object.wish?.value !== null) {
+          message.wish = { $case: "listFilters", value: ListMessageFilters.fromPartial(object.wish.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseFindMessages(): FindMessages {
+  return { callId: "" };
+}
+
+export const FindMessages: MessageFns<FindMessages> = {
+  encode(message: FindMessages, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callId !== "") {
+      writer.uint32(10).string(message.callId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindMessages {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindMessages();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FindMessages>): FindMessages {
+    return FindMessages.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FindMessages>): FindMessages {
+    const message = createBaseFindMessages();
+    message.callId = object.callId ?? "";
+    return message;
+  },
+};
+
+function createBaseClearMessageFilters(): ClearMessageFilters {
+  return {};
+}
+
+export const ClearMessageFilters: MessageFns<ClearMessageFilters> = {
+  encode(_: ClearMessageFilters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearMessageFilters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearMessageFilters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClearMessageFilters>): ClearMessageFilters {
+    return ClearMessageFilters.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ClearMessageFilters>): ClearMessageFilters {
+    const message = createBaseClearMessageFilters();
+    return message;
+  },
+};
+
+function createBaseListMessageFilters(): ListMessageFilters {
+  return {};
+}
+
+export const ListMessageFilters: MessageFns<ListMessageFilters> = {
+  encode(_: ListMessageFilters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListMessageFilters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListMessageFilters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListMessageFilters>): ListMessageFilters {
+    return ListMessageFilters.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListMessageFilters>): ListMessageFilters {
+    const message = createBaseListMessageFilters();
+    return message;
+  },
+};
+
+function createBaseMessageFilter(): MessageFilter {
+  return { callId: "", source: "", user: "", targets: [], forMs: 0 };
+}
+
+export const MessageFilter: MessageFns<MessageFilter> = {
+  encode(message: MessageFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callId !== "") {
+      writer.uint32(10).string(message.callId);
+    }
+    if (message.source !== "") {
+      writer.uint32(18).string(message.source);
+    }
+    if (message.user !== "") {
+      writer.uint32(26).string(message.user);
+    }
+    for (const v of message.targets) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.forMs !== 0) {
+      writer.uint32(40).uint32(message.forMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.targets.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.forMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MessageFilter>): MessageFilter {
+    return MessageFilter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MessageFilter>): MessageFilter {
+    const message = createBaseMessageFilter();
+    message.callId = object.callId ?? "";
+    message.source = object.source ?? "";
+    message.user = object.user ?? "";
+    message.targets = object.targets?.map((e) => e) || [];
+    message.forMs = object.forMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCapturedRequest(): CapturedRequest {
+  return { commandId: "", edge: "", keeps: false, oldestMs: 0n, messages: [], isCut: false, filters: [] };
+}
+
+export const CapturedRequest: MessageFns<CapturedRequest> = {
+  encode(message: CapturedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.commandId !== "") {
+      writer.uint32(10).string(message.commandId);
+    }
+    if (message.edge !== "") {
+      writer.uint32(18).string(message.edge);
+    }
+    if (message.keeps !== false) {
+      writer.uint32(24).bool(message.keeps);
+    }
+    if (message.oldestMs !== 0n) {
+      if (BigInt.asUintN(64, message.oldestMs) !== message.oldestMs) {
+        throw new globalThis.Error("value provided for field message.oldestMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.oldestMs);
+    }
+    for (const v of message.messages) {
+      CapturedMessage.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.isCut !== false) {
+      writer.uint32(48).bool(message.isCut);
+    }
+    for (const v of message.filters) {
+      MessageFilter.encode(v!, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CapturedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCapturedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commandId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.edge = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.keeps = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.oldestMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.messages.push(CapturedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isCut = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.filters.push(MessageFilter.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CapturedRequest>): CapturedRequest {
+    return CapturedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CapturedRequest>): CapturedRequest {
+    const message = createBaseCapturedRequest();
+    message.commandId = object.commandId ?? "";
+    message.edge = object.edge ?? "";
+    message.keeps = object.keeps ?? false;
+    message.oldestMs = (object.oldestMs !== undefined && object.oldestMs !== null) ? BigInt(object.oldestMs) : 0n;
+    message.messages = object.messages?.map((e) => CapturedMessage.fromPartial(e)) || [];
+    message.isCut = object.isCut ?? false;
+    message.filters = object.filters?.map((e) => MessageFilter.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCapturedResponse(): CapturedResponse {
+  return {};
+}
+
+export const CapturedResponse: MessageFns<CapturedResponse> = {
+  encode(_: CapturedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CapturedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCapturedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CapturedResponse>): CapturedResponse {
+    return CapturedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CapturedResponse>): CapturedResponse {
+    const message = createBaseCapturedResponse();
+    return message;
+  },
+};
+
+function createBaseCapturedMessage(): CapturedMessage {
+  return {
+    atMs: 0,
+    isSent: false,
+    transport: "",
+    isInternal: false,
+    address: "",
+    port: 0,
+    farAddress: "",
+    farPort: 0,
+    bytes: Buffer.alloc(0),
+  };
+}
+
+export const CapturedMessage: MessageFns<CapturedMessage> = {
+  encode(message: CapturedMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.atMs !== 0) {
+      writer.uint32(9).double(message.atMs);
+    }
+    if (message.isSent !== false) {
+      writer.uint32(16).bool(message.isSent);
+    }
+    if (message.transport !== "") {
+      writer.uint32(26).string(message.transport);
+    }
+    if (message.isInternal !== false) {
+      writer.uint32(32).bool(message.isInternal);
+    }
+    if (message.address !== "") {
+      writer.uint32(42).string(message.address);
+    }
+    if (message.port !== 0) {
+      writer.uint32(48).uint32(message.port);
+    }
+    if (message.farAddress !== "") {
+      writer.uint32(58).string(message.farAddress);
+    }
+    if (message.farPort !== 0) {
+      writer.uint32(64).uint32(message.farPort);
+    }
+    if (message.bytes.length !== 0) {
+      writer.uint32(74).bytes(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CapturedMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCapturedMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.atMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.isSent = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.transport = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.isInternal = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.farAddress = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.farPort = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.bytes = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CapturedMessage>): CapturedMessage {
+    return CapturedMessage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CapturedMessage>): CapturedMessage {
+    const message = createBaseCapturedMessage();
+    message.atMs = object.atMs ?? 0;
+    message.isSent = object.isSent ?? false;
+    message.transport = object.transport ?? "";
+    message.isInternal = object.isInternal ?? false;
+    message.address = object.address ?? "";
+    message.port = object.port ?? 0;
+    message.farAddress = object.farAddress ?? "";
+    message.farPort = object.farPort ?? 0;
+    message.bytes = object.bytes ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseTraceCallRequest(): TraceCallRequest {
+  return { callId: "" };
+}
+
+export const TraceCallRequest: MessageFns<TraceCallRequest> = {
+  encode(message: TraceCallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.callId !== "") {
+      writer.uint32(10).string(message.callId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceCallRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceCallRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.callId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TraceCallRequest>): TraceCallRequest {
+    return TraceCallRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TraceCallRequest>): TraceCallRequest {
+    const message = createBaseTraceCallRequest();
+    message.callId = object.callId ?? "";
+    return message;
+  },
+};
+
+function createBaseTraceCallResponse(): TraceCallResponse {
+  return { edges: [], silent: [] };
+}
+
+export const TraceCallResponse: MessageFns<TraceCallResponse> = {
+  encode(message: TraceCallResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.edges) {
+      CapturedRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.silent) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceCallResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceCallResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.edges.push(CapturedRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.silent.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TraceCallResponse>): TraceCallResponse {
+    return TraceCallResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TraceCallResponse>): TraceCallResponse {
+    const message = createBaseTraceCallResponse();
+    message.edges = object.edges?.map((e) => CapturedRequest.fromPartial(e)) || [];
+    message.silent = object.silent?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSetMessageFilterRequest(): SetMessageFilterRequest {
+  return { filter: undefined };
+}
+
+export const SetMessageFilterRequest: MessageFns<SetMessageFilterRequest> = {
+  encode(message: SetMessageFilterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filter !== undefined) {
+      MessageFilter.encode(message.filter, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetMessageFilterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetMessageFilterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filter = MessageFilter.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SetMessageFilterRequest>): SetMessageFilterRequest {
+    return SetMessageFilterRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetMessageFilterRequest>): SetMessageFilterRequest {
+    const message = createBaseSetMessageFilterRequest();
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? MessageFilter.fromPartial(object.filter)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMessageFiltersRequest(): MessageFiltersRequest {
+  return {};
+}
+
+export const MessageFiltersRequest: MessageFns<MessageFiltersRequest> = {
+  encode(_: MessageFiltersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageFiltersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageFiltersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MessageFiltersRequest>): MessageFiltersRequest {
+    return MessageFiltersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<MessageFiltersRequest>): MessageFiltersRequest {
+    const message = createBaseMessageFiltersRequest();
+    return message;
+  },
+};
+
+function createBaseMessageFiltersResponse(): MessageFiltersResponse {
+  return { edges: [], silent: [] };
+}
+
+export const MessageFiltersResponse: MessageFns<MessageFiltersResponse> = {
+  encode(message: MessageFiltersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.edges) {
+      CapturedRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.silent) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageFiltersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageFiltersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.edges.push(CapturedRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.silent.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MessageFiltersResponse>): MessageFiltersResponse {
+    return MessageFiltersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MessageFiltersResponse>): MessageFiltersResponse {
+    const message = createBaseMessageFiltersResponse();
+    message.edges = object.edges?.map((e) => CapturedRequest.fromPartial(e)) || [];
+    message.silent = object.silent?.map((e) => e) || [];
     return message;
   },
 };
@@ -12049,6 +13204,16 @@ export const PolicyServiceService = {
     responseSerialize: (value: SentResponse): Buffer => Buffer.from(SentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SentResponse => SentResponse.decode(value),
   },
+  /** Only where a service pushes CaptureCommand. */
+  captured: {
+    path: "/tandem.policy.v1.PolicyService/Captured" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CapturedRequest): Buffer => Buffer.from(CapturedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CapturedRequest => CapturedRequest.decode(value),
+    responseSerialize: (value: CapturedResponse): Buffer => Buffer.from(CapturedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CapturedResponse => CapturedResponse.decode(value),
+  },
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: {
     path: "/tandem.policy.v1.PolicyService/ListCalls" as const,
@@ -12165,6 +13330,51 @@ export const PolicyServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** Messages of a call that edges still keep. Asked by `tandem trace`. */
+  traceCall: {
+    path: "/tandem.policy.v1.PolicyService/TraceCall" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TraceCallRequest): Buffer => Buffer.from(TraceCallRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TraceCallRequest => TraceCallRequest.decode(value),
+    responseSerialize: (value: TraceCallResponse): Buffer => Buffer.from(TraceCallResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TraceCallResponse => TraceCallResponse.decode(value),
+  },
+  /** Has edges log or mirror messages for a time. Asked by `tandem filter`. */
+  setMessageFilter: {
+    path: "/tandem.policy.v1.PolicyService/SetMessageFilter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetMessageFilterRequest): Buffer =>
+      Buffer.from(SetMessageFilterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetMessageFilterRequest => SetMessageFilterRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
+  listMessageFilters: {
+    path: "/tandem.policy.v1.PolicyService/ListMessageFilters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MessageFiltersRequest): Buffer =>
+      Buffer.from(MessageFiltersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MessageFiltersRequest => MessageFiltersRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
+  /** Ends all filters of all edges. */
+  clearMessageFilters: {
+    path: "/tandem.policy.v1.PolicyService/ClearMessageFilters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MessageFiltersRequest): Buffer =>
+      Buffer.from(MessageFiltersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MessageFiltersRequest => MessageFiltersRequest.decode(value),
+    responseSerialize: (value: MessageFiltersResponse): Buffer =>
+      Buffer.from(MessageFiltersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
+  },
   /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
   listTrunks: {
     path: "/tandem.policy.v1.PolicyService/ListTrunks" as const,
@@ -12230,6 +13440,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   trunkAttempt: handleUnaryCall<TrunkAttemptRequest, TrunkAttemptResponse>;
   answerChallenge: handleUnaryCall<AnswerChallengeRequest, AnswerChallengeResponse>;
   sent: handleUnaryCall<SentRequest, SentResponse>;
+  /** Only where a service pushes CaptureCommand. */
+  captured: handleUnaryCall<CapturedRequest, CapturedResponse>;
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls: handleUnaryCall<ListCallsRequest, ListCallsResponse>;
   /** Ends a call on record, answered or in set-up, by whatever edge lives. */
@@ -12251,6 +13463,13 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   addBan: handleUnaryCall<AddBanRequest, Ban>;
   /** Ends all bans of a source or a user, and forgets what led to them. */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** Messages of a call that edges still keep. Asked by `tandem trace`. */
+  traceCall: handleUnaryCall<TraceCallRequest, TraceCallResponse>;
+  /** Has edges log or mirror messages for a time. Asked by `tandem filter`. */
+  setMessageFilter: handleUnaryCall<SetMessageFilterRequest, MessageFiltersResponse>;
+  listMessageFilters: handleUnaryCall<MessageFiltersRequest, MessageFiltersResponse>;
+  /** Ends all filters of all edges. */
+  clearMessageFilters: handleUnaryCall<MessageFiltersRequest, MessageFiltersResponse>;
   /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
   listTrunks: handleUnaryCall<ListTrunksRequest, ListTrunksResponse>;
   /** What would become of a call, why, and at what price. Holds nothing, counts nothing, calls nobody. Asked by `tandem route-test`. */
@@ -12365,6 +13584,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SentResponse) => void,
+  ): ClientUnaryCall;
+  /** Only where a service pushes CaptureCommand. */
+  captured(
+    request: CapturedRequest,
+    callback: (error: ServiceError | null, response: CapturedResponse) => void,
+  ): ClientUnaryCall;
+  captured(
+    request: CapturedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CapturedResponse) => void,
+  ): ClientUnaryCall;
+  captured(
+    request: CapturedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CapturedResponse) => void,
   ): ClientUnaryCall;
   /** Calls on record that have not ended, newest first. Asked by `tandem calls`. */
   listCalls(
@@ -12537,6 +13772,69 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** Messages of a call that edges still keep. Asked by `tandem trace`. */
+  traceCall(
+    request: TraceCallRequest,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  traceCall(
+    request: TraceCallRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  traceCall(
+    request: TraceCallRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TraceCallResponse) => void,
+  ): ClientUnaryCall;
+  /** Has edges log or mirror messages for a time. Asked by `tandem filter`. */
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  setMessageFilter(
+    request: SetMessageFilterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  listMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends all filters of all edges. */
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  clearMessageFilters(
+    request: MessageFiltersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
   ): ClientUnaryCall;
   /** How trunks stand: registration, breakers, places taken, quality. Asked by `tandem trunks`. */
   listTrunks(
