@@ -21,6 +21,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
   records: [...WIRING, 'services/records/src/**/*.ts'],
   console: ['services/console/src/**/*.ts', 'cli/src/**/*.ts', 'packages/service-kit/src/config/views.ts'],
   rpc: ['cli/src/parts/{callers,rpc-tls}.ts', 'services/edge/src/**/*.ts'],
+  telemetry: ['packages/telemetry/src/**/*.ts'],
   resources: ['cli/src/parts/policy.ts'],
 }
 const NO_READERS = ['**/*.test.ts', '**/testing.ts', '**/*-fixture.ts']

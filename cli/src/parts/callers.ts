@@ -16,16 +16,24 @@ import {
   type StreamCallerOptions,
 } from '@tandem/rpc'
 import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import type { Tracing } from '@tandem/telemetry'
 import { logBugs } from './built.ts'
 import type { EdgeCallers } from './edge.ts'
 import type { RpcSecurity } from './rpc-tls.ts'
+import { tracerOf } from './traces.ts'
 
 interface Services {
   readonly location: LocationService
   readonly policy: PolicyService
 }
 
-export function inProcessCallers(services: Services, config: EdgeConfig, logger: Logger): EdgeCallers {
+export function inProcessCallers(
+  services: Services,
+  config: EdgeConfig,
+  logger: Logger,
+  tracing?: Tracing,
+): EdgeCallers {
+  const tracer = (service: string) => tracerOf(tracing, service, config.clusterName, service)
   const common = { peer: config.id, maxInFlight: config.rpc.maxPendingItems, onBug: logBugs(logger) }
   const { handlers, pushes, hooks } = services.location
   return {
@@ -33,11 +41,13 @@ export function inProcessCallers(services: Services, config: EdgeConfig, logger:
       ...common,
       ...hooks,
       pushes,
+      tracer: tracer('location'),
     }),
     policy: createInProcess(policyService, services.policy.handlers, {
       ...common,
       ...services.policy.hooks,
       pushes: services.policy.pushes,
+      tracer: tracer('policy'),
     }),
   }
 }

@@ -4,8 +4,10 @@
 import { createEdgeService, type EdgeServiceOptions } from '@tandem/edge'
 import type { Caller, LocationMethods, LocationWatch, location, PolicyMethods, policy } from '@tandem/rpc'
 import { type EdgeConfig, type HttpRoute, type Logger, Metrics } from '@tandem/service-kit'
+import type { Tracing } from '@tandem/telemetry'
 import type { Built } from './built.ts'
 import { httpPart } from './http.ts'
+import { registerTraces } from './traces.ts'
 
 /** What an edge asks; closed when the edge has stopped. */
 export interface EdgeCallers {
@@ -32,13 +34,16 @@ export function buildEdge(
   callers: EdgeCallers,
   logger: Logger,
   warmUpCallers?: EdgeServiceOptions['warmUpCallers'],
+  tracing?: Tracing,
 ): Built<EdgeService> {
   const metrics = new Metrics({ service: 'edge', edge: config.id, cluster: config.clusterName })
+  registerTraces(metrics, tracing)
   const service = createEdgeService({
     config,
     ...callers,
     logger,
     metrics,
+    tracing,
     ...(warmUpCallers === undefined ? {} : { warmUpCallers }),
   })
   const ready = () => service.ready()

@@ -14,11 +14,13 @@ import {
   recordsConfig,
 } from '@tandem/service-kit'
 import { createMemoryStore } from '@tandem/store'
+import { Tracing } from '@tandem/telemetry'
 import { type Built, serviceMetrics } from './built.ts'
 import { buildConsole } from './console.ts'
 import { buildLocation } from './location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from './policy.ts'
 import { buildRecords } from './records.ts'
+import { registerTraces } from './traces.ts'
 
 export interface ServiceMetrics {
   /** edge, location, policy, records, console */
@@ -72,9 +74,18 @@ export async function metricReference(): Promise<MetricReference> {
   }
 }
 
-/** prom-client's among them. */
+/** As it is where traces are on. */
+function idleTracing(): Tracing {
+  const { traces } = loadConfig({ env: {}, flags: FLAGS }).telemetry
+  const exporter = { export: async () => undefined, close: async () => undefined }
+  return new Tracing(traces, exporter, createLogger({ level: 'silent', service: 'reference' }))
+}
+
+/** prom-client's, and those of traces, among them. */
 async function processDescriptions(): Promise<MetricDescription[]> {
-  const { registry, descriptions } = serviceMetrics('any', 'any')
+  const metrics = serviceMetrics('any', 'any')
+  registerTraces(metrics, idleTracing())
+  const { registry, descriptions } = metrics
   const ours = new Map(descriptions.map((one) => [one.name, one.labels]))
   // Its classes have the names of labels, whether or not there is a series yet.
   const theirs = registry.getMetricsAsArray() as unknown as readonly { name: string; labelNames?: readonly string[] }[]

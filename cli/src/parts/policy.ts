@@ -6,10 +6,12 @@ import { describeProblem, type LoadOptions, loadResources, type ResourceSet } fr
 import { createRpcServer, serveHealth, servePolicy, serveRecordFeed, serveResources } from '@tandem/rpc'
 import { type Config, ConfigError, gatedOnce, type Logger, type PolicyConfig } from '@tandem/service-kit'
 import type { Store } from '@tandem/store'
+import type { Tracing } from '@tandem/telemetry'
 import { type Built, logBugs, rpcPart, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
 import { type RpcSecurity, serverSecurity } from './rpc-tls.ts'
 import { registerStoreMetrics } from './store-metrics.ts'
+import { instanceName, registerTraces, tracerOf } from './traces.ts'
 
 /** What the configuration names: the set, and its documents as they were written. */
 export interface ConfiguredResources {
@@ -54,6 +56,7 @@ export function buildPolicy(
   logger: Logger,
   ledgerCopy?: PolicyServiceOptions['ledgerCopy'],
   security?: RpcSecurity,
+  tracing?: Tracing,
 ): Built<PolicyService> {
   const metrics = serviceMetrics('policy', config.clusterName)
   const service = createPolicyService({
@@ -72,12 +75,14 @@ export function buildPolicy(
     metrics,
   })
   registerStoreMetrics(metrics, store)
+  registerTraces(metrics, tracing)
   const server = createRpcServer({ onBug: logBugs(logger), ...serverSecurity(security, config.bindAddress, logger) })
   const ready = gatedOnce(
     () => true,
     () => service.ready(),
   )
-  servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks })
+  const tracer = tracerOf(tracing, 'policy', config.clusterName, instanceName())
+  servePolicy(server, service.handlers, { pushes: service.pushes, ...service.hooks, tracer })
   serveRecordFeed(server, service.feed, service.fraudEvents, service.ledgers)
   if (service.resources !== undefined) serveResources(server, service.resources)
   serveHealth(server, () => service.ready())

@@ -13,8 +13,10 @@ import {
 } from '@tandem/records'
 import type { RecordFeed } from '@tandem/rpc'
 import type { Logger, RecordsConfig } from '@tandem/service-kit'
+import type { Tracing } from '@tandem/telemetry'
 import { type Built, serviceMetrics } from './built.ts'
 import { httpPart } from './http.ts'
+import { registerTraces } from './traces.ts'
 
 function servicePart(service: RecordsService) {
   const reopen = () => service.reopen()
@@ -47,9 +49,12 @@ export function buildRecords(
   logger: Logger,
   fraudFeeds: readonly RecordFeed[] = [],
   ledgerFeeds: readonly RecordFeed[] = [],
+  tracing?: Tracing,
 ): Built<RecordsService> {
   const metrics = serviceMetrics('records', config.clusterName)
-  const service = createRecordsService({ feeds, config, logger, metrics })
+  registerTraces(metrics, tracing)
+  const traceAttributes = { 'service.namespace': config.clusterName }
+  const service = createRecordsService({ feeds, config, logger, metrics, tracing, traceAttributes })
   const consumer = config.node || hostname()
   const webhook = fraudWebhookFrom({ feeds: fraudFeeds, config, consumer, logger, metrics })
   const ledger = ledgerCopyFrom({ feeds: ledgerFeeds, config, consumer, logger, metrics })

@@ -12,6 +12,7 @@ import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { rpcSecurity } from '../parts/rpc-tls.ts'
 import { openStore } from '../parts/store.ts'
+import { openTraces } from '../parts/traces.ts'
 import type { ServiceName } from './services.ts'
 import type { Composition } from './single.ts'
 
@@ -19,14 +20,16 @@ async function composeLocation(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'location' })
   const resources = await readResources(policyConfig(config), { withoutSecrets: true })
   const { store, part } = openStore(config.store, logger)
+  const traces = await openTraces(config, logger)
   const { parts, ready } = buildLocation(
     locationConfig(config),
     resources.set,
     store,
     logger,
     rpcSecurity(config, logger),
+    traces.tracing,
   )
-  return { parts: [part, ...parts], ready }
+  return { parts: [...traces.parts, part, ...parts], ready }
 }
 
 async function composePolicy(config: Config): Promise<Composition> {
@@ -34,6 +37,7 @@ async function composePolicy(config: Config): Promise<Composition> {
   const settings = policyConfig(config)
   const resources = await readResources(settings)
   const { store, part } = openStore(config.store, logger)
+  const traces = await openTraces(config, logger)
   const { parts, ready } = buildPolicy(
     settings,
     { ...resources, isApart: config.store.url === 'memory' },
@@ -41,11 +45,12 @@ async function composePolicy(config: Config): Promise<Composition> {
     logger,
     ledgerCopyOf(config),
     rpcSecurity(config, logger),
+    traces.tracing,
   )
-  return { parts: [part, ...parts], ready }
+  return { parts: [...traces.parts, part, ...parts], ready }
 }
 
-function composeRecords(config: Config): Composition {
+async function composeRecords(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: 'records' })
   const settings = recordsConfig(config)
   const security = rpcSecurity(config, logger).toward(settings.policyTarget)
@@ -53,15 +58,18 @@ function composeRecords(config: Config): Composition {
   const feed = createRecordFeedClient(settings.policyTarget, options)
   const fraudFeed = createFraudFeedClient(settings.policyTarget, options)
   const ledgers = createLedgerFeedClient(settings.policyTarget, options)
-  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed], [ledgers])
-  return { parts, ready }
+  const traces = await openTraces(config, logger)
+  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed], [ledgers], traces.tracing)
+  return { parts: [...traces.parts, ...parts], ready }
 }
 
-function composeEdge(config: Config): Composition {
+async function composeEdge(config: Config): Promise<Composition> {
   const settings = edgeConfig(config)
   const logger = createLogger({ level: config.logging.level, service: settings.id })
-  const { parts, ready } = buildEdge(settings, streamCallers(settings, logger, rpcSecurity(config, logger)), logger)
-  return { parts, ready }
+  const traces = await openTraces(config, logger)
+  const callers = streamCallers(settings, logger, rpcSecurity(config, logger))
+  const { parts, ready } = buildEdge(settings, callers, logger, undefined, traces.tracing)
+  return { parts: [...traces.parts, ...parts], ready }
 }
 
 function composeConsole(config: Config): Composition {

@@ -21,6 +21,7 @@ import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
 import { rpcSecurity } from '../parts/rpc-tls.ts'
 import { openStore } from '../parts/store.ts'
+import { openTraces } from '../parts/traces.ts'
 import { warmUpCallers } from '../parts/warm-up.ts'
 
 /** A cluster to start: parts in starting order, and whether every edge takes calls. */
@@ -36,24 +37,31 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const resources = await readResources(policySettings)
   const { store, part: storePart } = openStore(config.store, loggerFor(config, 'store'))
   const security = rpcSecurity(config, loggerFor(config, 'rpc'))
-  const location = buildLocation(locationConfig(config), resources.set, store, loggerFor(config, 'location'), security)
+  const { tracing, parts: traceParts } = await openTraces(config, loggerFor(config, 'traces'))
+  const locationLogger = loggerFor(config, 'location')
+  const location = buildLocation(locationConfig(config), resources.set, store, locationLogger, security, tracing)
   const policyLogger = loggerFor(config, 'policy')
-  const policy = buildPolicy(policySettings, resources, store, policyLogger, ledgerCopyOf(config), security)
+  const policy = buildPolicy(policySettings, resources, store, policyLogger, ledgerCopyOf(config), security, tracing)
   const feed = createInProcessRecordFeed(policy.service.feed)
   const fraudFeed = createInProcessRecordFeed(policy.service.fraudEvents)
   const ledgers = policy.service.ledgers === undefined ? [] : [createInProcessRecordFeed(policy.service.ledgers)]
-  const records = buildRecords(recordsConfig(config), [feed], loggerFor(config, 'records'), [fraudFeed], ledgers)
+  const recordsLogger = loggerFor(config, 'records')
+  const records = buildRecords(recordsConfig(config), [feed], recordsLogger, [fraudFeed], ledgers, tracing)
   const services = { location: location.service, policy: policy.service }
   const edges = Array.from({ length: config.edge.count }, (_, index) => {
     const settings = edgeConfig(config, index)
     const logger = loggerFor(config, settings.id)
-    const callers = inProcessCallers(services, settings, logger)
+    const callers = inProcessCallers(services, settings, logger, tracing)
     const locationWatch = inProcessWatch(services, settings, config.store.url)
-    return buildEdge(settings, { ...callers, locationWatch }, logger, warmUpCallers(config, settings))
+    return buildEdge(settings, { ...callers, locationWatch }, logger, warmUpCallers(config, settings), tracing)
   })
   const admin = config.console.enabled
     ? [buildConsole(localConsole(config), loggerFor(config, 'console'), security)]
     : []
-  const parts = [storePart, ...[location, policy, records, ...admin, ...edges].flatMap((built) => built.parts)]
+  const parts = [
+    ...traceParts,
+    storePart,
+    ...[location, policy, records, ...admin, ...edges].flatMap((built) => built.parts),
+  ]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }
 }

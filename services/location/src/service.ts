@@ -3,7 +3,7 @@
 // Composes the handlers over one store. Stateless but for its copy of the list of edges: any number of these run beside
 // one another on the same store.
 import { randomBytes } from 'node:crypto'
-import { type location, PushHub } from '@tandem/rpc'
+import { type HandlerContext, type location, PushHub } from '@tandem/rpc'
 import type { EdgeList, Stored } from '@tandem/store'
 import {
   createCountRegistrations,
@@ -118,17 +118,29 @@ export function createLocationService(options: LocationServiceOptions): Location
   }
 }
 
+/** A handler, and for a request that is traced the same over a store whose operations have spans. */
+function traced<Q, R>(
+  deps: Deps,
+  create: (deps: Deps) => (request: Q) => R,
+): (request: Q, context?: HandlerContext) => R {
+  const plain = create(deps)
+  return (request, context) => {
+    const span = context?.span
+    return span === undefined ? plain(request) : create({ ...deps, store: span.watch(deps.store, 'store') })(request)
+  }
+}
+
 function createHandlers(deps: Deps, watches: WatchDeps): Pick<LocationService, 'handlers' | 'unary'> {
-  const locate = createLocate(deps)
+  const locate = traced(deps, createLocate)
   return {
     handlers: {
-      register: createRegister(deps),
+      register: traced(deps, createRegister),
       locate,
-      beginCall: createBeginCall(deps),
-      updateCall: createUpdateCall(deps),
-      endCall: createEndCall(deps),
-      readCall: createReadCall(deps),
-      adoptCall: createAdoptCall(deps),
+      beginCall: traced(deps, createBeginCall),
+      updateCall: traced(deps, createUpdateCall),
+      endCall: traced(deps, createEndCall),
+      readCall: traced(deps, createReadCall),
+      adoptCall: traced(deps, createAdoptCall),
       listOwned: createListOwned(deps),
       leaseEdge: createLeaseEdge(deps),
       leaveEdge: createLeaveEdge(deps),

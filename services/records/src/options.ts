@@ -3,6 +3,7 @@
 // What the records service is built from and what it gives.
 import type { RecordFeed } from '@tandem/rpc'
 import type { HttpRoute, Logger, Metrics, RecordsConfig } from '@tandem/service-kit'
+import type { Attributes, Tracing } from '@tandem/telemetry'
 import type { SinkCounts } from './delivery/sink-counts.ts'
 
 export interface RecordsTuning {
@@ -48,6 +49,10 @@ export interface RecordsServiceOptions {
   readonly config: RecordsServiceConfig
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing | undefined
+  /** Of every span, such as the cluster. */
+  readonly traceAttributes?: Attributes
   readonly tuning?: Partial<RecordsTuning>
 }
 

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
+import type { SpanSource } from '@tandem/telemetry'
 import { createSink, type SinkConfig } from './create-sink.ts'
 import { AckGate } from './delivery/ack-gate.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
@@ -23,6 +24,7 @@ import {
   type RecordsTuning,
 } from './options.ts'
 import { recordsRoute } from './query/records-route.ts'
+import { RecordTraces } from './record-traces.ts'
 
 /** Of a sink that is no more. */
 const RETIRED_WINDOW = 4_096
@@ -40,7 +42,8 @@ interface Line {
 export function createRecordsService(options: RecordsServiceOptions): RecordsService {
   const { feeds, config, logger, metrics } = options
   const tuning = { ...RECORDS_TUNING, ...options.tuning }
-  const lines = config.sinks.map((sink) => lineOf(sink, config, tuning, logger, feeds.length))
+  const traces = options.tracing && new RecordTraces(options.tracing, sourceOf(options))
+  const lines = config.sinks.map((sink) => lineOf(sink, config, tuning, logger, feeds.length, traces))
   const stopping = new AbortController()
   const retired = config.retiredSinks.filter((name) => !config.sinks.some((sink) => sink.name === name))
   const idlers: FeedConsumer[] = []
@@ -71,12 +74,18 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
   }
 }
 
+function sourceOf({ config, traceAttributes = {} }: RecordsServiceOptions): SpanSource {
+  const attributes = { ...traceAttributes, 'service.instance.id': config.node || hostname() }
+  return { service: 'tandem-records', attributes }
+}
+
 function lineOf(
   sink: SinkConfig,
   config: RecordsServiceConfig,
   tuning: RecordsTuning,
   logger: RecordsServiceOptions['logger'],
   feedCount: number,
+  traces: RecordTraces | undefined,
 ): Line {
   const counts = createSinkCounts()
   const folder = join(config.spoolFolder || join(dirname(config.file), 'spool'), sink.name)
@@ -99,6 +108,7 @@ function lineOf(
     maxLagRecords: sink.maxLagRecords,
     retryMinMs: sink.retryMinMs,
     retryMaxMs: sink.retryMaxMs,
+    traces,
   })
   const lost = () => logger.error({ code: 'not_alone', sink: sink.name }, RECORDS_ERRORS.not_alone.meaning)
   const start = { group: sink.name, consumer: config.node || hostname(), window }

@@ -11,6 +11,7 @@ import { policyFraud } from './schema/policy-fraud.ts'
 import { policyTrunks } from './schema/policy-trunks.ts'
 import { records } from './schema/records.ts'
 import { rpcTls } from './schema/rpc-tls.ts'
+import { telemetry } from './schema/telemetry.ts'
 import { address, durationMs, port } from './schema/values.ts'
 
 const cluster = z.strictObject({
@@ -275,6 +276,7 @@ export const configSchema = z
     records: records.prefault({}).describe('The records service.'),
     console: adminApi.prefault({}).describe('The admin API: [admin-api.md](admin-api.md).'),
     rpc: rpc.prefault({}).describe('Requests of edges to location and policy.'),
+    telemetry: telemetry.prefault({}).describe('What the cluster tells of calls besides records and metrics.'),
     resources: resources.prefault({}).describe('Domains, subscribers and the other declarative resources.'),
   })
   .superRefine((config, context) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What a decision knows of a call, for its record: frozen with the decision, said again by edges with each report.
-// Leaves out the trace id: there is none until requests are traced; and what rules against fraud say, which is added later.
+// Leaves out what rules against fraud say, which is added later.
 import type { PlanVerdict, UserEntry } from '@tandem/resources'
 import type { policy, records } from '@tandem/rpc'
 import type { Judgement } from '../decide/judgement.ts'
@@ -53,7 +53,7 @@ export function factsOf(
     ingressTrunk: proven === undefined ? (judgement.trunk?.name ?? '') : '',
     authMethod: authMethodOf(judgement, proven),
     fraudVerdict: '',
-    traceId: '',
+    traceId: judgement.context.traceId ?? '',
   }
 }
 

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { records } from '@tandem/rpc'
 import { type Logger, RetryPause } from '@tandem/service-kit'
 import { RECORDS_ERRORS } from '../errors.ts'
+import type { RecordTraces } from '../record-traces.ts'
 import type { Refusal, Sink, SinkFailure, SinkRecord, WriteResult } from '../sinks/sink.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { acknowledge, bornMsOf, type Entry, failedWhole, reasonOf } from './entry.ts'
@@ -32,6 +33,8 @@ export interface RunnerOptions {
   readonly retryMinMs: number
   readonly retryMaxMs: number
   readonly nowMs?: () => number
+  /** Absent: nothing is traced. */
+  readonly traces?: RecordTraces | undefined
 }
 
 const LOOK_MS = 200
@@ -304,11 +307,13 @@ export class SinkRunner {
 
   /** Never rejects. */
   async #write(batch: readonly SinkRecord[]): Promise<WriteResult> {
-    const { sink, counts } = this.#options
+    const { sink, counts, traces, name } = this.#options
     this.#attempt = new AbortController()
     if (this.#stopping) this.#attempt.abort()
     this.#writeSinceMs = performance.now()
+    const startMs = traces?.now() ?? 0
     const result = await sink.write(batch, this.#attempt.signal).catch(failedWhole)
+    if (traces !== undefined) traces.onWritten(name, result.written, startMs, batch.length)
     this.#writeSinceMs = undefined
     const duplicates = result.duplicates ?? 0
     counts.batches++
