@@ -9,6 +9,7 @@ import type { AccountStore, BanStore, GroupStore, PolicyStore, TrunkStore } from
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { Bans } from './bans/bans.ts'
 import type { CallWorker } from './calls/call-work.ts'
+import type { EdgeQuestions } from './capture/ask-edges.ts'
 import type { AccountMarks } from './charging/account-marks.ts'
 import type { Money, PolicyCounts } from './counts.ts'
 import type { NonceMaker } from './digest/nonce.ts'
@@ -56,6 +57,8 @@ export interface PolicyContext {
   readonly gruuKeys: KeyRing
   /** To the edges that have a stream here. */
   readonly pushes: PushHub<policy.Push>
+  /** What people ask edges about messages. */
+  readonly edgeQuestions: EdgeQuestions
   readonly trunkStore: TrunkStore
   readonly groups: GroupStore
   /** How trunks stand, and what is due at them. */

@@ -15,6 +15,8 @@ import { handleHangUp } from './calls/hang-up.ts'
 import { listCalls } from './calls/list-calls.ts'
 import { RecordFeedServer } from './calls/record-feed.ts'
 import { report } from './calls/report.ts'
+import { EdgeQuestions } from './capture/ask-edges.ts'
+import { clearMessageFilters, listMessageFilters, setMessageFilter, traceCall } from './capture/handlers.ts'
 import { AccountMarks } from './charging/account-marks.ts'
 import { getAccount, topUp, unblockAccount } from './charging/admin.ts'
 import { LEASE_MARGIN_MS } from './charging/hold-call.ts'
@@ -97,6 +99,7 @@ function createContext(
     issuers: new IssuerKeys(options.resources.keySets, { counts, logger: options.logger, pollMs: tuning.keySetPollMs }),
     gruuKeys: createKeyRing(config.keyRing),
     pushes,
+    edgeQuestions: new EdgeQuestions(pushes),
     trunkStore: options.trunks ?? createMemoryStore({ now }).trunks,
     groups: options.groups ?? createMemoryStore({ now }).groups,
     state: createState(options.resources, config),
@@ -174,6 +177,11 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     trunkAttempt: (request, asked) => guard(() => trunkAttempt(tracedContext(context, asked), request)),
     answerChallenge: (request) => guard(() => answerChallenge(context, request)),
     sent: (request) => guard(() => context.trunks.sent(request)),
+    captured: (request, { peer }) => guard(() => context.edgeQuestions.captured(request, peer)),
+    traceCall: (request) => guard(() => traceCall(context, request)),
+    setMessageFilter: (request) => guard(() => setMessageFilter(context, request)),
+    listMessageFilters: () => guard(() => listMessageFilters(context)),
+    clearMessageFilters: () => guard(() => clearMessageFilters(context)),
     listTrunks: (request) => guard(() => listTrunks(context, request)),
     requestHangUp: (request) => guard(() => handleHangUp(context, request)),
     getAccount: (request) => guard(() => getAccount(context, request)),
