@@ -31,6 +31,7 @@ import {
   policyConfig,
 } from '@tandem/service-kit'
 import { createMemoryStore, type Store } from '@tandem/store'
+import { ServiceTracer, type Tracing } from '@tandem/telemetry'
 import { FakeClock, InMemoryNetwork, type MemoryEndpoint, type MemoryNetworkOptions } from '@tandem/test-kit'
 import { type DnsResolver, TcpTransport } from '@tandem/transport'
 
@@ -46,6 +47,8 @@ export interface MemoryClusterOptions {
   /** Settings by their dotted path. */
   readonly settings?: Readonly<Record<string, unknown>>
   readonly network?: MemoryNetworkOptions
+  /** Traces all of it, as one process would. */
+  readonly tracing?: Tracing
   /** Errors are collected in `problems` in any case. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info'
 }
@@ -190,7 +193,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
     logger,
     now: clock.now,
   })
-  const world = { network, clock, location, policy, logger }
+  const world = { network, clock, location, policy, logger, tracing: options.tracing }
   const edges = Array.from({ length: config.edge.count }, (_, index) => createEdge(edgeConfig(config, index), world))
   for (const { core } of edges) await core.membership.renew()
   const cluster = new MemoryCluster({ network, clock, store, location, policy, edges, problems })
@@ -229,10 +232,11 @@ interface World {
   readonly location: LocationService
   readonly policy: PolicyService
   readonly logger: Logger
+  readonly tracing: Tracing | undefined
 }
 
 function createEdge(config: EdgeConfig, world: World): MemoryEdge {
-  const { network, clock, logger } = world
+  const { network, clock, logger, tracing } = world
   const edgeId = `${config.id}.${config.index}`
   const edgeHash = edgeHashOf(edgeId)
   const facing = new Facing({
@@ -247,20 +251,25 @@ function createEdge(config: EdgeConfig, world: World): MemoryEdge {
   const endpoint = network.endpoint(config.bindAddress, config.sipPort, source)
   const listeners = listenersOf(config, { edgeId, edgeHash, facing, endpoint })
   const environment = { now: clock.now, resolver: NO_NAMES, random: () => 0.5 }
-  const { core } = createEdgeCore({ config, ...callersOf(config, world), logger }, listeners, environment)
+  const { core } = createEdgeCore({ config, ...callersOf(config, world), logger, tracing }, listeners, environment)
   const receiver = new Receiver(core)
   return { core, receiver, endpoint, place: facing.name.slice('udp:'.length) }
 }
 
-function callersOf(config: EdgeConfig, { location, policy, logger }: World) {
+function callersOf(config: EdgeConfig, { location, policy, logger, tracing }: World) {
+  const tracerOf = (service: string) => tracing && new ServiceTracer(tracing, { service, attributes: {} })
   const common = {
     peer: config.id,
     onBug: (error: unknown, where: string): void => logger.error({ err: error }, where),
   }
   const { handlers, pushes, hooks } = location
   return {
-    location: createInProcess(locationService, handlers, { ...common, ...hooks, pushes }),
-    policy: createInProcess(policyService, policy.handlers, { ...common, pushes: policy.pushes }),
+    location: createInProcess(locationService, handlers, { ...common, ...hooks, pushes, tracer: tracerOf('location') }),
+    policy: createInProcess(policyService, policy.handlers, {
+      ...common,
+      pushes: policy.pushes,
+      tracer: tracerOf('policy'),
+    }),
   }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 //
 // For tests of other packages.
-
-export type { SpanExporter } from './export-queue.ts'
 export * from './index.ts'
+export { testTracing } from './testing.ts'

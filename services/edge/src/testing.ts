@@ -15,6 +15,7 @@ import type {
 import { done } from '@tandem/rpc'
 import { createLogger, type EdgeConfig, edgeConfig, loadConfig } from '@tandem/service-kit'
 import { SipMessage, scan } from '@tandem/sip'
+import type { Tracing } from '@tandem/telemetry'
 import type { Connection, DnsResolver, TcpTransport, UdpListener } from '@tandem/transport'
 import type { EdgeCore } from './core.ts'
 import { Facing } from './listeners/facing.ts'
@@ -183,6 +184,7 @@ export class EdgeBench {
     edgeId = 'edge-0.test',
     names = NO_NAMES,
     locationWatch?: LocationWatch,
+    tracing?: Tracing,
   ) {
     const config = testConfig(settings)
     const edgeHash = edgeHashOf(edgeId)
@@ -217,6 +219,7 @@ export class EdgeBench {
         policy: callerOf<PolicyMethods, policy.Push>(this.policy),
         locationWatch,
         logger: createLogger({ level: 'silent', service: 'test' }),
+        tracing,
       },
       this.listeners,
       { now: () => this.nowMs, resolver: names, random: () => 0.5 },
