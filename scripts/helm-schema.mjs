@@ -186,6 +186,9 @@ export function helmValuesSchema() {
       rpcTls: closed({
         mode: { enum: ['job', 'certManager', 'existingSecret', 'none'] },
         existingSecret: text(),
+        existingSecrets: closed(
+          Object.fromEntries(['edge', 'location', 'policy', 'records', 'console'].map((part) => [part, key])),
+        ),
         issuerRef: anyMap,
       }),
       edge,

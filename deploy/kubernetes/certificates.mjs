@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The chart's Job for gRPC's certificates: an authority of this release alone in the Secret SECRET-ca, and a certificate of it for NAMES in
-// SECRET. What is there and good is left as it is; what ends within RENEW_DAYS is made anew. Running it again changes nothing.
+// The chart's Job for gRPC's certificates: an authority of this release alone in the Secret SECRET-ca, and for each part of NAMES (JSON: part →
+// names) a certificate of it in SECRET-part. What is there and good is left as it is; what ends within RENEW_DAYS is made anew. Running it
+// again changes nothing.
 // The authority stays for ten years; to change it, delete both Secrets, run the Job and restart all pods together.
 import { X509Certificate } from 'node:crypto'
 import { issueCertificate } from '@tandem/transport'
@@ -10,7 +11,7 @@ import { namespace, need, run } from './api.mjs'
 const DAY_MS = 86_400_000
 const RENEW_DAYS = 120
 const AUTHORITY_DAYS = 3_650
-const { SECRET = '', NAMES = '' } = process.env
+const { SECRET = '', NAMES = '{}' } = process.env
 
 const decoded = (secret, key) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8')
 const path = (name = '') => `/api/v1/namespaces/${namespace()}/secrets${name && `/${name}`}`
@@ -43,25 +44,29 @@ async function authority(name) {
 }
 
 /** Why the certificate has to be made anew; undefined: it is good. */
-function objection(secret, ca) {
+function objection(secret, names, ca) {
   if (secret === undefined) return 'there is none'
   try {
     const certificate = new X509Certificate(decoded(secret, 'tls.crt'))
     if (Date.parse(certificate.validTo) - Date.now() < RENEW_DAYS * DAY_MS) return `it ends ${certificate.validTo}`
     if (!certificate.checkIssued(new X509Certificate(ca))) return 'another authority made it'
-    const lacking = NAMES.split(',').find((name) => certificate.checkHost(name) === undefined)
+    const lacking = names.find((name) => certificate.checkHost(name) === undefined)
     return lacking === undefined ? undefined : `it does not prove ${lacking}`
   } catch (error) {
     return error.message
   }
 }
 
+async function certificate(name, names, issuer) {
+  const existing = await need('GET', path(name))
+  const why = objection(existing, names, issuer.cert)
+  if (why === undefined) return console.error(`the certificate in ${name} is good`)
+  const { cert, key } = issueCertificate({ commonName: names[0], dns: names, issuer })
+  await write(existing, name, { 'tls.crt': cert, 'tls.key': key, 'ca.crt': issuer.cert })
+  console.error(`made the certificate in ${name}: ${why}`)
+}
+
 await run(async () => {
   const issuer = { ...(await authority(`${SECRET}-ca`)), commonName: SECRET }
-  const existing = await need('GET', path(SECRET))
-  const why = objection(existing, issuer.cert)
-  if (why === undefined) return console.error(`the certificate in ${SECRET} is good`)
-  const { cert, key } = issueCertificate({ commonName: `${SECRET} peer`, dns: NAMES.split(','), issuer })
-  await write(existing, SECRET, { 'tls.crt': cert, 'tls.key': key, 'ca.crt': issuer.cert })
-  console.error(`made the certificate in ${SECRET}: ${why}`)
+  for (const [part, names] of Object.entries(JSON.parse(NAMES))) await certificate(`${SECRET}-${part}`, names, issuer)
 })

@@ -125,33 +125,38 @@ describe('address.mjs', () => {
 })
 
 describe('certificates.mjs', () => {
-  const NAMES = 'voice-location,voice-policy'
+  const NAMES = { location: ['voice-location'], policy: ['voice-policy', 'voice-policy.voice.svc'] }
   const secrets = '/api/v1/namespaces/voice/secrets'
-  const make = (names = NAMES) => run('certificates.mjs', { SECRET: 'voice-rpc', NAMES: names })
+  const make = (names: object = NAMES) => run('certificates.mjs', { SECRET: 'voice-rpc', NAMES: JSON.stringify(names) })
   const read = (name: string, key: string): string =>
     Buffer.from((objects.get(`${secrets}/${name}`) as Body).data?.[key] ?? '', 'base64').toString('utf8')
 
-  it('makes an authority and a certificate of it, once', async () => {
+  it('makes an authority and a certificate of it for each part, once', async () => {
     expect(await make()).toMatchObject({ status: 0 })
-    const certificate = new X509Certificate(read('voice-rpc', 'tls.crt'))
     const authority = new X509Certificate(read('voice-rpc-ca', 'tls.crt'))
-    expect(certificate.verify(authority.publicKey)).toBe(true)
-    expect(certificate.checkHost('voice-policy')).toBe('voice-policy')
-    expect(read('voice-rpc', 'ca.crt')).toBe(read('voice-rpc-ca', 'tls.crt'))
-    expect(read('voice-rpc', 'tls.key')).toContain('PRIVATE KEY')
+    for (const [part, [name = '']] of Object.entries(NAMES)) {
+      const certificate = new X509Certificate(read(`voice-rpc-${part}`, 'tls.crt'))
+      expect(certificate.verify(authority.publicKey)).toBe(true)
+      expect(certificate.checkHost(name)).toBe(name)
+      expect(read(`voice-rpc-${part}`, 'ca.crt')).toBe(read('voice-rpc-ca', 'tls.crt'))
+      expect(read(`voice-rpc-${part}`, 'tls.key')).toContain('PRIVATE KEY')
+    }
+    expect(new X509Certificate(read('voice-rpc-location', 'tls.crt')).checkHost('voice-policy')).toBeUndefined()
     requests.length = 0
     expect(await make()).toMatchObject({ status: 0, err: expect.stringContaining('is good') })
     expect(requests.filter((request) => !request.startsWith('GET'))).toEqual([])
   })
 
-  it('makes it anew for another name, by the same authority', async () => {
+  it('makes one anew for another name, by the same authority, and leaves the others', async () => {
     await make()
-    const before = read('voice-rpc', 'ca.crt')
-    expect(await make(`${NAMES},voice-console`)).toMatchObject({
+    const before = read('voice-rpc-policy', 'ca.crt')
+    const location = read('voice-rpc-location', 'tls.crt')
+    expect(await make({ ...NAMES, policy: [...NAMES.policy, 'voice-console'] })).toMatchObject({
       status: 0,
       err: expect.stringContaining('does not prove voice-console'),
     })
-    expect(requests.at(-1)).toBe(`PUT ${secrets}/voice-rpc`)
-    expect(read('voice-rpc', 'ca.crt')).toBe(before)
+    expect(requests.at(-1)).toBe(`PUT ${secrets}/voice-rpc-policy`)
+    expect(read('voice-rpc-policy', 'ca.crt')).toBe(before)
+    expect(read('voice-rpc-location', 'tls.crt')).toBe(location)
   })
 })

@@ -84,22 +84,22 @@ labels: {{- include "tandem.labels" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* Name of the Secret with gRPC's certificates, '' where there is none. */}}
+{{/* Name of the Secret with the certificate that a part shows other parts, '' where there is none: dict "root" $ "part" "edge" */}}
 {{- define "tandem.rpcSecret" -}}
-{{- $rpc := .Values.rpcTls -}}
+{{- $rpc := .root.Values.rpcTls -}}
 {{- if eq $rpc.mode "existingSecret" -}}
-{{- required "rpcTls.mode is existingSecret: set rpcTls.existingSecret to the name of a Secret with tls.crt, tls.key and ca.crt." $rpc.existingSecret -}}
+{{- get $rpc.existingSecrets .part | default $rpc.existingSecret | required (printf "rpcTls.mode is existingSecret: set rpcTls.existingSecret, or rpcTls.existingSecrets.%s, to the name of a Secret with tls.crt, tls.key and ca.crt." .part) -}}
 {{- else if ne $rpc.mode "none" -}}
-{{- include "tandem.fullname" . }}-rpc
+{{- include "tandem.fullname" .root }}-rpc-{{ .part }}
 {{- end -}}
 {{- end -}}
 
-{{/* Names that gRPC's certificate proves. */}}
+{{/* Part → the names that its certificate proves: its own, and nobody else's. */}}
 {{- define "tandem.rpcNames" -}}
-{{- $full := include "tandem.fullname" . -}}
-{{- $names := list -}}
-{{- range $part := list "location" "policy" "console" -}}
-{{- $names = concat $names (list (printf "%s-%s" $full $part) (printf "%s-%s.%s.svc" $full $part $.Release.Namespace)) -}}
+{{- $names := dict -}}
+{{- range $part := list "edge" "location" "policy" "records" "console" -}}
+{{- $own := printf "%s-%s" (include "tandem.fullname" $) $part -}}
+{{- $_ := set $names $part (list $own (printf "%s.%s.svc" $own $.Release.Namespace)) -}}
 {{- end -}}
 {{- toJson $names -}}
 {{- end -}}
@@ -150,12 +150,13 @@ explicit
   "policy" (dict "address" (printf "%s-policy:50052" $full))
   "console" (dict "address" (printf "https://%s-console:8080" $full))
   "resources" (dict "files" $files) -}}
-{{- if include "tandem.rpcSecret" . -}}
+{{- $hasTls := ne .Values.rpcTls.mode "none" -}}
+{{- if $hasTls -}}
 {{- $_ := set $decided "rpc" (dict "tls" (dict "certFile" "/etc/tandem-rpc/tls.crt" "keyFile" "/etc/tandem-rpc/tls.key" "caFile" "/etc/tandem-rpc/ca.crt")) -}}
 {{- end -}}
 {{- if .Values.console.tls.existingSecret -}}
 {{- $_ := set $decided.console "tls" (dict "certFile" "/etc/tandem-console/tls.crt" "keyFile" "/etc/tandem-console/tls.key") -}}
-{{- else if include "tandem.rpcSecret" . -}}
+{{- else if $hasTls -}}
 {{- $_ := set $decided.console "tls" (dict "certFile" "/etc/tandem-rpc/tls.crt" "keyFile" "/etc/tandem-rpc/tls.key") -}}
 {{- end -}}
 {{- if include "tandem.sipTlsSecret" . -}}
@@ -304,7 +305,7 @@ readinessProbe:
 
 {{- define "tandem.commonMounts" -}}
 - { name: config, mountPath: /etc/tandem, readOnly: true }
-{{- if include "tandem.rpcSecret" .root }}
+{{- if include "tandem.rpcSecret" . }}
 - { name: rpc, mountPath: /etc/tandem-rpc, readOnly: true }
 {{- end }}
 {{- with (index .root.Values .part).extraVolumeMounts }}
@@ -315,7 +316,7 @@ readinessProbe:
 {{- define "tandem.commonVolumes" -}}
 - name: config
   configMap: { name: {{ include "tandem.fullname" .root }}-config }
-{{- with include "tandem.rpcSecret" .root }}
+{{- with include "tandem.rpcSecret" . }}
 - name: rpc
   secret: { secretName: {{ . }}, defaultMode: 0440 }
 {{- end }}
@@ -444,7 +445,7 @@ template:
         command: [node, /app/kubernetes/certificates.mjs]
         env:
           - { name: SECRET, value: {{ $name }} }
-          - { name: NAMES, value: {{ include "tandem.rpcNames" .root | fromJsonArray | join "," | quote }} }
+          - { name: NAMES, value: {{ include "tandem.rpcNames" .root | quote }} }
           - { name: NODE_EXTRA_CA_CERTS, value: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt }
         {{- include "tandem.containerSecurity" . | nindent 8 }}
         resources:

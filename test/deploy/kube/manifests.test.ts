@@ -220,16 +220,17 @@ describe.skipIf(missing !== undefined)('manifests at an API server of Kubernetes
       status: 0,
       err: expect.stringContaining('is good'),
     })
-    const made = (await server.api.send('GET', `${secrets}/voice-tandem-rpc`)).body as {
+    const made = (await server.api.send('GET', `${secrets}/voice-tandem-rpc-policy`)).body as {
       data: Record<string, string>
     }
     const certificate = new X509Certificate(Buffer.from(made.data['tls.crt'] ?? '', 'base64'))
     expect(certificate.checkHost('voice-tandem-policy')).toBe('voice-tandem-policy')
+    expect(certificate.checkHost('voice-tandem-location')).toBeUndefined()
     const refused = [
       `GET ${secrets}`,
       `GET ${secrets}/my-keys`,
       `PUT ${secrets}/my-keys`,
-      `DELETE ${secrets}/voice-tandem-rpc`,
+      `DELETE ${secrets}/voice-tandem-rpc-policy`,
     ]
     expect(await statuses(token, refused)).toEqual(refused.map((line) => `403 ${line}`))
   }, 60_000)
