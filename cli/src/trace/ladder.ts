@@ -7,7 +7,7 @@ import { type CallMessage, titleOf } from './call-messages.ts'
 const TIME_WIDTH = 14
 const LEAST_LANE = 22
 /** Around a title on an arrow. */
-const ARROW_ROOM = 6
+const ARROW_ROOM = 8
 
 /** Who takes part, in the order of appearance. */
 export function partiesOf(messages: readonly CallMessage[]): string[] {
