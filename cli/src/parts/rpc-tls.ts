@@ -4,7 +4,7 @@
 // loopback says so.
 import { resolve } from 'node:path'
 import { RpcTls, type StreamCallerOptions } from '@tandem/rpc'
-import { type Config, ConfigError, type Logger } from '@tandem/service-kit'
+import { type Config, ConfigError, type Logger, watchCertificates } from '@tandem/service-kit'
 
 type Secured = Pick<StreamCallerOptions, 'credentials' | 'serverName'>
 
@@ -31,6 +31,7 @@ export function rpcSecurity({ rpc, baseDir }: Pick<Config, 'rpc' | 'baseDir'>, l
   const files = { certFile: absolute(certFile), keyFile: absolute(keyFile), caFile: absolute(caFile) }
   const tls = opened(() => RpcTls.open(files, (sentence) => logger?.warn(sentence)))
   tls.watch(reloadMs)
+  watchCertificates('rpc', () => ({ notAfterMs: tls.notAfterMs, failures: tls.counters.failures }))
   return { tls, toward: (targets) => tls.client(serverName === '' ? hostsOf(targets) : [serverName]) }
 }
 

@@ -2,6 +2,7 @@
 //
 // What every service has: configuration, logs, metrics, HTTP, start and stop.
 export { type AddressSource, type FoundAddress, findAdvertised, withAdvertised } from './config/advertised.ts'
+export { type CertificateUse, type LoadedCertificates, watchCertificates } from './certificates.ts'
 export { isLoopback, wantsTls } from './config/console-tls.ts'
 export { type ConfigSources, loadConfig } from './config/load.ts'
 export { type Config, configSchema } from './config/schema.ts'

@@ -4,6 +4,7 @@
 // registered here is a function that reads them. Nothing on a hot path calls into this file; histograms are observed into by histogram.ts.
 // Labels have few values: never a user, call or address [DESIGN §3.12].
 import { type Metric, Registry } from 'prom-client'
+import { certificateEnds, certificateFailures } from './certificates.ts'
 import { HistogramFamily, IntHistogram } from './histogram.ts'
 import { type MetricDescription, nameTrouble } from './metric-names.ts'
 import { processFigures } from './process-metrics.ts'
@@ -160,6 +161,18 @@ export class Metrics {
       'How late a timer of 100 ms was: how long the event loop was held up.',
       [],
       () => [{ labels: NO_LABELS, histogram: lag }],
+    )
+    this.gaugeOf(
+      'tandem_tls_certificate_expiry_timestamp_seconds',
+      'When the first of the certificates ends that this process shows, by what they are for: rpc, sip, console.',
+      ['use'],
+      certificateEnds,
+    )
+    this.counterOf(
+      'tandem_tls_certificate_reload_failures_total',
+      'Changed certificate files that could not be used: the old ones stay.',
+      ['use'],
+      certificateFailures,
     )
   }
 

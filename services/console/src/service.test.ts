@@ -2,16 +2,19 @@
 //
 // The admin API over real sockets: who may call what, JSON and its refusals, bounds, the audit log, TLS, gRPC beside REST.
 // Not tested here: what policy and location do (their own tests), a cluster behind it (test/e2e/admin-api.test.ts).
-import { readFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { admin, policy, refused, resources, unknown } from '@tandem/rpc'
 import { afterEach, describe, expect, it } from 'vitest'
 import { applied, handAnswered, startConsole, type TestConsole } from './testing.ts'
+import { makeSelfSigned } from './tls/self-signed.ts'
 import { hashOfToken } from './tokens.ts'
 
 const TOKENS = (['read', 'operate', 'admin'] as const).map((role) => ({
@@ -417,6 +420,44 @@ describe('TLS and gRPC', () => {
     expect(status).toBe(200)
     await first.service.stop()
     expect(fingerprint(await start(backends, flags))).toBe(fingerprint(first))
+    await rm(folder, { recursive: true })
+  })
+
+  it('shows a changed certificate to new connections of REST and gRPC; what is none changes nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tandem-cert-'))
+    const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+    const put = (cert: string, key: string): void => {
+      writeFileSync(certFile, cert)
+      writeFileSync(keyFile, key)
+    }
+    const [one, two] = [makeSelfSigned(['127.0.0.1'], Date.now()), makeSelfSigned(['127.0.0.1'], Date.now())]
+    put(one.cert, one.key)
+    const flags = { 'console.tls.mode': 'on', 'console.tls.certFile': certFile, 'console.tls.keyFile': keyFile }
+    const console = await start(handAnswered().backends, { ...flags, 'console.tls.reloadMs': 20 })
+    const shownAt = (port: number): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connectTls({
+          host: '127.0.0.1',
+          port,
+          rejectUnauthorized: false,
+          ALPNProtocols: ['h2', 'http/1.1'],
+        })
+        socket.on('error', reject).on('secureConnect', () => {
+          resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? '')
+          socket.destroy()
+        })
+      })
+    const fingerprint = ({ cert }: { cert: string }) => new X509Certificate(cert).fingerprint256
+    const { rest, grpc } = console.service.ports
+    expect([await shownAt(rest), await shownAt(grpc)]).toEqual([fingerprint(one), fingerprint(one)])
+    put(one.cert, two.key)
+    const warnings = () => console.lines.filter((line) => JSON.stringify(line).includes("can't be used"))
+    await expect.poll(() => warnings().length, { timeout: 10_000 }).toBe(1)
+    expect(await shownAt(rest)).toBe(fingerprint(one))
+    put(two.cert, two.key)
+    await expect.poll(() => shownAt(rest), { timeout: 10_000 }).toBe(fingerprint(two))
+    await expect.poll(() => shownAt(grpc), { timeout: 10_000 }).toBe(fingerprint(two))
+    expect(warnings()).toHaveLength(1)
     await rm(folder, { recursive: true })
   })
 

@@ -20,6 +20,7 @@ import { createGrpc } from './grpc/server.ts'
 import type { RestDeps } from './rest/handle.ts'
 import { type RestHandle, startRest } from './rest/server.ts'
 import { certificateOf } from './tls/server-tls.ts'
+import { ShownCertificate } from './tls/shown-certificate.ts'
 import { type TokenEntry, TokenGuard } from './tokens.ts'
 
 export interface ConsoleServiceOptions {
@@ -94,6 +95,7 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
   let rest: RestHandle | undefined
   let grpc: RpcServer | undefined
   let grpcPort = 0
+  let certificate: ShownCertificate | undefined
 
   const start = async (): Promise<void> => {
     const tokens = await readTokens(config, env)
@@ -121,7 +123,8 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
       maxApplyBytes,
       openHosts,
     }
-    const certificate = await certificateOf(config, logger)
+    const first = await certificateOf(config, logger)
+    certificate = first && new ShownCertificate(first, config.tls, logger)
     if (!wantsTls(config) && !isLoopback(config.bindAddress))
       logger.warn('the admin API speaks without TLS beyond loopback (console.tls.mode is off)')
     rest = await startRest(deps, config, certificate)
@@ -136,6 +139,7 @@ export function createConsoleService(options: ConsoleServiceOptions): ConsoleSer
   }
   const stop = async (): Promise<void> => {
     await Promise.all([rest?.close(), grpc?.close(1_000)])
+    certificate?.close()
     await backends.close()
   }
   return {

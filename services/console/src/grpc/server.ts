@@ -18,7 +18,7 @@ import { ApiError } from '../errors.ts'
 import { toJson, type Values } from '../json.ts'
 import { admit, asApiError, countOutcome, type PerformDeps, perform, performCall } from '../perform.ts'
 import { applySources } from '../resources.ts'
-import type { Certificate } from '../tls/self-signed.ts'
+import type { ShownCertificate } from '../tls/shown-certificate.ts'
 
 const ERROR_KEY = 'tandem-error-bin'
 
@@ -103,13 +103,8 @@ function streamed(deps: PerformDeps, method: Method) {
   }
 }
 
-export function createGrpc(deps: PerformDeps, certificate: Certificate | undefined): RpcServer {
-  const credentials =
-    certificate === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [
-          { cert_chain: Buffer.from(certificate.cert), private_key: Buffer.from(certificate.key) },
-        ])
+export function createGrpc(deps: PerformDeps, certificate: ShownCertificate | undefined): RpcServer {
+  const credentials = certificate?.grpcCredentials() ?? ServerCredentials.createInsecure()
   const server = createRpcServer({
     credentials,
     onBug: (error, where) => deps.logger.error({ err: error, where }, 'a bug in the admin API'),

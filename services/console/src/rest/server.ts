@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type ConsoleConfig, explainBind } from '@tandem/service-kit'
-import type { Certificate } from '../tls/self-signed.ts'
+import type { ShownCertificate } from '../tls/shown-certificate.ts'
 import { handle, type RestDeps } from './handle.ts'
 
 const MAX_HEADER_BYTES = 16_384
@@ -21,7 +21,7 @@ export interface RestHandle {
 
 type Place = Pick<ConsoleConfig, 'bindAddress' | 'port' | 'requestTimeoutMs' | 'maxConnections'>
 
-function create(deps: RestDeps, certificate: Certificate | undefined, requestTimeout: number): Server {
+function create(deps: RestDeps, shown: ShownCertificate | undefined, requestTimeout: number): Server {
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: Math.min(HEADERS_MS, requestTimeout),
@@ -32,16 +32,21 @@ function create(deps: RestDeps, certificate: Certificate | undefined, requestTim
   const listener = (
     ...[request, response]: Parameters<typeof handle> extends [infer Q, infer A, unknown] ? [Q, A] : never
   ) => void handle(request, response, deps)
-  return certificate === undefined
-    ? createServer(options, listener)
-    : createTlsServer({ ...options, cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' }, listener)
+  if (shown === undefined) return createServer(options, listener)
+  const tls = { ...shown.current, minVersion: 'TLSv1.2' } as const
+  const server = createTlsServer({ ...options, ...tls }, listener)
+  server.once(
+    'close',
+    shown.onChange((next) => server.setSecureContext({ ...tls, ...next })),
+  )
+  return server
 }
 
 /** Rejects with `port_taken` when the port is held by another process. */
 export async function startRest(
   deps: RestDeps,
   place: Place,
-  certificate: Certificate | undefined,
+  certificate: ShownCertificate | undefined,
 ): Promise<RestHandle> {
   const server = create(deps, certificate, place.requestTimeoutMs)
   server.maxConnections = place.maxConnections

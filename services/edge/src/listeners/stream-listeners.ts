@@ -4,7 +4,7 @@
 // takes, load balancers that speak for others, certificates that are looked at again while they run.
 
 import { BlockList } from 'node:net'
-import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import { type EdgeConfig, type Logger, watchCertificates } from '@tandem/service-kit'
 import {
   SctpTransport,
   StreamAdmission,
@@ -112,7 +112,12 @@ async function openCredentials({ config, logger, onOpened }: StreamOpening): Pro
     logger.info('no edge.tls.certificates: TLS and WSS show a certificate of this process, which nobody can verify')
   }
   credentials.watch(reloadMs)
-  onOpened(() => credentials.close())
+  const { counters } = credentials
+  const forget = watchCertificates('sip', () => ({ notAfterMs: credentials.notAfterMs, failures: counters.failures }))
+  onOpened(() => {
+    forget()
+    credentials.close()
+  })
   return credentials
 }
 

@@ -42,6 +42,9 @@ const tls = z
       .min(1)
       .default('data')
       .describe('Where a certificate of its own is kept, relative to the working directory.'),
+    reloadMs: durationMs()
+      .default(10_000)
+      .describe('Time between looks at the files; new connections get what has changed. 0 never looks.'),
   })
   .refine(({ certFile, keyFile }) => (certFile === '') === (keyFile === ''), 'expected certFile and keyFile together')
   .prefault({})
