@@ -2,7 +2,7 @@
 // A cluster as an orchestrator runs it: several nodes of each service and edges behind one address, each a process of its own that is started,
 // asked for its readiness and told to go by SIGTERM. What is new is ready before what is old goes (surge), but for records, whose nodes keep
 // their file and are restarted in place. Needs the built command (`npm run build`).
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type ManagedProcess, startProcess, waitUntil } from '@tandem/test-kit'
@@ -47,6 +47,8 @@ export interface OpsClusterOptions {
   readonly callees: number
   readonly drainMs: number
   readonly warmUpCalls: number
+  /** The key ring stands in a file that the processes follow. */
+  readonly followsRing: boolean
   /** Certificate and key of the edges; without them they have no TLS. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
 }
@@ -63,14 +65,14 @@ const portsOf = (base: number, service: 'location' | 'policy', stride: number): 
     .map((k) => `${ADDRESS}:${base + AT[service] + stride * k}`)
     .join(',')
 
-function settings(options: OpsClusterOptions, secrets: readonly Secret[]): unknown {
+function settings(options: OpsClusterOptions, ring: { secrets: readonly Secret[] } | { secretsFile: string }): unknown {
   const { base, store, durability, callees, drainMs, warmUpCalls, tls } = options
   const apiVersion = 'tandem/v1'
   const spec = { authentication: 'none', identity: 'off', anonymous: 'allow', accounting: true }
   const names = ['caller', ...Array.from({ length: callees }, (_, k) => `callee${k}`)]
   const users = names.map((name) => ({ apiVersion, kind: 'Subscriber', metadata: { name, domain: DOMAIN } }))
   return {
-    cluster: { name: `ops-${base}`, secrets },
+    cluster: { name: `ops-${base}`, ...ring },
     shutdown: { drainMs },
     store: { url: store, durability },
     edge: {
@@ -141,9 +143,26 @@ export class OpsCluster {
     return this.#options.base + AT.tls
   }
 
-  /** What is started from now on has this key ring. */
+  /** What is started from now on has this key ring; what runs too, where it follows the file. */
   configure(secrets: readonly Secret[]): void {
-    writeFileSync(this.#file, JSON.stringify(settings(this.#options, secrets)))
+    const secretsFile = join(this.#folder, 'ring.json')
+    writeFileSync(`${secretsFile}.new`, JSON.stringify(secrets))
+    renameSync(`${secretsFile}.new`, secretsFile)
+    const ring = this.#options.followsRing ? { secretsFile } : { secrets }
+    writeFileSync(this.#file, JSON.stringify(settings(this.#options, ring)))
+  }
+
+  /** Until every process that has keys signs with this one, and knows so many. */
+  async untilKeys(id: number, count: number): Promise<void> {
+    const names = [...this.running('edge'), ...this.running('policy')]
+    const uses = async (name: Name): Promise<boolean> => {
+      const { text } = await this.http(name, '/metrics')
+      const value = (metric: string) =>
+        Number(new RegExp(`^${metric}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
+      return value('tandem_process_signing_key_id') === id && value('tandem_process_keys') === count
+    }
+    const all = async (): Promise<boolean> => (await Promise.all(names.map(uses))).every(Boolean)
+    await waitUntil(`all processes to sign with key ${id} of ${count}`, all, 30_000, 200)
   }
 
   #environment(service: string, index: number): Record<string, string> {

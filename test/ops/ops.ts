@@ -15,7 +15,7 @@ import { freeBlock } from '../e2e/support/cluster.ts'
 import { SecureCall, writeCertificate } from './certificate.ts'
 import { ADDRESS, type End, type Name, OFFSETS, OpsCluster, type Secret, type Service } from './cluster.ts'
 
-export const SCENARIOS = ['roll', 'scale', 'redis', 'certificate', 'keys'] as const
+export const SCENARIOS = ['roll', 'scale', 'redis', 'certificate', 'keys', 'key-file'] as const
 export type Scenario = (typeof SCENARIOS)[number]
 
 export interface OpsOptions {
@@ -143,6 +143,21 @@ async function changeKeys(operator: Operator, { talkMs }: OpsOptions): Promise<v
   await operator.do('key ring: new', () => operator.rollAll())
 }
 
+/** The same without a restart: processes follow the file. Calls go on through each step. */
+async function changeKeyFile(operator: Operator, { talkMs }: OpsOptions): Promise<void> {
+  const rings: [string, Secret[]][] = [
+    ['old, new', [OLD, NEW]],
+    ['new, old', [NEW, OLD]],
+    ['new', [NEW]],
+  ]
+  for (const [what, ring] of rings) {
+    operator.cluster.configure(ring)
+    await operator.do(`key ring: ${what}`, () => operator.cluster.untilKeys((ring[0] as Secret).id, ring.length))
+    // The dialogs of before end before the next one.
+    await sleep(talkMs + SETTLE_MS)
+  }
+}
+
 async function changeCertificate(operator: Operator, { folder }: World): Promise<void> {
   const call = await SecureCall.begin(operator.cluster.tlsPort)
   try {
@@ -169,6 +184,8 @@ function work(operator: Operator, world: World): Promise<unknown> {
       return changeCertificate(operator, world)
     case 'keys':
       return changeKeys(operator, world.options)
+    case 'key-file':
+      return changeKeyFile(operator, world.options)
   }
 }
 
@@ -223,6 +240,7 @@ export async function ops(options: OpsOptions): Promise<OpsOutcome> {
         callees: options.callees,
         drainMs: options.drainMs,
         warmUpCalls: options.warmUpCalls,
+        followsRing: options.scenario === 'key-file',
         ...(options.scenario === 'certificate' && { tls: writeCertificate(folder) }),
       },
       [OLD],

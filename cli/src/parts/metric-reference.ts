@@ -17,6 +17,7 @@ import { createMemoryStore } from '@tandem/store'
 import { Tracing } from '@tandem/telemetry'
 import { type Built, serviceMetrics } from './built.ts'
 import { buildConsole } from './console.ts'
+import { keyRingParts } from './key-ring.ts'
 import { buildLocation } from './location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from './policy.ts'
 import { buildRecords } from './records.ts'
@@ -85,6 +86,7 @@ function idleTracing(): Tracing {
 async function processDescriptions(): Promise<MetricDescription[]> {
   const metrics = serviceMetrics('any', 'any')
   registerTraces(metrics, idleTracing())
+  keyRingParts(loadConfig({ env: {}, flags: FLAGS }), [], [metrics], createLogger({ level: 'silent', service: 'any' }))
   const { registry, descriptions } = metrics
   const ours = new Map(descriptions.map((one) => [one.name, one.labels]))
   // Its classes have the names of labels, whether or not there is a series yet.

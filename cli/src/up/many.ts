@@ -24,7 +24,8 @@ export function flagArguments(flags: ClusterFlags): string[] {
 /** Location, policy, records, the admin API, then the edges. The key ring travels in the environment: arguments are public. */
 export function childSpecs(config: Config, flags: ClusterFlags): ChildSpec[] {
   const { TANDEM_EDGE_ID: _id, TANDEM_EDGE_INDEX: _index, TANDEM_LOCATION_INDEX: _node, ...inherited } = process.env
-  const env = { ...inherited, TANDEM_CLUSTER_SECRETS: JSON.stringify(config.cluster.secrets) }
+  const { secrets, secretsFile } = config.cluster
+  const env = secretsFile === '' ? { ...inherited, TANDEM_CLUSTER_SECRETS: JSON.stringify(secrets) } : inherited
   const spec = (name: string, service: ServiceName, more: string[] = []): ChildSpec => ({
     name,
     args: ['run', service, ...flagArguments(flags), ...more],

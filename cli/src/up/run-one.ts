@@ -7,6 +7,7 @@ import { type Config, createLogger, edgeConfig, locationConfig, policyConfig, re
 import { streamCallers, streamOptions } from '../parts/callers.ts'
 import { buildConsole, localConsole } from '../parts/console.ts'
 import { buildEdge } from '../parts/edge.ts'
+import { keyRingParts } from '../parts/key-ring.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
@@ -38,7 +39,7 @@ async function composePolicy(config: Config): Promise<Composition> {
   const resources = await readResources(settings)
   const { store, part } = openStore(config.store, logger)
   const traces = await openTraces(config, logger)
-  const { parts, ready } = buildPolicy(
+  const { parts, ready, service, metrics } = buildPolicy(
     settings,
     { ...resources, isApart: config.store.url === 'memory' },
     store,
@@ -47,7 +48,8 @@ async function composePolicy(config: Config): Promise<Composition> {
     rpcSecurity(config, logger),
     traces.tracing,
   )
-  return { parts: [...traces.parts, part, ...parts], ready }
+  const keys = keyRingParts(config, [service], [metrics], logger)
+  return { parts: [...traces.parts, part, ...parts, ...keys], ready }
 }
 
 async function composeRecords(config: Config): Promise<Composition> {
@@ -68,8 +70,9 @@ async function composeEdge(config: Config): Promise<Composition> {
   const logger = createLogger({ level: config.logging.level, service: settings.id })
   const traces = await openTraces(config, logger)
   const callers = streamCallers(settings, logger, rpcSecurity(config, logger))
-  const { parts, ready } = buildEdge(settings, callers, logger, undefined, traces.tracing)
-  return { parts: [...traces.parts, ...parts], ready }
+  const { parts, ready, service, metrics } = buildEdge(settings, callers, logger, undefined, traces.tracing)
+  const keys = keyRingParts(config, [service], [metrics], logger)
+  return { parts: [...traces.parts, ...parts, ...keys], ready }
 }
 
 function composeConsole(config: Config): Composition {

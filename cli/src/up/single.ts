@@ -16,6 +16,7 @@ import {
 import { inProcessCallers, inProcessWatch } from '../parts/callers.ts'
 import { buildConsole, localConsole } from '../parts/console.ts'
 import { buildEdge } from '../parts/edge.ts'
+import { keyRingParts } from '../parts/key-ring.ts'
 import { buildLocation } from '../parts/location.ts'
 import { buildPolicy, ledgerCopyOf, readResources } from '../parts/policy.ts'
 import { buildRecords } from '../parts/records.ts'
@@ -58,10 +59,17 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const admin = config.console.enabled
     ? [buildConsole(localConsole(config), loggerFor(config, 'console'), security)]
     : []
+  const keyed = [policy.service, ...edges.map((edge) => edge.service)]
   const parts = [
     ...traceParts,
     storePart,
     ...[location, policy, records, ...admin, ...edges].flatMap((built) => built.parts),
+    ...keyRingParts(
+      config,
+      keyed,
+      [policy, ...edges].map((built) => built.metrics),
+      loggerFor(config, 'keys'),
+    ),
   ]
   return { parts, ready: () => edges.every((edge) => edge.ready()) }
 }

@@ -23,6 +23,7 @@ export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type 
 export { HistogramFamily, IntHistogram, LONG_SECONDS, SHORT_SECONDS } from './histogram.ts'
 export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
+export { KeyRingFollower } from './key-ring-file.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
 export { type MetricDescription, unitOf } from './metric-names.ts'
 export { type HistogramSeries, type Labelled, type LabelledField, Metrics, type Series, snakeCase } from './metrics.ts'

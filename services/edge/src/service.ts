@@ -38,6 +38,8 @@ export interface EdgeService {
   ready(): boolean
   /** What keeps it from being ready, in words. */
   missing(): string[]
+  /** Other keys sign and verify from now on. */
+  useKeyRing(ring: EdgeConfig['keyRing']): void
   /** "udp:192.0.2.1:5060" */
   addresses(): readonly string[]
 }
@@ -62,6 +64,8 @@ class Edge implements EdgeService {
   /** Share of the REGISTERs that the kernel drops. */
   private shedShare = 0
   private tap: EdgeTap | undefined
+  /** Another one than the configuration's, where it came before the start. */
+  private ring: EdgeConfig['keyRing'] | undefined
   private isPublic = false
   private readonly probe: SelfProbe | undefined
   private readonly readiness: Readiness
@@ -94,6 +98,7 @@ class Edge implements EdgeService {
     this.listeners = listeners
     pairWithSecure(listeners.facings())
     this.wiring = wiring
+    if (this.ring !== undefined) wiring.useKeyRing(this.ring)
     this.receiver = new Receiver(wiring.core)
     this.tap = tapInto(wiring.core, listeners)
     listeners.onConnectionLost = (peer, reason) => {
@@ -146,6 +151,11 @@ class Edge implements EdgeService {
 
   missing(): string[] {
     return this.readiness.missing()
+  }
+
+  useKeyRing(ring: EdgeConfig['keyRing']): void {
+    this.ring = ring
+    this.wiring?.useKeyRing(ring)
   }
 
   addresses(): readonly string[] {

@@ -4,11 +4,12 @@
 
 import { isIPv6 } from 'node:net'
 import type { location } from '@tandem/rpc'
+import type { EdgeConfig } from '@tandem/service-kit'
 import {
-  createKeyRing,
   Edits,
   type KeyRing,
   LIMITS,
+  LiveKeyRing,
   lateTryingMs,
   StatefulProxy,
   TransactionLayer,
@@ -50,6 +51,8 @@ import { EdgeTracing } from './tracing/edge-tracing.ts'
 export interface EdgeWiring {
   readonly core: EdgeCore
   /** From now on the lease says that this edge drains. */
+  /** Other keys sign and verify from now on. */
+  useKeyRing(secrets: EdgeConfig['keyRing']): void
   setDraining(): void
   /** The UDP listener is open, which is later than the rest. */
   useUdp(): void
@@ -75,7 +78,7 @@ export function createEdgeCore(
 ): EdgeWiring {
   const { config, logger } = options
   const { now } = environment
-  const ring = createKeyRing(config.keyRing)
+  const ring = new LiveKeyRing(config.keyRing)
   const self = selfOf(options, listeners)
   const membership = membershipOf(options, listeners, self)
   const out = Buffer.allocUnsafeSlow(LIMITS.headerSectionBytes + LIMITS.bodyBytes + ROOM_BYTES)
@@ -129,6 +132,10 @@ export function createEdgeCore(
     core,
     setDraining: () => {
       self.draining = true
+    useKeyRing: (secrets) => {
+      ring.replace(secrets)
+      admission.useKeyRing(secrets)
+    },
     },
     useUdp,
   }

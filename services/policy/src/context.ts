@@ -4,7 +4,7 @@
 import type { DigestAlgorithm } from '@tandem/resources'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
-import type { KeyRing } from '@tandem/sip'
+import type { LiveKeyRing } from '@tandem/sip'
 import type { AccountStore, BanStore, GroupStore, PolicyStore, TrunkStore } from '@tandem/store'
 import type { BanFeed } from './bans/ban-feed.ts'
 import type { Bans } from './bans/bans.ts'
@@ -18,7 +18,7 @@ import type { FraudDesk } from './fraud/fraud-desk.ts'
 import type { FraudFeed } from './fraud-feed/fraud-feed.ts'
 import type { IssuerKeys } from './jwt/issuer-keys.ts'
 import type { LedgerCopy } from './ledger/ledger-copy.ts'
-import type { PolicySettings, PolicyTuning } from './options.ts'
+import type { LiveSettings, PolicyTuning } from './options.ts'
 import type { PolicyState } from './state.ts'
 import type { StoreHealth } from './store-health.ts'
 import type { TrunkDesk } from './trunks/trunk-desk.ts'
@@ -36,7 +36,7 @@ export interface PolicyContext {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Wall clock: for prices that depend on the time, and nonces; it dates no event. */
   readonly now: () => number
-  readonly settings: PolicySettings
+  readonly settings: LiveSettings
   readonly tuning: PolicyTuning
   readonly counts: PolicyCounts
   /** What calls were charged. */
@@ -54,7 +54,7 @@ export interface PolicyContext {
   /** Public keys of those who issue tokens. */
   readonly issuers: IssuerKeys
   /** Opens temporary GRUUs. */
-  readonly gruuKeys: KeyRing
+  readonly gruuKeys: LiveKeyRing
   /** To the edges that have a stream here. */
   readonly pushes: PushHub<policy.Push>
   /** What people ask edges about messages. */

@@ -46,6 +46,9 @@ export type PolicySettings = Pick<
 > &
   Partial<Pick<PolicyConfig, 'charging' | 'geoIpFile'>>
 
+/** The key ring is exchanged while the process runs. */
+export type LiveSettings = Omit<PolicySettings, 'keyRing'> & { keyRing: PolicySettings['keyRing'] }
+
 export interface PolicyTuning {
   /** Retry-After of a 503 while the store is away. */
   readonly retryAfterS: number
@@ -156,6 +159,8 @@ export interface PolicyService {
   readonly resources: ResourceHandlers | undefined
   /** Why an older revision of the resources is in use than should be; '' where none is. */
   readonly trouble: string
+  /** Other keys sign, verify and seal from now on; resources are sealed anew in the background. */
+  useKeyRing(ring: PolicySettings['keyRing']): void
   /** Takes another checked set from the next decision on. */
   replaceResources(set: ResourceSet): void
   /** Whether the store answered last time. */

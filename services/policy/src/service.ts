@@ -4,7 +4,7 @@
 // logged without the request (it carries credentials), counted, and ends the item.
 import type { ResourceSet } from '@tandem/resources'
 import { PushHub, type policy, type Result } from '@tandem/rpc'
-import { createKeyRing } from '@tandem/sip'
+import { LiveKeyRing } from '@tandem/sip'
 import { createMemoryStore } from '@tandem/store'
 import { addBan, liftBan, listBans } from './bans/admin.ts'
 import { BanFeed } from './bans/ban-feed.ts'
@@ -63,7 +63,9 @@ function createContext(
   counts: PolicyCounts,
   onBug: (error: unknown) => void,
 ): PolicyContext {
-  const { config, now = Date.now } = options
+  const { now = Date.now } = options
+  // Its key ring is exchanged while the process runs.
+  const config = { ...options.config }
   const tuning = { ...POLICY_TUNING, ...config.charging, ...options.tuning }
   const nonceTimes = { lifetimeMs: config.nonceLifetimeMs, clockSkewMs: tuning.clockSkewMs, now }
   const health = new StoreHealth(options.logger, counts, tuning.retryAfterS)
@@ -97,7 +99,7 @@ function createContext(
     ...createBans(options, counts, onBug, pushes),
     challengeOrder: config.challengeOrder,
     issuers: new IssuerKeys(options.resources.keySets, { counts, logger: options.logger, pollMs: tuning.keySetPollMs }),
-    gruuKeys: createKeyRing(config.keyRing),
+    gruuKeys: new LiveKeyRing(config.keyRing),
     pushes,
     edgeQuestions: new EdgeQuestions(pushes),
     trunkStore: options.trunks ?? createMemoryStore({ now }).trunks,
@@ -226,7 +228,9 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     options.logger.error({ err: error }, 'a bug in policy')
   }
   const context = createContext(options, counts, onBug)
+  let current = options.resources
   const use = (state: PolicyState, set: ResourceSet): void => {
+    current = set
     context.state = state
     context.issuers.replace(set.keySets)
     context.trunks.replace(set)
@@ -266,6 +270,14 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     resources: desk?.handlers,
     get trouble() {
       return desk?.trouble ?? ''
+    },
+    useKeyRing(ring) {
+      context.settings.keyRing = ring
+      context.nonces.useKeyRing(ring)
+      context.gruuKeys.replace(ring)
+      // The users of contacts at carriers are made from the ring.
+      context.trunks.replace(current)
+      desk?.useKeyRing(ring).catch((error: unknown) => onBug(error))
     },
     replaceResources: (set) => use(createState(set, options.config), set),
     ready: () => !context.health.away && desk?.isFollowing !== false,

@@ -6,7 +6,7 @@ import { parseDocument } from '../parse-document.ts'
 import { type Resource, resourceKey } from '../resource.ts'
 import { Secret } from '../secret.ts'
 import { maskSecrets, type SecretTexts, unmaskSecrets } from './masking.ts'
-import type { SecretBox } from './secret-box.ts'
+import { SecretBox } from './secret-box.ts'
 
 export interface Held {
   readonly key: string
@@ -17,6 +17,8 @@ export interface Held {
   readonly text: string
   /** `SecretTexts` as JSON; undefined: it has none. */
   readonly secrets: Secret | undefined
+  /** Id of the key that its secrets are sealed with in the store; undefined where they are not there yet, or it has none. */
+  readonly sealedBy?: number
   readonly resource: Resource
 }
 
@@ -68,6 +70,7 @@ export function heldOf(key: string, stored: string, box: SecretBox): Held {
       revision,
       text,
       secrets: opened === undefined ? undefined : new Secret(opened),
+      ...(sealed !== undefined && { sealedBy: SecretBox.keyOf(sealed) }),
       resource: parsed.resource,
     }
   }

@@ -25,15 +25,30 @@ const derived = (secret: string, use: string): KeyObject =>
   createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `tandem ${use}`, 32)))
 
 export class SecretBox {
-  readonly #keys: ReadonlyMap<number, KeyObject>
-  readonly #first: number
-  readonly #marks: KeyObject
+  #keys: ReadonlyMap<number, KeyObject> = new Map()
+  #first = 0
+  #marks: KeyObject = createSecretKey(Buffer.alloc(32))
 
   /** @param ring at least one key */
   constructor(ring: readonly RingKey[]) {
+    this.useKeyRing(ring)
+  }
+
+  /** The first key's id. */
+  get sealingKey(): number {
+    return this.#first
+  }
+
+  /** Others seal and open from now on. */
+  useKeyRing(ring: readonly RingKey[]): void {
     this.#keys = new Map(ring.map(({ id, secret }) => [id, derived(secret, 'resources')]))
     this.#first = ring[0]?.id ?? 0
     this.#marks = derived(ring[0]?.secret ?? '', 'resource files')
+  }
+
+  /** Key id of what `seal` gave. */
+  static keyOf(sealed: string): number {
+    return Number(sealed.slice(0, sealed.indexOf('.')))
   }
 
   /** `<key id>.<base64url of IV, text and tag>` */

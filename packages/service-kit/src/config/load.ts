@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
 import type { z } from 'zod'
 import { ConfigError, type ConfigIssue } from '../errors.ts'
+import { parseKeyRing } from '../key-ring-file.ts'
 import { type Leaf, leaves } from './leaves.ts'
 import { type Config, configSchema } from './schema.ts'
 
@@ -141,6 +142,29 @@ function issuesOf(error: z.ZodError, origins: Origins, file: string | undefined)
   })
 }
 
+/** The ring of `cluster.secretsFile` becomes `cluster.secrets`; both at once are an error, for one of them would be forgotten. */
+function readKeyRingFile(tree: Tree, origins: Origins): void {
+  const cluster = isTree(tree.cluster) ? tree.cluster : {}
+  const file = cluster.secretsFile
+  if (typeof file !== 'string' || file === '') return
+  const path = 'cluster.secretsFile'
+  const origin = origins.get(path) ?? 'file'
+  const wrong = (expected: string) => new ConfigError([{ path, origin, expected }])
+  if (cluster.secrets !== undefined) throw wrong('expected either this or `cluster.secrets`, not both')
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw wrong(`expected a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`)
+  }
+  const ring = parseKeyRing(text)
+  if (ring === undefined) {
+    throw wrong('expected a file with a list of { id, secret }, each id once, each secret at least 16 characters')
+  }
+  setPath(tree, ['cluster', 'secrets'], structuredClone(ring))
+  origins.set('cluster.secrets', path)
+}
+
 /** @param apart stays as it is: whoever reads it changes it */
 function freeze<T>(value: T, apart: unknown): T {
   if (typeof value === 'object' && value !== null && value !== apart && !Object.isFrozen(value)) {
@@ -156,6 +180,7 @@ export function loadConfig({ file, env = process.env, flags = {}, defaults = {} 
   const origins: Origins = new Map()
   applyEnvironment(tree, env, origins)
   applyFlags(tree, flags, origins)
+  readKeyRingFile(tree, origins)
   applyDefaults(tree, { cluster: {}, ...defaults })
   const parsed = configSchema.safeParse(tree)
   if (!parsed.success) throw new ConfigError(issuesOf(parsed.error, origins, file))

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { adminApi } from './schema/console.ts'
 import { edge } from './schema/edge.ts'
+import { keyRingSchema } from './schema/key-ring.ts'
 import { bans } from './schema/policy-bans.ts'
 import { policyFraud } from './schema/policy-fraud.ts'
 import { policyTrunks } from './schema/policy-trunks.ts'
@@ -24,18 +25,14 @@ const cluster = z.strictObject({
     .enum(['single', 'many'])
     .default('single')
     .describe('`tandem up` runs all parts in one process, or one process per service and edge with gRPC between them.'),
-  secrets: z
-    .array(
-      z.strictObject({
-        id: z.int().min(0).max(255).describe('Key id, carried by branches, tokens and nonces.'),
-        secret: z.string().min(16).describe('At least 16 characters; the same on every node.'),
-      }),
-    )
-    .min(1)
-    .max(8)
-    .refine((keys) => new Set(keys.map((key) => key.id)).size === keys.length, 'expected distinct key ids')
+  secrets: keyRingSchema.describe(
+    'Key ring for branches, Record-Route tokens and nonces. The first key signs, all verify. `tandem up` without any makes one for its run.',
+  ),
+  secretsFile: z
+    .string()
+    .default('')
     .describe(
-      'Key ring for branches, Record-Route tokens and nonces. The first key signs, all verify. `tandem up` without any makes one for its run.',
+      'File with the key ring, in the place of `cluster.secrets`: a list of `{ id, secret }`, JSON or YAML. It is read again every 2 s, so that keys change without a restart. Relative to the working directory.',
     ),
 })
 

@@ -32,6 +32,26 @@ export interface KeyRing {
   readonly byId: readonly (RingKey | undefined)[]
 }
 
+/** A ring whose keys are exchanged while it is in use: from the next message on the new ones sign and verify. */
+export class LiveKeyRing implements KeyRing {
+  signing: RingKey
+  byId: readonly (RingKey | undefined)[]
+
+  /** Throws as createKeyRing does. */
+  constructor(secrets: readonly RingSecret[]) {
+    const { signing, byId } = createKeyRing(secrets)
+    this.signing = signing
+    this.byId = byId
+  }
+
+  /** Throws as createKeyRing does; the ring is as it was then. */
+  replace(secrets: readonly RingSecret[]): void {
+    const { signing, byId } = createKeyRing(secrets)
+    this.signing = signing
+    this.byId = byId
+  }
+}
+
 const MIN_SECRET_BYTES = 16
 
 /** Throws a RangeError that says which key is wrong: a ring is made at start, from the configuration. */

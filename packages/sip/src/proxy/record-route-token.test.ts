@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SipMessage, scan } from '../message/index.ts'
-import { createKeyRing } from './key-ring.ts'
+import { createKeyRing, LiveKeyRing } from './key-ring.ts'
 import {
   encodeToken,
   encodeTokenOf,
@@ -75,6 +75,20 @@ describe('Record-Route token', () => {
       ),
       { numRuns: 200 },
     )
+  })
+
+  test('a live ring: tokens of before are good while their key is in it; a wrong ring changes nothing', () => {
+    const ring = new LiveKeyRing([OLD])
+    const token = encodeToken(FIELDS, ring, CALL_ID, 'a')
+    ring.replace([NEW, OLD])
+    expect(verifyToken(token, ring, CALL_ID, 'a', 'b')).toMatchObject({ keyId: OLD.id })
+    expect(verifyToken(encodeToken(FIELDS, ring, CALL_ID, 'a'), ring, CALL_ID, 'a', 'b')).toMatchObject({
+      keyId: NEW.id,
+    })
+    expect(() => ring.replace([])).toThrow('at least one key')
+    expect(ring.signing.id).toBe(NEW.id)
+    ring.replace([NEW])
+    expect(verifyToken(token, ring, CALL_ID, 'a', 'b')).toBeUndefined()
   })
 
   test('the bytes of a message say the same as texts, from either side', () => {

@@ -27,7 +27,7 @@ import { KernelShare } from './kernel-share.ts'
 import { KnownSources } from './known-sources.ts'
 import { Latency, type PeriodLatency } from './latency.ts'
 import type { RateSettings } from './rate-control.ts'
-import type { RequestClasses } from './request-class.ts'
+import type { ClassSettings, RequestClasses } from './request-class.ts'
 import { ReturnPlan, type ReturnSettings } from './return-plan.ts'
 
 export const CLASSES = ['emergency', 'refresh', 'call', 'newcomer'] as const
@@ -138,6 +138,11 @@ export class Admission {
 
   isEmergency(msg: SipMessage, peer: EdgePeer): boolean {
     return this.#world.classes.isEmergency(msg, peer)
+  }
+
+  /** Nonces of other keys are known from now on. */
+  useKeyRing(ring: ClassSettings['keyRing']): void {
+    this.#world.classes.useKeyRing(ring)
   }
 
   /** Numbers that policy knows besides; those before are forgotten. */

@@ -44,7 +44,7 @@ const MAX_TOLD_NUMBER = 32
 
 export class RequestClasses {
   readonly #settings: ClassSettings
-  readonly #keys: readonly NonceKey[]
+  #keys: readonly NonceKey[]
   readonly #numbers: ReadonlySet<string>
   readonly #longestNumber: number
   /** Numbers that are emergencies too: as policy told them, of some domain. */
@@ -55,6 +55,11 @@ export class RequestClasses {
     this.#keys = nonceKeys(settings.keyRing)
     this.#numbers = new Set(settings.emergencyNumbers)
     this.#longestNumber = settings.emergencyNumbers.reduce((longest, { length }) => Math.max(longest, length), 0)
+  }
+
+  /** Other nonces are known from now on. */
+  useKeyRing(ring: ClassSettings['keyRing']): void {
+    this.#keys = nonceKeys(ring)
   }
 
   /** To the emergency services, or of a priority (RFC 4412) that a trusted source gives it. */

@@ -3,6 +3,8 @@
 // Every metric that an edge can have, without an edge: what is registered is asked for its value at a scrape only, so a stand-in for the
 // edge will do whose every property and result is itself.
 import { type MetricDescription, Metrics } from '@tandem/service-kit'
+import { registerCaptureMetrics } from '../capture/metrics.ts'
+import type { EdgeTap } from '../capture/tap.ts'
 import type { EdgeCore } from '../core.ts'
 import { registerEdgeMetrics } from '../metrics.ts'
 
@@ -15,5 +17,6 @@ const ANYTHING: unknown = new Proxy(() => undefined, {
 export function describeEdgeMetrics(): readonly MetricDescription[] {
   const metrics = new Metrics()
   registerEdgeMetrics(metrics, ANYTHING as EdgeCore, () => ({ udp: [], tcp: [] }))
+  registerCaptureMetrics(metrics, ANYTHING as EdgeTap)
   return metrics.descriptions
 }

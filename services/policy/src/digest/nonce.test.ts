@@ -25,6 +25,17 @@ describe('nonce', () => {
     expect(maker.check(nonce, { ...AT, source: '' }).state).toBe('foreign')
   })
 
+  test('a ring that is exchanged: old nonces are good while their key is in it, and forged after', () => {
+    const maker = new NonceMaker([OLD], OPTIONS)
+    const nonce = maker.make(AT)
+    maker.useKeyRing([OLD, NEW])
+    maker.useKeyRing([NEW, OLD])
+    expect(maker.check(nonce, AT).state).toBe('fresh')
+    expect(new NonceMaker([NEW], OPTIONS).check(maker.make(AT), AT).state).toBe('fresh')
+    maker.useKeyRing([NEW])
+    expect(maker.check(nonce, AT).state).toBe('forged')
+  })
+
   test('made for one time is good at the node that made it, stale at others', () => {
     const [maker, other] = [new NonceMaker([OLD], OPTIONS), new NonceMaker([OLD], OPTIONS)]
     const nonce = maker.make(AT, true)

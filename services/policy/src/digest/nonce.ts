@@ -37,7 +37,7 @@ export interface NonceOptions {
 }
 
 export class NonceMaker {
-  readonly #keys: readonly NonceKey[]
+  #keys: readonly NonceKey[]
   readonly #options: NonceOptions
   readonly #instance = randomBytes(12).toString('base64url')
   readonly #pool = Buffer.alloc(POOL_BYTES)
@@ -47,6 +47,11 @@ export class NonceMaker {
   constructor(ring: PolicySettings['keyRing'], options: NonceOptions) {
     this.#keys = nonceKeys(ring)
     this.#options = options
+  }
+
+  /** Nonces of keys that are gone are forged ones from now on. */
+  useKeyRing(ring: PolicySettings['keyRing']): void {
+    this.#keys = nonceKeys(ring)
   }
 
   make({ realm, source }: NonceFor, isOneTime = false): string {

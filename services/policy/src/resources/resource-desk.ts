@@ -19,6 +19,7 @@ import type { ResourceHead, ResourceStore } from '@tandem/store'
 import type { PolicyState, StateOptions } from '../state.ts'
 import { HeldList } from './held-list.ts'
 import { storedValue } from './read-store.ts'
+import { reseal } from './reseal.ts'
 import { ResourceNode } from './resource-node.ts'
 import { bareRevision, wireResource, wireRevision, wireWritten } from './resource-wire.ts'
 import { ResourceWriter, type WriteTerms, type Written } from './resource-writer.ts'
@@ -39,6 +40,8 @@ export interface ResourceDeskOptions {
   readonly files: FileResources
   /** Location does not read this store: static contacts would never reach it. */
   readonly isApart?: boolean
+  /** Longest pause before secrets are sealed anew. */
+  readonly resealSpreadMs?: number
 }
 
 const FILES = 'files'
@@ -141,6 +144,7 @@ export class ResourceDesk {
   async start(): Promise<void> {
     this.node.start()
     const first = this.node.catchUp().then(() => this.applyFiles())
+    void first.then(() => this.#reseal()).catch(() => undefined)
     await Promise.race([first, new Promise((resolve) => setTimeout(resolve, FIRST_LOOK_MS).unref())])
   }
 
@@ -196,6 +200,22 @@ export class ResourceDesk {
       { problems: problems.slice(0, 10) },
       'the resources of the files are not used: they do not fit to what is applied',
     )
+  }
+
+  /** Others seal and open from now on; what older keys have sealed is sealed again. Comes back when that is over. */
+  async useKeyRing(ring: ResourceDeskOptions['keyRing']): Promise<void> {
+    this.#box.useKeyRing(ring)
+    await this.node.catchUp().catch(() => undefined)
+    await this.#reseal()
+  }
+
+  /** Once for each key. */
+  async #reseal(): Promise<void> {
+    const key = this.#box.sealingKey
+    const goesOn = (): boolean => !this.#isStopped && this.#box.sealingKey === key
+    const { logger, resealSpreadMs } = this.#options
+    const spread = resealSpreadMs === undefined ? {} : { spreadMs: resealSpreadMs }
+    await reseal({ node: this.node, writer: this.#writer, logger, goesOn, ...spread }, key)
   }
 
   #createHandlers(): ResourceHandlers {

@@ -60,7 +60,8 @@ export async function startNode(
   const use = (next: PolicyState): void => {
     state = next
   }
-  const desk = new ResourceDesk({ store, keyRing: ring, load, state: SETTINGS, logger, use, files: loaded, ...more })
+  const options = { store, keyRing: ring, load, state: SETTINGS, logger, use, files: loaded, resealSpreadMs: 50 }
+  const desk = new ResourceDesk({ ...options, ...more })
   running.push(desk)
   await desk.start()
   const user = (name: string) => state?.index.domains.get('example.test')?.users.get(name)?.aor
