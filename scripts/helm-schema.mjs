@@ -8,6 +8,7 @@ import { configJsonSchema } from '@tandem/service-kit/internal'
 const DECIDED_BY_CHART = [
   'cluster.processes',
   'cluster.secrets',
+  'cluster.secretsFile',
   'store.url',
   'edge.count',
   'edge.index',
@@ -99,6 +100,7 @@ const edge = closed({
     existingSecret: text(),
     certManager: closed({ enabled: flag, issuerRef: anyMap, dnsNames: names }),
   }),
+  minReadySeconds: whole(0, 600),
   preStopSeconds: whole(0, 300),
   autoscaling: closed({
     enabled: flag,
@@ -131,8 +133,11 @@ const redis = closed({
   ...placement,
 })
 
+const consoleToken = closed({ name: key, role: { enum: ['read', 'operate', 'admin'] }, secret: key, key })
+
 const monitoring = closed({
   podMonitor: closed({ enabled: flag, interval: key, labels: anyMap }),
+  serviceMonitor: closed({ enabled: flag, interval: key, labels: anyMap }),
   prometheusRule: closed({ enabled: flag, labels: anyMap }),
   dashboards: closed({ enabled: flag, labels: anyMap }),
   annotations: flag,
@@ -169,6 +174,8 @@ export function helmValuesSchema() {
     ...closed({
       global: { ...anyMap, description: 'Put there by Helm where this chart is a dependency; not read.' },
       nameOverride: text(),
+      podLabels: anyMap,
+      podAnnotations: anyMap,
       fullnameOverride: { type: 'string', maxLength: 18 },
       image: closed({
         prefix: text('Images are <prefix><service>:<tag>.'),
@@ -198,6 +205,7 @@ export function helmValuesSchema() {
       console: closed({
         enabled: flag,
         replicas,
+        tokens: { type: 'array', items: { ...consoleToken, required: ['name', 'role', 'secret', 'key'] } },
         tls: closed({ existingSecret: text() }),
         ...placement,
         ...extra,

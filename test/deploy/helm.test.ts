@@ -4,165 +4,37 @@
 // cluster file loads, every TANDEM_* name is a setting, ports and names agree, each missing decision fails with a
 // sentence, and what is rendered is what test/deploy/golden holds (`UPDATE_GOLDEN=1` writes it anew). The chart's copies of dashboards and
 // alerts are those of deploy/. Leaves out a Kubernetes API server: manifests are parsed, not validated by one.
-import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadResources } from '@tandem/resources'
-import { type Config, edgeConfig, loadConfig } from '@tandem/service-kit'
+import { edgeConfig } from '@tandem/service-kit'
 import { leaves } from '@tandem/service-kit/internal'
-import { afterAll, describe, expect, it } from 'vitest'
-import { parse, parseAllDocuments, stringify } from 'yaml'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import {
+  BUNDLED,
+  CHART,
+  clusterFile,
+  EXTERNAL_REDIS,
+  failureOf,
+  find,
+  folder,
+  HOST_NETWORK,
+  hasHelm,
+  helm,
+  KEY_RING,
+  LOAD_BALANCER,
+  podOf,
+  REDIS_CLUSTER,
+  ROOT,
+  render,
+  SETS,
+  SPLIT,
+  type Values,
+  workloads,
+} from './chart.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const CHART = join(ROOT, 'helm', 'tandem')
-const hasHelm = spawnSync('helm', ['version', '--short']).status === 0
 if (!hasHelm) console.warn('test/deploy/helm.test.ts: rendering is skipped, because there is no `helm` on the PATH')
-
-const folder = mkdtempSync(join(tmpdir(), 'tandem-helm-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-type Values = { readonly [key: string]: unknown }
-interface Container {
-  readonly name: string
-  readonly image: string
-  readonly env?: readonly {
-    name: string
-    value?: string
-    valueFrom?: { secretKeyRef?: { name: string; key: string } }
-  }[]
-  readonly ports: readonly { name: string; containerPort: number; protocol: string }[]
-  readonly resources: { readonly limits?: Readonly<Record<string, string>> }
-  readonly readinessProbe: { readonly httpGet?: { readonly path: string } }
-  readonly livenessProbe: { readonly httpGet?: { readonly path: string } }
-  readonly volumeMounts: readonly { name: string; mountPath: string }[]
-}
-interface PodSpec {
-  readonly containers: readonly [Container]
-  readonly hostNetwork?: boolean
-  readonly terminationGracePeriodSeconds?: number
-  readonly volumes?: readonly { name: string; secret?: { secretName: string } }[]
-  readonly initContainers?: readonly {
-    readonly name: string
-    readonly env: readonly { name: string; value?: string }[]
-  }[]
-  readonly automountServiceAccountToken?: boolean
-  readonly serviceAccountName?: string
-}
-interface Manifest {
-  readonly kind: string
-  readonly metadata: { readonly name: string }
-  readonly data?: Readonly<Record<string, string>>
-  readonly stringData?: Readonly<Record<string, string>>
-  readonly spec: {
-    readonly type?: string
-    readonly clusterIP?: string
-    readonly replicas?: number
-    readonly ports?: readonly { targetPort: string; port: number; protocol: string }[]
-    readonly template?: { readonly spec: PodSpec }
-  }
-}
-
-const KEY_RING = [{ id: 1, secret: 'key-for-tests-only-0001' }]
-const DOMAIN = { apiVersion: 'tandem/v1', kind: 'Domain', metadata: { name: 'example.test' }, spec: {} }
-const LOAD_BALANCER: Values = {
-  secrets: { keyRing: KEY_RING },
-  config: {
-    edge: { advertisedAddress: '203.0.113.10' },
-    logging: { level: 'warn' },
-    policy: { challengeOrder: ['MD5'] },
-  },
-  resources: { documents: [DOMAIN, { ...DOMAIN, metadata: { name: 'second.test' } }] },
-}
-const HOST_NETWORK: Values = {
-  secrets: { existingSecret: 'my-keys', existingSecretKey: 'ring' },
-  edge: { exposure: 'hostNetwork', replicas: 3 },
-  config: { edge: { basePort: 6060 }, shutdown: { drainMs: 42_500 } },
-  resources: { existingSecret: 'subscribers' },
-  redis: { bundled: false, external: { existingSecret: 'redis-url' } },
-}
-const EXTERNAL_REDIS: Values = {
-  ...LOAD_BALANCER,
-  redis: { bundled: false, external: { url: 'rediss://r.test:6380' } },
-}
-const SPLIT: Values = {
-  secrets: { existingSecret: 'my-keys' },
-  edge: {
-    exposure: 'split',
-    autoscaling: { enabled: true, requestsPerSecond: 500, eventLoopPercent: 60 },
-    tls: {
-      certManager: { enabled: true, issuerRef: { name: 'le', kind: 'ClusterIssuer' }, dnsNames: ['example.test'] },
-    },
-  },
-  rpcTls: { mode: 'certManager', issuerRef: { name: 'voice-ca' } },
-  config: {
-    edge: { listeners: { sctp: true } },
-    console: { tokens: [{ name: 'helm', role: 'operate', hash: '0123456789abcdef'.repeat(4) }] },
-  },
-  console: { enabled: true },
-  resources: {
-    existingConfigMaps: ['routes'],
-    applyJob: { enabled: true, configMaps: ['big-a', 'big-b'], image: 'registry.test/set:1', tokenSecret: 'token' },
-  },
-  redis: {
-    bundled: false,
-    external: {
-      url: 'redis-sentinel://s1.test:26379,s2.test:26379/main',
-      tlsSecret: 'redis-tls',
-      clientCertificate: true,
-    },
-  },
-  records: { replicas: 2, postgresSecret: 'db' },
-  monitoring: { podMonitor: { enabled: true }, annotations: true },
-  test: { caller: 'alice@example.test', callee: 'bob@example.test', existingSecret: 'phones' },
-}
-const REDIS_CLUSTER: Values = {
-  secrets: { existingSecret: 'my-keys' },
-  edge: { exposure: 'hostNetwork', addressFrom: 'nodeExternalIP' },
-  rpcTls: { mode: 'none' },
-  redis: { bundled: false, external: { url: 'redis-cluster://r1.test:6379,r2.test:6379' } },
-}
-const BUNDLED: Values = {
-  secrets: { existingSecret: 'my-keys' },
-  redis: { passwordSecret: 'redis-password' },
-}
-const SETS: readonly [string, Values][] = [
-  ['loadBalancer with everything bundled', LOAD_BALANCER],
-  ['hostNetwork with Secrets made elsewhere', HOST_NETWORK],
-  ['an external Redis', EXTERNAL_REDIS],
-  ['split with everything', SPLIT],
-  ['nodes with external addresses, a Redis Cluster', REDIS_CLUSTER],
-  ['the address of the Service', BUNDLED],
-]
-
-function helm(verb: string[], values: Values) {
-  const file = join(folder, 'values.yaml')
-  writeFileSync(file, stringify(values))
-  return spawnSync('helm', [...verb, CHART, '--kube-version', '1.31.0', '-f', file], { encoding: 'utf8' })
-}
-
-function render(values: Values, release = 'voice'): Manifest[] {
-  const { status, stdout, stderr } = helm(['template', release], values)
-  if (status !== 0) throw new Error(stderr)
-  return parseAllDocuments(stdout)
-    .map((document) => document.toJS() as Manifest | null)
-    .filter((manifest) => manifest !== null)
-}
-
-const failureOf = (values: Values, release = 'voice') => helm(['template', release], values).stderr.replace(/\s+/g, ' ')
-const find = (all: readonly Manifest[], kind: string, name: string) =>
-  all.find((manifest) => manifest.kind === kind && manifest.metadata.name === name)
-const podOf = (manifest: Manifest | undefined) => manifest?.spec.template?.spec as PodSpec
-const workloads = (all: readonly Manifest[]) =>
-  all.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
-
-/** The cluster file as a pod reads it. */
-function clusterFile(all: readonly Manifest[]): Config {
-  const data = find(all, 'ConfigMap', 'voice-tandem-config')?.data ?? {}
-  for (const [name, text] of Object.entries(data)) writeFileSync(join(folder, name), text)
-  return loadConfig({ file: join(folder, 'tandem.yaml'), env: { TANDEM_CLUSTER_SECRETS: JSON.stringify(KEY_RING) } })
-}
 
 describe('values.schema.json', () => {
   it('has for each setting in values.yaml the default of the configuration', () => {
@@ -202,7 +74,8 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     for (const manifest of own) {
       const names = podOf(manifest).containers[0].env?.map((variable) => variable.name) ?? []
       expect(names.filter((name) => name.startsWith('TANDEM_') && !known.has(name))).toEqual([])
-      expect(names).toContain('TANDEM_CLUSTER_SECRETS')
+      expect(names).toContain('TANDEM_CLUSTER_SECRETS_FILE')
+      expect(podOf(manifest).containers[0].volumeMounts.map(({ name }) => name)).toContain('keys')
     }
   })
 
@@ -222,7 +95,13 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       expect(portsOf(part)).toEqual([grpcPort, config[part].httpPort])
       expect(address).toBe(`voice-tandem-${part}:${grpcPort}`)
       const service = find(all, 'Service', `voice-tandem-${part}`)
-      expect(service?.spec).toMatchObject({ clusterIP: 'None', ports: [{ port: grpcPort, targetPort: 'grpc' }] })
+      expect(service?.spec).toMatchObject({
+        clusterIP: 'None',
+        ports: [
+          { port: grpcPort, targetPort: 'grpc' },
+          { port: config[part].httpPort, targetPort: 'http' },
+        ],
+      })
     }
   })
 
@@ -258,14 +137,6 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     expect(edge.initContainers?.[0]?.env).toContainEqual({ name: 'SERVICES', value: names.join(',') })
     expect(edge.containers[0].volumeMounts.map(({ name }) => name)).not.toContain('token')
     expect(find(all, 'Deployment', 'voice-tandem-edge')?.spec.replicas).toBeUndefined()
-  })
-
-  it('the heap follows the memory limit', () => {
-    const limits = { memory: '1536Mi' }
-    const all = render({ ...LOAD_BALANCER, edge: { resources: { limits } } })
-    const env = (part: string) => podOf(find(all, 'Deployment', `voice-tandem-${part}`)).containers[0].env
-    expect(env('edge')).toContainEqual({ name: 'NODE_OPTIONS', value: '--max-old-space-size=1024' })
-    expect(env('policy')).toContainEqual({ name: 'NODE_OPTIONS', value: '--max-old-space-size=341' })
   })
 
   it('Redis takes location and policy alone', () => {
@@ -322,8 +193,11 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
     expect(edge.hostNetwork).toBe(true)
     expect(find(all, 'Service', 'voice-tandem-edge')).toBeUndefined()
     expect(all.filter((manifest) => manifest.kind === 'Secret')).toEqual([])
-    const ring = edge.containers[0].env?.find((variable) => variable.name === 'TANDEM_CLUSTER_SECRETS')
-    expect(ring?.valueFrom?.secretKeyRef).toEqual({ name: 'my-keys', key: 'ring' })
+    expect(edge.volumes?.find(({ name }) => name === 'keys')?.secret).toMatchObject({ secretName: 'my-keys' })
+    expect(edge.containers[0].env).toContainEqual({
+      name: 'TANDEM_CLUSTER_SECRETS_FILE',
+      value: '/etc/tandem-keys/ring',
+    })
   })
 
   it('hostNetwork: resources of a Secret are mounted where the cluster file names them, in policy only', () => {
@@ -335,7 +209,7 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       '/etc/tandem-resources/subscribers',
     )
     const edge = podOf(find(all, 'Deployment', 'voice-tandem-edge'))
-    expect(edge.volumes?.map(({ name }) => name)).toEqual(['config', 'rpc'])
+    expect(edge.volumes?.map(({ name }) => name)).toEqual(['config', 'keys', 'rpc'])
   })
 
   it('an external Redis replaces the bundled one', () => {
@@ -369,7 +243,7 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       { ...LOAD_BALANCER, rpcTls: { mode: 'existingSecret' } },
       /set rpcTls.existingSecret/,
     ],
-    ['no tokens', { ...LOAD_BALANCER, console: { enabled: true } }, /set config.console.tokens/],
+    ['no tokens', { ...LOAD_BALANCER, console: { enabled: true } }, /set console.tokens to who may call/],
     ['no admin API', { ...LOAD_BALANCER, resources: { applyJob: { enabled: true } } }, /set console.enabled/],
     [
       'nothing to scale by',

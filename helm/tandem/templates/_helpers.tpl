@@ -50,12 +50,9 @@ labels: {{- include "tandem.labels" . | nindent 2 }}
 {{- ternary .Values.secrets.existingSecretKey "keyRing" (ne .Values.secrets.existingSecret "") -}}
 {{- end -}}
 
+{{/* A file, because a file that changes is read again: a rotation of keys restarts nothing. */}}
 {{- define "tandem.keyRingEnv" -}}
-- name: TANDEM_CLUSTER_SECRETS
-  valueFrom:
-    secretKeyRef:
-      name: {{ include "tandem.keyRingSecret" . }}
-      key: {{ include "tandem.keyRingKey" . }}
+- { name: TANDEM_CLUSTER_SECRETS_FILE, value: /etc/tandem-keys/{{ include "tandem.keyRingKey" . }} }
 {{- end -}}
 
 {{/* NAME and, where Redis asks for one, its password before the URL that holds it. */}}
@@ -172,7 +169,12 @@ explicit
 {{- $_ := set $decided "store" (dict "tls" $tls) -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (mergeOverwrite (deepCopy .Values.config) $decided) -}}
+{{- $settings := mergeOverwrite (deepCopy .Values.config) $decided -}}
+{{- range .Values.console.tokens -}}
+{{- $entry := dict "name" .name "role" .role "hash" (dict "file" (printf "/etc/tandem-tokens/%s/%s" .secret .key)) -}}
+{{- $_ := set $settings.console "tokens" (append (dig "tokens" list $settings.console) $entry) -}}
+{{- end -}}
+{{- toYaml $settings -}}
 {{- end -}}
 
 {{- define "tandem.sipTlsSecret" -}}
@@ -184,18 +186,25 @@ explicit
 {{- end -}}
 {{- end -}}
 
-{{/* Restarts pods when what they read has changed. Certificates are not among it: they are read anew. */}}
+{{/* Restarts pods when what they read has changed. Certificates and the key ring are not among it: they are read anew. */}}
 {{- define "tandem.podAnnotations" -}}
 checksum/config: {{ include "tandem.clusterFile" .root | sha256sum }}
 {{- if has .part (list "policy" "location") }}
 checksum/resources: {{ toJson .root.Values.resources.documents | sha256sum }}
 {{- end }}
-checksum/key-ring: {{ toJson .root.Values.secrets | sha256sum }}
+{{- range $name, $text := .root.Values.podAnnotations }}
+{{ $name }}: {{ $text | toString | quote }}
+{{- end }}
 {{- if .root.Values.monitoring.annotations }}
 prometheus.io/scrape: 'true'
 prometheus.io/path: /metrics
 prometheus.io/port: {{ .http | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* What selects the pod, and labels of yours. */}}
+{{- define "tandem.podLabels" -}}
+{{- merge (include "tandem.selectorLabels" . | fromYaml) .root.Values.podLabels | toYaml -}}
 {{- end -}}
 
 {{- define "tandem.podSettings" -}}
@@ -278,7 +287,8 @@ readinessProbe:
   timeoutSeconds: 3
 {{- end -}}
 
-{{/* MiB of the JavaScript heap for a memory limit: two thirds of it, the rest is for buffers and code. */}}
+{{/* MiB of the JavaScript heap's old generation for a memory limit. With the young one, 96 MiB in a process that serves (three times
+--max-semi-space-size), the heap may have two thirds of the limit; the rest is for buffers and code. */}}
 {{- define "tandem.heapMiB" -}}
 {{- $text := toString . -}}
 {{- $number := regexFind "^[0-9.]+" $text | float64 -}}
@@ -287,7 +297,8 @@ readinessProbe:
 {{- if not $scale -}}
 {{- fail (printf "resources.limits.memory %q: expected a quantity such as 512Mi or 2Gi." $text) -}}
 {{- end -}}
-{{- mulf $number $scale 0.6667 | floor | int -}}
+{{- $heap := mulf $number $scale 0.6667 | floor | int -}}
+{{- max (sub $heap 96) (div $heap 2) -}}
 {{- end -}}
 
 {{/* What every container of ours has: environment that does not depend on the part. */}}
@@ -305,6 +316,7 @@ readinessProbe:
 
 {{- define "tandem.commonMounts" -}}
 - { name: config, mountPath: /etc/tandem, readOnly: true }
+- { name: keys, mountPath: /etc/tandem-keys, readOnly: true }
 {{- if include "tandem.rpcSecret" . }}
 - { name: rpc, mountPath: /etc/tandem-rpc, readOnly: true }
 {{- end }}
@@ -316,6 +328,11 @@ readinessProbe:
 {{- define "tandem.commonVolumes" -}}
 - name: config
   configMap: { name: {{ include "tandem.fullname" .root }}-config }
+- name: keys
+  secret:
+    secretName: {{ include "tandem.keyRingSecret" .root }}
+    defaultMode: 0440
+    items: [{ key: {{ include "tandem.keyRingKey" .root }}, path: {{ include "tandem.keyRingKey" .root }} }]
 {{- with include "tandem.rpcSecret" . }}
 - name: rpc
   secret: { secretName: {{ . }}, defaultMode: 0440 }
@@ -369,7 +386,7 @@ spec:
     matchLabels: {{- include "tandem.selectorLabels" $part | nindent 6 }}
   template:
     metadata:
-      labels: {{- include "tandem.selectorLabels" $part | nindent 8 }}
+      labels: {{- include "tandem.podLabels" $part | nindent 8 }}
       annotations: {{- include "tandem.podAnnotations" $part | nindent 8 }}
     spec:
       {{- include "tandem.podSettings" $part | nindent 6 }}
@@ -404,6 +421,7 @@ spec:
   selector: {{- include "tandem.selectorLabels" $part | nindent 4 }}
   ports:
     - { name: grpc, port: {{ .grpc }}, targetPort: grpc, protocol: TCP }
+    - { name: http, port: {{ .http }}, targetPort: http, protocol: TCP }
 ---
 {{ include "tandem.disruptionBudget" (merge (dict "maxUnavailable" $own.maxUnavailable) $part) }}
 {{- end -}}

@@ -3,15 +3,15 @@
 // The golden manifests against a real API server: strict validation and admission, stored, and stored again over one another as an upgrade does;
 // the chart's two programs with the tokens of their service accounts, and what those may not. Needs no helm; skipped where there is no API server.
 // Leaves out what controllers and kubelets do: no pod runs.
-import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { apiServerMissing, DEFINITIONS_ARE_THEIRS, type RunningApiServer, startApiServer } from './api-server.ts'
 import type { KubeObject } from './client.ts'
+import { type Container, runProgram } from './run-program.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const GOLDEN = ['loadBalancer', 'split', 'host-network', 'redis-cluster', 'redis-tls']
@@ -22,14 +22,10 @@ const OF_ITS_OWN_DEFAULT = /^spec\.SessionAffinity is ignored for headless servi
 const missing = apiServerMissing()
 if (missing !== undefined) console.warn(`test/deploy/kube/manifests.test.ts is skipped: ${missing}`)
 
-interface Env {
-  readonly name: string
-  readonly value?: string
-}
 interface Pod {
   readonly serviceAccountName: string
-  readonly containers: readonly { readonly command: readonly string[]; readonly env: readonly Env[] }[]
-  readonly initContainers?: Pod['containers']
+  readonly containers: readonly Container[]
+  readonly initContainers?: readonly Container[]
 }
 
 /** A golden manifest in a namespace of its own. */
@@ -81,27 +77,8 @@ describe.skipIf(missing !== undefined)('manifests at an API server of Kubernetes
     return found
   }
 
-  /** Runs one of the chart's programs as its container would be: command, environment and token of its service account. */
-  async function run(namespace: string, pod: Pod, which: 'containers' | 'initContainers', more: object = {}) {
-    const container = (pod[which] as Pod['containers'])[0] as Pod['containers'][number]
-    const token = await server.api.tokenOf(namespace, pod.serviceAccountName)
-    const own = mkdtempSync(join(folder, 'pod-'))
-    writeFileSync(join(own, 'token'), token)
-    writeFileSync(join(own, 'namespace'), namespace)
-    const given = Object.fromEntries(container.env.map(({ name, value = '' }) => [name, value]))
-    const here = { NODE_EXTRA_CA_CERTS: server.caFile, KUBERNETES_API: server.api.base, TOKEN_FOLDER: own }
-    const program = join(ROOT, 'deploy/kubernetes', basename(container.command[1] ?? ''))
-    const child = spawn(process.execPath, ['--conditions=@tandem/source', program], {
-      env: { PATH: process.env.PATH, ...given, ...here, ...more },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    let err = ''
-    child.stderr.on('data', (text: Buffer) => {
-      err += text.toString()
-    })
-    const status = await new Promise((done) => child.on('close', done))
-    return { status, err, token }
-  }
+  const run = (namespace: string, pod: Pod, which: 'containers' | 'initContainers', more = {}) =>
+    runProgram(server, namespace, pod.serviceAccountName, pod[which]?.[0] as Container, more)
 
   /** The answers' status, with this token. */
   const statuses = (token: string, requests: readonly string[]) =>
