@@ -50,9 +50,9 @@ import { EdgeTracing } from './tracing/edge-tracing.ts'
 
 export interface EdgeWiring {
   readonly core: EdgeCore
-  /** From now on the lease says that this edge drains. */
   /** Other keys sign and verify from now on. */
   useKeyRing(secrets: EdgeConfig['keyRing']): void
+  /** From now on the lease says that this edge drains. */
   setDraining(): void
   /** The UDP listener is open, which is later than the rest. */
   useUdp(): void
@@ -130,12 +130,12 @@ export function createEdgeCore(
   takeBans(core.policy, core.banned, now)
   return {
     core,
-    setDraining: () => {
-      self.draining = true
     useKeyRing: (secrets) => {
       ring.replace(secrets)
       admission.useKeyRing(secrets)
     },
+    setDraining: () => {
+      self.draining = true
     },
     useUdp,
   }
