@@ -12,7 +12,7 @@ const WIRING = ['cli/src/**/*.ts', 'packages/service-kit/src/config/{views,adver
 /** Section of the cluster file → where its settings are read. */
 const READERS: Readonly<Record<string, readonly string[]>> = {
   cluster: WIRING,
-  logging: WIRING,
+  logging: [...WIRING, 'services/edge/src/log/*.ts', 'services/records/src/call-lines.ts'],
   shutdown: WIRING,
   store: ['cli/src/parts/store{,-tls}.ts'],
   edge: [...WIRING, 'services/edge/src/**/*.ts', 'packages/rpc/src/{breaker,stream-caller}.ts'],

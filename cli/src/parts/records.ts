@@ -4,6 +4,7 @@
 // (logrotate).
 import { hostname } from 'node:os'
 import {
+  createCallLines,
   createRecordsService,
   type FraudWebhook,
   fraudWebhookFrom,
@@ -54,7 +55,8 @@ export function buildRecords(
   const metrics = serviceMetrics('records', config.clusterName)
   registerTraces(metrics, tracing)
   const traceAttributes = { 'service.namespace': config.clusterName }
-  const service = createRecordsService({ feeds, config, logger, metrics, tracing, traceAttributes })
+  const callLines = createCallLines(config, logger)
+  const service = createRecordsService({ feeds, config, logger, metrics, callLines, tracing, traceAttributes })
   const consumer = config.node || hostname()
   const webhook = fraudWebhookFrom({ feeds: fraudFeeds, config, consumer, logger, metrics })
   const ledger = ledgerCopyFrom({ feeds: ledgerFeeds, config, consumer, logger, metrics })

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What every service has: configuration, logs, metrics, HTTP, start and stop.
-export { type AddressSource, type FoundAddress, findAdvertised, withAdvertised } from './config/advertised.ts'
+
 export { type CertificateUse, type LoadedCertificates, watchCertificates } from './certificates.ts'
+export { type AddressSource, type FoundAddress, findAdvertised, withAdvertised } from './config/advertised.ts'
 export { isLoopback, wantsTls } from './config/console-tls.ts'
 export { type ConfigSources, loadConfig } from './config/load.ts'
 export { type Config, configSchema } from './config/schema.ts'
@@ -22,8 +23,9 @@ export {
 export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type KitErrorCode } from './errors.ts'
 export { HistogramFamily, IntHistogram, LONG_SECONDS, SHORT_SECONDS } from './histogram.ts'
 export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
-export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { KeyRingFollower } from './key-ring-file.ts'
+export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
+export { BoundedLines, lineLogger, UserNames } from './log-lines.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'
 export { type MetricDescription, unitOf } from './metric-names.ts'
 export { type HistogramSeries, type Labelled, type LabelledField, Metrics, type Series, snakeCase } from './metrics.ts'

@@ -15,6 +15,7 @@ import type { Hops } from './hops/hops.ts'
 import type { EdgePeer } from './listeners/peers.ts'
 import type { Unreachables } from './listeners/unreachable.ts'
 import type { LocationCache } from './location-cache/location-cache.ts'
+import type { CallLog } from './log/call-log.ts'
 import type { Measures } from './measures.ts'
 import type { Membership } from './membership/membership.ts'
 import type { NatPings } from './nat/nat-pings.ts'
@@ -54,6 +55,8 @@ export interface EdgeCore {
   readonly unreachables: Unreachables
   /** Undefined where nothing is traced. */
   readonly tracing: EdgeTracing | undefined
+  /** Undefined where no line is written of calls and refusals. */
+  readonly callLog: CallLog | undefined
   readonly counts: EdgeCounts
   readonly measures: Measures
   readonly logger: Logger

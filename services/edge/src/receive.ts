@@ -42,7 +42,8 @@ import { noteAlias } from './listeners/connection-reuse.ts'
 import type { EdgePeer } from './listeners/peers.ts'
 import { SourceLimiter } from './listeners/source-limiter.ts'
 import { isStun } from './listeners/stun.ts'
-import { refuseStateless, replyStateless } from './own/replies.ts'
+import type { RefusalCount } from './log/call-log.ts'
+import { refuseAs, refuseStateless, replyStateless } from './own/replies.ts'
 import { resubscribedAor } from './reg-event/dialog-contact.ts'
 import { receiveResubscribe } from './reg-event/subscribe.ts'
 import { followStateless } from './stateless/stateless.ts'
@@ -141,7 +142,9 @@ export class Receiver {
     }
     core.counts.refusedUnreadable += 1
     const { status, reason } = error
-    replyStateless(core, msg, source.peer(msg), status, reason, 'unreadable')
+    const peer = source.peer(msg)
+    if (core.callLog !== undefined) core.callLog.refusedAs('refusedUnreadable', msg, peer, status)
+    replyStateless(core, msg, peer, status, reason, 'unreadable')
   }
 
   private receiveResponse(internal: boolean): void {
@@ -190,7 +193,7 @@ export class Receiver {
     const { msg, core } = this
     const key = core.layer.cancelledKey(msg)
     if (!core.statelessWays.isEmpty && msg.maxForwards !== 0 && followStateless(core, msg, key, peer)) return
-    if (!this.hasRoom(peer)) {
+    if (this.lackOf(peer) !== undefined) {
       core.counts.droppedLookup += 1 // its sender repeats it
       return
     }
@@ -226,8 +229,7 @@ export class Receiver {
       core.counts.droppedAdmission += 1 // its sender repeats it
       return false
     }
-    core.counts.refusedAdmission += 1
-    refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
+    refuseAs(core, 'refusedAdmission', msg, peer, 503, spreadRetryAfter(core, msg))
     return false
   }
 
@@ -240,7 +242,7 @@ export class Receiver {
   /** It has no token, so that of a 2xx it is not: that of a failure which another edge has sent, or a stray. */
   private receiveAckElsewhere(key: string, peer: EdgePeer): void {
     const { msg, core } = this
-    if (msg.maxForwards !== 0 && this.hasRoom(peer)) handAck(core, msg, key)
+    if (msg.maxForwards !== 0 && this.lackOf(peer) === undefined) handAck(core, msg, key)
     else core.counts.droppedAck += 1
   }
 
@@ -251,8 +253,7 @@ export class Receiver {
     if (kind === REQUEST_URI.PLAIN) return true
     if (kind !== REQUEST_URI.FORGED && this.rewrite(kind)) return true
     if (msg.method === METHOD.ACK) core.counts.droppedForgedAck += 1
-    else core.counts.refusedForgedToken += 1
-    refuseStateless(core, msg, peer, 403, '')
+    else refuseAs(core, 'refusedForgedToken', msg, peer, 403)
     return false
   }
 
@@ -269,33 +270,27 @@ export class Receiver {
   private receiveInDialog(key: string, peer: EdgePeer): void {
     const { msg, core, view } = this
     if (view.token !== undefined && !view.forged) return receiveInDialog(core, msg, key, peer, view)
-    if (view.forged) {
-      core.counts.refusedForgedToken += 1
-      return refuseStateless(core, msg, peer, 403, '')
-    }
+    if (view.forged) return refuseAs(core, 'refusedForgedToken', msg, peer, 403)
     const watched = resubscribedAor(msg)
     if (watched !== undefined) {
-      if (this.hasRoom(peer)) return receiveResubscribe(core, msg, key, peer, watched)
-      return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
+      const lack = this.lackOf(peer)
+      return lack === undefined ? receiveResubscribe(core, msg, key, peer, watched) : this.refuseFull(lack, peer)
     }
-    core.counts.refusedNoDialog += 1
-    refuseStateless(core, msg, peer, 481, '')
+    refuseAs(core, 'refusedNoDialog', msg, peer, 481)
   }
 
   private receiveInitial(key: string, peer: EdgePeer): void {
     const { msg, core, view } = this
-    if (view.forged || view.token !== undefined) {
-      core.counts.refusedForgedToken += 1
-      return refuseStateless(core, msg, peer, 403, '')
-    }
+    if (view.forged || view.token !== undefined) return refuseAs(core, 'refusedForgedToken', msg, peer, 403)
     if (this.draining && !core.admission.isEmergency(msg, peer)) {
-      core.counts.refusedDraining += 1
-      return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg, 5))
+      return refuseAs(core, 'refusedDraining', msg, peer, 503, spreadRetryAfter(core, msg, 5))
     }
-    if (!this.hasRoom(peer)) return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
+    const lack = this.lackOf(peer)
+    if (lack !== undefined) return this.refuseFull(lack, peer)
     if (view.nextStart < 0) return this.decide(key, peer, view.popCount)
     if (routeNamesOurDomain(msg, view)) return this.decide(key, peer, view.popCount + 1)
     core.counts.refusedRoute += 1
+    if (core.callLog !== undefined) core.callLog.refusedAs('refusedRoute', msg, peer, 403)
     refuseStateless(core, msg, peer, 403, 'Forbidden: Route of another domain')
   }
 
@@ -307,19 +302,26 @@ export class Receiver {
     decideStateless(core, msg, peer, popRoutes)
   }
 
-  /** The bounds of what waits for policy and location, and of what one source may send; counts what it refuses. */
-  private hasRoom(peer: EdgePeer): boolean {
+  /** What there is too much of: what waits for policy and location, or what one source sends. Counts it. */
+  private lackOf(peer: EdgePeer): RefusalCount | undefined {
     const { core } = this
     const { policy, location, counts } = core
     const waiting = policy.counts.inFlight + policy.counts.queued + location.counts.inFlight + location.counts.queued
     const { maxPendingRequests } = core.config.limits
     if (waiting >= maxPendingRequests && !this.isUrgent(peer, waiting)) {
       counts.refusedOverload += 1
-      return false
+      return 'refusedOverload'
     }
-    if (this.sources === undefined || this.sources.allow(peer.address, core.now())) return true
+    if (this.sources === undefined || this.sources.allow(peer.address, core.now())) return undefined
     counts.refusedRate += 1
-    return false
+    return 'refusedRate'
+  }
+
+  /** It is counted already. */
+  private refuseFull(lack: RefusalCount, peer: EdgePeer): void {
+    const { msg, core } = this
+    if (core.callLog !== undefined) core.callLog.refusedAs(lack, msg, peer, 503)
+    refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
   }
 
   /** An emergency has a quarter more room than all others. */
@@ -332,14 +334,12 @@ export class Receiver {
   private isSound(peer: EdgePeer): boolean {
     const { msg, core } = this
     if (msg.uriScheme === URI_SCHEME.OTHER) {
-      core.counts.refusedScheme += 1
-      refuseStateless(core, msg, peer, 416, '') // [RFC3261-16.3.2]
+      refuseAs(core, 'refusedScheme', msg, peer, 416) // [RFC3261-16.3.2]
       return false
     }
     if (msg.maxForwards === 0) return this.refuseHops(peer)
     if (this.isLooping()) {
-      core.counts.refusedLoop += 1
-      refuseStateless(core, msg, peer, 482, '') // [RFC3261-16.3.4] [RFC5393-4.2]
+      refuseAs(core, 'refusedLoop', msg, peer, 482) // [RFC3261-16.3.4] [RFC5393-4.2]
       return false
     }
     return this.knowsExtensions(peer)
@@ -348,9 +348,12 @@ export class Receiver {
   /** [RFC3261-16.3.3] An OPTIONS that ends here is answered as if it were for us. */
   private refuseHops(peer: EdgePeer): boolean {
     const { msg, core } = this
-    const isQuestion = msg.method === METHOD.OPTIONS
-    core.counts[isQuestion ? 'optionsAnswered' : 'refusedMaxForwards'] += 1
-    refuseStateless(core, msg, peer, isQuestion ? 200 : 483, '')
+    if (msg.method !== METHOD.OPTIONS) {
+      refuseAs(core, 'refusedMaxForwards', msg, peer, 483)
+      return false
+    }
+    core.counts.optionsAnswered += 1
+    refuseStateless(core, msg, peer, 200, '')
     return false
   }
 
@@ -378,8 +381,7 @@ export class Receiver {
       if (tag.toLowerCase() !== 'privacy') unsupported += (unsupported === '' ? '' : ', ') + tag
     }
     if (unsupported === '') return true
-    core.counts.refusedExtension += 1
-    refuseStateless(core, msg, peer, 420, '', `Unsupported: ${unsupported}\r\n`)
+    refuseAs(core, 'refusedExtension', msg, peer, 420, `Unsupported: ${unsupported}\r\n`)
     return false
   }
 }

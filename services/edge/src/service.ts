@@ -187,6 +187,7 @@ class Edge implements EdgeService {
     }
     clearInterval(this.ticker)
     this.tap?.close()
+    wiring?.core.callLog?.close()
     this.options.locationWatch?.close()
     await this.listeners?.close()
   }

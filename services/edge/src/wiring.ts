@@ -38,6 +38,7 @@ import type { Listeners } from './listeners/listeners.ts'
 import { type EdgePeer, StreamPeer } from './listeners/peers.ts'
 import { Unreachables } from './listeners/unreachable.ts'
 import { createLocationCache } from './location-cache/create.ts'
+import { createCallLog } from './log/call-log.ts'
 import { Measures } from './measures.ts'
 import { Membership } from './membership/membership.ts'
 import { NatPings } from './nat/nat-pings.ts'
@@ -114,6 +115,7 @@ export function createEdgeCore(
     banned: new BannedSources(),
     unreachables: new Unreachables(),
     tracing: options.tracing && new EdgeTracing({ ...options, edgeId: listeners.edgeId, membership }, options.tracing),
+    callLog: createCallLog(config, logger),
     counts,
     measures,
     logger,

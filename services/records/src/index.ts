@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // @tandem/records: finished call records into their sinks, each once (docs/records.md).
+export { createCallLines } from './call-lines.ts'
 export type { SinkCounts } from './delivery/sink-counts.ts'
 export { csvLine } from './encode-csv.ts'
 export { RECORDS_ERRORS, type RecordsError, type RecordsErrorCode } from './errors.ts'

@@ -4,6 +4,7 @@
 import type { RecordFeed } from '@tandem/rpc'
 import type { HttpRoute, Logger, Metrics, RecordsConfig } from '@tandem/service-kit'
 import type { Attributes, Tracing } from '@tandem/telemetry'
+import type { CallLines } from './call-lines.ts'
 import type { SinkCounts } from './delivery/sink-counts.ts'
 
 export interface RecordsTuning {
@@ -49,6 +50,8 @@ export interface RecordsServiceOptions {
   readonly config: RecordsServiceConfig
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly metrics?: Metrics
+  /** Absent: no line is written of calls. */
+  readonly callLines?: CallLines | undefined
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing | undefined
   /** Of every span, such as the cluster. */

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeedConsumer, FeedStart, RecordFeed } from '@tandem/rpc'
 import type { Logger } from '@tandem/service-kit'
 import type { SpanSource } from '@tandem/telemetry'
+import type { CallLines } from './call-lines.ts'
 import { createSink, type SinkConfig } from './create-sink.ts'
 import { AckGate } from './delivery/ack-gate.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
@@ -59,7 +60,10 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
     ready: () => !stopping.signal.aborted && lines.every(({ runner }) => runner.healthy),
     start: async () => {
       for (const group of retired) for (const feed of feeds) idlers.push(letGo(feed, group, config))
-      for (const line of lines) void begin(line, feeds, { tuning, logger, gate, signal: stopping.signal })
+      for (const [k, line] of lines.entries()) {
+        const callLines = k === 0 ? options.callLines : undefined
+        void begin(line, feeds, { tuning, logger, gate, callLines, signal: stopping.signal })
+      }
     },
     reopen: () => {
       for (const { runner } of lines) runner.reopen()
@@ -70,6 +74,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
       gate.open()
       await Promise.all(lines.map((line) => end(line, tuning)))
       for (const idler of idlers.splice(0)) idler.close()
+      options.callLines?.close()
     },
   }
 }
@@ -138,6 +143,7 @@ interface Beginning {
   readonly tuning: RecordsTuning
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly gate: AckGate
+  readonly callLines: CallLines | undefined
   readonly signal: AbortSignal
 }
 
@@ -145,13 +151,13 @@ interface Beginning {
 async function begin(
   line: Line,
   feeds: readonly RecordFeed[],
-  { tuning, logger, gate, signal }: Beginning,
+  { tuning, logger, gate, callLines, signal }: Beginning,
 ): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     const trouble = await tryStart(line)
     if (signal.aborted) return
     if (trouble === undefined) {
-      for (const feed of feeds) line.consumers.push(connect(feed, line, gate))
+      for (const feed of feeds) line.consumers.push(connect(feed, line, gate, callLines))
       return
     }
     const { code, reason } = trouble
@@ -188,10 +194,16 @@ async function untilQuiet(lines: readonly Line[], { quietMs, lingerMs }: Records
 }
 
 /** Acknowledgements go to the consumer that delivered: its feed knows the ids. */
-function connect(feed: RecordFeed, { start, runner }: Line, gate: AckGate): FeedConsumer {
+function connect(
+  feed: RecordFeed,
+  { start, runner }: Line,
+  gate: AckGate,
+  callLines: CallLines | undefined,
+): FeedConsumer {
   const source = { acknowledge: (ids: string[]) => gate.pass(() => consumer.acknowledge(ids)) }
   const consumer = feed.consume(start, (items) => {
     gate.onItems()
+    callLines?.take(items)
     runner.offer(items, source)
   })
   return consumer

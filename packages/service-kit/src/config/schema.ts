@@ -41,6 +41,23 @@ const logging = z.strictObject({
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .describe('Least level that is logged; lines are JSON on standard error.'),
+  calls: z
+    .boolean()
+    .default(true)
+    .describe('One line of level `info` for each call that ends: [observing.md](operations/observing.md#lines).'),
+  refusals: z.boolean().default(true).describe('One line of level `info` for each request that is refused.'),
+  maxLinesPerSecond: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(100)
+    .describe('Of each of these two kinds, each process; what is beyond is summed up in a line every 10 s.'),
+  users: z
+    .enum(['plain', 'hashed', 'off'])
+    .default('hashed')
+    .describe(
+      'How these lines name people: as they are called, by a name that is made from theirs with the secret of the cluster (the same person has the same one), or not at all.',
+    ),
 })
 
 const shutdown = z.strictObject({

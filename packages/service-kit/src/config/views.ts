@@ -13,6 +13,8 @@ interface Common {
   readonly clusterName: string
   readonly keyRing: KeyRing
   readonly logLevel: Config['logging']['level']
+  /** Of lines about calls. */
+  readonly logging: Config['logging']
   readonly drainMs: number
 }
 
@@ -90,6 +92,7 @@ const common = (config: Config): Common => ({
   clusterName: config.cluster.name,
   keyRing: config.cluster.secrets,
   logLevel: config.logging.level,
+  logging: config.logging,
   drainMs: config.shutdown.drainMs,
 })
 

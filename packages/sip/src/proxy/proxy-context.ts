@@ -48,6 +48,8 @@ export class ProxyContext extends ResponseContext<ProxyBranch> {
   history: RequestHistory | undefined
   /** Whoever watches how it goes; undefined where nobody does. */
   trace: ContextTrace | undefined = undefined
+  /** Code of why it is refused, for who writes it down; '' where the status says it all. */
+  refusal = ''
   /** Whose request it is. */
   readonly user: ContextUser
 

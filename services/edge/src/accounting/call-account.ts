@@ -14,6 +14,7 @@ import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { retryAfter } from '../own/replies.ts'
 import { traceOf } from '../tracing/edge-tracing.ts'
 import { Attempts } from './attempts.ts'
+import { causeOf } from './causes.ts'
 import { endUnheardAnswer, NOT_ON_RECORD } from './unrecorded-answer.ts'
 
 /** A leg per To tag of a 2xx. Ended: by us, for want of a record. */
@@ -192,17 +193,6 @@ export class CallAccount {
     }
     return { callRef: this.callRef, call, event, ageMs: 0 }
   }
-}
-
-/** Why a call failed, for its record. */
-function causeOf(context: ProxyContext, status: number): string {
-  if (context.cancelled) return 'cancelled'
-  if (status < 400) return 'redirected'
-  const rang = context.branches.some((branch) => branch.provisional >= 180)
-  if (status === 408) return 'unanswered'
-  if (status === 480) return rang ? 'unanswered' : 'unreachable'
-  if (context.branches.length === 0 && status < 500) return 'rejected'
-  return status >= 500 && status < 600 ? 'error' : 'rejected'
 }
 
 /** `Reason: a\r\nReason: b\r\n` → `a`, without folding. */

@@ -4,7 +4,7 @@
 import { METHOD, type SipMessage } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
-import { refuseStateless } from '../own/replies.ts'
+import { refuseAs } from '../own/replies.ts'
 
 const REGISTER = Buffer.from('REGISTER ')
 
@@ -32,9 +32,6 @@ export function refusesBanned(core: EdgeCore, msg: SipMessage, peer: EdgePeer): 
   if (msg.toTagStart >= 0 || msg.method === METHOD.ACK || !core.banned.has(peer.address, core.now())) return false
   if (core.admission.isEmergency(msg, peer)) return false
   if (core.config.whenBanned === 'drop') core.counts.droppedBanned += 1
-  else {
-    core.counts.refusedBanned += 1
-    refuseStateless(core, msg, peer, 403, '')
-  }
+  else refuseAs(core, 'refusedBanned', msg, peer, 403)
   return true
 }

@@ -8,7 +8,7 @@ import type { EdgeCore } from '../core.ts'
 import { pinCallee } from '../in-dialog/callee-pin.ts'
 import { surrenderInitialRequest } from '../initial/initial-request.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
-import { refuseStateless, replyStateless } from '../own/replies.ts'
+import { refuseAs, replyStateless } from '../own/replies.ts'
 import type { PeerSource } from '../receive.ts'
 import { Claims } from './claims.ts'
 import { type FrameKind, frameId, frameKind, frameProof, parseSurrender } from './frame.ts'
@@ -41,10 +41,7 @@ export class AnyEdge {
     const kind = frameKind(msg)
     const coveredEnd = kind === 'message' ? msg.bodyStart : msg.end
     const isOurs = isRelayProof(this.core.ring, frameProof(msg), frameId(msg), msg.buf, msg.bodyStart, coveredEnd)
-    if (kind === undefined || !isOurs) {
-      this.core.counts.refusedForgedToken += 1
-      return refuseStateless(this.core, msg, peer, 403, '')
-    }
+    if (kind === undefined || !isOurs) return refuseAs(this.core, 'refusedForgedToken', msg, peer, 403)
     const isTaken = kind === 'message' ? this.takeRelayed(msg) : this.takeOrder(kind, msg)
     replyStateless(this.core, msg, peer, isTaken ? 200 : 481, '', frameId(msg))
   }

@@ -7,7 +7,7 @@
 // Plain path: two calls of functions and a look over the plan; one look-up of a map where domains have settings of their own.
 import type { Caller, PolicyMethods, policy, Result } from '@tandem/rpc'
 import { refused, unknown } from '@tandem/rpc'
-import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import { BoundedLines, type EdgeConfig, type Logger } from '@tandem/service-kit'
 import { METHOD, type SipMessage } from '@tandem/sip'
 import type { TraceScope } from '@tandem/telemetry'
 import type { Admission } from '../admission/index.ts'
@@ -19,6 +19,9 @@ import { flawOf } from './flaws.ts'
 import { LastKnown } from './last-known.ts'
 import { planForEmergency, planWithin } from './on-net.ts'
 import { type DecideScope, DecideScopes } from './scope.ts'
+
+/** Each of them is a line about policy, not about a request. */
+const MAX_LINES_PER_SECOND = 10
 
 type Decision = Result<policy.DecideResponse>
 
@@ -39,9 +42,11 @@ export class Decisions {
   /** For when policy gives no answer. */
   readonly emergencyPlans: EmergencyPlans
   readonly #parts: DecisionParts
+  readonly #lines: BoundedLines
 
   constructor(parts: DecisionParts) {
     this.#parts = parts
+    this.#lines = new BoundedLines(parts.logger, 'no_decision', MAX_LINES_PER_SECOND)
     this.scopes = new DecideScopes(parts.config)
     this.lastKnown = this.scopes.remember ? new LastKnown(parts.config.decide.lastKnown) : undefined
     this.emergencyPlans = new EmergencyPlans((numbers) => parts.admission.useEmergencyNumbers(numbers))
@@ -108,7 +113,8 @@ export class Decisions {
   #onFlaw(scope: DecideScope, request: policy.DecideRequest, msg: SipMessage, peer: EdgePeer, flaw: string): Decision {
     const { counts, logger } = this.#parts
     counts.decisionsFlawed += 1
-    logger.error({ flaw, method: request.method }, 'policy gave a decision that can not be carried out')
+    if (this.#lines.admits(flaw))
+      logger.error({ flaw, method: request.method }, 'policy gave a decision that can not be carried out')
     return this.#fallBack(scope, request, msg, peer) ?? refused('bad_decision', 500, flaw)
   }
 
@@ -125,7 +131,7 @@ export class Decisions {
       if (sipStatus >= 400 && sipStatus < 500) return none
     } else if (none.outcome === 'unknown') {
       counts.decideUnknown += 1
-      logger.warn({ detail: none.detail }, 'policy gave no decision')
+      if (this.#lines.admits('unknown')) logger.warn({ detail: none.detail }, 'policy gave no decision')
     }
     return this.#fallBack(scope, request, msg, peer) ?? withStatus(none)
   }

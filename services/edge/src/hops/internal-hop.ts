@@ -20,7 +20,7 @@ import { type EdgeCore, sendEdited } from '../core.ts'
 import { branchId } from '../initial/branches.ts'
 import { isSecureTransport } from '../listeners/edge-streams.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
-import { refuseStateless } from '../own/replies.ts'
+import { refuseAs, refuseStateless } from '../own/replies.ts'
 import type { NextHop } from './hops.ts'
 
 const view = new RouteView<VerifiedToken>()
@@ -29,15 +29,9 @@ const view = new RouteView<VerifiedToken>()
 export function receiveInternalRequest(core: EdgeCore, msg: SipMessage, peer: EdgePeer): void {
   view.read(msg, core.routeOwner)
   const side = view.token?.callee
-  if (msg.maxForwards === 0) {
-    core.counts.refusedMaxForwards += 1
-    return refuseStateless(core, msg, peer, 483, '') // [RFC3261-16.3.3]
-  }
+  if (msg.maxForwards === 0) return refuseAs(core, 'refusedMaxForwards', msg, peer, 483) // [RFC3261-16.3.3]
   if (side?.kind === 'address') return receiveForNat(core, msg, peer, side)
-  if (side?.kind !== 'flow') {
-    core.counts.refusedForgedToken += 1
-    return refuseStateless(core, msg, peer, 403, '')
-  }
+  if (side?.kind !== 'flow') return refuseAs(core, 'refusedForgedToken', msg, peer, 403)
   const popRoutes = view.popCount
   const hop = core.hops.toSide(side, msg) ?? (isFlowOnly(msg) ? undefined : core.hops.toContact(nextUri(msg)))
   const isWithinTls = msg.uriScheme !== URI_SCHEME.SIPS || isSecureTransport(hop?.peer.transport ?? '') // [RFC3261-26.2.2c]

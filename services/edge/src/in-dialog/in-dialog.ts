@@ -27,7 +27,7 @@ import type { NextHop } from '../hops/hops.ts'
 import { describeEndedCall, fromTag, headerText, toTag } from '../initial/describe.ts'
 import { isSecureTransport } from '../listeners/edge-streams.ts'
 import { type EdgePeer, isFramed } from '../listeners/peers.ts'
-import { refuseStateless, retryAfter } from '../own/replies.ts'
+import { refuseAs, retryAfter } from '../own/replies.ts'
 import { forwardInDialogStateless, mayPassStateless, shareOf } from '../stateless/stateless.ts'
 import { traceOf } from '../tracing/edge-tracing.ts'
 import { requestedGruu, toInstance } from './gruu-way.ts'
@@ -45,12 +45,11 @@ export function receiveInDialog(
   if (goesStateless(core, msg, token)) return passStateless(core, msg, key, peer, view, token)
   const user = new InDialogRequest(core, { token, popRoutes: view.popCount, source: peer }, msg)
   const context = core.proxy.open(msg, key, peer, user)
-  if (context === undefined) {
-    core.counts.refusedOverload += 1
-    return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
-  }
+  if (context === undefined) return refuseAs(core, 'refusedOverload', msg, peer, 503, retryAfter(1))
   core.counts.inDialog += 1
   if (core.tracing !== undefined) core.tracing.begin(context, peer, false)
+  if (core.callLog !== undefined && msg.method === METHOD.BYE && token.callRef === '')
+    core.callLog.ended(msg, token.isInitiatorA, context.trace?.traceId)
   nextHop(core, msg, view, token, (hop) => {
     if (hop === undefined) return user.unreachable(context, flowStatus(core, token))
     if (context.closed || context.request === undefined) return core.proxy.finish(context)

@@ -19,7 +19,7 @@ import { forwardAck } from '../in-dialog/in-dialog.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
 import { observeSince } from '../measures.ts'
 import { ALLOW, answerForCluster } from '../own/capabilities.ts'
-import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
+import { challengeLines, refuseAs, retryAfter } from '../own/replies.ts'
 import { watchRegistrations } from '../reg-event/subscribe.ts'
 import { finishRegistration } from '../registration/registration.ts'
 import { forwardStateless } from '../stateless/stateless.ts'
@@ -41,12 +41,10 @@ export function receiveInitialRequest(
 ): void {
   const user = new InitialRequest(core, peer, popRoutes)
   const context = core.proxy.open(msg, key, peer, user) // [RFC3261-16.1bc]
-  if (context === undefined) {
-    core.counts.refusedOverload += 1
-    return refuseStateless(core, msg, peer, 503, '', spreadRetryAfter(core, msg))
-  }
+  if (context === undefined) return refuseAs(core, 'refusedOverload', msg, peer, 503, spreadRetryAfter(core, msg))
   if (core.tracing !== undefined) core.tracing.begin(context, peer, true)
   const message = context.request as SipMessage
+  if (core.callLog !== undefined) user.loggedAs = message
   const request = describeRequest(msg, key, peer, core.edgeId)
   const scope = core.decisions.scopeOf(message)
   const onResult = (result: Result<policy.DecideResponse>): void =>
@@ -61,6 +59,7 @@ export function resumeInitialRequest(core: EdgeCore, resumption: Resumption): bo
   const context = core.proxy.open(message, entry.transactionKey, peer, user)
   if (context === undefined) return false
   if (core.tracing !== undefined) core.tracing.begin(context, peer, true, 'adopted')
+  if (core.callLog !== undefined) user.loggedAs = message
   user.resume(context, resumption)
   return true
 }
@@ -102,6 +101,9 @@ class InitialRequest implements ContextUser {
   private hasRung = false
   /** Of answers that came too late. */
   private lateTags: Set<string> | undefined
+  private ringMs = UNKNOWN_START
+  /** The request until it has its final response; undefined where no line is written of it. */
+  loggedAs: SipMessage | undefined = undefined
 
   constructor(core: EdgeCore, peer: EdgePeer, popRoutes: number, startedMs = core.now()) {
     this.core = core
@@ -139,6 +141,7 @@ class InitialRequest implements ContextUser {
     this.account?.stop()
     this.account = undefined
     this.run = undefined
+    this.loggedAs = undefined
   }
 
   /** @param message the request, which a CANCEL in the meantime has taken off the context */
@@ -148,9 +151,11 @@ class InitialRequest implements ContextUser {
     core.admission.noteAnswered(message.method, this.startedMs, core.now())
     if (context.finalSent !== 0) return
     if (result.outcome === 'refused') {
-      const { sipStatus, retryAfterS } = result.refusal
+      const { code, sipStatus, retryAfterS } = result.refusal
+      context.refusal = code
       return core.proxy.respond(context, sipStatus, '', this.retryAfter(message, sipStatus, retryAfterS))
     }
+    context.refusal = 'no_decision'
     core.proxy.respond(context, 503, '', spreadRetryAfter(core, message, 2))
   }
 
@@ -179,6 +184,7 @@ class InitialRequest implements ContextUser {
         const { status, reason, retryAfterS } = verdict.value
         const allow = status === 405 ? ALLOW : '' // [RFC3261-21.4.6]
         const texts = refusalTexts(this.core, verdict.value)
+        context.refusal = verdict.value.code
         traceOf(context)?.note('tandem.refusal.reason', verdict.value.code)
         return proxy.respond(context, status, reason, allow + texts + this.retryAfter(message, status, retryAfterS))
       }
@@ -272,7 +278,8 @@ class InitialRequest implements ContextUser {
   private noteRinging(): void {
     if (this.hasRung) return
     this.hasRung = true
-    observeSince(this.core.measures.postDialDelay, this.startedMs, this.core.now())
+    this.ringMs = this.core.now()
+    observeSince(this.core.measures.postDialDelay, this.startedMs, this.ringMs)
   }
 
   onBranchFailed(_context: ProxyContext, branch: ProxyBranch, msg: SipMessage | undefined): void {
@@ -299,11 +306,25 @@ class InitialRequest implements ContextUser {
   }
 
   onFinal(context: ProxyContext, status: number): void {
+    if (this.loggedAs !== undefined) this.log(context, this.loggedAs, status)
     if (!context.isInvite) return
     if (status < 300) this.core.counts.callsAnswered += 1
     else if (this.run !== undefined) this.core.counts.callsFailed += 1
     if (status >= 300) this.account?.failed(context, status)
     this.endRun(context, status)
+  }
+
+  /** What has been refused, and what ends without a record. */
+  private log(context: ProxyContext, message: SipMessage, status: number): void {
+    this.loggedAs = undefined
+    const { callLog } = this.core
+    if (callLog === undefined || status < 300 || status === 401 || status === 407) return
+    if (this.run === undefined && !context.cancelled) {
+      if (status >= 400) callLog.refused(message, this.peer, status, context.refusal, context.trace?.traceId)
+    } else if (context.isInvite && !this.isOnRecord) {
+      const pddMs = this.ringMs < 0 || this.startedMs < 0 ? undefined : Math.round(this.ringMs - this.startedMs)
+      callLog.failed(message, this.peer, { context, status, pddMs })
+    }
   }
 
   private endRun(context: ProxyContext, status: number): void {
@@ -313,6 +334,7 @@ class InitialRequest implements ContextUser {
     }
     this.run?.end(context, status)
     this.run = undefined
+    this.loggedAs = undefined
   }
 
   onAck(msg: SipMessage): void {
@@ -321,5 +343,6 @@ class InitialRequest implements ContextUser {
 
   onEnd(): void {
     this.account = undefined
+    this.loggedAs = undefined
   }
 }

@@ -7,6 +7,7 @@ import type { policy } from '@tandem/rpc'
 import { encodeResponse, METHOD, type SipMessage, stampOf, tagOf } from '@tandem/sip'
 import type { EdgeCore } from '../core.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
+import type { RefusalCount } from '../log/call-log.ts'
 
 /** Answers without keeping anything. An ACK is never answered. @param headers whole lines with CRLF */
 export function refuseStateless(
@@ -19,6 +20,20 @@ export function refuseStateless(
 ): void {
   if (msg.method === METHOD.ACK) return
   replyStateless(core, msg, peer, status, reason, tagOf(core.layer.serverKey(msg)), headers)
+}
+
+/** A refusal of the edge's own making: counted, written down, answered. @param headers whole lines with CRLF */
+export function refuseAs(
+  core: EdgeCore,
+  count: RefusalCount,
+  msg: SipMessage,
+  peer: EdgePeer,
+  status: number,
+  headers = '',
+): void {
+  core.counts[count] += 1
+  if (core.callLog !== undefined) core.callLog.refusedAs(count, msg, peer, status)
+  refuseStateless(core, msg, peer, status, '', headers)
 }
 
 /** [RFC3261-16.1a] */

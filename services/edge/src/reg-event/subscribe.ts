@@ -12,7 +12,7 @@ import { describeRequest, fromTag, toTag } from '../initial/describe.ts'
 import { type EdgePeer, flowOf } from '../listeners/peers.ts'
 import { contactHost } from '../nat/contact-host.ts'
 import { bindingFlow } from '../nat/nat-flow.ts'
-import { refuseStateless, retryAfter } from '../own/replies.ts'
+import { refuseAs, retryAfter } from '../own/replies.ts'
 import { dialogContact } from './dialog-contact.ts'
 import { sendNotify } from './send-notify.ts'
 import { ALLOW_EVENTS, readSubscribe, type SubscribeTerms } from './subscribe-request.ts'
@@ -88,10 +88,7 @@ function refuse(core: EdgeCore, context: ProxyContext, status: number, reason: s
 /** An in-dialog SUBSCRIBE to our Contact: is it still allowed, and is its dialog known? */
 export function receiveResubscribe(core: EdgeCore, msg: SipMessage, key: string, peer: EdgePeer, aor: string): void {
   const context = core.proxy.open(msg, key, peer, NOTHING_MORE)
-  if (context === undefined) {
-    core.counts.refusedOverload += 1
-    return refuseStateless(core, msg, peer, 503, '', retryAfter(1))
-  }
+  if (context === undefined) return refuseAs(core, 'refusedOverload', msg, peer, 503, retryAfter(1))
   const request = { ...describeRequest(msg, key, peer, core.edgeId), requestUri: aor, event: 'reg' }
   const message = context.request as SipMessage
   const scope = core.decisions.scopeOf(message)

@@ -83,7 +83,8 @@ function answer(
   }
   core.counts.registrationsFailed += 1
   if (result.outcome === 'unknown') return core.proxy.respond(context, 503, '', spreadRetryAfter(core, request, 5))
-  const { sipStatus, retryAfterS, minExpiresS } = result.refusal
+  const { code, sipStatus, retryAfterS, minExpiresS } = result.refusal
+  context.refusal = code
   const headers =
     (sipStatus === 503 ? spreadRetryAfter(core, request, retryAfterS) : retryAfter(retryAfterS)) +
     (minExpiresS !== undefined && minExpiresS > 0 ? `Min-Expires: ${minExpiresS}\r\n` : '') // [RFC3261-10.3.7]

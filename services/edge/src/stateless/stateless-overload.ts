@@ -12,7 +12,7 @@ import { spreadRetryAfter } from '../admission/index.ts'
 import type { EdgeCore } from '../core.ts'
 import { describeCall, describeRequest } from '../initial/describe.ts'
 import type { EdgePeer } from '../listeners/peers.ts'
-import { challengeLines, refuseStateless, retryAfter } from '../own/replies.ts'
+import { challengeLines, refuseAs, refuseStateless, retryAfter } from '../own/replies.ts'
 import { forwardStateless, wayKey } from './stateless.ts'
 
 /** Decides a request that has no transaction. Its repetitions are decided again until its way is known. */
@@ -43,7 +43,8 @@ function onDecided(
     return refuseStateless(core, request, peer, verdict.value.status, '', challengeLines(verdict.value))
   }
   if (verdict.$case === 'reject') {
-    const { status, reason, retryAfterS } = verdict.value
+    const { status, reason, retryAfterS, code } = verdict.value
+    if (core.callLog !== undefined) core.callLog.refused(request, peer, status, code)
     return refuseStateless(core, request, peer, status, reason, retryAfterS > 0 ? retryAfter(retryAfterS) : '')
   }
   if (verdict.$case === 'plan' && decision.callRef === '' && !verdict.value.accounting) {
@@ -80,6 +81,5 @@ function endRecord(core: EdgeCore, request: SipMessage, peer: EdgePeer, decision
 }
 
 function overloaded(core: EdgeCore, request: SipMessage, peer: EdgePeer): void {
-  core.counts.refusedOverload += 1
-  refuseStateless(core, request, peer, 503, '', spreadRetryAfter(core, request))
+  refuseAs(core, 'refusedOverload', request, peer, 503, spreadRetryAfter(core, request))
 }

@@ -158,7 +158,9 @@ function refusalFor(core: EdgeCore, msg: SipMessage, target: policy.Target | und
 /** [RFC3261-16.9] What can't be sent counts as 503, and 503 goes upstream as 500. An ACK is just dropped, a CANCEL gets 481. */
 function refuse(core: EdgeCore, msg: SipMessage, peer: EdgePeer, status: number, reason = ''): void {
   core.counts.statelessFailures += 1
-  refuseStateless(core, msg, peer, msg.method === METHOD.CANCEL ? 481 : status === 503 ? 500 : status, reason)
+  const shown = msg.method === METHOD.CANCEL ? 481 : status === 503 ? 500 : status
+  if (core.callLog !== undefined && msg.method !== METHOD.ACK) core.callLog.refused(msg, peer, shown, 'stateless')
+  refuseStateless(core, msg, peer, shown, reason)
 }
 
 /** [RFC3261-16.11] One of the bindings of the highest q, the same each time while there are the same. */
