@@ -51,12 +51,47 @@ const SECRETS: readonly [line: string, secret: string][] = [
   ['a=key-mgmt:mikey AQAFgM0XflABAAAAAAAAAAAAAAsAyONQ6g', 'AQAFgM0XflABAAAAAAAAAAAAAAsAyONQ6g'],
   ['a=ice-pwd:asd88fgpdd777uzjYhagZg', 'asd88fgpdd777uzjYhagZg'],
   ['k=base64:c2VjcmV0', 'c2VjcmV0'],
+  ['Authorization: Digest username="alice",\r\n response="0123456789abcdef"', '0123456789abcdef'],
+  ['Authorization:\r\n\tBearer eyJhbGciOi.J9.sig', 'eyJhbGciOi.J9.sig'],
+  ['a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA|1:4', 'AAAA'],
+  ['Contact: <sip:alice:hush-hush@192.0.2.1:5060;transport=tcp>', 'hush-hush'],
 ]
 
 it.each(SECRETS)('makes the secret of %s unreadable, and nothing else', (line, secret) => {
   const before = `INVITE sip:b SIP/2.0\r\nX: 1\r\n${line}\r\nZ: 2\r\n\r\n`
   const after = redact(Buffer.from(before, 'latin1')).latin1Slice()
   expect(after).toBe(before.replace(secret, 'x'.repeat(secret.length)))
+})
+
+it('makes every key of a line unreadable, and what stands on several lines', () => {
+  const text = (...lines: string[]): string => ['INVITE sip:b SIP/2.0', ...lines, '', ''].join('\r\n')
+  const after = (...lines: string[]): string => redact(Buffer.from(text(...lines), 'latin1')).latin1Slice()
+  expect(after('a=crypto:1 AES inline:AAAA|2^20|1:4;inline:BBBB|2^20|2:4')).toBe(
+    text('a=crypto:1 AES inline:xxxx|2^20|1:4;inline:xxxx|2^20|2:4'),
+  )
+  expect(after('Authorization: Bearer abc', ' def', 'X: 1')).toBe(text('Authorization: Bearer xxx', ' xxx', 'X: 1'))
+  expect(after('Identity: abc', '\tdef;alg=ES256')).toBe(text('Identity: xxx', '\txxx;alg=ES256'))
+})
+
+it.each([
+  'Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;received=192.0.2.9',
+  'Contact: <sip:192.0.2.1:5060;transport=tcp>, <sip:bob@example.test:5061>',
+  'Record-Route: <sip:edge.example.test:5060;lr>, "x" <sip:a@b>',
+  'WWW-Authenticate: Digest realm="a", nonce="b", opaque="c"',
+])('%s holds no secret', (line) => {
+  const text = `INVITE sip:b SIP/2.0\r\n${line}\r\n\r\n`
+  expect(redact(Buffer.from(text, 'latin1')).latin1Slice()).toBe(text)
+})
+
+it('is done soon with a message that is made to keep it busy', () => {
+  const busy = [
+    `Authorization: Digest ${' response'.repeat(6_000)}`,
+    `Authorization: ${'a '.repeat(20_000)}`,
+    'sip:a:'.repeat(9_000),
+  ]
+  const startMs = performance.now()
+  for (const line of busy) redact(Buffer.from(`INVITE sip:b SIP/2.0\r\n${line}\r\n\r\n`, 'latin1'))
+  expect(performance.now() - startMs).toBeLessThan(5_000)
 })
 
 it('leaves a message without secrets as it is', () => {

@@ -5,7 +5,7 @@
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Logger } from '@tandem/service-kit'
 
@@ -101,7 +101,8 @@ class StreamLink implements HepLink {
 
   #connect(): void {
     const { host, port, transport } = this.#options
-    const socket = transport === 'tls' ? connectTls({ host, port, servername: host }) : connect({ host, port })
+    const name = isIP(host) === 0 ? { servername: host } : {} // an address is no name of a server (RFC 6066 section 3)
+    const socket = transport === 'tls' ? connectTls({ host, port, ...name }) : connect({ host, port })
     this.#socket = socket
     socket.unref()
     socket.setTimeout(CONNECT_MS, () => this.#isOpen || socket.destroy(new Error('no connection in time')))

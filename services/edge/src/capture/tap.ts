@@ -4,7 +4,7 @@
 // and logs those that filters ask for. A listener without a tap pays one comparison a message.
 // Left out: keep-alives.
 
-import type { EdgeConfig, Logger } from '@tandem/service-kit'
+import { type EdgeConfig, type Logger, lineLogger } from '@tandem/service-kit'
 import type { Facing } from '../listeners/facing.ts'
 import { Filters } from './filters.ts'
 import { HepMirror } from './hep-mirror.ts'
@@ -53,7 +53,7 @@ export class EdgeTap implements Tap {
     this.filters = new Filters(() => performance.now())
     this.#facings = facings
     this.#maxLines = maxLinesPerSecond
-    this.#logger = logger.child({}, { level: 'debug' })
+    this.#logger = lineLogger(logger, { edge: config.id, event: 'message' }).child({}, { level: 'debug' })
   }
 
   /** Whether there is anything to do for a message. */
