@@ -13,7 +13,7 @@ const headers = (text, name) => text.split('\r\n').filter((line) => line.startsW
 const message = (lines, body = '') => [...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
 
 /** An edge of one checkout; `sent` collects what it sends. */
-async function openEdge(root, onCore) {
+async function openEdge(root, onCore, openTracing) {
   const load = (path) => import(new URL(path, pathToFileURL(`${root}/`)).href)
   const [{ createEdgeCore }, { Receiver }, { Facing }, { UdpPeer }] = await Promise.all(
     ['wiring', 'receive', 'listeners/facing', 'listeners/peers'].map((name) => load(`services/edge/dist/${name}.js`)),
@@ -57,11 +57,14 @@ async function openEdge(root, onCore) {
     allUdp: () => [udp],
     allTcp: () => [],
   }
+  const { tracing, tracerOf } = (await openTracing?.(load)) ?? {}
+  const callerOf = (service, { handlers, pushes }, name) =>
+    rpc.createInProcess(service, handlers, { peer: 'e', pushes, tracer: tracerOf?.(name) })
   const callers = {
-    location: rpc.createInProcess(rpc.locationService, locations.handlers, { peer: 'e', pushes: locations.pushes }),
-    policy: rpc.createInProcess(rpc.policyService, policies.handlers, { peer: 'e', pushes: policies.pushes }),
+    location: callerOf(rpc.locationService, locations, 'location'),
+    policy: callerOf(rpc.policyService, policies, 'policy'),
   }
-  const { core } = createEdgeCore({ config: kit.edgeConfig(config, 0), logger, ...callers }, listeners)
+  const { core } = createEdgeCore({ config: kit.edgeConfig(config, 0), logger, ...callers, tracing }, listeners)
   await onCore?.(core, load, { udp: [udp], tcp: [] }, listeners)
   core.membership.start()
   const receiver = new Receiver(core)
@@ -188,10 +191,11 @@ function caller({ core, feed, take }) {
 /**
  * @param root folder of the checkout
  * @param onCore may change the edge before its first message; it gets what loads modules of the checkout, and the edge's sockets
+ * @param openTracing makes what the edge and the services trace with, where they do
  * @returns a function that runs so many calls and says how many µs of CPU each took
  */
-export async function plainCalls(root, onCore) {
-  const edge = await openEdge(root, onCore)
+export async function plainCalls(root, onCore, openTracing) {
+  const edge = await openEdge(root, onCore, openTracing)
   await new Promise((resolve) => setTimeout(resolve, 100))
   edge.feed(Buffer.from(REGISTER, 'latin1'), BOB)
   await new Promise((resolve) => setTimeout(resolve, 100))
@@ -207,7 +211,8 @@ export async function inTurn(children, rounds, calls) {
   await Promise.all(children.map(next))
   const us = children.map(() => [])
   for (let round = 0; round < rounds; round += 1) {
-    for (const k of round % 2 === 0 ? [0, 1] : [1, 0]) {
+    const order = children.map((_, k) => k)
+    for (const k of round % 2 === 0 ? order : order.reverse()) {
       children[k].send(calls)
       us[k].push(await next(children[k]))
     }

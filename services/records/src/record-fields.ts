@@ -192,7 +192,11 @@ export const RECORD_FIELDS = [
   text('end_edge', (r) => r.endEdge, 'The edge that reported the end.'),
   texts('edges', (r) => r.edges, 'Every edge that reported something of the call.'),
   text('fraud_verdict', (r) => r.facts?.fraudVerdict ?? '', 'What the fraud rules said: [fraud.md](fraud.md).'),
-  text('trace_id', (r) => r.facts?.traceId ?? '', 'W3C trace id, where there is one.'),
+  text(
+    'trace_id',
+    (r) => r.facts?.traceId ?? '',
+    'W3C trace id, where calls are traced ([traces](operations/tracing.md)).',
+  ),
   attempts('attempts', (r) => r.attempts.map(attemptOf), 'Targets tried, in order: see below.'),
 ] as const satisfies readonly RecordField[]
 

@@ -14,7 +14,8 @@ const traces = z.strictObject({
     .default('http/protobuf')
     .describe('How spans are sent: OTLP over HTTP.'),
   endpoint: z
-    .union([z.literal(''), z.url({ protocol: /^https?$/ })])
+    .string()
+    .regex(/^(https?:\/\/.+)?$/, 'expected an http:// or https:// URL, or nothing')
     .default('')
     .describe(
       'URL of the collector; without a path `/v1/traces` is added. Empty: `OTEL_EXPORTER_OTLP_ENDPOINT` of the environment, else http://localhost:4318.',
