@@ -140,6 +140,11 @@ const actions: Actions = {
     const { trace } = await import('./trace/trace.ts')
     await trace(await settings(flags), callId, flags, flags.output, print)
   },
+  async logs(files, flags) {
+    const { logs } = await import('./logs/logs.ts')
+    const keyRing = flags.user === '' ? [] : (await settings(flags)).cluster.secrets
+    for await (const line of logs(files, flags, keyRing)) await writeLine(line)
+  },
   async setFilter(flags) {
     const { setFilter } = await import('./trace/filters.ts')
     print(await setFilter(await settings(flags), flags, flags.output))

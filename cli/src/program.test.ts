@@ -39,6 +39,7 @@ async function parse(...args: string[]): Promise<Call> {
     unblock: note('unblock'),
     restoreLedgers: note('restoreLedgers'),
     trace: note('trace'),
+    logs: note('logs'),
     setFilter: note('setFilter'),
     listFilters: note('listFilters'),
     clearFilters: note('clearFilters'),

@@ -14,6 +14,7 @@ import { type ApiActions, addApiVerbs } from './api/verbs.ts'
 import type { CheckFlags } from './check/check-call.ts'
 import { CDR_FORMATS, type CdrFormat, FORMATS, type Format } from './formats.ts'
 import type { KamailioFlags, RoutrFlags } from './import/run.ts'
+import { LOG_FORMATS, LOG_LEVELS, type LogVerbFlags } from './logs/flags.ts'
 import type { ClusterFlags } from './settings.ts'
 import type { FilterFlags } from './trace/filters.ts'
 import type { TraceFlags } from './trace/trace.ts'
@@ -46,6 +47,7 @@ export interface Actions extends ApiActions {
   restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
   trace(callId: string, flags: AdminFlags & TraceFlags): Promise<void>
+  logs(files: readonly string[], flags: LogVerbFlags): Promise<void>
   setFilter(flags: AdminFlags & FilterFlags): Promise<void>
   listFilters(flags: AdminFlags): Promise<void>
   clearFilters(flags: AdminFlags): Promise<void>
@@ -145,6 +147,16 @@ function addTrace(program: Command, actions: Actions): void {
     .option('--follow', 'and what comes, until it is interrupted', false)
     .option('--pcap <file>', 'into a file for Wireshark')
     .action((callId: string, flags: AdminFlags & TraceFlags) => actions.trace(callId, flags))
+  program
+    .command('logs [files...]')
+    .description('lines of the logs of all processes, from files or standard input, picked and made readable')
+    .option('--config <file>', 'cluster file (YAML): with --user, to know by which name lines call him')
+    .option('--call <id>', 'of this call: Call-ID, reference or trace id', '')
+    .option('--user <user>', 'that name this user, or user@domain', '')
+    .option('--event <name>', 'of this kind: call_end, refused, message, lines_left_out', '')
+    .addOption(new Option('--level <level>', 'of this level and above').choices(LOG_LEVELS).default('trace'))
+    .addOption(new Option('-o, --output <format>', 'for people, or as they are').choices(LOG_FORMATS).default('text'))
+    .action((files: readonly string[], flags: LogVerbFlags) => actions.logs(files, flags))
   const filter = adminCommand(program, 'filter', 'whose messages edges log or mirror for a time').action(
     (flags: AdminFlags) => actions.listFilters(flags),
   )
