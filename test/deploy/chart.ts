@@ -91,7 +91,7 @@ export const SPLIT: Values = {
   rpcTls: { mode: 'certManager', issuerRef: { name: 'voice-ca' } },
   config: {
     edge: { listeners: { sctp: true } },
-    console: { tokens: [{ name: 'helm', role: 'operate', hash: '0123456789abcdef'.repeat(4) }] },
+    console: { tokens: [{ name: 'helm', role: 'admin', hash: '0123456789abcdef'.repeat(4) }] },
   },
   console: { enabled: true },
   resources: {

@@ -398,6 +398,38 @@ describe('the audit log', () => {
   })
 })
 
+describe('answers before the end of a body', () => {
+  const bytes = 8_000_000
+  /** Sends all of it before it reads, as a plain client does. */
+  const sendAll = (url: string, path: string, type: string, line: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const { hostname: host, port } = new URL(url)
+      const socket = connect({ host, port: Number(port) })
+      const body = line.repeat(Math.ceil(bytes / line.length))
+      const head = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`
+      let answered = ''
+      socket.setEncoding('latin1').on('error', reject)
+      socket.write(head + body, () =>
+        socket
+          .on('data', (text: string) => {
+            answered += text
+          })
+          .on('close', () => resolve(answered)),
+      )
+    })
+
+  it('who sends on reads why: a missing token, documents that are none, a body above the bound', async () => {
+    const { backends } = handAnswered({ apply: () => applied() })
+    const guarded = await start(backends, { 'console.tokens': TOKENS })
+    expect(await sendAll(guarded.url, '/v1/apply', 'application/yaml', '# nothing\n')).toMatch(/^HTTP\/1.1 401 /)
+    const open = await start(handAnswered({ apply: () => applied() }).backends, { 'console.maxApplyBytes': 1_048_576 })
+    const large = await sendAll(open.url, '/v1/apply', 'application/yaml', '# nothing\n')
+    expect(large).toMatch(/^HTTP\/1.1 413 [\s\S]*connection: close[\s\S]*too_large/i)
+    const none = await sendAll(open.url, '/v1/apply', 'application/x-ndjson', 'not json\n')
+    expect(none).toMatch(/^HTTP\/1.1 4\d\d /)
+  })
+})
+
 describe('TLS and gRPC', () => {
   it('a certificate of its own stays the same over restarts, and is its own authority', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-cert-'))

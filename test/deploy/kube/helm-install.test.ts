@@ -163,7 +163,7 @@ describe.skipIf(missing !== undefined)('helm at an API server', () => {
   }, 90_000)
 
   it('refuses an upgrade without a key ring, and changes nothing', async () => {
-    const { status, out } = await helm('upgrade', {})
+    const { status, out } = await helm('upgrade', {}, '--reset-values')
     expect(status).not.toBe(0)
     expect(out).toContain('No key ring is given: set secrets.existingSecret')
     const history = spawnSync(

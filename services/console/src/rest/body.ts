@@ -40,7 +40,8 @@ export async function* bounded(request: IncomingMessage, limit: number, setting:
   if (Number(request.headers['content-length'] ?? 0) > limit) tooLarge(limit, setting)
   let bytes = 0
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    // Not destroyed with the loop: that would close the connection before there is an answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length
       if (bytes > limit) tooLarge(limit, setting)
       yield chunk

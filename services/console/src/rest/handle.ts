@@ -135,19 +135,42 @@ function keepError(parts: AsyncIterable<SourcePart>, files: Set<string>) {
   return { parts: kept(), error: () => failed }
 }
 
-function send(
-  response: ServerResponse,
-  status: number,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
+/** Bounds of what is taken from a sender whose request is answered already. */
+const DRAIN_BYTES = 134_217_728
+const DRAIN_MS = 10_000
+
+/** Takes the rest of a body and forgets it, for a while. Never rejects. */
+function drain(request: IncomingMessage): Promise<void> {
+  return new Promise<void>((done) => {
+    let bytes = 0
+    setTimeout(done, DRAIN_MS).unref()
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > DRAIN_BYTES) done()
+    })
+    for (const event of ['end', 'error', 'close']) request.once(event, done)
+    request.resume()
+  }).finally(() => request.pause())
+}
+
+function send(response: ServerResponse, ...answered: Answered): void {
+  write(response, ...answered)
+  response.end()
+}
+
+type Answered = readonly [status: number, body: string, headers?: Readonly<Record<string, string>>]
+
+/** Whole, so that a reader need not wait for the end. */
+function write(response: ServerResponse, ...[status, body, headers = {}]: Answered): void {
+  const text = `${body}\n`
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    'content-length': String(Buffer.byteLength(text)),
     ...headers,
   })
-  response.end(`${body}\n`)
+  response.write(text)
 }
 
 async function answer(request: IncomingMessage, deps: RestDeps): Promise<string> {
@@ -173,8 +196,11 @@ export async function handle(request: IncomingMessage, response: ServerResponse,
   } catch (error) {
     const known = asApiError(error, deps)
     countOutcome(deps.counts, known.code)
-    // What is still to come of the body is not waited for.
-    const headers = request.complete ? known.headers : { ...known.headers, connection: 'close' }
-    if (!response.headersSent) send(response, known.http, JSON.stringify(known), headers)
+    if (response.headersSent) return
+    if (request.complete) return send(response, known.http, JSON.stringify(known), known.headers)
+    // What is still to come of the body is of no use, but who still sends must be able to read the answer.
+    write(response, known.http, JSON.stringify(known), { ...known.headers, connection: 'close' })
+    await drain(request)
+    response.end()
   }
 }
