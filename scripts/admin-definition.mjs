@@ -14,7 +14,7 @@ const SCALARS = {
   TYPE_BOOL: 'bool',
   TYPE_INT32: 'number',
   TYPE_UINT32: 'number',
-  TYPE_DOUBLE: 'number',
+  TYPE_DOUBLE: 'double',
   TYPE_INT64: 'bigint',
   TYPE_UINT64: 'bigint',
   TYPE_BYTES: 'bytes',

@@ -19,7 +19,8 @@ const bad = (path: string, expected: string): never => {
 function emptyOf({ type, isRepeated, isOptional }: Field): unknown {
   if (isRepeated) return []
   if (isOptional) return undefined
-  const empty: Record<string, unknown> = { string: '', bool: false, number: 0, bigint: 0n, document: '' }
+  const empty: Record<string, unknown> = { string: '', bool: false, number: 0, double: 0, bigint: 0n, document: '' }
+  if (type === 'bytes') return new Uint8Array()
   return type === 'map' ? {} : empty[type]
 }
 
@@ -58,6 +59,8 @@ function oneFromJson({ type }: Field, value: Json, path: string): unknown {
   if (type === 'string') return typeof value === 'string' ? value : bad(path, 'expected a text')
   if (type === 'bool') return typeof value === 'boolean' ? value : bad(path, 'expected true or false')
   if (type === 'number') return wholeNumber(value, path, 4_294_967_295)
+  if (type === 'double') return typeof value === 'number' ? value : bad(path, 'expected a number')
+  if (type === 'bytes') return typeof value === 'string' ? Buffer.from(value, 'base64') : bad(path, 'expected base64')
   if (type === 'bigint') return BigInt(wholeNumber(value, path, Number.MAX_SAFE_INTEGER))
   if (type === 'map') return textMap(value, path)
   if (type === 'document') return isObject(value) ? JSON.stringify(value) : bad(path, 'expected an object')
@@ -115,6 +118,7 @@ export function toJson(name: string, message: object): Record<string, Json> {
 function oneToJson({ type }: Field, value: unknown): Json {
   if (type === 'bigint') return Number(value)
   if (type === 'document') return documentOf(value as string)
+  if (type === 'bytes') return Buffer.from(value as Uint8Array).toString('base64')
   return typeof value === 'object' && value !== null && type !== 'map' ? toJson(type, value) : value
 }
 

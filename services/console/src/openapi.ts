@@ -11,7 +11,9 @@ const SCALARS: Readonly<Record<string, Schema>> = {
   string: { type: 'string' },
   bool: { type: 'boolean' },
   number: { type: 'integer', minimum: 0, maximum: 4_294_967_295 },
+  double: { type: 'number' },
   bigint: { type: 'integer', format: 'int64' },
+  bytes: { type: 'string', contentEncoding: 'base64' },
   map: { type: 'object', additionalProperties: { type: 'string' } },
   document: { type: 'object', description: 'The document; its schema is /schemas/resources.json.' },
 }

@@ -1043,7 +1043,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       {
         "name": "atMs",
         "proto": "at_ms",
-        "type": "number",
+        "type": "double",
         "doc": "Milliseconds since 1970, with fractions."
       },
       {
