@@ -43,7 +43,7 @@ const alerts = readFileSync(join(ROOT, 'deploy/prometheus/alerts.yaml'), 'utf8')
 const FILES = {
   ...Object.fromEntries(dashboards),
   'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
-  'docs/configuration.md': page(configurationPage()),
+  'docs/reference/configuration.md': page(configurationPage()),
   'docs/reference/metrics.json': reference(metricsIndex(metrics)),
   'docs/reference/metrics.md': page(metricsPage(metrics)),
   'docs/reference/openapi.json': reference(openApi()),

@@ -161,7 +161,7 @@ function passedThrough() {
   return {
     ...schema,
     required: ['shutdown', 'edge'],
-    description: 'Settings of the cluster file: docs/configuration.md.',
+    description: 'Settings of the cluster file: docs/reference/configuration.md.',
   }
 }
 

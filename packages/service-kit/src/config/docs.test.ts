@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { configurationPage } from './docs.ts'
 import { leaves } from './leaves.ts'
 
-describe('docs/configuration.md', () => {
+describe('docs/reference/configuration.md', () => {
   it('is what the schema says: run `npm run generate` after a change', () => {
-    const page = new URL('../../../../docs/configuration.md', import.meta.url)
+    const page = new URL('../../../../docs/reference/configuration.md', import.meta.url)
     expect(readFileSync(page, 'utf8')).toBe(configurationPage())
   })
 })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The one schema of the cluster file. Types, validation, environment names, docs/configuration.md and Helm's JSON schema
+// The one schema of the cluster file. Types, validation, environment names, docs/reference/configuration.md and Helm's JSON schema
 // are all derived from it [DESIGN §3.13]. Closed: unknown keys are refused. Durations end in Ms, sizes in Bytes.
 // It holds no setting that nothing reads; a new setting arrives with the code that reads it.
 import { z } from 'zod'
@@ -44,7 +44,7 @@ const logging = z.strictObject({
   calls: z
     .boolean()
     .default(true)
-    .describe('One line of level `info` for each call that ends: [observing.md](operations/observing.md#lines).'),
+    .describe('One line of level `info` for each call that ends: [observing.md](../operations/observing.md#lines).'),
   refusals: z.boolean().default(true).describe('One line of level `info` for each request that is refused.'),
   maxLinesPerSecond: z
     .int()
@@ -288,7 +288,7 @@ export const configSchema = z
     location: location.prefault({}).describe('The location service.'),
     policy: policy.prefault({}).describe('The policy service.'),
     records: records.prefault({}).describe('The records service.'),
-    console: adminApi.prefault({}).describe('The admin API: [admin-api.md](admin-api.md).'),
+    console: adminApi.prefault({}).describe('The admin API: [admin-api.md](../admin-api.md).'),
     rpc: rpc.prefault({}).describe('Requests of edges to location and policy.'),
     telemetry: telemetry.prefault({}).describe('What the cluster tells of calls besides records and metrics.'),
     resources: resources.prefault({}).describe('Domains, subscribers and the other declarative resources.'),
