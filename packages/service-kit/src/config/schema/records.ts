@@ -180,7 +180,9 @@ export const records = z.strictObject({
     .max(16)
     .refine((sinks) => new Set(sinks.map(({ name }) => name)).size === sinks.length, 'expected distinct names')
     .prefault([{ type: 'ndjson', name: 'ndjson' }])
-    .describe('Where finished call records go, each once: [sinks.md](../sinks.md). Each entry has a `type` and a `name`.'),
+    .describe(
+      'Where finished call records go, each once: [sinks.md](../sinks.md). Each entry has a `type` and a `name`.',
+    ),
   retiredSinks: z
     .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'expected names of sinks'))
     .max(64)
