@@ -15,6 +15,7 @@ import { ROOT, runQuietly } from './bootstrap.mjs'
 import { STRICT } from './conformance/join.mjs'
 import { conformance, renderPage } from './conformance/page.mjs'
 import { helmValuesSchema } from './helm-schema.mjs'
+import { helmValuesPage } from './helm-values.mjs'
 import { DASHBOARDS } from './metrics/dashboards.mjs'
 import { metricsIndex, metricsPage } from './metrics/reference-page.mjs'
 
@@ -44,6 +45,7 @@ const FILES = {
   ...Object.fromEntries(dashboards),
   'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
   'docs/reference/configuration.md': page(configurationPage()),
+  'docs/reference/helm-values.md': page(helmValuesPage(helmValuesSchema())),
   'docs/reference/metrics.json': reference(metricsIndex(metrics)),
   'docs/reference/metrics.md': page(metricsPage(metrics)),
   'docs/reference/openapi.json': reference(openApi()),

@@ -54,15 +54,22 @@ const whole = (minimum, maximum) => ({ type: 'integer', minimum, ...(maximum !==
 const key = { type: 'string', minLength: 1 }
 const placement = {
   resources: { ...anyMap, description: 'Requests and limits of the container.' },
-  priorityClassName: text(),
-  nodeSelector: anyMap,
-  tolerations: maps,
+  priorityClassName: text('Of the pods; the class must exist.'),
+  nodeSelector: { ...anyMap, description: 'Labels of the nodes that pods may run on.' },
+  tolerations: { ...maps, description: 'Taints of nodes that pods put up with.' },
   affinity: { ...anyMap, description: 'Instead of the chart’s own.' },
 }
-const extra = { extraEnv: maps, extraVolumes: maps, extraVolumeMounts: maps }
-const replicas = whole(1)
+const extra = {
+  extraEnv: { ...maps, description: 'Further environment of the container, e.g. what a Secret holds.' },
+  extraVolumes: { ...maps, description: 'Further volumes of the pod.' },
+  extraVolumeMounts: { ...maps, description: 'Where the container has them.' },
+}
+const replicas = { ...whole(1), description: 'How many pods.' }
 const maxUnavailable = { type: ['integer', 'string'], description: 'Of the PodDisruptionBudget.' }
-const persistence = closed({ size: { type: 'string', minLength: 1 }, storageClass: text() })
+const persistence = closed({
+  size: { type: 'string', minLength: 1, description: 'Of the volume of each pod.' },
+  storageClass: text(),
+})
 const documents = { type: 'array', items: { type: 'object', required: ['apiVersion', 'kind', 'metadata', 'spec'] } }
 
 const resources = closed({
@@ -180,12 +187,12 @@ export function helmValuesSchema() {
       image: closed({
         prefix: text('Images are <prefix><service>:<tag>.'),
         tag: text(),
-        pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },
-        pullSecrets: { type: 'array', items: anyMap },
+        pullPolicy: { description: 'When a node pulls an image.', enum: ['Always', 'IfNotPresent', 'Never'] },
+        pullSecrets: { type: 'array', items: anyMap, description: 'Of the registry: [{ name: … }].' },
       }),
       secrets: closed({
         existingSecret: text(),
-        existingSecretKey: { type: 'string', minLength: 1 },
+        existingSecretKey: { type: 'string', minLength: 1, description: 'Its key with the ring.' },
         keyRing: { ...keyRing, minItems: 0 },
       }),
       config: passedThrough(),

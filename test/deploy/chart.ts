@@ -135,7 +135,17 @@ export function helm(verb: string[], values: Values) {
   return spawnSync('helm', [...verb, CHART, '--kube-version', '1.31.0', '-f', file], { encoding: 'utf8' })
 }
 
-export function render(values: Values, release = 'voice'): Manifest[] {
+/** Manifests by release and values: rendering takes most of a second on a slow machine. */
+const rendered = new Map<string, readonly Manifest[]>()
+
+export function render(values: Values, release = 'voice'): readonly Manifest[] {
+  const key = JSON.stringify([release, values])
+  const found = rendered.get(key) ?? renderAnew(values, release)
+  rendered.set(key, found)
+  return found
+}
+
+function renderAnew(values: Values, release: string): Manifest[] {
   const { status, stdout, stderr } = helm(['template', release], values)
   if (status !== 0) throw new Error(stderr)
   return parseAllDocuments(stdout)

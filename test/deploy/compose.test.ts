@@ -4,6 +4,7 @@
 // every TANDEM_* name is a setting, every container's settings load, and ports and addresses agree with what is listened on.
 // Leaves out whether the images build and start.
 import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,7 +19,7 @@ const read = (name: string): string => readFileSync(ROOT + name, 'utf8')
 
 interface ComposeService {
   readonly image: string
-  readonly build?: { readonly target: string }
+  readonly build?: { readonly target: string; readonly args?: Readonly<Record<string, string>> }
   readonly environment?: Readonly<Record<string, string>>
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
@@ -42,6 +43,7 @@ function dotenv(text: string): Record<string, string> {
 const EXAMPLE = dotenv(read('deploy/compose/example.env'))
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
   readonly services: Readonly<Record<string, ComposeService>>
+  readonly volumes: Readonly<Record<string, unknown>>
 }
 const own = Object.entries(compose.services).filter(([, service]) => service.build)
 const dockerfile = read('Dockerfile')
@@ -71,25 +73,46 @@ function exposed(target: string): string[] {
 
 describe('docker-compose.yml', () => {
   it('has the parts of a cluster with three edges', () => {
-    expect(Object.keys(compose.services).sort()).toEqual(
-      [
-        'edge-0',
-        'edge-1',
-        'edge-2',
-        'grafana',
-        'location',
-        'policy',
-        'postgres',
-        'prometheus',
-        'records',
-        'redis',
-      ].sort(),
-    )
+    const services = ['edge-0', 'edge-1', 'edge-2', 'location', 'policy', 'records', 'console']
+    const others = ['grafana', 'postgres', 'prometheus', 'redis']
+    expect(Object.keys(compose.services).sort()).toEqual([...services, ...others].sort())
   })
 
-  it('refuses to start without a key ring, and says what to do', () => {
-    const text = compose.services.policy?.environment?.TANDEM_CLUSTER_SECRETS ?? ''
-    expect(() => interpolate(text, {})).toThrow(/TANDEM_CLUSTER_SECRETS is not set.*--env-file/)
+  it.each([
+    ['policy', 'TANDEM_CLUSTER_SECRETS'],
+    ['console', 'TANDEM_CONSOLE_TOKENS'],
+  ])('%s: refuses to start without %s, and says what to do', (service, name) => {
+    const text = compose.services[service]?.environment?.[name] ?? ''
+    expect(() => interpolate(text, {})).toThrow(new RegExp(`${name} is not set.*--env-file`))
+  })
+
+  it.each(own)(
+    '%s: is built on both bases, which can be given, and by default are those of the Dockerfile',
+    (_, service) => {
+      const args = service.build?.args ?? {}
+      const given = Object.fromEntries(Object.entries(args).map(([name, value]) => [name, interpolate(value, {})]))
+      const declared = [...dockerfile.matchAll(/^ARG (BASE|RUNTIME_BASE)=(\S+)$/gm)].map(([, name, value]) => [
+        name,
+        value,
+      ])
+      expect(given).toEqual(Object.fromEntries(declared))
+      expect(Object.entries(args).map(([name, value]) => interpolate(value, { [name]: 'mine' }))).toEqual([
+        'mine',
+        'mine',
+      ])
+    },
+  )
+
+  it.each(own)('%s: may write nothing but its volume, and has no capability', (_, service) => {
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] })
+  })
+
+  it.each(Object.entries(compose.services))('%s: what it mounts of this repository is there', (_, service) => {
+    const mounts = (service.volumes ?? []).map((volume) => interpolate(volume, {}).split(':')[0] as string)
+    const files = mounts.filter((source) => source.startsWith('.'))
+    expect(files.filter((file) => !existsSync(ROOT + file))).toEqual([])
+    const named = mounts.filter((source) => !source.startsWith('.'))
+    expect(named.filter((name) => !(name in compose.volumes))).toEqual([])
   })
 
   it.each(own)('%s: every TANDEM_ name is a setting, and the settings load', (_, service) => {
@@ -135,6 +158,16 @@ describe('docker-compose.yml', () => {
     expect(service.ports).toEqual([`127.0.0.1:${httpPort}:${httpPort}`])
   })
 
+  it('console: TLS and tokens beyond loopback, its ports published to this machine only, its files on a volume', () => {
+    const service = compose.services.console as ComposeService
+    const { bindAddress, port, grpcPort, httpPort, tokens } = containerConfig(service).console
+    expect(bindAddress).toBe('0.0.0.0')
+    expect(service.ports).toEqual([port, grpcPort, httpPort].map((port) => `127.0.0.1:${port}:${port}`))
+    expect(service.volumes).toContain('console:/var/lib/tandem')
+    const token = /Of the public token (\S+?)\.$/m.exec(read('deploy/compose/example.env'))?.[1] as string
+    expect(tokens).toMatchObject([{ role: 'admin', hash: createHash('sha256').update(token).digest('hex') }])
+  })
+
   it('keeps call records in PostgreSQL too, and the copy of the ledgers', () => {
     const { sinks, ledger } = containerConfig(compose.services.records as ComposeService).records
     expect(sinks.map(({ type, name }) => `${type} ${name}`)).toEqual(['ndjson ndjson', 'postgres postgres'])
@@ -156,7 +189,7 @@ describe('prometheus.yml', () => {
     const targets = jobs.flatMap((job) => job.static_configs.flatMap((entry) => entry.targets))
     const expected = own.map(([name, service]) => {
       const config = containerConfig(service)
-      const part = service.build?.target as 'edge' | 'location' | 'policy' | 'records'
+      const part = service.build?.target as 'edge' | 'location' | 'policy' | 'records' | 'console'
       return `${name}:${part === 'edge' ? edgeConfig(config).httpPort : config[part].httpPort}`
     })
     expect(targets.sort()).toEqual(expected.sort())
@@ -172,13 +205,14 @@ describe('Dockerfile', () => {
   })
 
   it('exposes the ports that are listened on by default', () => {
-    const { location, policy, records } = defaults
+    const { location, policy, records, console: admin } = defaults
     const { sipPort, tlsPort, wsPort, wssPort, internalPort, httpPort } = edgeConfig(defaults)
     const streams = [sipPort, tlsPort, wsPort, wssPort, internalPort, httpPort].map((port) => `${port}/tcp`)
     expect(exposed('edge')).toEqual([`${sipPort}/udp`, ...streams])
     expect(exposed('location')).toEqual([`${location.grpcPort}/tcp`, `${location.httpPort}/tcp`])
     expect(exposed('policy')).toEqual([`${policy.grpcPort}/tcp`, `${policy.httpPort}/tcp`])
     expect(exposed('records')).toEqual([`${records.httpPort}/tcp`])
+    expect(exposed('console')).toEqual([admin.port, admin.grpcPort, admin.httpPort].map((port) => `${port}/tcp`))
     for (const [, service] of own) {
       const first = (service.environment?.TANDEM_EDGE_INDEX ?? '0') === '0'
       if (first) expect(exposed(service.build?.target ?? '')).toEqual(expect.arrayContaining(published(service)))
@@ -187,8 +221,26 @@ describe('Dockerfile', () => {
 
   it('runs as a user without rights, node itself as process 1, with a health check in every target', () => {
     expect(dockerfile).toMatch(/^USER 10001:10001$/m)
-    expect(dockerfile).toMatch(/^ENTRYPOINT \["node", /m)
-    expect(dockerfile.match(/^HEALTHCHECK .* CMD \["node", "\/app\/healthcheck.mjs", "\w+"\]$/gm)).toHaveLength(6)
+    expect(dockerfile).toMatch(/^ENTRYPOINT \["\/usr\/local\/bin\/node", /m)
+    expect(
+      dockerfile.match(/^HEALTHCHECK .* CMD \["\/usr\/local\/bin\/node", "\/app\/healthcheck.mjs", "\w+"\]$/gm),
+    ).toHaveLength(6)
+  })
+
+  it('runs nothing in the base that runs: it need not have a shell', () => {
+    const stages = dockerfile.split(/^FROM /m).filter((stage) => /^(\$\{RUNTIME_BASE\}|runtime) AS /.test(stage))
+    expect(stages).toHaveLength(7)
+    expect(stages.filter((stage) => /^RUN /m.test(stage))).toEqual([])
+  })
+
+  it('names its bill of materials in a label, and no processor anywhere', () => {
+    expect(dockerfile).toContain('org.cyclonedx.sbom=/app/sbom.json')
+    expect(dockerfile).toContain('npm sbom')
+    const instructions = dockerfile
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+      .join('\n')
+    expect(instructions).not.toMatch(/amd64|x86|x64|arm64|aarch64|--platform/)
   })
 
   it('copies only what the .dockerignore lets in, and what exists', () => {

@@ -244,6 +244,10 @@ describe.skipIf(!hasHelm)('the chart in operation (needs `helm` on the PATH)', (
     })
     expect(clusterFile(all)).toMatchObject({ telemetry, edge: { hep: { address: 'homer:9060' } } })
     expect(podOf(find(all, 'Deployment', 'voice-tandem-edge')).containers[0].env).toContainEqual(extraEnv[0])
+    expect(podOf(find(all, 'Deployment', 'voice-tandem-policy')).containers[0].env).toContainEqual({
+      name: 'OTEL_RESOURCE_ATTRIBUTES',
+      value: 'k8s.namespace.name=default,k8s.pod.name=$(POD_NAME)',
+    })
   })
 
   it('a sink of PostgreSQL and the ledger’s copy: the password from a Secret, in the records pod', () => {

@@ -48,6 +48,13 @@ describe('values.schema.json', () => {
   })
 })
 
+it('docs/reference/helm-values.md explains every value', () => {
+  const page = readFileSync(join(ROOT, 'docs/reference/helm-values.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+  expect(rows.length).toBeGreaterThan(120)
+  expect(rows.filter((row) => /\|\s*\|$/.test(row))).toEqual([])
+})
+
 describe('files of the chart', () => {
   it('dashboards and alerts are those of deploy/: run npm run generate', () => {
     const names = (folder: string) => globSync('*.json', { cwd: join(ROOT, folder) }).sort()

@@ -309,6 +309,11 @@ readinessProbe:
 - name: NODE_OPTIONS
   value: --max-old-space-size={{ include "tandem.heapMiB" . }}
 {{- end }}
+{{- if ne (dig "telemetry" "traces" "exporter" "off" .root.Values.config) "off" }}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- { name: OTEL_RESOURCE_ATTRIBUTES, value: "k8s.namespace.name={{ .root.Release.Namespace }},k8s.pod.name=$(POD_NAME)" }
+{{- end }}
 {{- with $own.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -73,7 +73,8 @@ describe.skipIf(missing !== undefined)('helm at an API server', () => {
   async function runJobs(): Promise<void> {
     while (!isOver) {
       const { items = [] } = (await server.api.send('GET', jobsPath)).body as { items?: Job[] }
-      for (const job of items.filter(({ status }) => status?.conditions === undefined)) await runJob(job)
+      for (const job of items.filter(({ status }) => status?.conditions === undefined))
+        await runJob(job).catch((error: Error) => said.push(`${job.metadata.name}: ${error.message}\n`))
       await new Promise((done) => setTimeout(done, 100))
     }
   }
@@ -135,7 +136,8 @@ describe.skipIf(missing !== undefined)('helm at an API server', () => {
     (await get(`${group}/namespaces/${NAMESPACE}/${plural}`)).items.map(({ metadata }) => metadata.name).sort()
 
   it('installs, its certificates made before anything that reads them', async () => {
-    expect(await helm('install', FIRST)).toMatchObject({ status: 0 })
+    const installed = await helm('install', FIRST)
+    expect(installed, `${installed.out}${said.join('')}`).toMatchObject({ status: 0 })
     expect(said.join('')).toContain('made the authority voice-tandem-rpc-ca')
     for (const part of ['edge', 'location', 'policy', 'records', 'console']) {
       const certificate = new X509Certificate(
