@@ -10,6 +10,7 @@ import { CommanderError } from 'commander'
 import type { ApiActions } from './api/verbs.ts'
 import { CommandFailed } from './command-failed.ts'
 import { type Actions, createProgram } from './program.ts'
+import { EXIT_STATUS } from './reference/exit-status.ts'
 
 /** The entry beside this file, from sources or built. */
 const MAIN = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js'
@@ -136,6 +137,10 @@ const actions: Actions = {
     const { hangUp } = await import('./admin/hang-up.ts')
     print(await hangUp(await settings(flags), ref, flags.reason, flags.output))
   },
+  async drain(edge, flags) {
+    const { drainEdge } = await import('./admin/drain.ts')
+    print(await drainEdge(await settings(flags), edge, flags.output))
+  },
   async trace(callId, flags) {
     const { trace } = await import('./trace/trace.ts')
     await trace(await settings(flags), callId, flags, flags.output, print)
@@ -203,16 +208,16 @@ const actions: Actions = {
 
 /** Says what went wrong and returns the exit status. */
 async function explain(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof CommanderError) return (error.exitCode === 0 ? EXIT_STATUS.done : EXIT_STATUS.usage).status
   if (error instanceof CommandFailed) {
     complain(error.message)
-    return 1
+    return EXIT_STATUS.failed.status
   }
   const { ConfigError, KitError } = await import('@tandem/service-kit')
   if (error instanceof ConfigError) complain(`bad configuration:\n${error.message.replace(/^/gm, '  ')}`)
   else if (error instanceof KitError) complain(error.message)
   else complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  return error instanceof KitError ? error.exitCode : 1
+  return error instanceof KitError ? error.exitCode : EXIT_STATUS.failed.status
 }
 
 function version(): string {

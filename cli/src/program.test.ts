@@ -38,6 +38,7 @@ async function parse(...args: string[]): Promise<Call> {
     topUp: note('topUp'),
     unblock: note('unblock'),
     restoreLedgers: note('restoreLedgers'),
+    drain: note('drain'),
     trace: note('trace'),
     logs: note('logs'),
     setFilter: note('setFilter'),

@@ -46,6 +46,7 @@ export interface Actions extends ApiActions {
   unblock(account: string, flags: AdminFlags): Promise<void>
   restoreLedgers(account: string, flags: AdminFlags & RestoreFlags): Promise<void>
   topUp(account: string, amount: string, flags: AdminFlags & { readonly key: string }): Promise<void>
+  drain(edge: string, flags: AdminFlags): Promise<void>
   trace(callId: string, flags: AdminFlags & TraceFlags): Promise<void>
   logs(files: readonly string[], flags: LogVerbFlags): Promise<void>
   setFilter(flags: AdminFlags & FilterFlags): Promise<void>
@@ -142,6 +143,11 @@ function addAdminVerbs(program: Command, actions: Actions): void {
 }
 
 function addTrace(program: Command, actions: Actions): void {
+  adminCommand(
+    program,
+    'drain <edge>',
+    'have an edge take no new calls and finish those it has; stop it when it is empty',
+  ).action((edge: string, flags: AdminFlags) => actions.drain(edge, flags))
   adminCommand(program, 'trace <call-id>', 'the messages of a call that edges still keep, as a ladder')
     .option('--full', 'with every message', false)
     .option('--follow', 'and what comes, until it is interrupted', false)

@@ -102,6 +102,17 @@ describe.skipIf(missing !== undefined)('commands on bindings', () => {
     expect(await tandem(...args)).toEqual({ status, out: '', err: expect.stringContaining(sentence) })
   })
 
+  it('drain: the edge says that it goes and is not ready, the other one stays; 1 for none', async () => {
+    const policy = { TANDEM_POLICY_GRPC_PORT: String(cluster.basePort + 21) }
+    const drained = await runTandem(['drain', 'edge-1'], { ...env, ...policy })
+    expect(drained).toMatchObject({ status: 0, err: '' })
+    expect(drained.out).toMatch(/edge-1 +edge-1\.\w+ +draining/)
+    expect([await cluster.http(0, '/readyz'), await cluster.http(1, '/readyz')]).toEqual([200, 503])
+    const nobody = await runTandem(['drain', 'edge-9'], { ...env, ...policy })
+    expect(nobody).toMatchObject({ status: 1, out: '' })
+    expect(nobody.err).toContain('No edge edge-9 is connected to policy. Those of the cluster: edge-0, edge-1.')
+  }, 30_000)
+
   it('no cluster: 1, and a sentence that says where it was looked for', async () => {
     const port = String((await freeBlock([0])) + 3)
     const lost = await runTandem(['locate', 'alice@example.test'], { ...env, TANDEM_LOCATION_GRPC_PORT: port })

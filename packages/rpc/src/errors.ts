@@ -6,6 +6,8 @@ import { type Refused, refused, type Unknown, unknown } from './result.ts'
 
 export interface RpcError {
   readonly meaning: string
+  /** What to do. */
+  readonly todo: string
   readonly outcome: 'unknown' | 'refused'
   /** What an edge answers upstream when no retry helps. */
   readonly sipStatus: number
@@ -21,21 +23,85 @@ function entry(
   grpcStatus: number,
   logLevel: RpcError['logLevel'],
   meaning: string,
+  todo: string,
 ) {
-  return { outcome, sipStatus, grpcStatus, logLevel, meaning }
+  return { outcome, sipStatus, grpcStatus, logLevel, meaning, todo }
 }
 
 const ENTRIES = {
-  timeout: entry('unknown', 504, status.DEADLINE_EXCEEDED, 'info', 'no result came in the time given'),
-  stream_broken: entry('unknown', 503, status.UNAVAILABLE, 'info', 'the stream ended before the result came'),
-  queue_full: entry('unknown', 503, status.RESOURCE_EXHAUSTED, 'warn', 'the bound of waiting items was reached'),
-  circuit_open: entry('unknown', 503, status.UNAVAILABLE, 'info', 'no replica is fit to be asked at the moment'),
-  closed: entry('unknown', 503, status.CANCELLED, 'debug', 'the caller was closed'),
-  handler_failed: entry('unknown', 500, status.INTERNAL, 'error', 'a handler threw: a bug'),
-  undecided: entry('unknown', 503, status.UNKNOWN, 'info', 'the service could not tell whether it acted'),
-  item_too_large: entry('refused', 513, status.OUT_OF_RANGE, 'warn', 'one item exceeds the bound of a message'),
-  unknown_method: entry('refused', 501, status.UNIMPLEMENTED, 'error', 'the service has no such method'),
-  bad_request: entry('refused', 500, status.INVALID_ARGUMENT, 'error', 'the service rejected the request as malformed'),
+  timeout: entry(
+    'unknown',
+    504,
+    status.DEADLINE_EXCEEDED,
+    'info',
+    'no result came in the time given',
+    'See whether the service is busy or away: `tandem_edge_policy_seconds`, `tandem doctor`.',
+  ),
+  stream_broken: entry(
+    'unknown',
+    503,
+    status.UNAVAILABLE,
+    'info',
+    'the stream ended before the result came',
+    'Nothing: it goes to another node, or is tried again.',
+  ),
+  queue_full: entry(
+    'unknown',
+    503,
+    status.RESOURCE_EXHAUSTED,
+    'warn',
+    'the bound of waiting items was reached',
+    'Give the service more nodes.',
+  ),
+  circuit_open: entry(
+    'unknown',
+    503,
+    status.UNAVAILABLE,
+    'info',
+    'no replica is fit to be asked at the moment',
+    'See the nodes of the service; it is tried again by itself.',
+  ),
+  closed: entry('unknown', 503, status.CANCELLED, 'debug', 'the caller was closed', 'Nothing: the process ends.'),
+  handler_failed: entry(
+    'unknown',
+    500,
+    status.INTERNAL,
+    'error',
+    'a handler threw: a bug',
+    'Report it with the log line.',
+  ),
+  undecided: entry(
+    'unknown',
+    503,
+    status.UNKNOWN,
+    'info',
+    'the service could not tell whether it acted',
+    'See whether Redis answers: `tandem doctor`.',
+  ),
+  item_too_large: entry(
+    'refused',
+    513,
+    status.OUT_OF_RANGE,
+    'warn',
+    'one item exceeds the bound of a message',
+    'Send smaller messages or documents.',
+  ),
+  unknown_method: entry(
+    'refused',
+    501,
+    status.UNIMPLEMENTED,
+    'error',
+    'the service has no such method',
+    'Bring all services to versions that run side by side.',
+  ),
+  bad_request: entry(
+    'refused',
+    500,
+    status.INVALID_ARGUMENT,
+    'error',
+    'the service rejected the request as malformed',
+    'Report it: a bug, or a service of another version.',
+  ),
 } as const
 
 export type RpcErrorCode = keyof typeof ENTRIES

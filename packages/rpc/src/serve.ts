@@ -39,6 +39,7 @@ type ToolMethods =
   | 'listGroup'
   | 'setGroupLogin'
   | 'traceCall'
+  | 'drainEdge'
   | 'setMessageFilter'
   | 'listMessageFilters'
   | 'clearMessageFilters'

@@ -91,6 +91,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
   listBans: policyCall('listBans'),
   addBan: policyCall('addBan'),
   liftBan: policyCall('liftBan'),
+  drainEdge: policyCall('drainEdge'),
   traceCall: policyCall('traceCall'),
   listMessageFilters: policyCall('listMessageFilters'),
   setMessageFilter: policyCall('setMessageFilter'),

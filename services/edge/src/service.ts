@@ -101,6 +101,7 @@ class Edge implements EdgeService {
     if (this.ring !== undefined) wiring.useKeyRing(this.ring)
     this.receiver = new Receiver(wiring.core)
     this.tap = tapInto(wiring.core, listeners)
+    this.takeDrain(wiring.core)
     listeners.onConnectionLost = (peer, reason) => {
       const isRefused = reason === 'connectFailed' || reason === 'connectTimeout'
       wiring.core.hops.onLost(peer, isRefused)
@@ -160,6 +161,15 @@ class Edge implements EdgeService {
 
   addresses(): readonly string[] {
     return this.listeners?.facings().map((facing) => facing.name) ?? []
+  }
+
+  /** `tandem drain`. */
+  private takeDrain({ policy, logger }: EdgeCore): void {
+    policy.onPush(({ event }) => {
+      if (event?.$case !== 'drain' || this.draining) return
+      logger.warn('this edge drains: an administrator has asked for it')
+      this.drain().catch((error: unknown) => logger.error({ err: error }, 'drain failed'))
+    })
   }
 
   async drain(): Promise<void> {

@@ -26,6 +26,7 @@ import { decide } from './decide/decide.ts'
 import { NonceMaker } from './digest/nonce.ts'
 import { OneTimeNonces } from './digest/one-time.ts'
 import { nonceMemoryMs } from './digest/use-nonce.ts'
+import { drainEdge } from './drain-edge.ts'
 import { refusal } from './errors.ts'
 import { FraudDesk, registerMatches } from './fraud/fraud-desk.ts'
 import { NO_PORTS } from './fraud/ports.ts'
@@ -180,6 +181,7 @@ function createHandlers(context: PolicyContext, guard: Guard): PolicyService['ha
     answerChallenge: (request) => guard(() => answerChallenge(context, request)),
     sent: (request) => guard(() => context.trunks.sent(request)),
     captured: (request, { peer }) => guard(() => context.edgeQuestions.captured(request, peer)),
+    drainEdge: (request) => guard(() => drainEdge(context, request)),
     traceCall: (request) => guard(() => traceCall(context, request)),
     setMessageFilter: (request) => guard(() => setMessageFilter(context, request)),
     listMessageFilters: () => guard(() => listMessageFilters(context)),

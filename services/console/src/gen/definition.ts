@@ -202,6 +202,17 @@ export const METHODS: readonly Method[] = [
     "doc": "Ends all filters of all edges."
   },
   {
+    "name": "drainEdge",
+    "verb": "POST",
+    "path": "/v1/edges/{edge}/drain",
+    "role": "operate",
+    "isAudited": true,
+    "isStream": false,
+    "request": "policy.DrainEdgeRequest",
+    "response": "policy.DrainEdgeResponse",
+    "doc": "Has an edge take no new calls and finish those it has, as after SIGTERM; it stays up until it is stopped."
+  },
+  {
     "name": "getAccount",
     "verb": "GET",
     "path": "/v1/accounts/{account}",
@@ -1142,6 +1153,29 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "type": "policy.MessageFilter",
         "isRepeated": true,
         "doc": ""
+      }
+    ]
+  },
+  "policy.DrainEdgeRequest": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "edge",
+        "proto": "edge",
+        "type": "string",
+        "doc": "Its name, e.g. edge-0, or its id with the incarnation."
+      }
+    ]
+  },
+  "policy.DrainEdgeResponse": {
+    "doc": "",
+    "fields": [
+      {
+        "name": "edges",
+        "proto": "edges",
+        "type": "string",
+        "isRepeated": true,
+        "doc": "Ids of the edges that were told; none where no such edge is connected here."
       }
     ]
   },

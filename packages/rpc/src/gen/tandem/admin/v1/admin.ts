@@ -33,6 +33,8 @@ import {
 import {
   AddBanRequest,
   Ban,
+  DrainEdgeRequest,
+  DrainEdgeResponse,
   GetAccountRequest,
   GetAccountResponse,
   LiftBanRequest,
@@ -910,6 +912,16 @@ export const AdminServiceService = {
       Buffer.from(MessageFiltersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MessageFiltersResponse => MessageFiltersResponse.decode(value),
   },
+  /** Has an edge take no new calls and finish those it has, as after SIGTERM; it stays up until it is stopped. */
+  drainEdge: {
+    path: "/tandem.admin.v1.AdminService/DrainEdge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DrainEdgeRequest): Buffer => Buffer.from(DrainEdgeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DrainEdgeRequest => DrainEdgeRequest.decode(value),
+    responseSerialize: (value: DrainEdgeResponse): Buffer => Buffer.from(DrainEdgeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DrainEdgeResponse => DrainEdgeResponse.decode(value),
+  },
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount: {
     path: "/tandem.admin.v1.AdminService/GetAccount" as const,
@@ -1117,6 +1129,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   setMessageFilter: handleUnaryCall<SetMessageFilterRequest, MessageFiltersResponse>;
   /** Ends all filters of all edges. */
   clearMessageFilters: handleUnaryCall<MessageFiltersRequest, MessageFiltersResponse>;
+  /** Has an edge take no new calls and finish those it has, as after SIGTERM; it stays up until it is stopped. */
+  drainEdge: handleUnaryCall<DrainEdgeRequest, DrainEdgeResponse>;
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount: handleUnaryCall<GetAccountRequest, GetAccountResponse>;
   /** Adds to a balance; the same key again changes nothing. */
@@ -1437,6 +1451,22 @@ export interface AdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: MessageFiltersResponse) => void,
+  ): ClientUnaryCall;
+  /** Has an edge take no new calls and finish those it has, as after SIGTERM; it stays up until it is stopped. */
+  drainEdge(
+    request: DrainEdgeRequest,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
+  ): ClientUnaryCall;
+  drainEdge(
+    request: DrainEdgeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
+  ): ClientUnaryCall;
+  drainEdge(
+    request: DrainEdgeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
   ): ClientUnaryCall;
   /** What an account has, what is reserved, and its newest movements. Amounts are millionths of its currency. */
   getAccount(

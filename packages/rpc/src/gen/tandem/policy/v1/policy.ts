@@ -157,6 +157,12 @@ export interface Push {
     | //
     /** What people ask about messages. Told to every edge, answered by `captured` over the stream that it came on. */
     { $case: "capture"; value: CaptureCommand }
+    | //
+    /**
+     * The edge goes: it takes no new calls and finishes those it has, as after SIGTERM, but stays up. Told to one edge; its lease says that it
+     * drains. Not acknowledged: to tell it twice does no harm.
+     */
+    { $case: "drain"; value: Drain }
     | undefined;
 }
 
@@ -203,6 +209,9 @@ export interface SentRequest {
 }
 
 export interface SentResponse {
+}
+
+export interface Drain {
 }
 
 /** Asks an edge about the messages that it received and sent, or has it show some. */
@@ -280,6 +289,16 @@ export interface CapturedMessage {
   farAddress: string;
   farPort: number;
   bytes: Buffer;
+}
+
+export interface DrainEdgeRequest {
+  /** Its name, e.g. edge-0, or its id with the incarnation. */
+  edge: string;
+}
+
+export interface DrainEdgeResponse {
+  /** Ids of the edges that were told; none where no such edge is connected here. */
+  edges: string[];
 }
 
 export interface TraceCallRequest {
@@ -2165,6 +2184,9 @@ export const Push: MessageFns<Push> = {
       case "capture":
         CaptureCommand.encode(message.event.value, writer.uint32(58).fork()).join();
         break;
+      case "drain":
+        Drain.encode(message.event.value, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2238,6 +2260,14 @@ export const Push: MessageFns<Push> = {
             message.event = { $case: "capture", value: CaptureCommand.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.event = { $case: "drain", value: Drain.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2295,6 +2325,12 @@ export const Push: MessageFns<Push> = {
       case "capture": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
           message.event = { $case: "capture", value: CaptureCommand.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "drain": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "drain", value: Drain.fromPartial(object.event.value) };
         }
         break;
       }
@@ -2687,6 +2723,49 @@ export const SentResponse: MessageFns<SentResponse> = {
   },
   fromPartial(_: DeepPartial<SentResponse>): SentResponse {
     const message = createBaseSentResponse();
+    return message;
+  },
+};
+
+function createBaseDrain(): Drain {
+  return {};
+}
+
+export const Drain: MessageFns<Drain> = {
+  encode(_: Drain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrain();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Drain>): Drain {
+    return Drain.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<Drain>): Drain {
+    const message = createBaseDrain();
     return message;
   },
 };
@@ -3392,6 +3471,116 @@ export const CapturedMessage: MessageFns<CapturedMessage> = {
     message.farAddress = object.farAddress ?? "";
     message.farPort = object.farPort ?? 0;
     message.bytes = object.bytes ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseDrainEdgeRequest(): DrainEdgeRequest {
+  return { edge: "" };
+}
+
+export const DrainEdgeRequest: MessageFns<DrainEdgeRequest> = {
+  encode(message: DrainEdgeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.edge !== "") {
+      writer.uint32(10).string(message.edge);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainEdgeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainEdgeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.edge = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DrainEdgeRequest>): DrainEdgeRequest {
+    return DrainEdgeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainEdgeRequest>): DrainEdgeRequest {
+    const message = createBaseDrainEdgeRequest();
+    message.edge = object.edge ?? "";
+    return message;
+  },
+};
+
+function createBaseDrainEdgeResponse(): DrainEdgeResponse {
+  return { edges: [] };
+}
+
+export const DrainEdgeResponse: MessageFns<DrainEdgeResponse> = {
+  encode(message: DrainEdgeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.edges) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DrainEdgeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrainEdgeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.edges.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DrainEdgeResponse>): DrainEdgeResponse {
+    return DrainEdgeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DrainEdgeResponse>): DrainEdgeResponse {
+    const message = createBaseDrainEdgeResponse();
+    message.edges = object.edges?.map((e) => e) || [];
     return message;
   },
 };
@@ -13330,6 +13519,16 @@ export const PolicyServiceService = {
     responseSerialize: (value: LiftBanResponse): Buffer => Buffer.from(LiftBanResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): LiftBanResponse => LiftBanResponse.decode(value),
   },
+  /** Has an edge take no new calls. Asked by `tandem drain`. */
+  drainEdge: {
+    path: "/tandem.policy.v1.PolicyService/DrainEdge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DrainEdgeRequest): Buffer => Buffer.from(DrainEdgeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DrainEdgeRequest => DrainEdgeRequest.decode(value),
+    responseSerialize: (value: DrainEdgeResponse): Buffer => Buffer.from(DrainEdgeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DrainEdgeResponse => DrainEdgeResponse.decode(value),
+  },
   /** Messages of a call that edges still keep. Asked by `tandem trace`. */
   traceCall: {
     path: "/tandem.policy.v1.PolicyService/TraceCall" as const,
@@ -13463,6 +13662,8 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   addBan: handleUnaryCall<AddBanRequest, Ban>;
   /** Ends all bans of a source or a user, and forgets what led to them. */
   liftBan: handleUnaryCall<LiftBanRequest, LiftBanResponse>;
+  /** Has an edge take no new calls. Asked by `tandem drain`. */
+  drainEdge: handleUnaryCall<DrainEdgeRequest, DrainEdgeResponse>;
   /** Messages of a call that edges still keep. Asked by `tandem trace`. */
   traceCall: handleUnaryCall<TraceCallRequest, TraceCallResponse>;
   /** Has edges log or mirror messages for a time. Asked by `tandem filter`. */
@@ -13772,6 +13973,22 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: LiftBanResponse) => void,
+  ): ClientUnaryCall;
+  /** Has an edge take no new calls. Asked by `tandem drain`. */
+  drainEdge(
+    request: DrainEdgeRequest,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
+  ): ClientUnaryCall;
+  drainEdge(
+    request: DrainEdgeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
+  ): ClientUnaryCall;
+  drainEdge(
+    request: DrainEdgeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DrainEdgeResponse) => void,
   ): ClientUnaryCall;
   /** Messages of a call that edges still keep. Asked by `tandem trace`. */
   traceCall(
