@@ -111,6 +111,18 @@ describe.skipIf(!hasHelm)('the chart in operation (needs `helm` on the PATH)', (
     },
   )
 
+  it('an edge waits before its end, by a program that its image has', () => {
+    const all = render({ ...LOAD_BALANCER, edge: { preStopSeconds: 1 } })
+    const { lifecycle } = podOf(find(all, 'Deployment', 'voice-tandem-edge')).containers[0] as never as {
+      lifecycle: { preStop: { exec: { command: string[] } } }
+    }
+    const [program, ...args] = lifecycle.preStop.exec.command
+    expect(program).toBe('node')
+    const before = performance.now()
+    expect(spawnSync(process.execPath, args).status).toBe(0)
+    expect(performance.now() - before).toBeGreaterThan(950)
+  })
+
   it('pods are spread over nodes and zones, and go one at a time', () => {
     const all = render(LOAD_BALANCER)
     for (const part of PARTS) {
