@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { apiServerMissing, DEFINITIONS_ARE_THEIRS, type RunningApiServer, startApiServer } from './api-server.ts'
 import type { KubeObject } from './client.ts'
 import { type Container, runProgram } from './run-program.ts'
@@ -101,6 +101,18 @@ describe.skipIf(missing !== undefined)('manifests at an API server of Kubernetes
     },
     60_000,
   )
+
+  it('so are the objects in the pages on operations', async () => {
+    const namespace = await namespaceOf('pages', 'restricted')
+    const page = readFileSync(join(ROOT, 'docs/operations/kubernetes.md'), 'utf8')
+    const blocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+      ([, text = '']) => parse(text) as Partial<KubeObject>,
+    )
+    const objects = blocks.filter(({ kind }) => kind !== undefined) as KubeObject[]
+    expect(objects.map(({ kind }) => kind)).toContain('ExternalSecret')
+    const placed = objects.map((one) => ({ ...one, metadata: { ...one.metadata, namespace } }))
+    expect(await objections(placed)).toEqual([])
+  })
 
   it('an unknown field is an error: the validation is strict', async () => {
     const [first] = objectsOf('loadBalancer', 'default')
