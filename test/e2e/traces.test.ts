@@ -104,11 +104,13 @@ describe('traces of a cluster in five processes', () => {
 
   beforeAll(async () => {
     if (missing !== undefined) return
-    receiver = createServer(async (request, response) => {
-      let body = ''
-      for await (const chunk of request) body += chunk
-      batches.push(...JSON.parse(body).resourceSpans)
-      response.end('{}')
+    receiver = createServer((request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        batches.push(...JSON.parse(String(Buffer.concat(chunks))).resourceSpans)
+        response.end('{}')
+      })
     }).listen(0, '127.0.0.1')
     await new Promise((resolve) => receiver.once('listening', resolve))
     const env = {

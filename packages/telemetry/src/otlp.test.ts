@@ -22,12 +22,14 @@ const received: Received[] = []
 
 async function listen(status = 200): Promise<string> {
   received.length = 0
-  server = createServer(async (request, response) => {
+  server = createServer((request, response) => {
     const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const { url = '', headers } = request
-    received.push({ path: url, type: headers['content-type'] ?? '', headers, body: Buffer.concat(chunks) })
-    response.writeHead(status, { 'content-type': 'application/json' }).end('{}')
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const { url = '', headers } = request
+      received.push({ path: url, type: headers['content-type'] ?? '', headers, body: Buffer.concat(chunks) })
+      response.writeHead(status, { 'content-type': 'application/json' }).end('{}')
+    })
   })
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`

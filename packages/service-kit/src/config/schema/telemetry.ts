@@ -72,5 +72,5 @@ const traces = z.strictObject({
 })
 
 export const telemetry = z.strictObject({
-  traces: traces.prefault({}).describe('Traces of calls: [tracing.md](operations/tracing.md).'),
+  traces: traces.prefault({}).describe('Traces of calls: [tracing.md](../operations/tracing.md).'),
 })
