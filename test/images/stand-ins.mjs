@@ -72,7 +72,10 @@ function makeNode(work) {
   if (!isThere(DEBIAN)) importFolder(root, DEBIAN)
   if (isThere(BASE)) return
   const bin = join(root, 'usr/local/bin')
-  cpSync(realpathSync(process.execPath), join(bin, 'node'))
+  const node = realpathSync(process.execPath)
+  cpSync(node, join(bin, 'node'))
+  // Its headers, as Node's own image has them: the addons are compiled with them.
+  cpSync(join(dirname(dirname(node)), 'include/node'), join(root, 'usr/local/include/node'), { recursive: true })
   const npm = dirname(dirname(realpathSync(run('sh', ['-c', 'command -v npm']).toString().trim())))
   mkdirSync(join(root, 'usr/local/lib/node_modules'), { recursive: true })
   cpSync(npm, join(root, 'usr/local/lib/node_modules/npm'), { recursive: true, dereference: true })
