@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { metricReference } from '@tandem/cli'
+import { cliReference, metricReference } from '@tandem/cli'
 import { openApi } from '@tandem/console'
 import { schemaOfAll } from '@tandem/resources'
 import { configurationPage } from '@tandem/service-kit/internal'
@@ -18,6 +18,8 @@ import { helmValuesSchema } from './helm-schema.mjs'
 import { helmValuesPage } from './helm-values.mjs'
 import { DASHBOARDS } from './metrics/dashboards.mjs'
 import { metricsIndex, metricsPage } from './metrics/reference-page.mjs'
+import { cliPage } from './reference/cli-page.mjs'
+import { errorsPage } from './reference/errors-page.mjs'
 
 const isCheck = process.argv.includes('--check')
 
@@ -44,7 +46,9 @@ const alerts = readFileSync(join(ROOT, 'deploy/prometheus/alerts.yaml'), 'utf8')
 const FILES = {
   ...Object.fromEntries(dashboards),
   'CONFORMANCE.md': { text: conformancePage, isSame: (found) => (isCheck && !STRICT) || found === conformancePage },
+  'docs/reference/cli.md': page(cliPage(cliReference())),
   'docs/reference/configuration.md': page(configurationPage()),
+  'docs/reference/errors.md': page(errorsPage()),
   'docs/reference/helm-values.md': page(helmValuesPage(helmValuesSchema())),
   'docs/reference/metrics.json': reference(metricsIndex(metrics)),
   'docs/reference/metrics.md': page(metricsPage(metrics)),

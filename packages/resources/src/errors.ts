@@ -18,6 +18,20 @@ export const PROBLEM = {
 
 export type ProblemCode = keyof typeof PROBLEM
 
+/** What to do about each. */
+export const PROBLEM_TODO: Readonly<Record<ProblemCode, string>> = {
+  unreadable: 'Correct the path or the rights.',
+  tooLarge: 'Split the file, or apply by folder.',
+  syntax: 'Mend the YAML at the line that is named.',
+  unknownKind: 'Correct `kind` or `apiVersion`; docs/resources.md lists them.',
+  invalid: 'Correct the value: the line says what was expected.',
+  duplicate: 'Rename one of the two.',
+  dangling: 'Add the resource that is named, or correct the name.',
+  contradiction: 'Take one of the two out.',
+  managed: 'Change it by its manager, or take it over with `--manager`.',
+  secret: 'Correct the path, the rights or the variable.',
+}
+
 /** Where a resource was declared. `document` counts from 1 within its file; `line` from 1, 0 when it is not known. */
 export interface Origin {
   readonly file: string

@@ -9,7 +9,14 @@ export { diffResources, type ResourceDiff } from './diff.ts'
 export { challengeOrder, type DigestAlgorithm, type Domain } from './domain.ts'
 export type { DomainEntry, DomainSettings, IndexOptions, Queue } from './domain-entry.ts'
 export { API_VERSION } from './envelope.ts'
-export { describeProblem, type Origin, PROBLEM, type ProblemCode, type ResourceProblem } from './errors.ts'
+export {
+  describeProblem,
+  type Origin,
+  PROBLEM,
+  PROBLEM_TODO,
+  type ProblemCode,
+  type ResourceProblem,
+} from './errors.ts'
 export type { CallFlow } from './flow/call-flow.ts'
 export type { Forwarding } from './flow/forwarding.ts'
 export { FRAUD_ACTIONS, type FraudAction, type FraudLevelSpec } from './fraud-level.ts'

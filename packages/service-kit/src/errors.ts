@@ -6,11 +6,31 @@
 
 /** code → what it means and the exit status of a process that ends with it. */
 export const KIT_ERRORS = {
-  config_invalid: { exitCode: 78, meaning: 'The configuration has unknown keys or values that do not fit.' },
-  config_unreadable: { exitCode: 78, meaning: 'The configuration file could not be read or is not YAML.' },
-  port_taken: { exitCode: 1, meaning: 'Another process holds a port that this one needs.' },
-  address_unavailable: { exitCode: 1, meaning: 'The address to bind does not exist on this machine.' },
-  start_failed: { exitCode: 1, meaning: 'A part of the process did not start.' },
+  config_invalid: {
+    exitCode: 78,
+    meaning: 'The configuration has unknown keys or values that do not fit.',
+    todo: 'Correct the keys that are named, all of them at once.',
+  },
+  config_unreadable: {
+    exitCode: 78,
+    meaning: 'The configuration file could not be read or is not YAML.',
+    todo: 'Correct the path, the rights or the YAML.',
+  },
+  port_taken: {
+    exitCode: 1,
+    meaning: 'Another process holds a port that this one needs.',
+    todo: 'Stop the other process, or change the setting that is named.',
+  },
+  address_unavailable: {
+    exitCode: 1,
+    meaning: 'The address to bind does not exist on this machine.',
+    todo: 'Bind an address of this machine.',
+  },
+  start_failed: {
+    exitCode: 1,
+    meaning: 'A part of the process did not start.',
+    todo: 'Read the sentence; the line before it says which part.',
+  },
 } as const
 
 export type KitErrorCode = keyof typeof KIT_ERRORS

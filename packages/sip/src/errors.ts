@@ -94,12 +94,28 @@ export const FRAMING_ERROR_NAMES: readonly string[] = [
   'body_too_large',
 ]
 
+/** Indexed by FRAMING_ERROR code. */
+export const FRAMING_ERROR_MEANINGS: readonly string[] = [
+  'No error.',
+  'The stream does not begin a message with a token character.',
+  'No empty line within LIMITS.headerSectionBytes.',
+  'A message without Content-Length, which a stream needs.',
+  'Content-Length is no number, or is repeated with another value.',
+  'Content-Length above LIMITS.bodyBytes.',
+]
+
 export const SIP_BUG = {
   EDITS_OVERLAP: 'edits_overlap',
   TOO_MANY_EDITS: 'too_many_edits',
   OUTPUT_FULL: 'output_full',
 } as const
 export type SipBugCode = (typeof SIP_BUG)[keyof typeof SIP_BUG]
+
+export const SIP_BUG_MEANINGS: Readonly<Record<SipBugCode, string>> = {
+  edits_overlap: 'Two splices name the same bytes, or one lies outside the message.',
+  too_many_edits: 'More splices than LIMITS.editCount.',
+  output_full: 'The output buffer is smaller than what is to be written.',
+}
 
 /** A mistake of the calling code, never of the peer. Compare `code`. */
 export class SipBug extends Error {

@@ -8,6 +8,7 @@ export { streamPeer } from './listeners/peers.ts'
 export { LocationCache } from './location-cache/location-cache.ts'
 export { edgeHashOf } from './membership/edge-hash.ts'
 export { Receiver } from './receive.ts'
+export { EDGE_REFUSALS } from './refusals.ts'
 export {
   bindingOf,
   EdgeBench,

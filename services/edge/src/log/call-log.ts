@@ -27,7 +27,7 @@ const MAX_TEXT = 256
 const labels = new Map<RefusalCount, string>()
 
 /** `refusedMaxForwards` → `max_forwards`. */
-function reasonOf(count: RefusalCount): string {
+export function reasonOf(count: RefusalCount): string {
   const known = labels.get(count)
   if (known !== undefined) return known
   const label = snakeCase(count).slice('refused_'.length)
