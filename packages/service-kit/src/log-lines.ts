@@ -77,19 +77,28 @@ const MAX_URI_CHARS = 256
 /** Scheme, user part, password, the rest: of sip, sips and tel, and of an address-of-record without a scheme. */
 const PERSON = /^(sips?:|tel:)?([^@:;?<>]+)(?::([^@<>]*))?(@.*|[;?].*)?$/i
 
+function keyOf(keyRing: KeyRing): Buffer {
+  return createHmac('sha256', keyRing[0]?.secret ?? '')
+    .update('names of users in logs')
+    .digest()
+}
+
 export type UserMode = Config['logging']['users']
 
 /** How lines name people. */
 export class UserNames {
   readonly #mode: UserMode
-  readonly #key: Buffer
+  #key: Buffer
 
   /** @param keyRing its first key names people as long as it is the first */
   constructor(mode: UserMode, keyRing: KeyRing) {
     this.#mode = mode
-    this.#key = createHmac('sha256', keyRing[0]?.secret ?? '')
-      .update('names of users in logs')
-      .digest()
+    this.#key = keyOf(keyRing)
+  }
+
+  /** From the next line on. */
+  useKeyRing(keyRing: KeyRing): void {
+    this.#key = keyOf(keyRing)
   }
 
   /** The user part as lines have it. */

@@ -101,6 +101,10 @@ export class CallLog {
     }
   }
 
+  useKeyRing(ring: EdgeConfig['keyRing']): void {
+    this.#names.useKeyRing(ring)
+  }
+
   /** What was left out is summed up now. */
   close(): void {
     this.#calls.flush()
