@@ -27,11 +27,10 @@ export async function drainEdge(config: Config, edge: string, format: Format): P
     )
   }
   for (let tries = 0; tries < TRIES; tries++) {
-    const edges = await members(config)
-    const rows = edges
-      .filter(({ id }) => told.includes(id))
-      .map(({ name, id }) => ({ edge: name, id, state: 'draining' }))
-    if (edges.every(({ id, draining }) => draining || !told.includes(id))) {
+    // A stream's peer is named with the incarnation or without.
+    const edges = (await members(config)).filter(({ id, name }) => told.includes(id) || told.includes(name))
+    if (edges.length > 0 && edges.every(({ draining }) => draining)) {
+      const rows = edges.map(({ name, id }) => ({ edge: name, id, state: 'draining' }))
       return render(format, { edges: rows }, ['edge', 'id', 'state'], rows)
     }
     await sleep(POLL_MS)
