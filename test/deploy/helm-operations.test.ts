@@ -231,6 +231,40 @@ describe.skipIf(!hasHelm)('the chart in operation (needs `helm` on the PATH)', (
     expect(mounts('edge').filter((path) => path.startsWith('/etc/tandem-tokens'))).toEqual([])
   })
 
+  it('certificates of yours: by service for gRPC, of its own for the admin API', () => {
+    const rpcTls = { mode: 'existingSecret', existingSecret: 'all', existingSecrets: { policy: 'of-policy' } }
+    const console = {
+      enabled: true,
+      tls: { existingSecret: 'api' },
+      tokens: [{ name: 'ci', role: 'read', secret: 't', key: 'ci' }],
+    }
+    const all = render({ ...LOAD_BALANCER, rpcTls, console })
+    const secretOf = (part: string, name: string) =>
+      podOf(find(all, 'Deployment', `voice-tandem-${part}`)).volumes?.find((volume) => volume.name === name)?.secret
+    expect(secretOf('policy', 'rpc')).toMatchObject({ secretName: 'of-policy' })
+    expect(secretOf('edge', 'rpc')).toMatchObject({ secretName: 'all' })
+    expect(secretOf('console', 'tls')).toMatchObject({ secretName: 'api' })
+    expect(clusterFile(all)).toMatchObject({
+      console: { tls: { certFile: '/etc/tandem-console/tls.crt', keyFile: '/etc/tandem-console/tls.key' } },
+      rpc: { tls: { certFile: '/etc/tandem-rpc/tls.crt', caFile: '/etc/tandem-rpc/ca.crt' } },
+    })
+    expect(all.filter(({ kind }) => kind === 'Job' || kind === 'CronJob')).toEqual([])
+  })
+
+  it('an external Redis under TLS: the authority and a certificate from a Secret, at location and policy alone', () => {
+    const external = { url: 'rediss://r.test:6380', tlsSecret: 'redis-tls', clientCertificate: true }
+    const all = render({ ...LOAD_BALANCER, redis: { bundled: false, external } })
+    expect(clusterFile(all).store.tls).toMatchObject({
+      caFile: '/etc/tandem-redis/ca.crt',
+      certFile: '/etc/tandem-redis/tls.crt',
+      keyFile: '/etc/tandem-redis/tls.key',
+    })
+    const mounts = workloads(all).filter((one) =>
+      podOf(one).containers[0].volumeMounts.some(({ name }) => name === 'redis'),
+    )
+    expect(mounts.map(({ metadata }) => metadata.name)).toEqual(['voice-tandem-location', 'voice-tandem-policy'])
+  })
+
   it('says when documents are more than a ConfigMap holds', () => {
     const document = {
       apiVersion: 'tandem/v1',

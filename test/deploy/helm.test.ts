@@ -258,6 +258,11 @@ describe.skipIf(!hasHelm)('the rendered chart (needs `helm` on the PATH)', () =>
       /set cpu, requestsPerSecond or eventLoopPercent/,
     ],
     [
+      'more than the most',
+      { ...LOAD_BALANCER, edge: { autoscaling: { enabled: true, minReplicas: 11 } } },
+      /minReplicas is above maxReplicas/,
+    ],
+    [
       'no quantity',
       { ...LOAD_BALANCER, edge: { resources: { limits: { memory: '1x' } } } },
       /expected a quantity such as 512Mi/,
