@@ -2,7 +2,7 @@
 //
 // Lines about single calls and requests (docs/operations/observing.md): as many a second as there may be, of which people as much as the
 // settings say. Under a flood a line costs one comparison and an addition: what is left out is summed up by its reasons, every SUMMARY_MS.
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Config } from './config/schema.ts'
 import type { KeyRing } from './config/views.ts'
 import type { Logger } from './logger.ts'
@@ -77,10 +77,10 @@ const MAX_URI_CHARS = 256
 /** Scheme, user part, password, the rest: of sip, sips and tel, and of an address-of-record without a scheme. */
 const PERSON = /^(sips?:|tel:)?([^@:;?<>]+)(?::([^@<>]*))?(@.*|[;?].*)?$/i
 
-function keyOf(keyRing: KeyRing): Buffer {
+function keyOf(keyRing: KeyRing): string {
   return createHmac('sha256', keyRing[0]?.secret ?? '')
     .update('names of users in logs')
-    .digest()
+    .digest('hex')
 }
 
 export type UserMode = Config['logging']['users']
@@ -88,7 +88,8 @@ export type UserMode = Config['logging']['users']
 /** How lines name people. */
 export class UserNames {
   readonly #mode: UserMode
-  #key: Buffer
+  /** Hexadecimal digits. What is made with it is cut, so that nothing can be made of that. */
+  #key: string
 
   /** @param keyRing its first key names people as long as it is the first */
   constructor(mode: UserMode, keyRing: KeyRing) {
@@ -104,7 +105,7 @@ export class UserNames {
   /** The user part as lines have it. */
   user(name: string): string {
     if (this.#mode === 'plain') return name
-    return `~${createHmac('sha256', this.#key).update(name).digest('base64url').slice(0, HASH_CHARS)}`
+    return `~${hash('sha256', this.#key + name, 'base64url').slice(0, HASH_CHARS)}`
   }
 
   /** The URI as lines have it: never with a password; undefined where lines name nobody, or there is none. */

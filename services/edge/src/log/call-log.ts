@@ -81,7 +81,8 @@ export class CallLog {
   /** A BYE of a call without a record. */
   ended(bye: SipMessage, byCaller: boolean, traceId?: string): void {
     if (!this.#config.calls || !this.#calls.admits('answered')) return
-    const { from_uri: from, to_uri: to } = this.#about(bye)
+    const from = this.#names.uri(textOf(bye, bye.fromUriStart, bye.fromUriEnd))
+    const to = this.#names.uri(textOf(bye, bye.toUriStart, bye.toUriEnd))
     const parties = byCaller ? { from_uri: from, to_uri: to } : { from_uri: to, to_uri: from }
     const how = {
       outcome: 'answered',
