@@ -22,6 +22,8 @@ function checks() {
     ],
     ['dead code', [bin('knip'), '--no-progress']],
     ['proto lint', [bin('buf'), 'lint']],
+    // Versions N and N−1 run side by side: what one writes the other reads (docs/operations/upgrade.md says how the file is made).
+    ['proto compatibility', [bin('buf'), 'breaking', '--against', 'proto/released.binpb']],
     ['docs drift', [node, '--conditions=@tandem/source', join('scripts', 'generate.mjs'), '--check']],
     ...scripts.map((name) => [name.replace(/\.mjs$/, ''), [node, join('scripts', name)]]),
   ]
