@@ -41,9 +41,17 @@ export interface LoadOptions {
   readonly makeKeys: boolean
 }
 
+const madeRings = new WeakSet<object>()
+
+/** Whether the key ring is one that was made for this run. */
+export function hasMadeKeys({ cluster }: Config): boolean {
+  return madeRings.has(cluster.secrets)
+}
+
 /** What a key ring of one run has sealed, no other run can open: nothing is kept with it. */
 function withoutLostSecrets(config: Config, made: ReturnType<typeof randomKeyRing>): Config {
   if (config.cluster.secrets[0]?.secret !== made[0]?.secret) return config
+  madeRings.add(config.cluster.secrets)
   return { ...config, store: { ...config.store, resourcesFile: '' } }
 }
 

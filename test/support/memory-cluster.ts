@@ -59,6 +59,7 @@ export interface MemoryEdge {
   readonly endpoint: MemoryEndpoint
   /** 'host:port', as in the trace of the network. */
   readonly place: string
+  readonly useKeyRing: (ring: EdgeConfig['keyRing']) => void
 }
 
 const SECRET = 'in-memory-secret-of-tests-only'
@@ -251,9 +252,10 @@ function createEdge(config: EdgeConfig, world: World): MemoryEdge {
   const endpoint = network.endpoint(config.bindAddress, config.sipPort, source)
   const listeners = listenersOf(config, { edgeId, edgeHash, facing, endpoint })
   const environment = { now: clock.now, resolver: NO_NAMES, random: () => 0.5 }
-  const { core } = createEdgeCore({ config, ...callersOf(config, world), logger, tracing }, listeners, environment)
+  const options = { config, ...callersOf(config, world), logger, tracing }
+  const { core, useKeyRing } = createEdgeCore(options, listeners, environment)
   const receiver = new Receiver(core)
-  return { core, receiver, endpoint, place: facing.name.slice('udp:'.length) }
+  return { core, receiver, endpoint, place: facing.name.slice('udp:'.length), useKeyRing }
 }
 
 function callersOf(config: EdgeConfig, { location, policy, logger, tracing }: World) {

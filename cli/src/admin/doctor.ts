@@ -18,6 +18,7 @@ import { hostPort, type Listener, listenersOf } from '../addresses.ts'
 import type { Format } from '../formats.ts'
 import { render } from '../output.ts'
 import { storeTls } from '../parts/store-tls.ts'
+import { checkKeyRings } from './check-key-rings.ts'
 import { checkLedgers } from './check-ledgers.ts'
 import { type Finding, judgeRedis } from './judge-redis.ts'
 import { redisFacts } from './redis-facts.ts'
@@ -155,11 +156,12 @@ async function checkPorts(config: Config): Promise<Finding[]> {
 
 /** All findings. */
 export async function examine(config: Config): Promise<Finding[]> {
-  const [ports, advertised, store, ledgers] = await Promise.all([
+  const [ports, advertised, store, ledgers, keyRings] = await Promise.all([
     checkPorts(config),
     checkAdvertised(config),
     checkStore(config),
     checkLedgers(config),
+    checkKeyRings(config),
   ])
   const known = advertised.state === 'ok' ? await withAdvertised(config) : config
   return [
@@ -168,6 +170,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     advertised,
     checkAddresses(known),
     ...store,
+    ...(keyRings ? [keyRings] : []),
     ...(ledgers ? [ledgers] : []),
   ]
 }

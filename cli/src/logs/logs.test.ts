@@ -75,3 +75,11 @@ it('says which file can not be read', async () => {
   const first = logs(['/nowhere/at-all'], ALL, RING).next()
   await expect(first).rejects.toThrow(/\/nowhere\/at-all can not be read: ENOENT/)
 })
+
+it('finds lines of a user from before another key came first', async () => {
+  const shown: string[] = []
+  const ring = [{ id: 2, secret: 'another secret for tests' }, ...RING]
+  const flags = { ...ALL, user: 'alice@example.test' }
+  for await (const line of logs([], flags, ring, Readable.from([`${ENDED}\n`]))) shown.push(line)
+  expect(shown).toHaveLength(1)
+})

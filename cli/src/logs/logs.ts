@@ -77,8 +77,10 @@ function pickerOf({ call, user, event, level }: LogFlags, keyRing: Parameters<ty
 function namesOf(user: string, keyRing: Parameters<typeof logs>[2]): string[] {
   const [name = '', ...host] = user.replace(/^sips?:/, '').split('@')
   const rest = host.length === 0 ? '' : host.join('@')
-  const hashed = new UserNames('hashed', keyRing).user(name)
-  return [`:${name}@${rest}`, `"${name}@${rest}`, `${hashed}@${rest}`, `:${hashed}`]
+  // Lines of before another key came first have the name that the key of then gave.
+  const hashed = keyRing.map((key) => new UserNames('hashed', [key]).user(name))
+  const inLines = hashed.flatMap((one) => [`${one}@${rest}`, `:${one}`])
+  return [`:${name}@${rest}`, `"${name}@${rest}`, ...inLines]
 }
 
 /** `10:36:26.123 info  edge-0  call ended  call_id=… from_uri=…`, then what has several lines. */

@@ -61,8 +61,9 @@ async function composeRecords(config: Config): Promise<Composition> {
   const fraudFeed = createFraudFeedClient(settings.policyTarget, options)
   const ledgers = createLedgerFeedClient(settings.policyTarget, options)
   const traces = await openTraces(config, logger)
-  const { parts, ready } = buildRecords(settings, [feed], logger, [fraudFeed], [ledgers], traces.tracing)
-  return { parts: [...traces.parts, ...parts], ready }
+  const built = buildRecords(settings, [feed], logger, [fraudFeed], [ledgers], traces.tracing)
+  const keys = keyRingParts(config, [built.service], [built.metrics], logger)
+  return { parts: [...traces.parts, ...built.parts, ...keys], ready: built.ready }
 }
 
 async function composeEdge(config: Config): Promise<Composition> {

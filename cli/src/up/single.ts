@@ -59,7 +59,7 @@ export async function composeSingle(config: Config): Promise<Composition> {
   const admin = config.console.enabled
     ? [buildConsole(localConsole(config), loggerFor(config, 'console'), security)]
     : []
-  const keyed = [policy.service, ...edges.map((edge) => edge.service)]
+  const keyed = [policy.service, records.service, ...edges.map((edge) => edge.service)]
   const parts = [
     ...traceParts,
     storePart,
@@ -67,7 +67,7 @@ export async function composeSingle(config: Config): Promise<Composition> {
     ...keyRingParts(
       config,
       keyed,
-      [policy, ...edges].map((built) => built.metrics),
+      [policy, records, ...edges].map((built) => built.metrics),
       loggerFor(config, 'keys'),
     ),
   ]

@@ -24,6 +24,7 @@ export { ConfigError, type ConfigIssue, explainBind, KIT_ERRORS, KitError, type 
 export { HistogramFamily, IntHistogram, LONG_SECONDS, SHORT_SECONDS } from './histogram.ts'
 export { type HttpHandle, type HttpOptions, type HttpReply, type HttpRoute, startHttp } from './http.ts'
 export { KeyRingFollower } from './key-ring-file.ts'
+export { keyRingText } from './key-ring-text.ts'
 export { Lifecycle, type LifecycleOptions, onSignals, type Part } from './lifecycle.ts'
 export { BoundedLines, lineLogger, UserNames } from './log-lines.ts'
 export { createLogger, type Logger, type LogLevel, redactUrl } from './logger.ts'

@@ -81,3 +81,12 @@ it('a name is the same everywhere in a cluster, and another in another cluster',
 it('a URI without end is cut', () => {
   expect(new UserNames('plain', RING).uri(`sip:${'a'.repeat(9_000)}@b`)?.length).toBe(256)
 })
+
+it('names people with another key from the next line on', () => {
+  const [first, second] = [[{ id: 1, secret: 'a' }], [{ id: 2, secret: 'b' }]]
+  const names = new UserNames('hashed', first)
+  const before = names.user('alice')
+  names.useKeyRing(second)
+  expect(names.user('alice')).toBe(new UserNames('hashed', second).user('alice'))
+  expect(names.user('alice')).not.toBe(before)
+})

@@ -4,7 +4,7 @@
 
 import { isIPv6 } from 'node:net'
 import type { location } from '@tandem/rpc'
-import type { EdgeConfig } from '@tandem/service-kit'
+import { type EdgeConfig, keyRingText } from '@tandem/service-kit'
 import {
   Edits,
   type KeyRing,
@@ -135,6 +135,9 @@ export function createEdgeCore(
     useKeyRing: (secrets) => {
       ring.replace(secrets)
       admission.useKeyRing(secrets)
+      core.callLog?.useKeyRing(secrets)
+      self.keyRing = keyRingText(secrets)
+      void membership.renew()
     },
     setDraining: () => {
       self.draining = true
@@ -256,5 +259,6 @@ function selfOf(options: EdgeServiceOptions, listeners: Listeners): location.Edg
     listeners: listeners.facings().map((facing) => facing.name),
     draining: false,
     version: VERSION,
+    keyRing: keyRingText(config.keyRing),
   }
 }

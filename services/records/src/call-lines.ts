@@ -69,6 +69,10 @@ export class CallLines {
     this.#logger.info(line, line.type === 'correction' ? 'record corrected' : 'call ended')
   }
 
+  useKeyRing(ring: RecordsConfig['keyRing']): void {
+    this.#names.useKeyRing(ring)
+  }
+
   /** What was left out is summed up now. */
   close(): void {
     this.#bound.flush()

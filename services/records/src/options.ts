@@ -2,7 +2,7 @@
 //
 // What the records service is built from and what it gives.
 import type { RecordFeed } from '@tandem/rpc'
-import type { HttpRoute, Logger, Metrics, RecordsConfig } from '@tandem/service-kit'
+import type { HttpRoute, KeyRing, Logger, Metrics, RecordsConfig } from '@tandem/service-kit'
 import type { Attributes, Tracing } from '@tandem/telemetry'
 import type { CallLines } from './call-lines.ts'
 import type { SinkCounts } from './delivery/sink-counts.ts'
@@ -68,6 +68,8 @@ export interface RecordsService {
   ready(): boolean
   /** Opens what earlier processes left, then consumes. What can't be opened is tried again; start does not wait for it. */
   start(): Promise<void>
+  /** Its first key names people in log lines. */
+  useKeyRing(ring: KeyRing): void
   /** Opens files anew under their names (SIGHUP, logrotate). */
   reopen(): void
   stop(): Promise<void>

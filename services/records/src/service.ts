@@ -65,6 +65,7 @@ export function createRecordsService(options: RecordsServiceOptions): RecordsSer
         void begin(line, feeds, { tuning, logger, gate, callLines, signal: stopping.signal })
       }
     },
+    useKeyRing: (ring) => options.callLines?.useKeyRing(ring),
     reopen: () => {
       for (const { runner } of lines) runner.reopen()
     },

@@ -41,6 +41,9 @@ function leaseContract(at: () => World): void {
     const draining = await value(store.location.leaseEdge(edge(name, '1', { draining: true }), 60_000))
     expect(draining.list.revision).toBeGreaterThan(joined.list.revision)
     expect(draining.list.edges).toContainEqual(edge(name, '1', { draining: true }))
+    const keyed = await value(store.location.leaseEdge(edge(name, '1', { keyRing: '2:9f01c3aa' }), 60_000))
+    expect(keyed.list.revision).toBeGreaterThan(draining.list.revision)
+    expect(keyed.list.edges).toContainEqual(edge(name, '1', { keyRing: '2:9f01c3aa' }))
   })
 
   it('MUST replace an older incarnation and refuse it from then on', async () => {

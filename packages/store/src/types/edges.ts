@@ -12,6 +12,8 @@ export interface Edge {
   listeners: string[]
   draining: boolean
   version: string
+  /** Ids and fingerprints of its key ring; undefined where it does not say. */
+  keyRing?: string | undefined
 }
 
 export interface EdgeList {

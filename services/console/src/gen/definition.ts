@@ -731,6 +731,13 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "proto": "version",
         "type": "string",
         "doc": ""
+      },
+      {
+        "name": "keyRing",
+        "proto": "key_ring",
+        "type": "string",
+        "isOptional": true,
+        "doc": "Of its key ring: ids with fingerprints, the first signs, e.g. \"2:9f01c3aa,1:77b0e254\". Versions before this field say nothing."
       }
     ]
   },

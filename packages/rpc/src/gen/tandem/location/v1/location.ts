@@ -398,6 +398,8 @@ export interface Edge {
   listeners: string[];
   draining: boolean;
   version: string;
+  /** Of its key ring: ids with fingerprints, the first signs, e.g. "2:9f01c3aa,1:77b0e254". Versions before this field say nothing. */
+  keyRing?: string | undefined;
 }
 
 export interface EdgeList {
@@ -4117,6 +4119,7 @@ function createBaseEdge(): Edge {
     listeners: [],
     draining: false,
     version: "",
+    keyRing: undefined,
   };
 }
 
@@ -4145,6 +4148,9 @@ export const Edge: MessageFns<Edge> = {
     }
     if (message.version !== "") {
       writer.uint32(66).string(message.version);
+    }
+    if (message.keyRing !== undefined) {
+      writer.uint32(74).string(message.keyRing);
     }
     return writer;
   },
@@ -4226,6 +4232,14 @@ export const Edge: MessageFns<Edge> = {
             message.version = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.keyRing = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4251,6 +4265,7 @@ export const Edge: MessageFns<Edge> = {
     message.listeners = object.listeners?.map((e) => e) || [];
     message.draining = object.draining ?? false;
     message.version = object.version ?? "";
+    message.keyRing = object.keyRing ?? undefined;
     return message;
   },
 };
