@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -38,6 +38,20 @@ it('takes a changed file into use, once, and logs ids alone', async () => {
   expect([follower.ids, follower.counts]).toEqual([[2, 1], { changes: 1, failures: 0 }])
   expect(lines.join('\n')).toContain('"signs":2')
   expect(lines.join('\n')).not.toMatch(/-of-the-test/)
+})
+
+it('a file that is still being written waits for the next look', async () => {
+  const file = join(folder, 'ring')
+  writeFileSync(file, `- { id: 2, secret: ${NEW.secret} }\n`)
+  const { follower, used } = following(file)
+  const looked = follower.look()
+  const writing = setInterval(() => appendFileSync(file, '# more is to come\n'), 1)
+  await looked
+  clearInterval(writing)
+  expect([used, follower.counts]).toEqual([[], { changes: 0, failures: 0 }])
+  appendFileSync(file, `- { id: 1, secret: ${OLD.secret} }\n`)
+  await follower.look()
+  expect(used).toEqual([[NEW, OLD]])
 })
 
 it('sees a link that is swapped, as a mounted Secret is', async () => {

@@ -4,6 +4,7 @@
 // where the file is a link that is swapped, as in a mounted Secret. A file that can't be read or is no ring changes nothing: that is logged once, and counted.
 // Its contents never reach a log.
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
 import { keyRingSchema } from './config/schema/key-ring.ts'
 import type { KeyRing } from './config/views.ts'
@@ -20,6 +21,8 @@ export interface KeyRingFollowerOptions {
 }
 
 const POLL_MS = 2_000
+/** For so long a file must not change. */
+const STILL_MS = 50
 
 /** undefined: no key ring. JSON or YAML: a list of `{ id, secret }`. */
 export function parseKeyRing(text: string): KeyRing | undefined {
@@ -68,7 +71,7 @@ export class KeyRingFollower {
     const ring = parseKeyRing(text)
     if (ring === undefined) return this.#refuse(text)
     this.#refused = ''
-    if (isSameRing(ring, this.#inUse)) return
+    if (isSameRing(ring, this.#inUse) || (await isBeingWritten(file, text))) return
     this.#inUse = ring
     this.counts.changes += 1
     use(ring)
@@ -86,6 +89,12 @@ export class KeyRingFollower {
     const { file, logger } = this.#options
     logger.error({ file, keys: this.ids }, `the key ring's file is ${what}: the ring of before stays in use`)
   }
+}
+
+/** A file that is written in place may have been read half-way, and half a list is a list. It is read again with the next look. */
+async function isBeingWritten(file: string, text: string): Promise<boolean> {
+  await sleep(STILL_MS)
+  return (await readFile(file, 'utf8').catch(() => '')) !== text
 }
 
 function isSameRing(a: KeyRing, b: KeyRing): boolean {
