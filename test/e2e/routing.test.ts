@@ -62,6 +62,9 @@ const resourcesAt = (port: number): string[] => [
   'kind: HuntGroup\nmetadata: { name: turns, domain: example.test }\nspec: { strategy: round-robin, ringMs: 5000, members: [bob, carol] }\n',
   'kind: HuntGroup\nmetadata: { name: agents, domain: example.test }\nspec: { login: true, members: [alice, bob] }\n',
   'kind: HuntGroup\nmetadata: { name: stubborn, domain: example.test }\nspec: { strategy: sequential, ringMs: 1000, rounds: 3, members: [bob] }\n',
+  'kind: RatePlan\nmetadata: { name: mobile }\nspec: { currency: EUR, rates: [{ prefix: "*", perMinuteMicros: 120000, firstIncrementMs: 1000, nextIncrementMs: 1000 }] }\n',
+  'kind: Account\nmetadata: { name: hal-pays }\nspec: { billing: prepaid, ratePlan: mobile }\n',
+  'kind: Subscriber\nmetadata: { name: hal, domain: example.test }\nspec: { credentials: { password: hal-secret }, account: hal-pays, forwarding: { busy: { number: "+48555" } } }\n',
   'kind: Subscriber\nmetadata: { name: gina, domain: example.test }\nspec: { credentials: { password: gina-secret }, account: demo, forwarding: { busy: { subscriber: bob } } }\n',
 ]
 
@@ -149,6 +152,22 @@ const invited = ({ messages }: SippResult): string[] =>
 
 const tandem = (...args: string[]) =>
   runTandem([...args, '--config', config], { TANDEM_POLICY_GRPC_PORT: String(cluster.basePort + 21) })
+
+/** Process ids of the policy nodes. */
+const policies = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [status, args] = ['status', 'cmdline'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'latin1'))
+        return (
+          new RegExp(`^PPid:\\s${cluster.process.pid}$`, 'm').test(status ?? '') && /\0run\0policy\0/.test(args ?? '')
+        )
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
 
 interface Attempt {
   readonly trunk: string
@@ -301,6 +320,45 @@ describe('extensions and hours', () => {
   })
 })
 
+describe('sent on to a number', () => {
+  interface Balance {
+    readonly balance: number
+    readonly held: number
+    readonly ledgerSum: number
+  }
+  const balanceOf = async (account: string): Promise<Balance> =>
+    JSON.parse((await tandem('balance', account, '--ledger', '-o', 'json')).out) as Balance
+  const micros = (amount: string | null | undefined): number => Math.round(Number(amount) * 1_000_000)
+  interface Paid {
+    readonly price: string
+    readonly duration_ms: number
+    readonly forwards: readonly { readonly account: string; readonly price: string; readonly rate_plan: string }[]
+  }
+
+  it('who can not pay for it is busy; with money each pays his leg to the micro-unit, though policy is killed while they talk', async () => {
+    await phone('hal', 'ring-and-refuse', { status: 486, pauseMs: 50 })
+    expect(await refusal('hal')).toBe(486)
+    const toppedUp = await tandem('topup', 'hal-pays', '1', '--key', 'sent-on-1')
+    expect(toppedUp.status).toBe(0)
+    await phone('hal', 'ring-and-refuse', { status: 486, pauseMs: 50 })
+    const second = await carrier('second', 'answer')
+    const calling = talk('hal', 0, 4_000)
+    await waitUntil('the hold of who sends it on', async () => (await balanceOf('hal-pays')).held > 0, 10_000, 100)
+    for (const pid of policies()) process.kill(pid, 'SIGKILL')
+    const callId = await calling
+    expect(invited(await second.result)).toEqual(['+48555'])
+    const record = (await cluster.record(callId, 30_000)) as unknown as Paid
+    const seconds = Math.ceil(record.duration_ms / 1_000)
+    expect(record.forwards).toMatchObject([{ account: 'hal-pays', rate_plan: 'mobile' }])
+    expect(micros(record.forwards[0]?.price)).toBe(2_000 * seconds)
+    expect(micros(record.price)).toBe(20_000 + Math.ceil((10_000 * seconds) / 60))
+    const left = 1_000_000 - 2_000 * seconds
+    expect(await balanceOf('hal-pays')).toMatchObject({ balance: left, held: 0, ledgerSum: left })
+    const { out } = await tandem('route-test', '--from', 'alice@example.test', '--to', 'hal')
+    expect(out).toMatch(/sip:\+48555@.*sent on by hal-pays 0\.12\/min/)
+  }, 120_000)
+})
+
 it('voice, video and messages are offered as they were; the record says which', async () => {
   const bob = await phone('bob', 'answer')
   const callId = newCallId('media')
@@ -313,21 +371,6 @@ it('voice, video and messages are offered as they were; the record says which', 
 })
 
 describe('emergencies', () => {
-  const policies = (): number[] =>
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .filter((pid) => {
-        try {
-          const [status, args] = ['status', 'cmdline'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'latin1'))
-          return (
-            new RegExp(`^PPid:\\s${cluster.process.pid}$`, 'm').test(status ?? '') && /\0run\0policy\0/.test(args ?? '')
-          )
-        } catch {
-          return false
-        }
-      })
-      .map(Number)
-
   it('112 rings while every policy node is dead', async () => {
     const second = await carrier('second', 'answer')
     const pids = policies()

@@ -31,12 +31,13 @@ function priceText(price: policy.RoutePrice | undefined): string {
   return `${price.rate} ${price.currency}${price.prefix === '' ? '' : ` (${price.prefix})`}`.trim()
 }
 
-function targetLine({ step, target, trunk, ringMs, price, cost }: policy.RouteTarget): string {
+function targetLine({ step, target, trunk, ringMs, price, cost, payer, payerPrice }: policy.RouteTarget): string {
   const parts = [
     `  ${step + 1}. ${target}`,
     trunk === '' ? '' : `by ${trunk}`,
     ringMs === 0 ? '' : `rings ${ringMs / 1_000} s`,
     price === undefined ? '' : `price ${priceText(price)}`,
+    payer === '' ? '' : `sent on by ${`${payer} ${priceText(payerPrice)}`.trim()}`,
     cost === undefined ? '' : `cost ${priceText(cost)}`,
   ]
   return parts.filter((part) => part !== '').join(', ')

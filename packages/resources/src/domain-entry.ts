@@ -74,6 +74,8 @@ export interface DomainSettings {
   readonly contexts: ReadonlySet<string>
   /** How its users dial; undefined: numbers are taken as they are. */
   readonly numberPlan: NumberPlan | undefined
+  /** Account that pays for what its users send out by a trunk, where they have none of their own; '' for none. */
+  readonly forwardingAccount: string
   /** Name of its NumberPlan; '' where it has none, or one of its own. */
   readonly numberPlanName: string
 }
@@ -179,6 +181,7 @@ export function domainSettings(domain: Domain, options: IndexOptions, plans: Num
     trustsPhones: spec.trust.phones,
     contexts: contextsOf(domain),
     featureCodes: spec.featureCodes,
+    forwardingAccount: spec.forwardingAccount ?? '',
     ...numberPlanOf(domain, plans),
   }
 }

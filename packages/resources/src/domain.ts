@@ -117,6 +117,11 @@ export const domainSchema = z.strictObject({
       /** 3xx responses that are followed for one request. */
       maxRecursions: z.int().min(1).max(20).default(5),
       forwarding,
+      /**
+       * Name of the Account that pays for legs which its call flows, hunt groups and forwarding subscribers send out by a
+       * trunk, where these have no account of their own.
+       */
+      forwardingAccount: resourceName.optional(),
       relay: relay.prefault({}),
       trust: trust.prefault({}),
       /** Further contexts in which this domain's local numbers are valid: `+49-30` or a name. [RFC3966-5.1.5] */

@@ -42,6 +42,8 @@ export const huntGroupSchema = z.strictObject({
     .strictObject({
       /** User part that reaches the group; `metadata.name` unless set. */
       username: userName.optional(),
+      /** Name of the Account that pays for members and overflow that are reached by a trunk; unset: that of the domain. */
+      account: resourceName.optional(),
       strategy: z.enum(STRATEGIES).default('ring-all'),
       members: z
         .array(member)

@@ -82,8 +82,10 @@ export {
   MAX_PRICE,
   MICROS,
   paidMs,
+  paidMsAtAll,
   parseAmount,
   price,
+  priceOfAll,
   type Rate,
 } from './rating/price.ts'
 export { type LineProblem, parseRateCsv, type RateCsv } from './rating/rate-csv.ts'

@@ -54,6 +54,10 @@ export interface PlanTarget {
   readonly retarget: PlanRetarget | undefined
   /** The target is a trunk's host. */
   readonly trunkLeg?: PlanTrunkLeg | undefined
+  /** Of a trunk: the number that is called there, canonical. */
+  readonly number?: string | undefined
+  /** Of a trunk: the account that pays for this leg, because its owner sends the call there; absent: the caller pays. */
+  readonly payer?: string | undefined
   /** Of this target, after those of the plan. */
   readonly edits?: readonly PlanEdit[] | undefined
   /** Where it goes while `uri` stands in the Request-URI; '' or absent for `uri`. */

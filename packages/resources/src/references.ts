@@ -172,10 +172,14 @@ function checkRedirect(refs: References, located: LocatedResource): void {
 function checkTargets(refs: References, located: LocatedResource): void {
   const { resource } = located
   for (const { key, path } of flowReferences(resource)) refs.require(key, located, path)
+  if (resource.kind === 'Domain' && resource.spec.forwardingAccount !== undefined) {
+    refs.require(`Account/${resource.spec.forwardingAccount}`, located, 'spec.forwardingAccount')
+  }
   if (!('domain' in resource.metadata)) return
   const { domain } = resource.metadata
   refs.require(`Domain/${domain}`, located, 'metadata.domain')
-  if (resource.kind === 'Subscriber' && resource.spec.account !== undefined) {
+  const isPayer = resource.kind === 'Subscriber' || resource.kind === 'HuntGroup' || resource.kind === 'CallFlow'
+  if (isPayer && resource.spec.account !== undefined) {
     refs.require(`Account/${resource.spec.account}`, located, 'spec.account')
   }
   if (resource.kind === 'Redirect' && resource.spec.subscriber !== undefined) {

@@ -53,7 +53,7 @@ export function addSubscriber(resource: Subscriber, domain: DomainSettings, tabl
   const key = resourceKey(resource)
   const own = subscriberPlan(key, aor, domain)
   const { forwarding } = resource.spec
-  const source = { key, domain: domain.name, aor }
+  const source = { key, domain: domain.name, aor, account: resource.spec.account ?? domain.forwardingAccount }
   putUser(tables, resource.spec.usernames ?? [resource.metadata.name], {
     key,
     kind: 'Subscriber',
@@ -72,7 +72,8 @@ export function addHuntGroup(resource: HuntGroup, domain: DomainSettings, tables
   const aor = `sip:${user}@${metadata.domain}`
   const key = resourceKey(resource)
   const aorOf = (name: string) => aors.get(`Subscriber/${metadata.domain}/${name}`)
-  const plan = huntGroupPlan({ source: { key, domain: metadata.domain, aor }, spec, domain, aorOf })
+  const source = { key, domain: metadata.domain, aor, account: spec.account ?? domain.forwardingAccount }
+  const plan = huntGroupPlan({ source, spec, domain, aorOf })
   putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'HuntGroup' })
   const idle = spec.strategy === 'longest-idle'
   if (!spec.login && !idle) return
@@ -86,7 +87,8 @@ export function addCallFlow({ metadata, spec }: CallFlow, domain: DomainSettings
   const user = spec.username ?? metadata.name
   const aor = `sip:${user}@${metadata.domain}`
   const key = `CallFlow/${metadata.domain}/${metadata.name}`
-  const plan = callFlowPlan({ key, domain: metadata.domain, aor }, spec)
+  const account = spec.account ?? domain.forwardingAccount
+  const plan = callFlowPlan({ key, domain: metadata.domain, aor, account }, spec)
   putUser(tables, [user], { ...nobodysEntry(key, domain, aor, plan), kind: 'CallFlow' })
 }
 

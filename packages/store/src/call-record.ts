@@ -12,6 +12,7 @@ import type {
   CallState,
   Dialog,
   EndedAtTrunk,
+  ForwardCharge,
   LiveCall,
 } from './types.ts'
 import { AGE_UNKNOWN } from './types.ts'
@@ -170,13 +171,31 @@ export function recordOf(call: CallOnRecord): CallRecord {
     rate: billing?.rate ?? '',
     rateRevision: billing?.rateRevision ?? '',
     ...costOf(billing),
+    forwards: forwardsOf(call, talkMs),
   }
 }
 
+/** Never changed. */
+const NO_FORWARDS: ForwardCharge[] = []
+
+function forwardsOf({ billing, corrections }: CallOnRecord, talkMs: number): ForwardCharge[] {
+  if (billing?.forwards === undefined) return NO_FORWARDS
+  return billing.forwards.map(({ price, billedMs, unbilledMs, entry: _entry, ...texts }) => ({
+    ...texts,
+    priceMicros: price,
+    billedMs: BigInt(billedMs),
+    unbilledMs: BigInt(corrections === 0 ? unbilledMs : Math.max(0, talkMs - billedMs)),
+  }))
+}
+
+/** Of all who pay; none where they do so in different currencies. */
 function costOf(billing: Billing | undefined): Pick<CallRecord, 'costMicros' | 'costCurrency' | 'marginMicros'> {
   if (billing?.cost === undefined) return {}
-  const { cost, costCurrency = '', price, currency } = billing
-  return { costMicros: cost, costCurrency, ...(costCurrency === currency && { marginMicros: price - cost }) }
+  const { cost, costCurrency = '', price, currency, forwards = [] } = billing
+  const paid = [{ currency, price }, ...forwards].filter((one) => one.currency !== '')
+  const isOne = paid.length > 0 && paid.every((one) => one.currency === costCurrency)
+  const sum = paid.reduce((all, one) => all + one.price, 0n)
+  return { costMicros: cost, costCurrency, ...(isOne && { marginMicros: sum - cost }) }
 }
 
 /** Of a correction: what its talk has more than was billed. */

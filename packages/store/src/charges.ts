@@ -27,6 +27,21 @@ export interface ChargedCall {
   nowMs: number
 }
 
+/** What an account paid because it sent the call on to the target that answered. */
+export interface ForwardBilling {
+  account: string
+  currency: string
+  price: bigint
+  billedMs: number
+  unbilledMs: number
+  ratePlan: string
+  ratePrefix: string
+  rate: string
+  rateRevision: string
+  /** Id of the ledger entry, '' for none; of the caller's own account that of all that it paid. */
+  entry: string
+}
+
 /** What a call has cost. */
 export interface Billing {
   currency: string
@@ -46,6 +61,8 @@ export interface Billing {
   /** Micro-units that the trunk which answered costs; absent where it has no price. */
   cost?: bigint | undefined
   costCurrency?: string | undefined
+  /** Absent: nobody but the caller pays. */
+  forwards?: readonly ForwardBilling[] | undefined
 }
 
 /** undefined: the call is not charged. */
@@ -57,15 +74,28 @@ export function chargedOf(call: CallOnRecord, nowMs: number): ChargedCall | unde
   return { ref, state, account, charge, target, outcome, billing, hangUpReason, ...when }
 }
 
-export function billingText({ price, cost, ...rest }: Billing): string {
-  return JSON.stringify({ ...rest, price: String(price), ...(cost !== undefined && { cost: String(cost) }) })
+export function billingText({ price, cost, forwards, ...rest }: Billing): string {
+  return JSON.stringify({
+    ...rest,
+    price: String(price),
+    ...(cost !== undefined && { cost: String(cost) }),
+    ...(forwards !== undefined && { forwards: forwards.map((one) => ({ ...one, price: String(one.price) })) }),
+  })
 }
+
+type ForwardText = Omit<ForwardBilling, 'price'> & { readonly price: string }
 
 export function billingOf(text: string): Billing | undefined {
   if (text === '') return undefined
-  const { price, cost, ...rest } = JSON.parse(text) as Omit<Billing, 'price' | 'cost'> & {
+  const { price, cost, forwards, ...rest } = JSON.parse(text) as Omit<Billing, 'price' | 'cost' | 'forwards'> & {
     price: string
     cost?: string
+    forwards?: readonly ForwardText[]
   }
-  return { ...rest, price: BigInt(price), ...(cost !== undefined && { cost: BigInt(cost) }) }
+  return {
+    ...rest,
+    price: BigInt(price),
+    ...(cost !== undefined && { cost: BigInt(cost) }),
+    ...(forwards !== undefined && { forwards: forwards.map((one) => ({ ...one, price: BigInt(one.price) })) }),
+  }
 }

@@ -111,6 +111,12 @@ export const POLICY_ERRORS = {
     meaning: 'a BlockList stops the call, with a status of its own',
     todo: 'Nothing, or change the BlockList.',
   },
+  forwarding_refused: {
+    kind: 'reject',
+    sipStatus: 480,
+    meaning: 'the call would be sent on, and the account of who does so can not pay for it',
+    todo: 'Top the account up, or raise its limit; `tandem route-test` names it.',
+  },
   logged_in: {
     kind: 'reject',
     sipStatus: 480,

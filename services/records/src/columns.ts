@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<FieldKind, string>> = {
   time: 'timestamptz',
   decimal: 'numeric',
   attempts: 'jsonb',
+  forwards: 'jsonb',
 }
 
 export const COLUMNS: readonly Column[] = RECORD_FIELDS.map(({ name, kind }) => ({ name, type: TYPES[kind] }))

@@ -23,6 +23,10 @@ const whole = records.CallRecord.fromPartial({
   media: 'audio',
   facts: { tenant: 'example.test', direction: 'outbound', dialled: '+4930', ingressTrunk: 'in', authMethod: 'ip' },
   answerer: { aor: 'sip:bob@example.test', userAgent: 'phone/2', transport: 'udp', address: '192.0.2.2', port: 5060 },
+  forwards: [
+    { account: 'bob', currency: 'EUR', priceMicros: 20_500n, billedMs: 60_000n, ratePlan: 'retail', ratePrefix: '+49' },
+    { account: 'team' },
+  ],
   attempts: [
     { target: 'sip:a@192.0.2.9', status: 503, provisionalStatus: 0 },
     { target: 'sip:b@192.0.2.2', status: 200, provisionalStatus: 180, trunk: 'out', startMs: 0, pddMs: 700, endMs: 9 },
@@ -52,6 +56,10 @@ it('takes every field from where it is', () => {
     billsec: 61,
     rate_revision: 'r7',
     edges: ['edge0.1', 'edge1.1'],
+    forwards: [
+      { account: 'bob', price: '0.020500', currency: 'EUR', billsec: 60, unbilled_ms: 0, rate_prefix: '+49' },
+      { account: 'team', price: null, billsec: 0 },
+    ],
     attempts: [
       { trunk: '', status: 503, provisional_status: 0, start_ms: null, pdd_ms: null, end_ms: null },
       { trunk: 'out', status: 200, provisional_status: 180, start_ms: 0, pdd_ms: 700, end_ms: 9 },
@@ -81,6 +89,7 @@ it('has values of the kinds that it names, and null only where it may', () => {
     decimal: 'string',
     texts: 'object',
     attempts: 'object',
+    forwards: 'object',
   }
   for (const record of [whole, records.CallRecord.fromPartial({})]) {
     for (const { name, kind, isRequired, of } of RECORD_FIELDS) {

@@ -6,10 +6,10 @@
 import type { records } from '@tandem/rpc'
 
 /**
- * What a value is in JSON: `text`, `texts` and `attempts` as they are, `integer` a number, `time` ISO 8601 in UTC with
+ * What a value is in JSON: `text`, `texts`, `attempts` and `forwards` as they are, `integer` a number, `time` ISO 8601 in UTC with
  * milliseconds, `decimal` digits with six places in a string, so that no reader rounds. `integer`, `time` and `decimal` may be null.
  */
-export type FieldKind = 'text' | 'texts' | 'integer' | 'time' | 'decimal' | 'attempts'
+export type FieldKind = 'text' | 'texts' | 'integer' | 'time' | 'decimal' | 'attempts' | 'forwards'
 
 /** One target that was tried. Times are milliseconds, null where they are not known. */
 export interface LineAttempt {
@@ -25,6 +25,20 @@ export interface LineAttempt {
   readonly end_ms: number | null
 }
 
+/** What an account paid because it sent the call on by a trunk. */
+export interface LineForward {
+  readonly account: string
+  /** As of the call; null where its calls have no price. */
+  readonly price: string | null
+  readonly currency: string
+  readonly billsec: number
+  readonly unbilled_ms: number
+  readonly rate_plan: string
+  readonly rate_prefix: string
+  readonly rate_revision: string
+  readonly rate: string
+}
+
 interface Values {
   readonly text: string
   readonly texts: readonly string[]
@@ -32,6 +46,7 @@ interface Values {
   readonly time: string | null
   readonly decimal: string | null
   readonly attempts: readonly LineAttempt[]
+  readonly forwards: readonly LineForward[]
 }
 
 export type FieldValue = Values[FieldKind]
@@ -78,6 +93,21 @@ function attemptOf({ target, trunk, status, provisionalStatus, ...times }: recor
   }
 }
 
+function forwardOf(one: records.ForwardCharge): LineForward {
+  const { account, currency, ratePlan, ratePrefix, rate, rateRevision } = one
+  return {
+    account,
+    price: ratePlan === '' ? null : unitsOf(one.priceMicros),
+    currency,
+    billsec: Math.ceil(Number(one.billedMs) / 1000),
+    unbilled_ms: Number(one.unbilledMs),
+    rate_plan: ratePlan,
+    rate_prefix: ratePrefix,
+    rate_revision: rateRevision,
+    rate,
+  }
+}
+
 /** Seconds that were billed, where the call was charged; else the talk in whole seconds, rounded down. */
 function billedSeconds({ ratePlan, billedMs, durationMs }: records.CallRecord): number {
   return ratePlan === '' ? Math.floor(Number(durationMs) / 1000) : Math.ceil(Number(billedMs) / 1000)
@@ -96,6 +126,7 @@ const maybe = make('integer', false)
 const time = make('time', false)
 const decimal = make('decimal', false)
 const attempts = make('attempts', true)
+const forwards = make('forwards', true)
 
 /** In the order of a line: what identifies it comes first. */
 export const RECORD_FIELDS = [
@@ -118,7 +149,7 @@ export const RECORD_FIELDS = [
   text('from_tag', (r) => r.fromTag, "The caller's tag."),
   texts('to_tags', (r) => r.toTags, 'One To tag for each leg that was answered.'),
   text('tenant', (r) => r.facts?.tenant ?? '', "Domain of the call: the caller's, or the one that was called."),
-  text('account', (r) => r.account, 'Who pays.'),
+  text('account', (r) => r.account, 'Account of the caller, who pays for his leg.'),
   text('identity', (r) => r.identity, 'Address-of-record of the caller, as far as it is proven.'),
   text(
     'auth_method',
@@ -177,7 +208,7 @@ export const RECORD_FIELDS = [
   decimal(
     'margin',
     (r) => (r.marginMicros === undefined ? null : unitsOf(r.marginMicros)),
-    'Price less cost; null where either is none or they are of two currencies.',
+    'Price, with those of `forwards`, less cost; null where either is none or they are of two currencies.',
   ),
   integer('unbilled_ms', (r) => Number(r.unbilledMs), 'Talk beyond what the account had granted; not charged.'),
   integer('final_status', (r) => r.finalStatus, 'Final status of the INVITE.'),
@@ -196,6 +227,11 @@ export const RECORD_FIELDS = [
     'trace_id',
     (r) => r.facts?.traceId ?? '',
     'W3C trace id, where calls are traced ([traces](operations/tracing.md)).',
+  ),
+  forwards(
+    'forwards',
+    (r) => r.forwards.map(forwardOf),
+    'What other accounts paid because they sent the call on by a trunk: see below.',
   ),
   attempts('attempts', (r) => r.attempts.map(attemptOf), 'Targets tried, in order: see below.'),
 ] as const satisfies readonly RecordField[]

@@ -19,6 +19,8 @@ export const callFlowSchema = z.strictObject({
     /** User part that reaches it; `metadata.name` unless set. */
     username: userName.optional(),
     description: z.string().max(512).optional(),
+    /** Name of the Account that pays for ways that leave by a trunk; unset: that of the domain, else the caller's. */
+    account: resourceName.optional(),
     /** Before all schedules. */
     holiday: z
       .strictObject({

@@ -199,6 +199,65 @@ describe('Forwarding', () => {
     expect(verdict.steps.at(-1)?.targets[0]?.retarget?.reason ?? '').toBe(reason)
   })
 
+  const outside = [
+    document('Trunk', { name: 'gw' }, { hosts: [{ host: 'gw.example' }] }),
+    document('Route', { name: 'all' }, { prefix: '*', trunk: 'gw' }),
+    ...['a', 'b', 'team', 'house'].map((name) => document('Account', { name })),
+  ]
+  const out = { number: '+4930123' }
+  const chain = (alice: object, bob: object) => [
+    subscriber('alice', { ...alice, forwarding: { always: { subscriber: 'bob' } } }),
+    subscriber('bob', { ...bob, forwarding: { always: out } }),
+  ]
+  test.each([
+    ['who sends it on', {}, [subscriber('alice', { account: 'a', forwarding: { busy: out } })], 'a'],
+    ['the last one who does', {}, chain({ account: 'a' }, { account: 'b' }), 'b'],
+    ['the last one who has an account', {}, chain({ account: 'a' }, {}), 'a'],
+    ['the domain of who has none', { forwardingAccount: 'house' }, chain({ account: 'a' }, {}), 'house'],
+    ['nobody', {}, chain({}, {}), undefined],
+    [
+      'the group',
+      {},
+      [document('HuntGroup', { name: 'alice', ...IN }, { account: 'team', members: [{ to: out }] })],
+      'team',
+    ],
+    [
+      'the flow',
+      {},
+      [document('CallFlow', { name: 'alice', ...IN }, { account: 'team', default: { to: out } })],
+      'team',
+    ],
+    ['the flow of a domain', { forwardingAccount: 'house' }, [callFlow({ default: { to: out } }, 'alice')], 'house'],
+  ])('a leg that leaves by a trunk is paid by %s', async (_, spec, users, payer) => {
+    const verdict = planFor(await indexOf(domain(spec), ...outside, ...users), 'alice')
+    const target = verdict.steps.at(-1)?.targets[0]
+    expect([target?.uri, target?.number, target?.payer]).toEqual(['sip:+4930123@gw.example', '+4930123', payer])
+  })
+
+  test('a trunk that costs more than who sends the call on pays is left out, whatever the caller pays', async () => {
+    const plan = (name: string, perMinuteMicros: number) =>
+      document('RatePlan', { name }, { currency: 'EUR', rates: [{ prefix: '*', perMinuteMicros }] })
+    const index = await indexOf(
+      domain(),
+      plan('buy', 20_000),
+      plan('sell', 10_000),
+      document('Account', { name: 'a' }, { ratePlan: 'sell' }),
+      document('Trunk', { name: 'dear' }, { hosts: [{ host: 'dear.example' }], ratePlan: 'buy' }),
+      document('Trunk', { name: 'plain' }, { hosts: [{ host: 'plain.example' }] }),
+      document('TrunkGroup', { name: 'g' }, { trunks: [{ trunk: 'dear' }, { trunk: 'plain' }], neverAtALoss: true }),
+      document('Route', { name: 'all' }, { prefix: '*', trunkGroup: 'g' }),
+      subscriber('alice', { account: 'a', forwarding: { always: out } }),
+    )
+    const call = { ...at(index).call, sellPerMinute: { perMinute: 90_000n, currency: 'EUR' } }
+    expect(told(planFor(index, 'alice', { call }))).toEqual(['+4930123@plain.example 0s'])
+  })
+
+  test('an account that nobody has declared pays for nothing', async () => {
+    const users = [subscriber('alice'), named('night', { account: 'x', members: ['alice'] })]
+    const problems = await problemsOf(domain({ forwardingAccount: 'y' }), ...users)
+    expect(problems.map((text) => text.split(':')[0])).toEqual(['spec.forwardingAccount', 'spec.account'])
+  })
+
   test('of calls alone: a message rings his own phones', async () => {
     const index = await indexOf(...forwards({ always: { subscriber: 'bob' } }))
     expect(told(planFor(index, 'alice', { method: 'MESSAGE' }))).toEqual(['alice 0s'])

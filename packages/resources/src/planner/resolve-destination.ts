@@ -89,14 +89,30 @@ function below(verdict: PlanVerdict, before: readonly PlanReason[], { facts }: P
 const GONE: Refused = Object.freeze({ status: 404, code: 'unknown_number', reason: '' })
 const LOOP: Refused = Object.freeze({ status: 482, code: 'destination_loop', reason: '' })
 
-function byWay(
-  { index, facts, call: asked }: PlanAt,
-  { trunkGroup, trunk }: Destination,
-  reasons: readonly PlanReason[],
-) {
+const sellOf = ({ index, call }: PlanAt, payer: string, number: string): OutCall['sellPerMinute'] => {
+  const ratePlan = index.accounts.get(payer)?.ratePlan
+  const found = ratePlan?.find(number, call.nowMs)
+  return ratePlan && found && { perMinute: found.rate.perMinute, currency: ratePlan.currency }
+}
+
+/** The call as it leaves at the cost of somebody else than the caller. */
+export function paidBy(at: PlanAt, payer: string): OutCall {
+  const { call } = at
+  return { ...call, payer, sellPerMinute: sellOf(at, payer, call.number) }
+}
+
+/** The same call to another number. */
+function toNumber(at: PlanAt, number: string): OutCall {
+  const { call } = at
+  const next = { ...call, number, dialled: number }
+  return call.payer === undefined ? next : { ...next, sellPerMinute: sellOf(at, call.payer, number) }
+}
+
+function byWay(at: PlanAt, { trunkGroup, trunk }: Destination, reasons: readonly PlanReason[]) {
+  const { index, facts } = at
   const way = trunkGroup ?? trunk
   if (way === undefined) return refusalOfCall(GONE, reasons)
-  const call: OutCall = way.number === undefined ? asked : { ...asked, number: way.number, dialled: way.number }
+  const call = way.number === undefined ? at.call : toNumber(at, way.number)
   const options = { call, facts, edits: NO_EDITS, depth: 1 }
   const group = trunkGroup && index.routing.groups.get(way.name)
   const one = trunk && index.routing.trunks.get(way.name)
@@ -123,9 +139,10 @@ export function planToNumber(at: PlanAt, domain: DomainEntry | undefined): PlanV
 
 /** A number in a resource is called by its domain, whoever calls the resource. */
 function byNumber(at: PlanAt, number: string, domain: string, reasons: readonly PlanReason[]): PlanVerdict {
-  const { call, index } = at
+  const { index } = at
+  const call = toNumber(at, number)
   const caller = { ...call.caller, aor: call.caller.aor || `sip:${domain}`, domain, trunk: '' }
-  const next: PlanAt = { ...at, call: { ...call, caller, number, dialled: number }, depth: at.depth + 1 }
+  const next: PlanAt = { ...at, call: { ...call, caller }, depth: at.depth + 1 }
   return below(planToNumber(next, index.homes.get(domain)?.entry), reasons, at)
 }
 

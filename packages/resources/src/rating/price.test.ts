@@ -10,8 +10,10 @@ import {
   MAX_AMOUNT,
   MAX_PRICE,
   paidMs,
+  paidMsAtAll,
   parseAmount,
   price,
+  priceOfAll,
   type Rate,
 } from './price.ts'
 
@@ -60,6 +62,19 @@ test('property: what an amount pays for never costs more than it, and a millisec
       expect(price(rate, paid + 1)).toBeGreaterThan(amount)
     }),
     { numRuns: 2_000 },
+  )
+})
+
+test('property: at several rates an amount pays for the longest talk whose prices are no more, together', () => {
+  const amount = fc.bigInt({ min: 0n, max: 1_000_000_000n })
+  fc.assert(
+    fc.property(fc.array(anyRate, { minLength: 1, maxLength: 3 }), amount, (rates, amount) => {
+      const paid = paidMsAtAll(rates, amount)
+      const isEndless = !Number.isFinite(paid)
+      expect(priceOfAll(rates, isEndless ? 100 * 31_536_000_000 : paid)).toBeLessThanOrEqual(amount)
+      if (!isEndless) expect(priceOfAll(rates, paid + 1)).toBeGreaterThan(amount)
+    }),
+    { numRuns: 1_000 },
   )
 })
 

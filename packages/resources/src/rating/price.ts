@@ -58,6 +58,28 @@ export function paidMs(rate: Rate, amount: bigint): number {
   return firstMs + Math.floor((affordable - firstMs) / nextMs) * nextMs
 }
 
+/** Of one talk that is paid at several rates at once: the sum of their prices. */
+export function priceOfAll(rates: readonly Rate[], talkMs: number): bigint {
+  let sum = 0n
+  for (const rate of rates) sum += price(rate, talkMs)
+  return sum < MAX_AMOUNT ? sum : MAX_AMOUNT
+}
+
+/** The longest talk that `amount` pays for at all of the rates together; as `paidMs`. */
+export function paidMsAtAll(rates: readonly Rate[], amount: bigint): number {
+  const [only] = rates
+  if (only === undefined) return Number.POSITIVE_INFINITY
+  if (rates.length === 1) return paidMs(only, amount)
+  if (priceOfAll(rates, CENTURY_MS) <= amount) return Number.POSITIVE_INFINITY
+  let paid = 0
+  for (let unpaid = CENTURY_MS; unpaid - paid > 1; ) {
+    const middle = Math.floor((paid + unpaid) / 2)
+    if (priceOfAll(rates, middle) <= amount) paid = middle
+    else unpaid = middle
+  }
+  return paid
+}
+
 /** The price of the talk up to `wantedMs`, but of no less than the first billed increment: what a hold begins with. */
 export function firstQuantum(rate: Rate, wantedMs: number): bigint {
   return price(rate, Math.max(wantedMs, rate.graceMs + 1))

@@ -60,8 +60,10 @@ export interface OutCall {
   readonly nowMs: number
   /** 0 <= draw < 1: decides what is left to chance. */
   readonly draw: number
-  /** What the caller pays a minute, in micro-units of `currency`; undefined: nothing is known. */
+  /** What the caller, or `payer`, pays a minute, in micro-units of `currency`; undefined: nothing is known. */
   readonly sellPerMinute?: { readonly perMinute: bigint; readonly currency: string } | undefined
+  /** Account of who sends the call on, and pays for that leg; absent: the caller pays. */
+  readonly payer?: string | undefined
   /** To an emergency number: no breaker and no bound of a trunk counts. */
   readonly emergency?: boolean
 }

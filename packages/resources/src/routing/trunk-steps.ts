@@ -55,6 +55,8 @@ function targetOf({ call }: Attempts, leg: Leg, host: OutHost): PlanTarget {
     registrationHash: 0,
     trusted: trunk.trusted,
     retarget: undefined,
+    number: call.number,
+    payer: call.payer,
     edits,
     nextHop: trunk.nextHop,
     trunkLeg: {

@@ -16,6 +16,15 @@ const BILLING: Billing = {
   entry: '1-1',
 }
 
+/** Paid by the account of somebody who sent the call on, too. */
+const SENT_ON: Billing = {
+  ...BILLING,
+  cost: 10n,
+  costCurrency: 'EUR',
+  price: 9_007_199_254_740_000n,
+  forwards: [{ ...BILLING, account: 'bob-pays', price: 900n, rateRevision: 'r7', entry: '2-1' }],
+}
+
 export function chargeContract(at: () => World): void {
   const policy = () => at().store.policy
   const call = () => description(at().name('call'), { charge: '{"v":1}' })
@@ -96,6 +105,33 @@ export function chargeContract(at: () => World): void {
     await value(policy().checked(ref))
     expect(await value(policy().planCharge(ref, 0))).toBe('finished')
     expect(await value(policy().ended(ref, bye(about)))).toMatchObject({ result: 'repeated', state: 'finished' })
+  })
+
+  it('MUST keep what those paid who sent the call on, to the micro-unit, until the second look, and put it into the record', async () => {
+    const about = call()
+    const ref = createReference()
+    await value(policy().answered(ref, answer(about)))
+    await value(policy().ended(ref, bye(about)))
+    expect(await value(policy().settled(ref, SENT_ON, 100))).toBe(true)
+    expect(await recordOf(about.callId)).toMatchObject({
+      priceMicros: SENT_ON.price,
+      marginMicros: SENT_ON.price + 890n,
+      forwards: [
+        {
+          account: 'bob-pays',
+          currency: 'EUR',
+          priceMicros: 900n,
+          billedMs: 60_000n,
+          unbilledMs: 5n,
+          ratePlan: 'retail',
+          ratePrefix: '+49',
+          rate: '0.02/min 60/60',
+          rateRevision: 'r7',
+        },
+      ],
+    })
+    expect((await dueOf(ref))?.charged).toMatchObject({ state: 'settled', billing: SENT_ON })
+    await value(policy().checked(ref))
   })
 
   it('MUST settle a call that failed, or that nobody ended, the same way', async () => {

@@ -57,8 +57,23 @@ export interface CallRecord {
   /** What the trunk that answered costs; absent where it has no price. */
   costMicros?: bigint | undefined
   costCurrency?: string | undefined
-  /** Price less cost, where both are of one currency. */
+  /** Prices less cost, where all are of one currency. */
   marginMicros?: bigint | undefined
+  /** Accounts that paid because they sent the call on; none of most calls. */
+  forwards: ForwardCharge[]
+}
+
+/** As those of the call. */
+export interface ForwardCharge {
+  account: string
+  currency: string
+  priceMicros: bigint
+  billedMs: bigint
+  unbilledMs: bigint
+  ratePlan: string
+  ratePrefix: string
+  rate: string
+  rateRevision: string
 }
 
 export interface RecordItem {

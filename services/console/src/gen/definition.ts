@@ -1897,6 +1897,19 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
         "type": "policy.RoutePrice",
         "isOptional": true,
         "doc": ""
+      },
+      {
+        "name": "payer",
+        "proto": "payer",
+        "type": "string",
+        "doc": "Account of who sends the call on there, and pays for that leg; \"\" for the caller's alone."
+      },
+      {
+        "name": "payerPrice",
+        "proto": "payer_price",
+        "type": "policy.RoutePrice",
+        "isOptional": true,
+        "doc": "What `payer` pays; absent where nothing says."
       }
     ]
   },

@@ -3,7 +3,8 @@
 // What a call by a trunk costs the cluster, whether somebody pays for it or not.
 import type { policy } from '@tandem/rpc'
 import { buyLines } from '../charging/buy-rates.ts'
-import { buyCharge } from '../charging/charge-terms.ts'
+import { buyCharge, withForwards } from '../charging/charge-terms.ts'
+import { type Forwards, NO_FORWARDS } from '../charging/forwards.ts'
 import type { PolicyContext } from '../context.ts'
 
 /** Number of a call that goes by a trunk, in canonical form; undefined of others. */
@@ -12,10 +13,16 @@ export function routedNumber({ verdict, facts }: policy.DecideResponse): string 
   return verdict.value.steps[0]?.targets[0]?.trunkLeg === undefined ? undefined : facts?.dialled
 }
 
-/** Of a call that nobody pays for: what its trunks cost. */
-export function withCost(context: PolicyContext, response: policy.DecideResponse): policy.DecideResponse {
-  const number = routedNumber(response)
+/** Of a call that its caller does not pay for: what its trunks cost, and who pays for what he sends on. */
+export function withCost(
+  context: PolicyContext,
+  response: policy.DecideResponse,
+  { legs, others }: Forwards = NO_FORWARDS,
+): policy.DecideResponse {
+  const number = routedNumber(response) ?? (legs.size > 0 ? '' : undefined)
   if (number === undefined || response.verdict?.$case !== 'plan') return response
-  const charge = buyCharge(buyLines(context.state.index, response.verdict.value, number, context.now()))
+  const { index } = context.state
+  const bought = buyCharge(buyLines(index, response.verdict.value, number, context.now(), legs))
+  const charge = withForwards(bought, others, index.revision)
   return charge === '' ? response : { ...response, charge }
 }

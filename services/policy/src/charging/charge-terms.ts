@@ -14,6 +14,18 @@ export interface ChargeLine {
   readonly rate: Rate
 }
 
+/** What an account pays that sends the call on, if one of its targets answers. */
+export interface ForwardTerms {
+  readonly account: string
+  readonly currency: string
+  /** '' for an account without one. */
+  readonly ratePlan: string
+  /** Each with its targets. */
+  readonly lines: readonly ChargeLine[]
+  /** What it owes the counters of rules against fraud. */
+  readonly fraud: readonly FraudTerms[]
+}
+
 /** What the cluster itself pays for targets of one trunk. */
 export interface BuyLine {
   readonly targets: readonly string[]
@@ -33,6 +45,8 @@ export interface ChargeTerms {
   readonly fraud?: readonly FraudTerms[]
   /** What its trunks cost. */
   readonly buy?: readonly BuyLine[]
+  /** Accounts that send the call on; among them may be the caller's own. */
+  readonly forwards?: readonly ForwardTerms[]
 }
 
 export const FREE_RATE: Rate = Object.freeze({
@@ -59,6 +73,14 @@ interface BuyText extends Omit<LineText, 'x'> {
   readonly c: string
 }
 
+interface ForwardText {
+  readonly a: string
+  readonly c: string
+  readonly p: string
+  readonly l: readonly LineText[]
+  readonly w?: readonly FraudTermsText[]
+}
+
 interface TermsText {
   readonly v: number
   readonly c: string
@@ -67,6 +89,7 @@ interface TermsText {
   readonly l: readonly LineText[]
   readonly w?: readonly FraudTermsText[]
   readonly b?: readonly BuyText[]
+  readonly f?: readonly ForwardText[]
 }
 
 function lineText({ targets, prefix: x, rate }: ChargeLine): LineText {
@@ -105,6 +128,29 @@ export function withFraud(charge: string, fraud: readonly FraudTerms[]): string 
   return `${charge.slice(0, -1)},"w":${JSON.stringify(fraudText(fraud))}}`
 }
 
+const forwardText = ({ account: a, currency: c, ratePlan: p, lines, fraud }: ForwardTerms): ForwardText => ({
+  a,
+  c,
+  p,
+  l: lines.map(lineText),
+  ...(fraud.length > 0 && { w: fraudText(fraud) }),
+})
+
+const readForward = ({ a: account, c: currency, p: ratePlan, l, w }: ForwardText): ForwardTerms => ({
+  account,
+  currency,
+  ratePlan,
+  lines: l.map(readLine),
+  fraud: readFraudText(w),
+})
+
+/** The same with who else pays; `charge` may be ''. An older version reads what the caller pays, and no more. */
+export function withForwards(charge: string, forwards: readonly ForwardTerms[], revision: string): string {
+  if (forwards.length === 0) return charge
+  const own = charge || encodeTerms({ currency: '', ratePlan: '', revision, lines: [] })
+  return `${own.slice(0, -1)},"f":${JSON.stringify(forwards.map(forwardText))}}`
+}
+
 /** Of a call that costs nothing and is only counted; '' where it owes nothing. */
 export function fraudCharge(fraud: readonly FraudTerms[]): string {
   return fraud.length === 0
@@ -115,7 +161,7 @@ export function fraudCharge(fraud: readonly FraudTerms[]): string {
 /** undefined: nobody here can read it. */
 export function parseTerms(text: string): ChargeTerms | undefined {
   try {
-    const { v, c, p, r, l, w, b = [] } = JSON.parse(text) as TermsText
+    const { v, c, p, r, l, w, b = [], f } = JSON.parse(text) as TermsText
     if (v !== VERSION) return undefined
     return {
       currency: c,
@@ -124,6 +170,7 @@ export function parseTerms(text: string): ChargeTerms | undefined {
       lines: l.map(readLine),
       fraud: readFraudText(w),
       buy: b.map(readBuy),
+      ...(f !== undefined && { forwards: f.map(readForward) }),
     }
   } catch {
     return undefined
@@ -140,9 +187,15 @@ export function dearestOf(lines: readonly ChargeLine[], quantumMs: number): Char
   return dearest
 }
 
-const placeOf = (uri: string): string => {
+export const placeOf = (uri: string): string => {
   const { user, host } = splitUri(uri)
   return `${user}@${host}`
+}
+
+/** The rate at which somebody who sent the call on pays for the target that answered; undefined: it is none of his. */
+export function forwardLineFor({ lines }: Pick<ForwardTerms, 'lines'>, target: string): ChargeLine | undefined {
+  const place = placeOf(target)
+  return lines.find(({ targets }) => targets.some((one) => placeOf(one) === place))
 }
 
 /** What the trunk that answered costs; undefined: none did, or it has no price. @param target as of `lineFor` */
@@ -158,7 +211,7 @@ export function buyLineFor({ buy = [] }: ChargeTerms, target: string): BuyLine |
  *
  * @param target Request-URI of the branch that answered
  */
-export function lineFor({ lines }: ChargeTerms, target: string, quantumMs: number): ChargeLine {
+export function lineFor({ lines }: Pick<ChargeTerms, 'lines'>, target: string, quantumMs: number): ChargeLine {
   const [only] = lines
   if (only !== undefined && lines.length === 1) return only
   const place = placeOf(target)

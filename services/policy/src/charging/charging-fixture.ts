@@ -33,6 +33,29 @@ export const documentsWith = (accounts: Readonly<Record<string, object>>, rates:
   ]),
 ]
 
+/** A trunk to which every number goes: what answers there has a URI of `GATEWAY`. */
+export const GATEWAY = 'gw.test'
+export const OUTSIDE = '+493012345'
+export const OUTSIDE_URI = `sip:${OUTSIDE}@${GATEWAY}`
+
+/** Whoever has one of these forwardings sends his calls to `OUTSIDE`, at the cost of the account. */
+export const forwardingDocuments = (
+  users: Readonly<Record<string, { readonly account?: string; readonly when: 'always' | 'busy' | 'never' }>>,
+) => [
+  document('Trunk', { name: 'gw' }, { hosts: [{ host: GATEWAY }] }),
+  document('Route', { name: 'all' }, { prefix: '*', trunk: 'gw' }),
+  ...Object.entries(users).map(([name, { account, when }]) =>
+    document(
+      'Subscriber',
+      { name, domain: 'pay.test' },
+      {
+        ...(account !== undefined && { account }),
+        ...(when !== 'never' && { forwarding: { [when]: { number: OUTSIDE } } }),
+      },
+    ),
+  ),
+]
+
 export const PREPAID = { billing: 'prepaid', ratePlan: 'retail' }
 export const POSTPAID = { billing: 'postpaid', ratePlan: 'retail' }
 
@@ -54,9 +77,10 @@ export interface Bench {
 export async function createBench(
   accounts: Readonly<Record<string, object>>,
   rates?: readonly object[],
+  more: readonly { [key: string]: unknown }[] = [],
 ): Promise<Bench> {
   vi.useFakeTimers()
-  const world = await createWorld(documentsWith(accounts, rates))
+  const world = await createWorld([...documentsWith(accounts, rates), ...more])
   const nodes: PolicyService[] = []
   const hangUps: { ref: string; reason: string; atMs: number }[] = []
   let keys = 0
@@ -142,9 +166,17 @@ export async function begin(
 const PARTY = { target: 'sip:x@192.0.2.9', routes: [], cseq: 1, flow: undefined, aor: '' }
 export const DIALOG: policy.Dialog = { toTag: 'b1', token: 't', caller: PARTY, callee: PARTY }
 
+/** Somebody calls `user`. */
+export const calling = (user: string) => ({ requestUri: `sip:${user}@pay.test`, to: `<sip:${user}@pay.test>` })
+
 /** @returns the milliseconds that are granted; undefined for no limit */
-export async function answer(node: PolicyService, { ref, description }: Call, ageMs = 0): Promise<number | undefined> {
-  const value = { toTag: 'b1', status: 200, target: 'sip:bob@192.0.2.7', dialog: DIALOG }
+export async function answer(
+  node: PolicyService,
+  { ref, description }: Call,
+  ageMs = 0,
+  target = 'sip:bob@192.0.2.7',
+): Promise<number | undefined> {
+  const value = { toTag: 'b1', status: 200, target, dialog: DIALOG }
   const report = { callRef: ref, call: description, event: { $case: 'answered' as const, value }, ageMs }
   const result = await reportTo(node, report)
   if (result.outcome !== 'done') throw new Error(`the answer was not taken: ${JSON.stringify(result)}`)

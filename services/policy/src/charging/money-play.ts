@@ -3,20 +3,42 @@
 // For tests of money at random: calls of a few accounts through two nodes of which either dies between any two steps of anything, reports that
 // come late, twice, in the wrong order or never, top-ups, time in leaps, sweeps. After everything has settled each ledger sums to its
 // balance to the micro-unit, no balance is below its limit, no hold is left, and each answered call is charged once, exactly its
-// price or what was granted. The interleaving is one seed: what fails is run again by it.
+// price or what was granted; of one that somebody sent on by a trunk both legs, each by its account, which may be the same one. The interleaving is one seed: what fails is run again by it.
 import { type Store, type Stored, shardOf } from '@tandem/store'
 import { expect } from 'vitest'
 import type { PolicyService } from '../options.ts'
 import { type recordsOf, resourcesOf, SETTINGS } from '../policy-fixture.ts'
 import { createPolicyService } from '../service.ts'
-import { answer, begin, type Call, costOf, documentsWith, fail, hangUp, POSTPAID, PREPAID } from './charging-fixture.ts'
+import {
+  answer,
+  begin,
+  type Call,
+  calling,
+  costOf,
+  documentsWith,
+  fail,
+  forwardingDocuments,
+  hangUp,
+  OUTSIDE_URI,
+  POSTPAID,
+  PREPAID,
+} from './charging-fixture.ts'
 
 const CREDIT = 50_000
 const ACCOUNTS = { pre: PREPAID, post: { ...POSTPAID, creditLimitMicros: CREDIT }, capped: { ...PREPAID, maxCalls: 2 } }
 const LIMITS: Readonly<Record<string, bigint>> = { pre: 0n, post: -BigInt(CREDIT), capped: 0n }
 const NAMES = Object.keys(ACCOUNTS)
+/** Who is called: bob, and those who send their calls on by a trunk, always or when they are busy, some at the cost of callers' accounts. */
+const FORWARDING = {
+  away: { account: 'capped', when: 'always' },
+  shared: { account: 'pre', when: 'busy' },
+  busy: { account: 'post', when: 'busy' },
+  stranger: { when: 'never' },
+} as const
+const CALLED = ['bob', 'bob', 'away', 'shared', 'busy']
+const CALLERS = [...NAMES, 'stranger']
 const ACTS = 24
-const resources = await resourcesOf(documentsWith(ACCOUNTS))
+const resources = await resourcesOf([...documentsWith(ACCOUNTS), ...forwardingDocuments(FORWARDING)])
 
 /** What the store lives by. */
 export interface PlayClock {
@@ -55,7 +77,10 @@ function fragile<T extends object>(store: T, dies: () => 'before' | 'after' | un
 
 interface Talk {
   readonly call: Call
+  /** '' for a caller without one. */
   readonly account: string
+  /** That answers. */
+  readonly target: string
   readonly beganMs: number
   answeredMs: number
   endedMs: number
@@ -137,12 +162,16 @@ class Play {
   }
 
   async begin(): Promise<void> {
-    const account = this.pick(NAMES) as string
-    const call = await begin(this.node, account).catch(() => undefined)
+    const caller = this.pick(CALLERS) as string
+    const called = this.pick(CALLED) as string
+    const call = await begin(this.node, caller, calling(called)).catch(() => undefined)
     if (call?.decision.verdict?.$case !== 'plan') return
+    const targets = call.decision.verdict.value.steps.flatMap((step) => step.targets)
+    const where = this.pick(targets)?.where
     this.talks.push({
       call,
-      account,
+      account: call.decision.account,
+      target: where?.$case === 'uri' ? where.value : `sip:${called}@192.0.2.7`,
       beganMs: this.clock.ms,
       answeredMs: 0,
       endedMs: 0,
@@ -161,7 +190,7 @@ class Play {
     if (talk.answeredMs === 0 && now - talk.beganMs > RINGING_MS) return
     if (talk.answeredMs === 0) talk.answeredMs = now
     if (now - talk.answeredMs > (talk.isAnswerTaken ? STRAGGLER_MS : REPEATED_MS)) return
-    const taken = answer(this.node, talk.call, now - talk.answeredMs).then(() => true)
+    const taken = answer(this.node, talk.call, now - talk.answeredMs, talk.target).then(() => true)
     talk.isAnswerTaken = (await taken.catch(() => false)) || talk.isAnswerTaken
   }
 
@@ -232,6 +261,12 @@ async function allRecords({ policy }: Store) {
   return records
 }
 
+type Judged = Awaited<ReturnType<typeof recordsOf>>[number]
+
+/** Of all who pay. */
+const sumOf = ({ priceMicros, forwards }: Judged): bigint =>
+  forwards.reduce((sum, one) => sum + one.priceMicros, priceMicros)
+
 async function judge(play: Play): Promise<void> {
   const spent = new Map<string, bigint>()
   const records = await allRecords(play.store)
@@ -240,10 +275,15 @@ async function judge(play: Play): Promise<void> {
   const seen = new Map<string, (typeof records)[number]>()
   for (const record of records) {
     const known = seen.get(record.cdrId)
-    if (known === undefined || known.priceMicros < record.priceMicros) seen.set(record.cdrId, record)
+    if (known === undefined || sumOf(known) < sumOf(record)) seen.set(record.cdrId, record)
   }
-  for (const { cdrId, priceMicros } of records) expect([0n, seen.get(cdrId)?.priceMicros]).toContain(priceMicros)
-  for (const { account, priceMicros } of seen.values()) spent.set(account, (spent.get(account) ?? 0n) + priceMicros)
+  for (const record of records) expect([0n, sumOf(seen.get(record.cdrId) as Judged)]).toContain(sumOf(record))
+  const spend = (account: string, price: bigint) => spent.set(account, (spent.get(account) ?? 0n) + price)
+  for (const { account, priceMicros, forwards } of seen.values()) {
+    spend(account, priceMicros)
+    for (const one of forwards) spend(one.account, one.priceMicros)
+  }
+  expect(spent.get('') ?? 0n).toBe(0n)
   for (const account of NAMES) {
     const audit = await play.store.accounts.audit(account)
     const state = await play.store.accounts.read(account, 1_000)
@@ -259,10 +299,20 @@ async function judge(play: Play): Promise<void> {
   for (const talk of play.talks) judgeTalk(talk, seen.get(talk.call.ref))
 }
 
-function judgeTalk(talk: Talk, record: Awaited<ReturnType<typeof recordsOf>>[number] | undefined): void {
+function judgeTalk(talk: Talk, record: Judged | undefined): void {
   if (record === undefined) throw new Error(`no record of ${talk.call.ref}`)
-  const { priceMicros, durationMs, unbilledMs, outcome } = record
+  const { durationMs, outcome, forwards, target } = record
   const price = outcome === 'answered' ? costOf(Number(durationMs)) : 0n
+  judgePrice(record, talk.account === '' ? 0n : price)
+  // Of an end that was told alone nobody knows who had answered: it is free.
+  expect(outcome === 'answered' ? [talk.target, ''] : ['']).toContain(target)
+  if (target === '') expect(sumOf(record)).toBe(0n)
+  const isSentOn = outcome === 'answered' && target === OUTSIDE_URI
+  expect(forwards).toHaveLength(isSentOn ? 1 : 0)
+  for (const one of forwards) judgePrice(one, price)
+}
+
+function judgePrice({ priceMicros, unbilledMs }: Pick<Judged, 'priceMicros' | 'unbilledMs'>, price: bigint): void {
   expect(priceMicros).toBeLessThanOrEqual(price)
   if (unbilledMs === 0n) expect(priceMicros).toBe(price)
 }

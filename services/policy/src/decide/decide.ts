@@ -47,6 +47,7 @@ import type { PolicyState } from '../state.ts'
 import type { Failure } from '../store-health.ts'
 import { decideRegister } from './decide-register.ts'
 import { asksForRegistrations, decideWatch, endsHere } from './decide-watch.ts'
+import { forwardedLegs, NO_LEGS } from './forwarded-legs.ts'
 import { identityEdits, maySay, TRUSTED_EDITS, UNPROVEN_EDITS } from './identity.ts'
 import { askingDomain, believesStranger, isRegistrars, type Judgement, judge } from './judgement.ts'
 import type { Proven } from './proven.ts'
@@ -182,7 +183,9 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
       planFor({ ...judgement, wants: undefined, groups }, proven, accounting),
     )
   }
-  const verdict = accounting && judgement.state.metersAccounts ? withoutUnpaid(planned) : planned
+  const isMetered = accounting && judgement.state.metersAccounts
+  const { index } = judgement.state
+  const verdict = isMetered ? withoutUnpaid(planned, index.accounts) : planned
   if (verdict !== planned) context.counts.unpaidLegs++
   if (judgement.away && verdict.kind === 'plan') context.counts.relays++
   const caller = speaker === undefined ? NOBODY : callerOf(speaker)
@@ -195,7 +198,8 @@ function planFor(judgement: Judgement, proven: Proven | undefined, accounting: b
   if (!recorded) return done(response)
   nameTrunks(judgement, response)
   const facts = factsOf(judgement, proven, speaker, verdict)
-  return accountCall(context, request, { ...response, facts }, { judgement, proven, speaker, askAgain })
+  const legs = isMetered ? forwardedLegs(index, verdict, response) : NO_LEGS
+  return accountCall(context, request, { ...response, facts }, { judgement, proven, speaker, askAgain, legs })
 }
 
 /** For rules against fraud: a caller who was known otherwise shows his credentials. */

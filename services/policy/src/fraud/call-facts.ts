@@ -4,6 +4,7 @@
 import { type DomainSettings, dialledNumber, parsePhoneNumber, type UserEntry } from '@tandem/resources'
 import type { policy, Result } from '@tandem/rpc'
 import type { PolicyContext } from '../context.ts'
+import type { ForwardedLegs } from '../decide/forwarded-legs.ts'
 import type { Judgement } from '../decide/judgement.ts'
 import type { Proven } from '../decide/proven.ts'
 import { addressOf } from '../decide/uri-parts.ts'
@@ -16,6 +17,8 @@ export interface CallSubject {
   readonly judgement: Judgement
   readonly proven: Proven | undefined
   readonly speaker: UserEntry | undefined
+  /** For which others pay; absent: none. */
+  readonly legs?: ForwardedLegs
   /** Asks the caller for his credentials, or judges those that he sent, whatever else he is known by. */
   readonly askAgain: (judgement: Judgement, domain: DomainSettings, stale: boolean) => Decision | Promise<Decision>
 }

@@ -9,7 +9,8 @@ import type { FraudBegun } from '@tandem/store'
 import { routedNumber, withCost } from '../calls/call-cost.ts'
 import { mintCall } from '../calls/mint-call.ts'
 import { fraudCharge, withFraud } from '../charging/charge-terms.ts'
-import { accountOf, type Held, holdCall } from '../charging/hold-call.ts'
+import type { Forwards } from '../charging/forwards.ts'
+import { accountOf, type HeldCall, holdCall } from '../charging/hold-call.ts'
 import { refuseCall } from '../charging/refuse-call.ts'
 import type { PolicyContext } from '../context.ts'
 import type { Failure } from '../store-health.ts'
@@ -36,6 +37,7 @@ interface Checking {
   readonly inspection: Inspection
   readonly findings: Finding[]
   readonly ref: string
+  readonly forwards: Forwards
 }
 
 const isPlan = (response: policy.DecideResponse): response is PlanResponse => response.verdict?.$case === 'plan'
@@ -53,8 +55,10 @@ export function selectedBy(context: PolicyContext, subject: CallSubject): Select
 
 /** With what the rules have said of the call, for its record. */
 export function withVerdict(response: policy.DecideResponse, findings: readonly Finding[]): policy.DecideResponse {
-  const fraudVerdict = verdictText(findings)
-  if (fraudVerdict === '') return response
+  const said = verdictText(findings)
+  if (said === '') return response
+  const before = response.facts?.fraudVerdict ?? ''
+  const fraudVerdict = before === '' ? said : `${before} ${said}`
   const none = { tenant: '', direction: '', dialled: '', ingressTrunk: '', authMethod: '', traceId: '' }
   return { ...response, facts: { ...none, ...response.facts, fraudVerdict } }
 }
@@ -92,15 +96,16 @@ async function refuse(checking: Checking): Promise<Decision> {
 const isClosed = ({ settings }: PolicyContext, failure: Failure | undefined): failure is Failure =>
   failure !== undefined && settings.fraud.withoutStore === 'refuse'
 
-async function holdChecked(checking: Checking, account: AccountEntry): Promise<Held> {
-  const { context, ref, request, response, inspection } = checking
-  const called = { requestUri: request.requestUri, number: routedNumber(response) }
-  const held = await holdCall(context, account, ref, called, response.verdict.value, inspection.account?.checks)
+async function holdChecked(checking: Checking, account: AccountEntry): Promise<HeldCall> {
+  const { context, ref, request, inspection, forwards } = checking
+  const called = { requestUri: request.requestUri, number: routedNumber(checking.response) }
+  const checks = inspection.account?.checks
+  const { held, response } = await holdCall(context, account, ref, called, checking.response, { checks, forwards })
   const begun = held.result === 'failed' ? undefined : held.fraud
   if (begun !== undefined && inspection.account !== undefined) {
     checking.findings.push(...findingsOf(inspection.account, begun))
   }
-  return held
+  return { held, response }
 }
 
 /** Money and counts go back: of a call that another edge has brought here before, or that is not on record. */
@@ -114,12 +119,17 @@ async function giveBack(checking: Checking, slots: readonly BegunSlot[], account
 async function record(
   checking: Checking,
   slots: readonly BegunSlot[],
-  about: { readonly account: AccountEntry | undefined; readonly charge: string },
+  about: {
+    readonly account: AccountEntry | undefined
+    readonly charge: string
+    readonly response: policy.DecideResponse
+  },
 ): Promise<Decision> {
-  const { context, request, response, inspection, findings, ref } = checking
+  const { context, request, inspection, findings, ref, forwards } = checking
+  const { response } = about
   const all = inspection.account === undefined ? inspection.own : [...inspection.own, inspection.account]
   const lasting = lastingTerms(all)
-  const charged = about.charge || (withCost(context, response).charge ?? '')
+  const charged = about.charge || (withCost(context, response, forwards).charge ?? '')
   const charge = charged === '' ? fraudCharge(lasting) : withFraud(charged, lasting)
   const planned = withVerdict({ ...response, ...(charge !== '' && { charge }) }, findings)
   const decision = await mintCall(context, request, planned, ref)
@@ -134,10 +144,10 @@ const slotOf = ({ inspection }: Checking, begun: FraudBegun | undefined): BegunS
   begun === undefined || inspection.account === undefined ? [] : [{ at: inspection.account, begun }]
 
 async function withAccount(checking: Checking, own: readonly BegunSlot[], account: AccountEntry): Promise<Decision> {
-  const { context, request, response, findings, ref } = checking
-  const held = await holdChecked(checking, account)
+  const { context, request, findings, ref } = checking
+  const { held, response } = await holdChecked(checking, account)
   if (held.result === 'held') {
-    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, charge: held.charge })
+    return record(checking, [...own, ...slotOf(checking, held.fraud)], { account, charge: held.charge, response })
   }
   await cancelSlots(context, own, ref)
   if (held.result === 'failed') {
@@ -161,9 +171,10 @@ async function run(checking: Checking): Promise<Decision> {
     await cancelSlots(context, own.slots, ref)
     return own.stopped ? refuse(checking) : context.health.toResult(own.failure as Failure)
   }
-  const account = accountOf(context, response, inspection.account !== undefined)
+  const isCounted = inspection.account !== undefined || checking.forwards.own !== undefined
+  const account = accountOf(context, response, isCounted)
   return account === undefined
-    ? record(checking, own.slots, { account, charge: '' })
+    ? record(checking, own.slots, { account, charge: '', response })
     : withAccount(checking, own.slots, account)
 }
 
@@ -172,10 +183,10 @@ export function checkedCall(
   request: policy.DecideRequest,
   response: policy.DecideResponse,
   subject: CallSubject,
-  { call, selected, ref }: SelectedCall & { readonly ref: string },
+  { call, selected, ref, forwards }: SelectedCall & { readonly ref: string; readonly forwards: Forwards },
 ): Decision | Promise<Decision> {
   if (!isPlan(response)) return mintCall(context, request, response, ref)
   const proof = proofOf(subject)
   const inspection = inspect(context, selected, call, proof)
-  return run({ context, request, response, subject, call, proof, inspection, findings: [], ref })
+  return run({ context, request, response, subject, call, proof, inspection, findings: [], ref, forwards })
 }

@@ -51,6 +51,8 @@ const world = await createWorld([
   document('Route', 'day', { prefix: '+49', schedule: 'office', trunk: 'local' }),
   document('Route', 'night', { prefix: '+49', trunk: 'night' }),
   document('Route', 'world', { prefix: '*', trunk: 'night' }),
+  { ...subscriber('carol', 'rich'), spec: { account: 'rich', forwarding: { busy: { number: '+4930999' } } } },
+  { ...subscriber('erin', 'empty'), spec: { account: 'empty', forwarding: { always: { number: '+4930999' } } } },
   document('BlockList', 'premium', { direction: 'outbound', callees: { patterns: ['+49900*'] } }),
   document('Number', 'desk', { number: '+4930555', domain: 'example.test', to: { subscriber: 'alice' } }),
 ])
@@ -93,6 +95,25 @@ test('the plan with its reasons, what it costs the caller, and what the trunk co
 test("what people put between digits is left out of a number, not of a user's name", async () => {
   expect(await ask({ to: '00 (30) 1-23' })).toMatchObject({ dialled: '+4930123' })
   expect(await ask({ to: 'no-body' })).toMatchObject({ dialled: 'no-body@example.test' })
+})
+
+test('who sends the call on, what he pays, and that he could not now', async () => {
+  const { targets, reasons, refusals } = await ask({ to: 'carol' })
+  expect(targets).toMatchObject([
+    { target: 'sip:carol@example.test', payer: '' },
+    {
+      trunk: 'local',
+      price: { perMinute: 0n },
+      payer: 'rich',
+      payerPrice: { perMinute: 60_000n },
+      cost: { perMinute: 6_000n },
+    },
+  ])
+  expect(reasons.at(-1)).toMatchObject({ resource: 'Account/rich', text: 'pays for what is sent on' })
+  expect(refusals).toEqual([])
+  const poor = await ask({ to: 'erin' })
+  expect(poor.targets).toMatchObject([{ payer: 'empty' }])
+  expect(poor.reasons.at(-1)?.text).toContain('has no money for it now')
 })
 
 test('at another time another way', async () => {

@@ -8,13 +8,15 @@ import { firstQuantum, parsePhoneNumber, routeEmergency, verdictFrom } from '@ta
 import { done, policy, type Result } from '@tandem/rpc'
 import { buyLines } from '../charging/buy-rates.ts'
 import { dearestOf } from '../charging/charge-terms.ts'
-import { findRates } from '../charging/find-rates.ts'
+import { findRates, forwardRates } from '../charging/find-rates.ts'
 import { rateText } from '../charging/settle.ts'
 import type { PolicyContext } from '../context.ts'
 import { verdictFor } from '../decide/decide.ts'
+import { type ForwardedLegs, forwardedLegs, NO_LEGS } from '../decide/forwarded-legs.ts'
 import { userOf } from '../decide/identity.ts'
 import { askingDomain, type Judgement, judge } from '../decide/judgement.ts'
 import { provenBy } from '../decide/proven.ts'
+import { withoutUnpaid } from '../decide/unpaid-legs.ts'
 import { splitUri } from '../decide/uri-parts.ts'
 import { NOBODY, toResponse } from '../decide/verdicts.ts'
 import { POLICY_ERRORS, type PolicyErrorCode, refusal } from '../errors.ts'
@@ -90,18 +92,30 @@ interface Priced {
   /** That is called, canonical; '' for none. */
   readonly number: string
   readonly unixMs: number
+  /** For which others pay. */
+  readonly legs: ForwardedLegs
 }
 
-const aboutOf = ({ judgement, number, unixMs }: Priced) => ({
+const aboutOf = ({ judgement, number, unixMs, legs }: Priced) => ({
   unixMs,
   revision: judgement.state.index.revision,
   number,
+  legs,
 })
 
+/** Who sends the call on there, and what he pays. */
+function payerOf({ legs, unixMs }: Priced, target: policy.Target): Pick<policy.RouteTarget, 'payer' | 'payerPrice'> {
+  const leg = legs.get(target)
+  if (leg === undefined) return { payer: '', payerPrice: undefined }
+  const { account } = leg
+  const [line] = account.ratePlan === undefined ? [] : forwardRates(account, new Map([[target, leg]]), unixMs).lines
+  return { payer: account.name, payerPrice: line && priceOf(account.currency, line) }
+}
+
 function targetsOf(priced: Priced): policy.RouteTarget[] {
-  const { judgement, plan, account, number, unixMs } = priced
+  const { judgement, plan, account, number, unixMs, legs } = priced
   const { index } = judgement.state
-  const bought = buyLines(index, plan, number, unixMs)
+  const bought = buyLines(index, plan, number, unixMs, legs)
   return plan.steps.flatMap(({ targets, ringMs }, step) =>
     targets.map((one): policy.RouteTarget => {
       const target = one.where?.value ?? ''
@@ -116,6 +130,7 @@ function targetsOf(priced: Priced): policy.RouteTarget[] {
         ringMs,
         price: sell && priceOf(account?.currency ?? '', sell),
         cost: buy && priceOf(buy.currency, { prefix: '', rate: buy.rate }),
+        ...payerOf(priced, one),
       }
     }),
   )
@@ -148,6 +163,33 @@ async function accountRefusals(priced: Priced): Promise<policy.RouteRefusal[]> {
   if (creditLimit !== undefined && balance - held + creditLimit < least)
     found.push(refused('credit_exhausted', account))
   return found
+}
+
+/** Whether an account could hold the first increment of what it sends on; '' or why not. */
+async function objectionOf(priced: Priced, account: AccountEntry): Promise<string> {
+  const { judgement, legs, unixMs } = priced
+  if (account.blocked) return 'is blocked'
+  const own = new Map([...legs].filter((leg) => leg[1].account === account))
+  const { lines, unrated } = forwardRates(account, own, unixMs)
+  if (unrated.length > 0) return 'has no rate for it'
+  const { creditLimit } = account
+  const dearest = dearestOf(lines, 0)
+  if (creditLimit === undefined || dearest === undefined) return ''
+  const state = await judgement.context.accounts.read(account.name, 0)
+  if (!judgement.context.health.see(state)) return 'can not be asked'
+  const { balance, held } = state.value
+  return balance - held + creditLimit < firstQuantum(dearest.rate, 0) ? 'has no money for it' : ''
+}
+
+/** Of accounts that pay for what they send on. */
+async function payerReasons(priced: Priced): Promise<policy.RouteReason[]> {
+  const reasons: policy.RouteReason[] = []
+  for (const account of new Set([...priced.legs.values()].map((leg) => leg.account))) {
+    const why = await objectionOf(priced, account)
+    const text = `pays for what is sent on${why === '' ? '' : `, but ${why} now: its targets would be left out`}`
+    reasons.push({ resource: `Account/${account.name}`, text, depth: 0 })
+  }
+  return reasons
 }
 
 async function fraudRefusals(judgement: Judgement, asked: policy.RouteTestRequest): Promise<policy.RouteRefusal[]> {
@@ -208,13 +250,17 @@ export async function routeTest(
   const guess = planOf(first, user)
   const groups = first.wants && (await readGroups(context, first.wants))
   const judgement: Judgement = groups === undefined ? first : { ...first, wants: undefined, groups }
-  const verdict = groups === undefined ? guess : planOf(judgement, user)
+  const planned = groups === undefined ? guess : planOf(judgement, user)
+  const { metersAccounts } = context.state
+  const verdict = metersAccounts ? withoutUnpaid(planned, index.accounts) : planned
   const response = toResponse(verdict, NOBODY, { edits: [], accounting: true, sourceTrusted: false })
   const plan = response.verdict?.$case === 'plan' ? response.verdict.value : undefined
-  const account = verdict.emergency === true ? undefined : index.accounts.get(user?.account ?? '')
+  const isEmergency = planned.emergency === true
+  const legs = metersAccounts && !isEmergency ? forwardedLegs(index, verdict, response) : NO_LEGS
+  const account = isEmergency ? undefined : index.accounts.get(user?.account ?? '')
   const dialled = dialledOf(judgement, user, verdict)
   const number = parsePhoneNumber(dialled)?.number ?? ''
-  const priced = plan && { judgement, plan, account, number, unixMs }
+  const priced = plan && { judgement, plan, account, number, unixMs, legs }
   return done({
     caller: user?.aor ?? '',
     account: user?.account ?? '',
@@ -222,9 +268,12 @@ export async function routeTest(
     verdict: verdict.kind,
     status: verdict.status,
     code: verdict.code,
-    reasons: verdict.reasons.map(({ resource, text, depth = 0 }) => ({ resource, text, depth })),
+    reasons: [
+      ...verdict.reasons.map(({ resource, text, depth = 0 }) => ({ resource, text, depth })),
+      ...(priced === undefined ? [] : await payerReasons(priced)),
+    ],
     targets: priced === undefined ? [] : targetsOf(priced),
-    refusals: verdict.emergency === true ? [] : await refusalsOf(priced, judgement, asked),
+    refusals: isEmergency ? [] : await refusalsOf(priced, judgement, asked),
     contacts: [...verdict.contacts],
     revision: index.revision,
   })

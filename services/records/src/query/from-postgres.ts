@@ -101,5 +101,5 @@ function lineOf(row: Row): string {
 /** A row that an older version wrote lacks what was added since. */
 function emptyOf(kind: FieldKind): unknown {
   if (kind === 'text') return ''
-  return kind === 'texts' || kind === 'attempts' ? [] : null
+  return kind === 'texts' || kind === 'attempts' || kind === 'forwards' ? [] : null
 }

@@ -1513,7 +1513,13 @@ export interface RouteTarget {
   ringMs: number;
   /** What the caller pays, and what the trunk costs; absent where nothing says. */
   price?: RoutePrice | undefined;
-  cost?: RoutePrice | undefined;
+  cost?:
+    | RoutePrice
+    | undefined;
+  /** Account of who sends the call on there, and pays for that leg; "" for the caller's alone. */
+  payer: string;
+  /** What `payer` pays; absent where nothing says. */
+  payerPrice?: RoutePrice | undefined;
 }
 
 export interface RoutePrice {
@@ -13003,7 +13009,16 @@ export const RouteReason: MessageFns<RouteReason> = {
 };
 
 function createBaseRouteTarget(): RouteTarget {
-  return { step: 0, target: "", trunk: "", ringMs: 0, price: undefined, cost: undefined };
+  return {
+    step: 0,
+    target: "",
+    trunk: "",
+    ringMs: 0,
+    price: undefined,
+    cost: undefined,
+    payer: "",
+    payerPrice: undefined,
+  };
 }
 
 export const RouteTarget: MessageFns<RouteTarget> = {
@@ -13025,6 +13040,12 @@ export const RouteTarget: MessageFns<RouteTarget> = {
     }
     if (message.cost !== undefined) {
       RoutePrice.encode(message.cost, writer.uint32(50).fork()).join();
+    }
+    if (message.payer !== "") {
+      writer.uint32(58).string(message.payer);
+    }
+    if (message.payerPrice !== undefined) {
+      RoutePrice.encode(message.payerPrice, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -13090,6 +13111,22 @@ export const RouteTarget: MessageFns<RouteTarget> = {
             message.cost = RoutePrice.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.payer = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.payerPrice = RoutePrice.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -13116,6 +13153,10 @@ export const RouteTarget: MessageFns<RouteTarget> = {
       : undefined;
     message.cost = (object.cost !== undefined && object.cost !== null)
       ? RoutePrice.fromPartial(object.cost)
+      : undefined;
+    message.payer = object.payer ?? "";
+    message.payerPrice = (object.payerPrice !== undefined && object.payerPrice !== null)
+      ? RoutePrice.fromPartial(object.payerPrice)
       : undefined;
     return message;
   },

@@ -206,7 +206,28 @@ export interface CallRecord {
     | string
     | undefined;
   /** Price less cost, where both are of one currency; absent else. */
-  marginMicros?: bigint | undefined;
+  marginMicros?:
+    | bigint
+    | undefined;
+  /** Accounts that paid because they sent the call on to the target that answered; at most 4. */
+  forwards: ForwardCharge[];
+}
+
+/** What an account paid for a leg that it sent on by a trunk. */
+export interface ForwardCharge {
+  account: string;
+  /** ISO 4217; "" where nothing says. */
+  currency: string;
+  /** Millionths of the currency's unit. */
+  priceMicros: bigint;
+  /** As those of the call. */
+  billedMs: bigint;
+  unbilledMs: bigint;
+  /** "" for an account without one, whose calls are free. */
+  ratePlan: string;
+  ratePrefix: string;
+  rate: string;
+  rateRevision: string;
 }
 
 /** What a policy service knows of a call at its decision. Frozen with the decision; the edge says it again in the description of the call. */
@@ -1181,6 +1202,7 @@ function createBaseCallRecord(): CallRecord {
     costMicros: undefined,
     costCurrency: undefined,
     marginMicros: undefined,
+    forwards: [],
   };
 }
 
@@ -1353,6 +1375,9 @@ export const CallRecord: MessageFns<CallRecord> = {
         throw new globalThis.Error("value provided for field message.marginMicros of type int64 too large");
       }
       writer.uint32(368).int64(message.marginMicros);
+    }
+    for (const v of message.forwards) {
+      ForwardCharge.encode(v!, writer.uint32(378).fork()).join();
     }
     return writer;
   },
@@ -1738,6 +1763,14 @@ export const CallRecord: MessageFns<CallRecord> = {
             message.marginMicros = reader.int64() as bigint;
             continue;
           }
+          case 47: {
+            if (tag !== 378) {
+              break;
+            }
+
+            message.forwards.push(ForwardCharge.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1823,6 +1856,181 @@ export const CallRecord: MessageFns<CallRecord> = {
     message.marginMicros = (object.marginMicros !== undefined && object.marginMicros !== null)
       ? BigInt(object.marginMicros)
       : undefined;
+    message.forwards = object.forwards?.map((e) => ForwardCharge.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseForwardCharge(): ForwardCharge {
+  return {
+    account: "",
+    currency: "",
+    priceMicros: 0n,
+    billedMs: 0n,
+    unbilledMs: 0n,
+    ratePlan: "",
+    ratePrefix: "",
+    rate: "",
+    rateRevision: "",
+  };
+}
+
+export const ForwardCharge: MessageFns<ForwardCharge> = {
+  encode(message: ForwardCharge, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.currency !== "") {
+      writer.uint32(18).string(message.currency);
+    }
+    if (message.priceMicros !== 0n) {
+      if (BigInt.asIntN(64, message.priceMicros) !== message.priceMicros) {
+        throw new globalThis.Error("value provided for field message.priceMicros of type int64 too large");
+      }
+      writer.uint32(24).int64(message.priceMicros);
+    }
+    if (message.billedMs !== 0n) {
+      if (BigInt.asIntN(64, message.billedMs) !== message.billedMs) {
+        throw new globalThis.Error("value provided for field message.billedMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.billedMs);
+    }
+    if (message.unbilledMs !== 0n) {
+      if (BigInt.asIntN(64, message.unbilledMs) !== message.unbilledMs) {
+        throw new globalThis.Error("value provided for field message.unbilledMs of type int64 too large");
+      }
+      writer.uint32(40).int64(message.unbilledMs);
+    }
+    if (message.ratePlan !== "") {
+      writer.uint32(50).string(message.ratePlan);
+    }
+    if (message.ratePrefix !== "") {
+      writer.uint32(58).string(message.ratePrefix);
+    }
+    if (message.rate !== "") {
+      writer.uint32(66).string(message.rate);
+    }
+    if (message.rateRevision !== "") {
+      writer.uint32(74).string(message.rateRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForwardCharge {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForwardCharge();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.priceMicros = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.billedMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unbilledMs = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ratePlan = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ratePrefix = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.rate = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.rateRevision = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForwardCharge>): ForwardCharge {
+    return ForwardCharge.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForwardCharge>): ForwardCharge {
+    const message = createBaseForwardCharge();
+    message.account = object.account ?? "";
+    message.currency = object.currency ?? "";
+    message.priceMicros = (object.priceMicros !== undefined && object.priceMicros !== null)
+      ? BigInt(object.priceMicros)
+      : 0n;
+    message.billedMs = (object.billedMs !== undefined && object.billedMs !== null) ? BigInt(object.billedMs) : 0n;
+    message.unbilledMs = (object.unbilledMs !== undefined && object.unbilledMs !== null)
+      ? BigInt(object.unbilledMs)
+      : 0n;
+    message.ratePlan = object.ratePlan ?? "";
+    message.ratePrefix = object.ratePrefix ?? "";
+    message.rate = object.rate ?? "";
+    message.rateRevision = object.rateRevision ?? "";
     return message;
   },
 };
