@@ -38,7 +38,21 @@ export function docker(args: readonly string[], timeoutMs?: number): string {
  */
 export function buildImages(): void {
   for (const target of TARGETS)
-    docker(['build', '--network', 'host', '--target', target, '-t', `tandem-${target}`, '.'], BUILD_MS)
+    docker(
+      [
+        'build',
+        '--network',
+        'host',
+        '--build-arg',
+        'UDP_BATCH=require',
+        '--target',
+        target,
+        '-t',
+        `tandem-${target}`,
+        '.',
+      ],
+      BUILD_MS,
+    )
 }
 
 export const compose = (args: readonly string[], timeoutMs = 180_000): string =>
