@@ -272,6 +272,9 @@ const trunks = dashboard(
       query(rate('tandem_policy_trunk_registrations_total', C), 'sent'),
       query(rate('tandem_policy_trunk_registrations_failed_total', C), 'failed'),
     ]),
+    graph('Registered at the carrier: 1, or 0', 'short', [
+      query(`max by (trunk) (tandem_policy_trunk_registered{${C}})`, '{{trunk}}'),
+    ]),
     graph('Challenges', 'ops', [
       query(rate('tandem_policy_trunk_challenges_total', C), 'answered or not'),
       query(rate('tandem_policy_trunk_challenges_refused_total', C), 'not answered'),

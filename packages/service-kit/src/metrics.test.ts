@@ -51,6 +51,9 @@ describe('Metrics', () => {
     const metrics = new Metrics()
     metrics.processMetrics()
     expect(await linesOf(metrics, 'process_resident_memory_bytes')).toHaveLength(1)
+    expect(await linesOf(metrics, 'tandem_build_info')).toEqual([
+      expect.stringMatching(/^tandem_build_info\{version="\d+\.\d+\.\d+[^"]*"\} 1$/),
+    ])
   })
 
   it.each([

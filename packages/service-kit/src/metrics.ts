@@ -3,6 +3,7 @@
 // Metrics of one service, rendered at scrape. Hot counters are plain integer fields of the object that counts; what is
 // registered here is a function that reads them. Nothing on a hot path calls into this file; histograms are observed into by histogram.ts.
 // Labels have few values: never a user, call or address [DESIGN §3.12].
+import { readFileSync } from 'node:fs'
 import { type Metric, Registry } from 'prom-client'
 import { certificateEnds, certificateFailures } from './certificates.ts'
 import { HistogramFamily, IntHistogram } from './histogram.ts'
@@ -31,6 +32,10 @@ interface Sample {
   readonly metricName?: string
   readonly labels: Readonly<Record<string, string | number>>
   readonly value: number
+}
+
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
 }
 
 const NO_LABELS: Readonly<Record<string, string>> = {}
@@ -149,6 +154,9 @@ export class Metrics {
   processMetrics(): void {
     const { standard, lag, busySeconds, idleSeconds } = processFigures()
     for (const metric of standard) this.registry.registerMetric(metric)
+    this.gaugeOf('tandem_build_info', 'Always 1; the version of the product is its label.', ['version'], () => [
+      { labels: { version: VERSION }, value: 1 },
+    ])
     const prefix = 'tandem_process_event_loop'
     this.counter(
       `${prefix}_busy_seconds_total`,

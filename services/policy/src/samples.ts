@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What a node of policy looks up in the store now and then for /metrics alone: how many records wait for each sink, and how much money is
-// held. Every node looks at the same store: take the maximum over nodes, not the sum. Of accounts those are looked at that this node has
+// What a node of policy looks up in the store now and then for /metrics alone: how many records wait for each sink, how much money is
+// held, and which trunks are registered at their carrier. Every node looks at the same store: take the maximum over nodes, not the sum. Of accounts those are looked at that this node has
 // let call lately, MAX_ACCOUNTS of them in one look. While the store is away the values of the last look stay.
 import type { Labelled, Metrics } from '@tandem/service-kit'
 import type { RecordFeedServer } from './calls/record-feed.ts'
 import type { PolicyContext } from './context.ts'
+import { parseState } from './trunks/registrations.ts'
 
 const EVERY_MS = 15_000
 const MAX_ACCOUNTS = 1_000
@@ -21,6 +22,7 @@ export class Samples {
   readonly #onBug: (error: unknown) => void
   #lags = new Map<string, Lag>()
   #held = new Map<string, number>()
+  #registered = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
 
@@ -45,7 +47,7 @@ export class Samples {
 
   /** One look; by itself once started. */
   look(): Promise<void> {
-    this.#looking ??= Promise.all([this.#lookAtRecords(), this.#lookAtMoney()])
+    this.#looking ??= Promise.all([this.#lookAtRecords(), this.#lookAtMoney(), this.#lookAtTrunks()])
       .then(() => undefined)
       .finally(() => {
         this.#looking = undefined
@@ -59,6 +61,10 @@ export class Samples {
 
   *held(): Generator<Labelled> {
     for (const [currency, micros] of this.#held) yield [currency, micros / 1e6]
+  }
+
+  registered(): Iterable<Labelled> {
+    return this.#registered
   }
 
   async #lookAtRecords(): Promise<void> {
@@ -81,6 +87,18 @@ export class Samples {
     }
     this.#held = held
   }
+
+  async #lookAtTrunks(): Promise<void> {
+    const registered = new Map<string, number>()
+    const { trunks, trunkStore } = this.#context
+    for (const [trunk, { registration }] of trunks.terms) {
+      if (registration === undefined) continue
+      const read = await trunkStore.readState(trunk)
+      if (read.state !== 'stored') return
+      registered.set(trunk, (parseState(read.value.text)?.untilMs ?? 0) > this.#context.now() ? 1 : 0)
+    }
+    this.#registered = registered
+  }
 }
 
 export function registerSamples(metrics: Metrics, samples: Samples): void {
@@ -101,5 +119,11 @@ export function registerSamples(metrics: Metrics, samples: Samples): void {
     'Money held for calls under way, of the accounts that this node has let call lately.',
     'currency',
     () => samples.held(),
+  )
+  metrics.labelledGauge(
+    'tandem_policy_trunk_registered',
+    'Of a trunk that registers at its carrier: 1 while its binding there has time left, else 0.',
+    'trunk',
+    () => samples.registered(),
   )
 }
