@@ -22,7 +22,8 @@ it('places its calls through services of its own, where accounting and authentic
   const config = loadConfig({ env: {}, flags })
   const settings = edgeConfig(config, 0)
   const info = vi.fn()
-  const logger = { info, warn: vi.fn(), error: vi.fn(), debug: vi.fn() } as unknown as Logger
+  const rest = { warn: vi.fn(), error: vi.fn(), debug: vi.fn(), child: () => logger, isLevelEnabled: () => true }
+  const logger = { info, ...rest } as unknown as Logger
   const make = warmUpCallers(config, settings)
   const own = await make('nobody', 'own.test')
   const edge = createEdgeService({ config: settings, ...own, logger, warmUpCallers: make })
