@@ -175,7 +175,7 @@ describe.skipIf(missing !== undefined)('docker compose up', () => {
     const callId = newCallId('killed')
     const play = { scenario: 'call-and-bye-elsewhere', edge: 0, user: 'alice', callId, pauseMs: 9_000, later: 1 }
     const alice = await startSipp(optionsOf({ ...play, keys: { callee: 'bob' } }))
-    await waitUntil('the call', () => verb('policy', 'calls').includes(callId), 8_000, 200)
+    await waitUntil('the call', () => verb('policy', 'calls', '-o', 'json').includes(callId), 8_000, 200)
     docker(['kill', containerOf('edge-0')])
     expectPlayed(await alice.result)
     expectPlayed(await bob.result)
