@@ -28,7 +28,8 @@ const CONFIG = ['--config', '/etc/tandem/tandem.yaml']
 const TOKEN = /public token (tandem_\S+?)\.$/m.exec(readFileSync(join(ROOT, 'deploy/compose/example.env'), 'utf8'))?.[1]
 const sipp = sippAvailable()
 const missing = missingDocker() ?? (sipp.available ? undefined : sipp.reason)
-if (missing !== undefined) console.warn(`test/images/compose.test.ts is skipped: ${missing}`)
+const title =
+  missing === undefined ? 'docker compose up' : `docker compose up (skipped: ${missing.replaceAll(/[()]/g, '')})`
 
 interface Play {
   readonly scenario: string
@@ -88,7 +89,7 @@ async function prometheus<T>(path: string): Promise<T> {
   return answer.data
 }
 
-describe.skipIf(missing !== undefined)('docker compose up', () => {
+describe.skipIf(missing !== undefined)(title, () => {
   let services: string[] = []
 
   beforeAll(async () => {

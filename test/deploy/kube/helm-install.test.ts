@@ -16,7 +16,10 @@ import type { KubeObject } from './client.ts'
 import { type Container, runProgram } from './run-program.ts'
 
 const missing = hasHelm ? apiServerMissing() : 'there is no `helm` on the PATH'
-if (missing !== undefined) console.warn(`test/deploy/kube/helm-install.test.ts is skipped: ${missing}`)
+const title =
+  missing === undefined
+    ? 'helm at an API server'
+    : `helm at an API server (skipped: ${missing.replaceAll(/[()]/g, '')})`
 
 const NAMESPACE = 'phones'
 const FIRST = { secrets: { existingSecret: 'my-keys' } }
@@ -47,7 +50,7 @@ interface Job {
   readonly status?: { readonly conditions?: readonly unknown[] }
 }
 
-describe.skipIf(missing !== undefined)('helm at an API server', () => {
+describe.skipIf(missing !== undefined)(title, () => {
   const folder = mkdtempSync(join(tmpdir(), 'tandem-helm-install-'))
   const said: string[] = []
   let server: RunningApiServer

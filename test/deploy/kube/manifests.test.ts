@@ -20,7 +20,10 @@ const ON_NODES = new Set(['host-network', 'redis-cluster'])
 /** Said of every headless Service, for a value that the server itself has filled in. */
 const OF_ITS_OWN_DEFAULT = /^spec\.SessionAffinity is ignored for headless services$/
 const missing = apiServerMissing()
-if (missing !== undefined) console.warn(`test/deploy/kube/manifests.test.ts is skipped: ${missing}`)
+const title =
+  missing === undefined
+    ? 'manifests at an API server of Kubernetes'
+    : `manifests at an API server of Kubernetes (skipped: ${missing.replaceAll(/[()]/g, '')})`
 
 interface Pod {
   readonly serviceAccountName: string
@@ -42,7 +45,7 @@ const podOf = (objects: readonly KubeObject[], kind: string, name: string): Pod 
   return (found as unknown as { spec: { template: { spec: Pod } } }).spec.template.spec
 }
 
-describe.skipIf(missing !== undefined)('manifests at an API server of Kubernetes', () => {
+describe.skipIf(missing !== undefined)(title, () => {
   const folder = mkdtempSync(join(tmpdir(), 'tandem-manifests-'))
   let server: RunningApiServer
   beforeAll(async () => {
