@@ -172,7 +172,7 @@ describe.skipIf(missing !== undefined)(title, () => {
   })
 
   it('a call goes on, and ends, when the edge that took it is killed', async () => {
-    const bob = await answerer('bob', 2)
+    const bob = await answerer('bob', 2, 'answer-by-via')
     const callId = newCallId('killed')
     const play = { scenario: 'call-and-bye-elsewhere', edge: 0, user: 'alice', callId, pauseMs: 9_000, later: 1 }
     const alice = await startSipp(optionsOf({ ...play, keys: { callee: 'bob' } }))
