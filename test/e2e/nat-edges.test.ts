@@ -35,6 +35,8 @@ afterAll(async () => {
   if (typeof made !== 'string') made.remove()
 })
 
+const whyNot = (): string => (sipp.available ? String(made) : sipp.reason)
+
 const file = (name: string) => ({ file: `${import.meta.dirname}/sipp/${name}.xml` })
 const keys = (values: Readonly<Record<string, string>>) =>
   Object.entries(values).flatMap(([name, value]) => ['-key', name, value])
@@ -85,7 +87,7 @@ describe('phones behind NATs that know different edges', () => {
     { by: 'the callee', port: 5060, user: 'user1', answers: 'answer-and-hang-up', calls: 'call-open' },
     { by: 'the caller', port: 5062, user: 'user2', answers: 'answer', calls: 'call-open-and-hang-up' },
   ])('talk, and $by hangs up', async ({ port, user, answers, calls }, context) => {
-    if (cluster === undefined) return context.skip()
+    if (cluster === undefined) return context.skip(whyNot())
     for (const result of await talk(port, user, answers, calls)) expectPlayed(result)
   })
 })
@@ -95,7 +97,7 @@ describe('a phone that is gone, with its port closed', () => {
     { where: 'in the world', name: 'world', port: 7_100, user: 'user3' },
     { where: 'behind a NAT', name: 'home', port: 5_064, user: 'user4' },
   ] as const)('[RFC3261-18.4a] $where: its caller hears 480 at once', async ({ name, port, user }, context) => {
-    if (cluster === undefined) return context.skip()
+    if (cluster === undefined) return context.skip(whyNot())
     if (loadAddon().addon === undefined) return context.skip('without the native addon no ICMP error is heard of')
     const { [name]: phone, world } = places(port)
     await register(phone, user, 0)

@@ -6,10 +6,12 @@ import type { ChangeHub } from './watch-changes.ts'
 
 export interface LocationCounts {
   registers: number
-  /** REGISTERs that were stored: with a binding that stays, only with bindings that go, without any. */
-  bindingsSet: number
+  /** REGISTERs that were stored: with a binding that was not there, with none but such as were, only with bindings that go, without any. */
+  registersNew: number
+  registersRefresh: number
   bindingsRemoved: number
   bindingsAsked: number
+  bindingsAdded: number
   locates: number
   /** Bindings left out of a Locate because the edge that holds their connection is no member. */
   unreachable: number
@@ -46,9 +48,11 @@ export interface LocationCounts {
 
 const HELP: Readonly<Record<keyof LocationCounts, string>> = {
   registers: 'Register items handled.',
-  bindingsSet: 'REGISTERs that set or refreshed a binding.',
+  registersNew: 'REGISTERs that made a binding.',
+  registersRefresh: 'REGISTERs that refreshed bindings and made none.',
   bindingsRemoved: 'REGISTERs that only removed bindings.',
   bindingsAsked: 'REGISTERs that only asked which bindings there are.',
+  bindingsAdded: 'Bindings made by REGISTERs.',
   locates: 'Locate items handled.',
   unreachable: 'Bindings left out of a Locate because the edge that holds their connection is no member.',
   callsBegun: 'Directory entries created.',
@@ -76,9 +80,11 @@ const HELP: Readonly<Record<keyof LocationCounts, string>> = {
 export function createCounts(): LocationCounts {
   return {
     registers: 0,
-    bindingsSet: 0,
+    registersNew: 0,
+    registersRefresh: 0,
     bindingsRemoved: 0,
     bindingsAsked: 0,
+    bindingsAdded: 0,
     locates: 0,
     unreachable: 0,
     callsBegun: 0,
@@ -107,16 +113,23 @@ export function createCounts(): LocationCounts {
 export function registerCounts(metrics: Metrics, counts: LocationCounts): void {
   metrics.fieldsCounter(
     'tandem_location_registrations_total',
-    'REGISTERs that were stored: they set or refreshed a binding, only removed some, or only asked.',
+    'REGISTERs that were stored: they made a binding, only refreshed some, only removed some, or only asked.',
     ['kind'],
     () => counts,
     [
-      ['bindingsSet', 'set'],
+      ['registersNew', 'new'],
+      ['registersRefresh', 'refresh'],
       ['bindingsRemoved', 'remove'],
       ['bindingsAsked', 'query'],
     ],
   )
-  const { bindingsSet: _set, bindingsRemoved: _removed, bindingsAsked: _asked, ...rest } = HELP
+  const {
+    registersNew: _new,
+    registersRefresh: _refresh,
+    bindingsRemoved: _removed,
+    bindingsAsked: _asked,
+    ...rest
+  } = HELP
   metrics.counters('tandem_location', counts, rest as typeof HELP)
 }
 

@@ -187,8 +187,10 @@ const REFUSALS: Readonly<Record<Refusing, (deps: Deps) => Refused>> = {
   compare: ({ tuning }) => refusal('store_refused', undefined, { retryAfterS: tuning.retryAfterS }),
 }
 
-function countKind(counts: Deps['counts'], { removeAll, contacts }: BindingUpdate): void {
-  if (contacts.some(({ expiresS }) => expiresS > 0)) counts.bindingsSet++
+function countKind(counts: Deps['counts'], { removeAll, contacts }: BindingUpdate, added: number): void {
+  counts.bindingsAdded += added
+  if (added > 0) counts.registersNew++
+  else if (contacts.some(({ expiresS }) => expiresS > 0)) counts.registersRefresh++
   else if (removeAll || contacts.length > 0) counts.bindingsRemoved++
   else counts.bindingsAsked++
 }
@@ -196,7 +198,7 @@ function countKind(counts: Deps['counts'], { removeAll, contacts }: BindingUpdat
 function answer(deps: Deps, { update, staticExpiresS }: Prepared, result: Stored<RegisterOutcome>): RegisterResult {
   return fromStore(deps, result, (outcome) => {
     if (outcome.result !== 'ok') return refuse(deps, REFUSALS[outcome.result](deps))
-    countKind(deps.counts, update)
+    countKind(deps.counts, update, outcome.added)
     const { bindings, version } = outcome
     return done({ bindings: withStatic(deps.staticContacts, update.aor, bindings, staticExpiresS), version })
   })

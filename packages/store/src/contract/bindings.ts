@@ -26,7 +26,7 @@ function registerContract(at: () => World): void {
     })
     const made = await value(store.location.register(update(aor, 7, [asked])))
     const { bindings, version } = await value(store.location.locate(aor))
-    expect(made).toEqual({ result: 'ok', bindings, version })
+    expect(made).toEqual({ result: 'ok', added: 1, bindings, version })
     expect(version).toBeGreaterThan(0n)
     const { uriKey: _key, ...shown } = asked
     expect(bindings).toEqual([{ ...shown, callId: 'call-1', cseq: 7, userAgent: 'phone/1', registrationHash: 7 }])
@@ -45,8 +45,22 @@ function registerContract(at: () => World): void {
     const { store, name } = open(at)
     const aor = name('sip:alice')
     const made = await value(store.location.register(update(aor, 1, [contact('sip:a@h')])))
-    expect(await value(store.location.register(update(aor, 1, [])))).toEqual(made)
+    expect(await value(store.location.register(update(aor, 1, [])))).toEqual({ ...made, added: 0 })
     expect(await value(store.location.locate(name('sip:nobody')))).toMatchObject({ bindings: [] })
+  })
+
+  it('MUST say how many bindings were not there before', async () => {
+    const { store, name } = open(at)
+    const aor = name('sip:alice')
+    const ask = async (cseq: number, ...contacts: ReturnType<typeof contact>[]): Promise<unknown> =>
+      value(store.location.register(update(aor, cseq, contacts)))
+    const [one, two, three] = [contact('sip:a@h'), contact('sip:b@h'), contact('sip:c@h')]
+    expect(await ask(1, one, two)).toMatchObject({ added: 2 })
+    expect(await ask(1, one, two)).toMatchObject({ added: 0 }) // the same once more
+    expect(await ask(2, one)).toMatchObject({ added: 0 })
+    expect(await ask(3, one, three)).toMatchObject({ added: 1 })
+    expect(await ask(4, contact('sip:b@h', { expiresS: 0 }))).toMatchObject({ added: 0 })
+    expect(await ask(5, two)).toMatchObject({ added: 1 })
   })
 
   it('MUST order by q, then latest first', async () => {
@@ -77,7 +91,10 @@ function registerContract(at: () => World): void {
     const aor = name('sip:alice')
     const first = await value(store.location.register(update(aor, 5, [contact('sip:a@h')])))
     const flow = { transport: 'udp', address: '192.0.2.1', port: 5060, edgeId: 'edge9.1', flowId: 7 }
-    expect(await value(store.location.register(update(aor, 5, [contact('sip:a@h', { flow })])))).toEqual(first)
+    expect(await value(store.location.register(update(aor, 5, [contact('sip:a@h', { flow })])))).toEqual({
+      ...first,
+      added: 0,
+    })
   })
 
   it('MUST remove on expires 0, remember the order for a late copy, and let the phone come back', async () => {
@@ -123,7 +140,7 @@ function registerContract(at: () => World): void {
     )
     if (made.result !== 'ok') throw new Error(made.result)
     expect(urisOf(made.bindings)).toEqual(['sip:a@h', 'sip:b@h'])
-    expect(await value(store.location.register(update(aor, 2, asked)))).toEqual(made)
+    expect(await value(store.location.register(update(aor, 2, asked)))).toEqual({ ...made, added: 0 })
     const late = update(aor, 1, [contact('sip:c@h')], { alsoRemove: ['sip:a@h'] })
     expect(await value(store.location.register(late))).toEqual({ result: 'outOfOrder' })
   })
@@ -143,7 +160,11 @@ function registerContract(at: () => World): void {
       ['sip:b;x@h', 60],
       ['sip:a@h:5070?x=1', 60],
     ] as const)
-      expect(await ask(2, uri, { differ: [] }, expiresS)).toEqual({ ...made, result: 'compare' })
+      expect(await ask(2, uri, { differ: [] }, expiresS)).toEqual({
+        bindings: made.bindings,
+        version: made.version,
+        result: 'compare',
+      })
     expect(await ask(2, 'sip:a@h', { differ: ['sip:a@h:5070'] })).toMatchObject({ result: 'compare' })
     expect(await ask(2, 'sip:a@h', { differ: ['sip:none@h', 'sip:a@h;ob'] })).toMatchObject({ result: 'ok' })
     expect(await ask(3, 'sip:a@h;ob', { differ: [] })).toMatchObject({ result: 'ok' }) // a refresh

@@ -168,8 +168,8 @@ export class MemoryBindings {
     return this.#shards[index & (SHARDS - 1)] as Shard
   }
 
-  #ok(name: string, now: number): RegisterOutcome {
-    return { result: 'ok', ...this.#live(name, now) }
+  #ok(name: string, now: number, added = 0): RegisterOutcome {
+    return { result: 'ok', added, ...this.#live(name, now) }
   }
 
   #live(name: string, now: number): Bindings {
@@ -199,7 +199,7 @@ export class MemoryBindings {
     for (const { kind, uri } of changed.news) aor.version = shard.feed.add(aor.name, kind, uri, 'register', now)
     for (const { uri, cause } of changed.removed) aor.version = shard.feed.add(aor.name, 'remove', uri, cause, now)
     this.#settle(aor, changed.bindings, this.#tombstones(aor, changed, now), now)
-    const outcome = this.#ok(update.aor, now)
+    const outcome = this.#ok(update.aor, now, changed.news.filter(({ kind }) => kind === 'add').length)
     return stored(this.#watches.has(update.aor, now) ? { ...outcome, watched: true } : outcome)
   }
 

@@ -132,11 +132,13 @@ function differArgument(keys: readonly string[] | undefined): string {
   return keys === undefined ? '' : `\0${keys.map((key) => `${packKey(key)}\0`).join('\0')}`
 }
 
-/** {now, packed AoR, version where there is none, watched}, with a word before where they are to be compared; or the word for what was refused. */
+const WATCHED = { watched: true } as const
+
+/** {now, packed AoR, version where there is none, watched, added}, with a word before where they are to be compared; or the word for what was refused. */
 function readOutcome(reply: Reply): RegisterOutcome {
   const parts = listOf(reply)
   if (typeof parts[0] === 'number')
-    return { result: 'ok', ...readBindings(parts), ...(parts[3] === 1 ? { watched: true as const } : {}) }
+    return { result: 'ok', ...readBindings(parts), added: numberOf(parts[4]), ...(parts[3] === 1 ? WATCHED : {}) }
   const word = textOf(parts[0])
   if (word === 'compare') return { result: 'compare', ...readBindings(parts.slice(1)) }
   return { result: word === 'late' ? 'outOfOrder' : 'tooMany' }

@@ -76,8 +76,11 @@ export interface Bindings {
 }
 
 export type RegisterOutcome =
-  /** `watched`: the update changed something that somebody watches; a notification is due. */
-  | ({ result: 'ok'; watched?: true } & Bindings)
+  /**
+   * `added`: bindings that were not there before; 0 for a refresh, and for an update that came again.
+   * `watched`: the update changed something that somebody watches; a notification is due.
+   */
+  | ({ result: 'ok'; added: number; watched?: true } & Bindings)
   /** Say with `alsoRemove` which of these take part, with `differ` which do not; nothing was changed. */
   | ({ result: 'compare' } & Bindings)
   /** The CSeq is not above that of a binding of the same Call-ID [RFC3261-10.3]; nothing was changed. */

@@ -125,9 +125,9 @@ local function save(loc, exp, aor, live, tombs, version, at)
   redis.call('ZADD', exp, int(nearest), aor)
   return packed
 end
-local function answer(packed, changes, at)
-  if packed then return {at, packed, 0, watched} end
-  return {at, '', latest(changes), watched}
+local function answer(packed, changes, at, added)
+  if packed then return {at, packed, 0, watched, added or 0} end
+  return {at, '', latest(changes), watched, added or 0}
 end
 `
 
@@ -164,7 +164,7 @@ if packed and #ARGV == 17 and not all and ARGV[13] ~= '0' then
     packed = cmsgpack.pack(whole)
     redis.call('HSET', loc, aor, packed)
     redis.call('ZADD', exp, int(untilMs), aor)
-    return {at, packed, 0, watched}
+    return {at, packed, 0, watched, 0}
   end
 end
 `,
@@ -260,8 +260,9 @@ if over > 0 and #live > before then
 end
 if #news == 0 and #removed == 0 then return answer(packed, changes, at) end
 
-needsNoRoom = exp
-for _, n in ipairs(news) do if n[1] == 'add' then needsNoRoom = nil end end
+local added = 0
+for _, n in ipairs(news) do if n[1] == 'add' then added = added + 1 end end
+if added == 0 then needsNoRoom = exp end
 reindex(changes, aor, held, live)
 for _, b in ipairs(expired) do version = announce(changes, maxLen, 'expire', aor, contactOf(b), 'expiry') end
 for _, n in ipairs(news) do version = announce(changes, maxLen, n[1], aor, n[2], 'register') end
@@ -272,7 +273,7 @@ for _, t in ipairs(tombs) do
   if not (back and back[1] > 0) then kept[#kept + 1] = t end
 end
 for _, r in ipairs(removed) do kept[#kept + 1] = {r[1], at + tombMs, r[2], r[3], r[4]} end
-return answer(save(loc, exp, aor, live, kept, version, at), changes, at)
+return answer(save(loc, exp, aor, live, kept, version, at), changes, at, added)
 `,
 )
 
