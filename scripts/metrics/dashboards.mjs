@@ -463,6 +463,18 @@ const redis = dashboard(
       query(`max(tandem_policy_resources_head_revision{${C}})`, 'newest revision'),
       query(`min(tandem_policy_resources_revision{${C}})`, 'oldest in use'),
     ]),
+    graph(
+      'Redis lost, other masters',
+      'short',
+      [
+        query(`sum by (service) (increase(tandem_store_connection_losses_total{${C}}[5m]))`, '{{service}} lost it'),
+        query(`max by (service) (increase(tandem_store_new_masters_total{${C}}[5m]))`, '{{service}} found another'),
+      ],
+      {
+        description:
+          'In five minutes: a failover is both. One without the other is a network, or nodes that were added.',
+      },
+    ),
     row('redis_exporter, where it runs'),
     graph('Memory', 'bytes', [
       query('redis_memory_used_bytes', '{{instance}} used'),

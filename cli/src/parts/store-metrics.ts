@@ -40,6 +40,12 @@ const TOTALS: readonly Row[] = [
   ['redisBatches', 'batches', 'Pipelines that they were sent in; scripts by batches is the size of one.'],
   ['redisRefused', 'refused_scripts', 'Scripts not sent: Redis is away, or too many are under way.'],
   ['redisUnknown', 'undecided_scripts', 'Scripts of which nobody knows whether they ran.'],
+  [
+    'redisLost',
+    'connection_losses',
+    'Times that Redis was lost: its connection ended, or no master of a Cluster was left.',
+  ],
+  ['redisMoved', 'new_masters', 'Masters found where none was before: failovers, and nodes added to a Cluster.'],
   ['recordsDropped', 'dropped_records', 'Records dropped because sinks are too far behind.'],
   ['aorsRefused', 'refused_aors', 'Embedded store: registrations refused because it is full.'],
   ['watchesRefused', 'refused_watches', 'Embedded store: watches refused because it is full.'],

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis } from 'ioredis'
 import type { StoreStatus } from '../store.ts'
+import { Failovers } from './failovers.ts'
 import { slotOfTag } from './slot.ts'
 import { parseStoreUrl, type StoreAddress } from './url.ts'
 import { Wire } from './wire.ts'
@@ -28,6 +29,7 @@ export class Connection {
   readonly client: Client
   readonly isCluster: boolean
   status: StoreStatus = { state: 'connecting', detail: 'connecting' }
+  readonly failovers = new Failovers()
   readonly #events = new EventEmitter()
   readonly #prepare: (client: Client) => Promise<string | undefined>
   readonly #newcomers = new Map<string, Redis>()
@@ -119,6 +121,7 @@ export class Connection {
     })
     for (const event of ['close', 'reconnecting', 'end']) this.client.on(event, () => this.#away())
     this.client.on('end', () => this.#revive())
+    this.client.on('refresh', () => this.#noteMasters())
   }
 
   /** ioredis gives up for good where a sentinel tells of the new master while it asks another for it. We never do. */
@@ -139,9 +142,14 @@ export class Connection {
     const trouble = await this.#prepare(this.client).catch((error: unknown) => describeError(error))
     if (this.client.status !== 'ready') return
     this.#attempts = 0
+    this.#noteMasters()
     if (trouble === undefined) this.#tell({ state: 'ready', detail: 'connected' })
     else this.#tell({ state: 'unusable', detail: trouble })
     this.#renewWire(0)
+  }
+
+  #noteMasters(): void {
+    this.failovers.found(mastersOf(this.client))
   }
 
   /** A wire that is lost, or can't be opened, is tried again while ioredis has its connection. */
@@ -179,6 +187,7 @@ export class Connection {
   #away(): void {
     this.#dropWire()
     if (this.status.state === 'away' && this.status.detail !== '') return
+    if (this.status.state === 'ready') this.failovers.lost()
     this.#tell({ state: 'away', detail: this.#lastError === '' ? 'connection lost' : this.#lastError })
   }
 
@@ -232,6 +241,13 @@ function sharedOptions(address: StoreAddress, settings: ConnectionSettings) {
     maxRetriesPerRequest: 0,
     connectionName: 'tandem',
   }
+}
+
+/** host:port each. */
+function mastersOf(client: Client): string[] {
+  if (client instanceof Cluster) return client.nodes('master').map(({ options }) => `${options.host}:${options.port}`)
+  const { remoteAddress, remotePort } = client.stream as Socket
+  return remoteAddress === undefined ? [] : [`${remoteAddress}:${remotePort}`]
 }
 
 /** The server that ioredis has found and is connected to. */

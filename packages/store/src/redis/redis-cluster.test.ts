@@ -73,6 +73,7 @@ describe.skipIf(!server.available)('on a Redis Cluster of six', () => {
       before.map(async (_, i) => (await value(store.location.locate(`sip:failover-${i}@h`))).bindings.length),
     )
     expect(found.every((count) => count === 1)).toBe(true)
+    expect(store.counts()).toMatchObject({ redisMoved: 1 })
     await store.close()
   }, 60_000)
 })

@@ -71,7 +71,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return connection.status
     },
     onStatus: (listener) => connection.onStatus(listener),
-    counts: () => ({ ...batcher.counts(), ...calls.counts() }),
+    counts: () => ({ ...batcher.counts(), ...calls.counts(), ...connection.failovers.counts() }),
     onScript: (listener) => batcher.onScript(listener),
     tick: () => undefined,
     close: () => connection.close(),

@@ -59,6 +59,8 @@ describe.skipIf(!server.available)('behind Sentinel', () => {
     await waitUntil('the new master', async () => (await register(2)).state === 'stored', 15_000)
     expect(await value(store.location.locate('sip:a@h'))).toMatchObject({ bindings: [{ cseq: 2 }] })
     expect(await replica.ask('INFO', 'replication')).toContain('role:master')
+    expect(store.counts()).toMatchObject({ redisMoved: 1 })
+    expect(store.counts().redisLost).toBeGreaterThan(0)
     await store.close()
   }, 40_000)
 })
