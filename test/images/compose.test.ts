@@ -53,8 +53,7 @@ function optionsOf({ scenario, edge, user, callId = newCallId(scenario), pauseMs
     scenario: { xml },
     transport: 'u1' as const,
     timeoutMs: 40_000,
-    // SIPp's own digest URI is the address that it sends to, which is none of the cluster's domains here.
-    args: [...args, '-auth_uri', 'example.test', '-key', 'user', user, '-d', String(pauseMs), ...given],
+    args: [...args, '-key', 'user', user, '-d', String(pauseMs), ...given],
     localAddress: HOST,
     ...(edge !== undefined && { target: EDGES[edge] as string }),
   }

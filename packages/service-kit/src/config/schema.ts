@@ -193,6 +193,13 @@ const policy = z.strictObject({
       'While the store can not say whether a nonce count was used: each policy node takes its own nonces once, or calls within the cluster pass without that check and without a record (then somebody who has seen a request can repeat it as long as its nonce lives).',
     ),
   bans,
+  edgeHosts: z
+    .array(z.string().min(1))
+    .max(1_000)
+    .default([])
+    .describe(
+      'Hosts that edges go by besides `edge.bindAddress` and `edge.advertised*`, as these are here: of edges each of which has an address of its own. Aliases of the domain with `alsoBindAddress`.',
+    ),
   challengeOrder: z
     .array(z.enum(['SHA-256', 'MD5']))
     .min(1)

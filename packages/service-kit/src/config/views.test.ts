@@ -44,8 +44,9 @@ describe('edgeConfig', () => {
 
 describe('services', () => {
   it('policy knows the addresses that count as local', () => {
-    const view = policyConfig(config({ 'edge.advertisedAddress': '198.51.100.1' }))
-    expect(view.localHosts).toEqual(['127.0.0.1', '198.51.100.1'])
+    const edgeHosts = ['198.51.100.1', '198.51.100.2']
+    const view = policyConfig(config({ 'edge.advertisedAddress': '198.51.100.1', 'policy.edgeHosts': edgeHosts }))
+    expect(view.localHosts).toEqual(['127.0.0.1', '198.51.100.1', '198.51.100.2'])
     expect(view.registration.maxContacts).toBe(10)
   })
 

@@ -135,7 +135,8 @@ function advertisedPlaces({ edge }: Config, ports: Ports): EdgeConfig['advertise
 function localHosts(config: Config): string[] {
   const { bindAddress, advertised } = config.edge
   const own = Object.values(advertised).map((text) => placeOf(text, '', 0).host)
-  return [...new Set([bindAddress, advertisedAddress(config.edge), ...own])].filter((host) => host !== '')
+  const all = [bindAddress, advertisedAddress(config.edge), ...own, ...config.policy.edgeHosts]
+  return [...new Set(all)].filter((host) => host !== '')
 }
 
 const edgeId = (id: string, index: number, count: number): string => {
