@@ -9,8 +9,8 @@ import { type ManagedProcess, startProcess, waitUntil } from '@tandem/test-kit'
 import { DOMAIN } from '../chaos/support/cluster.ts'
 import type { RecordLine } from '../e2e/support/cluster.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'cli/dist/main.js')
+/** This checkout. */
+export const ROOT = resolve(import.meta.dirname, '../..')
 const START_MS = 60_000
 /** Longer than any drain. */
 const STOP_MS = 30_000
@@ -49,6 +49,10 @@ export interface OpsClusterOptions {
   readonly warmUpCalls: number
   /** The key ring stands in a file that the processes follow. */
   readonly followsRing: boolean
+  /** Checkout whose built command runs first. */
+  readonly version: string
+  /** Processes of two versions read the same settings. */
+  readonly isMixed: boolean
   /** Certificate and key of the edges; without them they have no TLS. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
 }
@@ -66,7 +70,7 @@ const portsOf = (base: number, service: 'location' | 'policy', stride: number): 
     .join(',')
 
 function settings(options: OpsClusterOptions, ring: { secrets: readonly Secret[] } | { secretsFile: string }): unknown {
-  const { base, store, durability, callees, drainMs, warmUpCalls, tls } = options
+  const { base, store, durability, callees, drainMs, warmUpCalls, tls, isMixed } = options
   const apiVersion = 'tandem/v1'
   const spec = { authentication: 'none', identity: 'off', anonymous: 'allow', accounting: true }
   const names = ['caller', ...Array.from({ length: callees }, (_, k) => `callee${k}`)]
@@ -82,7 +86,8 @@ function settings(options: OpsClusterOptions, ring: { secrets: readonly Secret[]
       advertisedAddress: ADDRESS,
       httpPort: base + AT.edgeHttp,
       warmUpCalls,
-      readiness: { intervalMs: 1_000 },
+      // Another version may not know it yet.
+      ...(isMixed ? {} : { readiness: { intervalMs: 1_000 } }),
       listeners: { tls: tls !== undefined, ws: false, wss: false },
       ...(tls && { tls: { certificates: [tls], reloadMs: 1_000 } }),
     },
@@ -105,10 +110,12 @@ export class OpsCluster {
   readonly #running = new Map<Name, ManagedProcess>()
   /** Of processes that are gone. */
   #written = ''
+  /** Checkout whose built command is started from now on. */
+  #version: string
 
   private constructor(options: OpsClusterOptions, secrets: readonly Secret[]) {
-    if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run \`npm run build\` first`)
     this.#options = options
+    this.#version = options.version
     this.configure(secrets)
   }
 
@@ -152,6 +159,11 @@ export class OpsCluster {
     writeFileSync(this.#file, JSON.stringify(settings(this.#options, ring)))
   }
 
+  /** What is started from now on is of this checkout. */
+  useVersion(folder: string): void {
+    this.#version = folder
+  }
+
   /** Until every process that has keys signs with this one, and knows so many. */
   async untilKeys(id: number, count: number): Promise<void> {
     const names = [...this.running('edge'), ...this.running('policy')]
@@ -190,10 +202,12 @@ export class OpsCluster {
   async launch(name: Name): Promise<number> {
     const [service = '', index = '0'] = name.split(' ')
     const began = performance.now()
-    const args = [MAIN, 'run', service, '--config', this.#file]
+    const main = join(this.#version, 'cli/dist/main.js')
+    if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\` in that checkout first`)
+    const args = [main, 'run', service, '--config', this.#file]
     if (service === 'edge' || service === 'location') args.push('--index', index)
     const env = this.#environment(service, Number(index))
-    const child = await startProcess({ command: process.execPath, args, cwd: ROOT, env })
+    const child = await startProcess({ command: process.execPath, args, cwd: this.#version, env })
     this.#running.set(name, child)
     const isReady = async (): Promise<boolean> => {
       if (child.end !== undefined) throw new Error(`${name} ended: ${JSON.stringify(child.end)}\n${child.output()}`)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What operators do to a cluster, while calls go on: new versions of everything, more edges and fewer, another master of Redis, another certificate,
+// What operators do to a cluster, while calls go on: new processes for everything, of this version or from another one to it and back, more edges and fewer, another master of Redis, another certificate,
 // another key ring. SIPp calls (test/chaos/support/parties.ts); what became of each call is judged by its traces and the records files alone
 // (test/chaos/support/judge.ts), TLS by phones of the harness.
 // Left out: load balancers and orchestrators (the kernel spreads datagrams over the edges' sockets), several machines, arm64.
@@ -13,9 +13,9 @@ import { answeredCalls, type Figures, judge } from '../chaos/support/judge.ts'
 import { Parties, type Traces, type Traffic } from '../chaos/support/parties.ts'
 import { freeBlock } from '../e2e/support/cluster.ts'
 import { SecureCall, writeCertificate } from './certificate.ts'
-import { ADDRESS, type End, type Name, OFFSETS, OpsCluster, type Secret, type Service } from './cluster.ts'
+import { ADDRESS, type End, type Name, OFFSETS, OpsCluster, ROOT, type Secret, type Service } from './cluster.ts'
 
-export const SCENARIOS = ['roll', 'scale', 'redis', 'certificate', 'keys', 'key-file'] as const
+export const SCENARIOS = ['roll', 'scale', 'redis', 'certificate', 'keys', 'key-file', 'upgrade', 'rollback'] as const
 export type Scenario = (typeof SCENARIOS)[number]
 
 export interface OpsOptions {
@@ -32,6 +32,8 @@ export interface OpsOptions {
   readonly nodes: Readonly<Record<Service, number>>
   readonly drainMs: number
   readonly warmUpCalls: number
+  /** Of `upgrade` and `rollback`: a built checkout of another version. */
+  readonly otherVersion?: string
 }
 
 /** One thing that was done. */
@@ -176,6 +178,12 @@ function work(operator: Operator, world: World): Promise<unknown> {
   switch (world.options.scenario) {
     case 'roll':
       return operator.rollAll()
+    case 'upgrade':
+      operator.cluster.useVersion(ROOT)
+      return operator.rollAll()
+    case 'rollback':
+      operator.cluster.useVersion(world.options.otherVersion as string)
+      return operator.rollAll()
     case 'scale':
       return scale(operator)
     case 'redis':
@@ -241,6 +249,8 @@ export async function ops(options: OpsOptions): Promise<OpsOutcome> {
         drainMs: options.drainMs,
         warmUpCalls: options.warmUpCalls,
         followsRing: options.scenario === 'key-file',
+        isMixed: options.otherVersion !== undefined,
+        version: options.scenario === 'upgrade' ? (options.otherVersion as string) : ROOT,
         ...(options.scenario === 'certificate' && { tls: writeCertificate(folder) }),
       },
       [OLD],

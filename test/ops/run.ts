@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // npm run ops [-- roll scale redis certificate keys key-file] [--seconds N --rate 100 --talk 2000 --settle 20000 --callees 16 --warm-up 4000 --small --cases]
+// npm run ops -- upgrade rollback --other FOLDER
 //
 // What operators do, while calls go on, the figures, and 1 where they are beyond what the project promises. Without a name: all of them, one after
-// the other. With --small two edges and one
-// of each service. With --cases the messages of each call that went wrong, and what the processes logged.
+// the other, but for those between versions: they need the built checkout of another one. With --small two edges and one of each service. With --cases the messages of each call that went wrong, and what the processes logged.
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { redisAvailable, sippAvailable } from '@tandem/test-kit'
 import { historyOf } from '../chaos/support/judge.ts'
@@ -20,6 +21,7 @@ const OPTIONS = {
   'warm-up': { type: 'string' },
   small: { type: 'boolean' },
   cases: { type: 'boolean' },
+  other: { type: 'string' },
 } as const
 
 /** Exit status of wrong usage, as the `tandem` command has it. */
@@ -32,7 +34,10 @@ const SECONDS: Readonly<Record<Scenario, number>> = {
   certificate: 80,
   keys: 920,
   'key-file': 120,
+  upgrade: 320,
+  rollback: 320,
 }
+const BETWEEN_VERSIONS: readonly Scenario[] = ['upgrade', 'rollback']
 
 const SMALL = { edge: 2, location: 1, policy: 1, records: 1 }
 
@@ -67,7 +72,11 @@ function showCases({ figures, traces, output }: OpsOutcome): void {
 }
 
 for (const program of [sippAvailable(), redisAvailable()]) if (!program.available) fail(program.reason, 1)
-const scenarios = positionals.length === 0 ? SCENARIOS : positionals.map(scenarioOf)
+const { other } = values
+const scenarios =
+  positionals.length === 0 ? SCENARIOS.filter((name) => !BETWEEN_VERSIONS.includes(name)) : positionals.map(scenarioOf)
+if (other === undefined && scenarios.some((name) => BETWEEN_VERSIONS.includes(name)))
+  fail('upgrade and rollback need --other FOLDER, a checkout of another version with its command built')
 for (const scenario of scenarios) {
   const options: OpsOptions = {
     scenario,
@@ -79,6 +88,7 @@ for (const scenario of scenarios) {
     nodes: values.small === true ? SMALL : { edge: 3, location: 2, policy: 2, records: 2 },
     drainMs: 10_000,
     warmUpCalls: whole('warm-up', 0, 4_000),
+    ...(other !== undefined && { otherVersion: resolve(other) }),
   }
   console.log(JSON.stringify(options))
   const outcome = await ops(options)
