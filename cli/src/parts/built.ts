@@ -24,6 +24,9 @@ export function logBugs(logger: Logger): OnBug {
   return (error, where) => logger.error({ err: error, where }, 'bug: exception out of a handler')
 }
 
+/** A node that goes waits for its callers to have found another: longer than names in a cluster's DNS live. */
+const HAND_OVER_MS = 7_000
+
 interface RpcPlace {
   readonly name: string
   readonly address: string
@@ -41,5 +44,6 @@ export function rpcPart(server: RpcServer, { name, address, port, setting }: Rpc
       throw new KitError('port_taken', sentence, error)
     }
   }
-  return { name: `${name} gRPC`, start, stop: () => server.close(1_000) }
+  const drain = () => server.handOver(HAND_OVER_MS)
+  return { name: `${name} gRPC`, start, drain, stop: () => server.close(1_000) }
 }

@@ -29,6 +29,8 @@ export interface StreamOwner<Push> {
   onProgress(): void
   /** A result that no call waits for. */
   onStray(): void
+  /** The replica is about to go. */
+  onLeaving(): void
 }
 
 export type StreamOptions = CallerLimits &
@@ -50,6 +52,8 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   ready = false
   /** No more batches; closes when the last result is in. */
   retiring = false
+  /** The replica has said that it goes: asked only where no other can be. */
+  leaving = false
   /** Since when there is no connection; NaN while there is one. */
   downSinceMs = performance.now()
   /** Whether it is fit to be asked. */
@@ -134,6 +138,22 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
     this.#congested = !this.#stream.write(Buffer.from(message.buffer, message.byteOffset, message.length))
   }
 
+  /** Asks nothing more of a replica that goes; what is in flight it answers, and then ends the stream. */
+  leave(): void {
+    if (!this.ready || this.#stream === undefined) return
+    this.ready = false
+    this.downSinceMs = performance.now()
+    this.#stream.end()
+  }
+
+  /** Tries at once where it would wait for its next attempt. */
+  connectNow(): void {
+    if (this.#stream !== undefined || this.#unary !== undefined || this.#closed) return
+    clearTimeout(this.#timer)
+    this.#attempt = 0
+    this.#connect()
+  }
+
   retire(): void {
     this.retiring = true
     if (this.inFlight.size === 0) this.close()
@@ -155,6 +175,7 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   }
 
   #connect(): void {
+    this.leaving = false
     const { credentials, peer, connectTimeoutMs } = this.#options
     const client = createClient(this.address, this.#options, credentials)
     const stream: Wire<Push> = client.makeBidiStreamRequest(
@@ -191,6 +212,10 @@ export class BatchingStream<M extends MethodMap, U extends MethodMap, Push> {
   #receive(response: WireResponse<Push>): void {
     for (const result of response.results) this.#settle(result)
     for (const push of response.pushes) this.#owner.deliverPush(push)
+    if (response.leaving) {
+      this.leaving = true
+      this.#owner.onLeaving()
+    }
     this.#progressed()
   }
 

@@ -56,7 +56,7 @@ export function planned(id: number, aor: string): Buffer {
 }
 
 export function reply(results: StreamResponse['results']): Buffer {
-  return Buffer.from(StreamResponse.encode({ results, pushes: [] }).finish())
+  return Buffer.from(StreamResponse.encode({ results, pushes: [], leaving: false }).finish())
 }
 
 /** The same message with fields that nobody knows yet: a varint, a text and a message, at high numbers. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A gRPC server: listening, and a stop that lets items in progress end. Order of a stop: every service drains (its streams
+// A gRPC server: listening, and a stop that lets items in progress end. Before a stop its callers may be told to go elsewhere: it
+// answers them until they have. Order of a stop: every service drains (its streams
 // read nothing more, answer what they have and end), then the listener closes, and after the grace all is cut.
 import {
   logVerbosity,
@@ -16,11 +17,22 @@ import type { RpcServerOptions } from './options.ts'
 
 /** A service on a server. */
 export interface Drainable {
+  /** Tells callers to find another node and goes on answering; resolves when none is left. */
+  handOver?(): Promise<void>
   /** Resolves when everything received is answered and every stream has ended. */
   drain(): Promise<void>
 }
 
 const DEFAULT_GRACE_MS = 5_000
+
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const overdue = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, overdue])
+  clearTimeout(timer)
+}
 
 /** grpc-js writes to stderr what it also returns as errors; one report is enough, unless the operator asks for its own. */
 function quietGrpc(): void {
@@ -60,14 +72,14 @@ export class RpcServer {
     })
   }
 
+  /** Callers that have another node go there; the others are answered until `withinMs` is over. No stream is opened any more. */
+  async handOver(withinMs: number): Promise<void> {
+    await within(Promise.all(this.#services.map((service) => service.handOver?.())), withinMs)
+  }
+
   /** Ends items in progress, then streams, then the listener; after `graceMs` by force. */
   async close(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
-    let grace: NodeJS.Timeout | undefined
-    const overdue = new Promise<void>((resolve) => {
-      grace = setTimeout(resolve, graceMs)
-    })
-    await Promise.race([this.#shutDown(), overdue])
-    clearTimeout(grace)
+    await within(this.#shutDown(), graceMs)
     this.#server.forceShutdown()
   }
 

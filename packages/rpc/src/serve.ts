@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The gRPC side of a service: the batched stream and the unary methods on one server, over one table of handlers.
-import type { ServiceDefinition, sendUnaryData } from '@grpc/grpc-js'
+import { type ServiceDefinition, type sendUnaryData, status } from '@grpc/grpc-js'
 import type { ServerTracer } from '@tandem/telemetry'
 import type { Handlers, StreamHooks } from './caller.ts'
 import { HealthService, HealthCheckResponse_ServingStatus as ServingStatus } from './gen/grpc/health/v1/health.ts'
@@ -53,6 +53,11 @@ export interface Served extends Drainable {
   readonly counts: Readonly<ServeCounts>
 }
 
+function turnAway(stream: ServerStream): void {
+  const details = 'this node is about to go'
+  stream.destroy(Object.assign(new Error(details), { code: status.UNAVAILABLE, details }))
+}
+
 class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Served {
   readonly counts: ServeCounts = {
     streams: 0,
@@ -71,7 +76,8 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
   readonly #options: ServeOptions<Push>
   readonly #limits: ServeLimits
   readonly #sessions = new Set<StreamSession<M, U, Push>>()
-  #isDraining = false
+  #isLeaving = false
+  #onEmpty: () => void = () => undefined
 
   constructor(
     server: RpcServer,
@@ -87,6 +93,7 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
   }
 
   open(stream: ServerStream): void {
+    if (this.#isLeaving) return turnAway(stream)
     const { pushes, onStreamOpen, onStreamClose } = this.#options
     const peer = peerOf(stream)
     const session = new StreamSession(
@@ -106,13 +113,23 @@ class StreamServer<M extends MethodMap, U extends MethodMap, Push> implements Se
       unsubscribe?.()
       this.#sessions.delete(session)
       this.counts.streams--
-      onStreamClose?.(peer, this.#isDraining)
+      onStreamClose?.(peer, this.#isLeaving)
+      if (this.#sessions.size === 0) this.#onEmpty()
     })
     onStreamOpen?.(peer)
   }
 
+  handOver(): Promise<void> {
+    this.#isLeaving = true
+    for (const session of this.#sessions) session.tellLeaving()
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve
+      if (this.#sessions.size === 0) resolve()
+    })
+  }
+
   async drain(): Promise<void> {
-    this.#isDraining = true
+    this.#isLeaving = true
     await Promise.all([...this.#sessions].map((session) => session.drain()))
   }
 }

@@ -47,6 +47,8 @@ export interface WireRequest {
 export interface WireResponse<Push> {
   results: WireItemResult[]
   pushes: Push[]
+  /** The node is about to go. */
+  leaving: boolean
 }
 
 /** The half of the generated MessageFns that is used here. */

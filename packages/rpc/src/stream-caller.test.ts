@@ -19,10 +19,12 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
 
-async function serve(handlers: LocationHandlers = plainHandlers(), options: ServeOptions<Push> = {}) {
+const serve = (handlers?: LocationHandlers, options?: ServeOptions<Push>) => serveAt(0, handlers, options)
+
+async function serveAt(at: number, handlers = plainHandlers(), options: ServeOptions<Push> = {}) {
   const server = createRpcServer()
   const served = serveLocation(server, handlers, options)
-  const port = await server.listen('127.0.0.1', 0)
+  const port = await server.listen('127.0.0.1', at)
   closers.push(() => server.close(0))
   return { server, served, address: `127.0.0.1:${port}` }
 }
@@ -134,6 +136,99 @@ describe('stream caller', () => {
     addresses = []
     await turn()
     expect(caller.ready).toBe(true)
+  })
+
+  describe('when a replica goes', () => {
+    const SLOW_BACKOFF = { backoffMinMs: 60_000, backoffMaxMs: 60_000, random: () => 0.999 }
+
+    /** Calls again and again until `over`; what came of each. */
+    async function outcomes(caller: ReturnType<typeof connect>, over: Promise<unknown>) {
+      const found = { done: 0, other: 0 }
+      let isOver = false
+      const end = over.then(() => {
+        isOver = true
+      })
+      while (!isOver) {
+        const { outcome } = await caller.invoke('locate', locateRequest('sip:a@x'), LONG_MS)
+        found[outcome === 'done' ? 'done' : 'other']++
+        await turn()
+      }
+      await end
+      return found
+    }
+
+    it('goes to another one that is there, at once, and loses no call', async () => {
+      const replicas = [await serve(), await serve()]
+      const caller = connect(replicas.map(({ address }) => address))
+      while (replicas.some(({ served }) => served.counts.streams === 0)) await turn()
+      await whenReady(caller)
+      const [going, staying] = replicas
+      const found = await outcomes(caller, going?.server.handOver(LONG_MS) as Promise<void>)
+      expect(going?.served.counts.streams).toBe(0)
+      await going?.server.close(0)
+      expect((await caller.invoke('locate', locateRequest('sip:a@x'), LONG_MS)).outcome).toBe('done')
+      expect(staying?.served.counts.streams).toBe(1)
+      expect(found.other).toBe(0)
+    })
+
+    it('finds one that has just come, though its next attempt there were a minute away', async () => {
+      const [going, later] = [await serve(), await serve()]
+      const { port } = new URL(`http://${later.address}`)
+      await later.server.close(0)
+      const caller = connect([going.address, later.address], SLOW_BACKOFF)
+      await whenReady(caller)
+      await turn()
+      const { server, served } = await serveAt(Number(port))
+      const found = await outcomes(caller, going.server.handOver(LONG_MS))
+      await going.server.close(0)
+      expect(served.counts.streams).toBe(1)
+      expect(found.other).toBe(0)
+      expect((await caller.invoke('locate', locateRequest('sip:a@x'), LONG_MS)).outcome).toBe('done')
+      await server.close(0)
+    })
+
+    it('asks for the addresses anew', async () => {
+      const [going, later] = [await serve(), await serve()]
+      let addresses = [going.address]
+      const caller = connect(async () => addresses, { resolveIntervalMs: 60_000 })
+      await whenReady(caller)
+      addresses = [going.address, later.address]
+      await going.server.handOver(LONG_MS)
+      expect([going.served.counts.streams, later.served.counts.streams]).toEqual([0, 1])
+    })
+
+    it('is answered by it to the last where there is no other; nobody new is let in', async () => {
+      const { server, served, address } = await serve()
+      const caller = connect([address])
+      await whenReady(caller)
+      const over = server.handOver(300)
+      const other = connect([address], { peer: 'edge-2.a' })
+      const found = await outcomes(caller, over)
+      expect(found.done).toBeGreaterThan(10)
+      expect(found.other).toBe(0)
+      expect([served.counts.streams, other.ready]).toEqual([1, false])
+    })
+
+    it('answers what was in flight before the stream ends', async () => {
+      const { promise, resolve } = deferred<Result<LocateResponse>>()
+      const arrived = counter(1)
+      const locate = () => {
+        arrived.hit()
+        return promise
+      }
+      const [going, staying] = [await serve(plainHandlers({ locate })), await serve()]
+      let addresses = [going.address]
+      const caller = connect(async () => addresses, { resolveIntervalMs: 60_000 })
+      const held = caller.invoke('locate', locateRequest('sip:held@x'), LONG_MS)
+      await arrived.reached
+      addresses = [going.address, staying.address]
+      const over = going.server.handOver(LONG_MS)
+      while (staying.served.counts.streams === 0) await turn()
+      resolve(located('sip:held@x'))
+      await over
+      expect(await held).toEqual(located('sip:held@x'))
+      expect(caller.counts).toMatchObject({ repeated: 0, unknown: 0, inFlight: 0 })
+    })
   })
 
   it('refuses a request that is too large or malformed, and goes on', async () => {

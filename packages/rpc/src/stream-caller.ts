@@ -5,6 +5,7 @@
 // (pace.ts); it goes to the ready stream with the fewest calls in flight. While no stream can be written to, calls wait in the queue, which has a bound in items and
 // in bytes; what does not fit, and what waits too long, ends as unknown. So does what was in flight on a stream that breaks,
 // unless another replica is there and the method may be repeated: then it is sent once more, within its time.
+// A replica that says that it goes is asked on until another one is ready; those that are not are tried again and again meanwhile.
 //
 // With `circuit` each replica has a breaker: one that fails too often is passed over while there is another, and asked by single probes
 // after a while. While none is fit, urgent methods end at once. A call on which its replica is silent for half of its time goes to
@@ -28,6 +29,9 @@ import { encodeRequestBody } from './wire-copy.ts'
 /** host:port of every replica: a list, or a function that is asked again every `resolveIntervalMs`. */
 export type Addresses = readonly string[] | (() => Promise<readonly string[]>)
 
+/** While a replica goes and no other is there. */
+const SEEK_EVERY_MS = 200
+
 class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseCaller<M, Push> {
   readonly #service: StreamService<M, U, Push>
   readonly #options: StreamOptions
@@ -39,6 +43,9 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   #window: NodeJS.Timeout | undefined
   #endOfTurn: NodeJS.Immediate | undefined
   #resolving: NodeJS.Timeout | undefined
+  #resolveNow: () => void = () => undefined
+  /** While a replica goes. */
+  #seeking: NodeJS.Timeout | undefined
 
   constructor(service: StreamService<M, U, Push>, addresses: Addresses, options: StreamCallerOptions) {
     super(service.name, options.onBug ?? warnOfBug)
@@ -140,6 +147,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     this.closed = true
     this.#cancelFlush()
     clearTimeout(this.#resolving)
+    clearTimeout(this.#seeking)
     for (const call of this.deadlines.clear()) this.finish(call, unknownBy('closed'))
     for (const stream of [...this.#streams.values(), ...this.#retired]) stream.close()
     this.setReady(false)
@@ -230,7 +238,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     let isBestFit = false
     for (const stream of this.#streams.values()) {
       if (!stream.writable || stream.inFlight === except) continue
-      const isFit = stream.breaker === undefined || stream.breaker.allows(now)
+      const isFit = !stream.leaving && (stream.breaker === undefined || stream.breaker.allows(now))
       if (isBestFit && !isFit) continue
       if (best !== undefined && isBestFit === isFit && stream.inFlight.size >= best.inFlight.size) continue
       best = stream
@@ -242,10 +250,29 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
   /** A stream became ready, broke, drained or brought results: what waits goes now if nothing is in flight. */
   #onProgress(): void {
     if (this.closed) return
+    if (this.#seeking !== undefined) this.#leaveThoseThatGo()
     this.setReady(this.#isAnyReady())
     if (this.#queue.count === 0) return
     if (this.#mayLeave()) this.#flush()
     else this.#schedule()
+  }
+
+  /** Looks for another replica at once and then again and again, until none is left that goes. */
+  #seek(): void {
+    clearTimeout(this.#seeking)
+    this.#seeking = undefined
+    const streams = [...this.#streams.values()]
+    if (this.closed || !streams.some(({ leaving, ready }) => leaving && ready)) return
+    this.#seeking = setTimeout(() => this.#seek(), SEEK_EVERY_MS)
+    this.#resolveNow()
+    for (const stream of streams) if (!stream.ready && !stream.leaving) stream.connectNow()
+    this.#leaveThoseThatGo()
+  }
+
+  #leaveThoseThatGo(): void {
+    const streams = [...this.#streams.values()]
+    if (!streams.some(({ leaving, ready }) => ready && !leaving)) return
+    for (const stream of streams) if (stream.leaving) stream.leave()
   }
 
   #isAnyReady(): boolean {
@@ -288,6 +315,7 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
       onStray: () => {
         this.counts.late++
       },
+      onLeaving: () => this.#seek(),
     })
     return stream
   }
@@ -315,8 +343,13 @@ class StreamCaller<M extends MethodMap, U extends MethodMap, Push> extends BaseC
     const addresses = await resolve().catch((): readonly string[] => [])
     if (this.closed) return
     if (addresses.length > 0) this.#connectTo(addresses)
+    clearTimeout(this.#resolving)
     this.#resolving = setTimeout(() => void this.#follow(resolve), this.#options.resolveIntervalMs)
     this.#resolving.unref()
+    this.#resolveNow = () => {
+      this.#resolveNow = () => undefined
+      void this.#follow(resolve)
+    }
   }
 }
 

@@ -109,7 +109,13 @@ export class StreamSession<M extends MethodMap, U extends MethodMap, Push> {
       return
     }
     this.#counts.pushes++
-    this.#write(Buffer.from(this.#service.response.encode({ results: [], pushes: [push] }).finish()))
+    this.#write(Buffer.from(this.#service.response.encode({ results: [], pushes: [push], leaving: false }).finish()))
+  }
+
+  /** Tells the caller to find another node. */
+  tellLeaving(): void {
+    if (this.#closed) return
+    this.#write(Buffer.from(this.#service.response.encode({ results: [], pushes: [], leaving: true }).finish()))
   }
 
   /** Reads nothing more, answers what was read, then ends the stream. */

@@ -99,6 +99,8 @@ export interface StreamResponse {
   results: ItemResult[];
   /** Pushed by the service without being asked. */
   pushes: Push[];
+  /** This node is about to go: it answers for some seconds yet, and its callers find another one meanwhile. */
+  leaving: boolean;
 }
 
 /** The outcome of one item: a response of the same case as the request, a refusal, or neither. */
@@ -1824,7 +1826,7 @@ export const Item: MessageFns<Item> = {
 };
 
 function createBaseStreamResponse(): StreamResponse {
-  return { results: [], pushes: [] };
+  return { results: [], pushes: [], leaving: false };
 }
 
 export const StreamResponse: MessageFns<StreamResponse> = {
@@ -1834,6 +1836,9 @@ export const StreamResponse: MessageFns<StreamResponse> = {
     }
     for (const v of message.pushes) {
       Push.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.leaving !== false) {
+      writer.uint32(24).bool(message.leaving);
     }
     return writer;
   },
@@ -1867,6 +1872,14 @@ export const StreamResponse: MessageFns<StreamResponse> = {
             message.pushes.push(Push.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leaving = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1886,6 +1899,7 @@ export const StreamResponse: MessageFns<StreamResponse> = {
     const message = createBaseStreamResponse();
     message.results = object.results?.map((e) => ItemResult.fromPartial(e)) || [];
     message.pushes = object.pushes?.map((e) => Push.fromPartial(e)) || [];
+    message.leaving = object.leaving ?? false;
     return message;
   },
 };
