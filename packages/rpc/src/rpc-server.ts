@@ -74,7 +74,8 @@ export class RpcServer {
 
   /** Callers that have another node go there; the others are answered until `withinMs` is over. No stream is opened any more. */
   async handOver(withinMs: number): Promise<void> {
-    await within(Promise.all(this.#services.map((service) => service.handOver?.())), withinMs)
+    const leaving = this.#services.flatMap((service) => service.handOver?.() ?? [])
+    await within(Promise.all(leaving), withinMs)
   }
 
   /** Ends items in progress, then streams, then the listener; after `graceMs` by force. */
