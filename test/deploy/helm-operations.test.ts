@@ -2,8 +2,11 @@
 //
 // What of the chart keeps a cluster running: upgrades that change only what has changed, placement, disruption, scaling, the heap, monitoring,
 // the admin API's tokens, the key ring's file. Needs `helm` on the PATH. Leaves out what a scheduler and controllers make of it.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { globSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -111,16 +114,26 @@ describe.skipIf(!hasHelm)('the chart in operation (needs `helm` on the PATH)', (
     },
   )
 
-  it('an edge waits before its end, by a program that its image has', () => {
-    const all = render({ ...LOAD_BALANCER, edge: { preStopSeconds: 1 } })
+  it('an edge begins to drain, and waits before its end, by a program that its image has', async () => {
+    const asked: string[] = []
+    const http = createServer(({ method, url }, response) => {
+      asked.push(`${method} ${url}`)
+      response.end()
+    })
+    await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve))
+    const { port } = http.address() as AddressInfo
+    const all = render({ ...LOAD_BALANCER, edge: { preStopSeconds: 1 }, config: { edge: { httpPort: port } } })
     const { lifecycle } = podOf(find(all, 'Deployment', 'voice-tandem-edge')).containers[0] as never as {
       lifecycle: { preStop: { exec: { command: string[] } } }
     }
     const [program, ...args] = lifecycle.preStop.exec.command
     expect(program).toBe('node')
     const before = performance.now()
-    expect(spawnSync(process.execPath, args).status).toBe(0)
+    const [status] = await once(spawn(process.execPath, args), 'exit')
     expect(performance.now() - before).toBeGreaterThan(950)
+    expect([status, asked]).toEqual([0, ['POST /drain']])
+    http.closeAllConnections()
+    http.close()
   })
 
   it('pods are spread over nodes and zones, and go one at a time', () => {

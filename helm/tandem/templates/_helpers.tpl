@@ -283,8 +283,9 @@ livenessProbe:
   failureThreshold: 6
 readinessProbe:
   httpGet: { path: /readyz, port: http }
-  periodSeconds: 5
+  periodSeconds: {{ .readinessSeconds | default 5 }}
   timeoutSeconds: 3
+  failureThreshold: {{ .readinessFailures | default 3 }}
 {{- end -}}
 
 {{/* MiB of the JavaScript heap's old generation for a memory limit. With the young one, 96 MiB in a process that serves (three times
