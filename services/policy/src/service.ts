@@ -16,6 +16,7 @@ import { listCalls } from './calls/list-calls.ts'
 import { RecordFeedServer } from './calls/record-feed.ts'
 import { report } from './calls/report.ts'
 import { EdgeQuestions } from './capture/ask-edges.ts'
+import { FilterGreeting } from './capture/filter-greeting.ts'
 import { clearMessageFilters, listMessageFilters, setMessageFilter, traceCall } from './capture/handlers.ts'
 import { AccountMarks } from './charging/account-marks.ts'
 import { getAccount, topUp, unblockAccount } from './charging/admin.ts'
@@ -242,6 +243,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   const dueWork = new DueWork(context, onBug)
   const feed = new RecordFeedServer(context, onBug)
   const samples = new Samples(context, feed, onBug)
+  const filterGreeting = new FilterGreeting(context.pushes, context.edgeQuestions, onBug)
   if (options.metrics !== undefined) {
     registerCounts(options.metrics, counts)
     registerMoney(options.metrics, context.charged)
@@ -256,6 +258,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       onStreamOpen(peer) {
         context.banFeed.greet(peer)
         context.trunks.emergency.greet(peer)
+        filterGreeting.greet(peer)
       },
     },
     banFeed: context.banFeed,

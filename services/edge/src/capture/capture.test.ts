@@ -112,6 +112,8 @@ it('filters want what fits all that they name, for their time', () => {
   now = 1_001
   expect(of('192.0.2.9')).toEqual(['hep'])
   expect(filters.list()).toEqual([{ ...ANY, callId: 'call-1@host', targets: ['hep'], forMs: 3_999 }])
+  filters.set({ ...ANY, callId: 'call-1@host', targets: ['hep'], forMs: 9_000 }) // told again
+  expect(filters.list()).toEqual([{ ...ANY, callId: 'call-1@host', targets: ['hep'], forMs: 9_000 }])
   filters.clear()
   expect([of('192.0.2.9'), filters.isEmpty]).toEqual([[], true])
 })

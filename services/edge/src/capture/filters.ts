@@ -42,9 +42,11 @@ export class Filters {
     return this.#filters.length === 0
   }
 
+  /** One that is there already is set anew: policy tells of it again when a stream opens. */
   set(wish: FilterWish): void {
     const networks = wish.source === '' ? undefined : networksOf([wish.source])
-    this.#filters = [...this.#filters, { ...wish, networks, untilMs: this.#now() + wish.forMs }].slice(-MAX_FILTERS)
+    const others = this.#filters.filter((filter) => !isSame(filter, wish))
+    this.#filters = [...others, { ...wish, networks, untilMs: this.#now() + wish.forMs }].slice(-MAX_FILTERS)
   }
 
   clear(): void {
@@ -72,6 +74,16 @@ export class Filters {
     this.#filters = this.#filters.filter(({ untilMs }) => untilMs > now)
     return this.#filters
   }
+}
+
+function isSame(one: FilterWish, other: FilterWish): boolean {
+  const targets = (wish: FilterWish): string => wish.targets.toSorted().join()
+  return (
+    one.callId === other.callId &&
+    one.source === other.source &&
+    one.user === other.user &&
+    targets(one) === targets(other)
+  )
 }
 
 function wants({ callId, user, networks }: Filter, buf: Buffer, start: number, end: number, address: string): boolean {

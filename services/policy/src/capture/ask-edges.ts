@@ -32,11 +32,13 @@ export class EdgeQuestions {
     this.#pushes = pushes
   }
 
-  /** What every connected edge says, as soon as all have, or after WAIT_MS. */
-  async ask(wish: NonNullable<policy.CaptureCommand['wish']>): Promise<Result<EdgeAnswers>> {
+  /** What these edges say, every connected one where none are named, as soon as all have, or after WAIT_MS. */
+  async ask(
+    wish: NonNullable<policy.CaptureCommand['wish']>,
+    asked: readonly string[] = this.#pushes.peers(),
+  ): Promise<Result<EdgeAnswers>> {
     if (this.#open.size >= MAX_OPEN) return refusal('too_many_questions')
     const commandId = randomUUID()
-    const asked = this.#pushes.peers()
     const answers = new Map<string, policy.CapturedRequest>()
     if (asked.length > 0) {
       await new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@ import { PushHub, policy } from '@tandem/rpc'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { PolicyContext } from '../context.ts'
 import { EdgeQuestions } from './ask-edges.ts'
+import { FilterGreeting } from './filter-greeting.ts'
 import { clearMessageFilters, listMessageFilters, setMessageFilter, traceCall } from './handlers.ts'
 
 let pushes: PushHub<policy.Push>
@@ -123,4 +124,34 @@ it('filters are set, listed and cleared at every edge', async () => {
     expect(await done).toMatchObject({ outcome: 'done' })
   }
   expect(await setMessageFilter(context, { filter: undefined })).toMatchObject({ outcome: 'refused' })
+})
+
+const told = (peer: string) =>
+  commands.get(peer)?.flatMap(({ wish }) => (wish?.$case === 'setFilter' ? [wish.value] : [])) ?? []
+
+it('edges that connect are told of the filters that the others have, once; those are asked once', async () => {
+  const bugs: unknown[] = []
+  const greeting = new FilterGreeting(pushes, questions, (error) => bugs.push(error))
+  for (const peer of ['edge-0.a', 'edge-1.a', 'edge-2.b', 'edge-3.b']) edge(peer)
+  for (const peer of ['edge-2.b', 'edge-3.b']) greeting.greet(peer)
+  await vi.advanceTimersByTimeAsync(500)
+  const mirrored = { ...FILTER, targets: ['hep', 'log'] }
+  for (const [peer, filters] of Object.entries({
+    'edge-0.a': [FILTER, mirrored],
+    'edge-1.a': [{ ...mirrored, targets: ['log', 'hep'], forMs: 599_000 }],
+  })) {
+    expect(commands.get(peer)?.map(({ wish }) => wish?.$case)).toEqual(['listFilters'])
+    questions.captured(policy.CapturedRequest.fromPartial({ ...last(peer), edge: peer, filters }), peer)
+  }
+  await vi.advanceTimersByTimeAsync(0)
+  for (const peer of ['edge-2.b', 'edge-3.b']) expect(told(peer).map(({ targets }) => targets.length)).toEqual([1, 2])
+  expect([told('edge-0.a'), told('edge-1.a'), bugs]).toEqual([[], [], []])
+})
+
+it('an edge alone is told nothing, and nobody is asked', async () => {
+  const greeting = new FilterGreeting(pushes, questions, () => undefined)
+  edge('edge-0.a')
+  greeting.greet('edge-0.a')
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(commands.get('edge-0.a')).toEqual([])
 })
