@@ -145,7 +145,17 @@ it('edges that connect are told of the filters that the others have, once; those
   }
   await vi.advanceTimersByTimeAsync(0)
   for (const peer of ['edge-2.b', 'edge-3.b']) expect(told(peer).map(({ targets }) => targets.length)).toEqual([1, 2])
+  for (const { commandId } of commands.get('edge-2.b') ?? []) answer('edge-2.b', 'edge-2', commandId)
+  await vi.advanceTimersByTimeAsync(2_500) // edge-3 is warming up, and says nothing
+  for (const peer of ['edge-0.a', 'edge-1.a', 'edge-2.b']) {
+    const filters = peer === 'edge-1.a' ? [] : [FILTER]
+    questions.captured(policy.CapturedRequest.fromPartial({ ...last(peer), edge: peer, filters }), peer)
+  }
+  await vi.advanceTimersByTimeAsync(0)
+  expect([told('edge-2.b').length, told('edge-3.b').length]).toEqual([2, 3])
   expect([told('edge-0.a'), told('edge-1.a'), bugs]).toEqual([[], [], []])
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(told('edge-3.b').length).toBeLessThan(12)
 })
 
 it('an edge alone is told nothing, and nobody is asked', async () => {

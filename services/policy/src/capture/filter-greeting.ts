@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
 // An edge that connects is told of the filters on messages that the others have: nobody else remembers them. Those that came within GATHER_MS are told
-// together, so that a policy node to which all edges come at once asks them once.
+// together, so that a policy node to which all edges come at once asks them once. One that does not answer, because it is warming up yet, is told again.
 // Race: a filter that is cleared just then may be told all the same; its time ends it.
 
-import { randomUUID } from 'node:crypto'
 import type { PushHub, policy } from '@tandem/rpc'
 import type { EdgeQuestions } from './ask-edges.ts'
 
 const GATHER_MS = 500
+/** Each waits for the answer; together longer than a warm-up. */
+const MAX_TRIES = 6
 
 export class FilterGreeting {
   readonly #pushes: PushHub<policy.Push>
   readonly #questions: EdgeQuestions
   readonly #onBug: (error: unknown) => void
-  readonly #newcomers = new Set<string>()
+  /** Tries that are left of each. */
+  readonly #newcomers = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(pushes: PushHub<policy.Push>, questions: EdgeQuestions, onBug: (error: unknown) => void) {
@@ -25,7 +27,11 @@ export class FilterGreeting {
 
   /** @param peer an edge whose stream has just opened */
   greet(peer: string): void {
-    this.#newcomers.add(peer)
+    this.#newcomers.set(peer, MAX_TRIES)
+    this.#schedule()
+  }
+
+  #schedule(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#tell().catch(this.#onBug)
@@ -33,27 +39,35 @@ export class FilterGreeting {
   }
 
   async #tell(): Promise<void> {
-    const newcomers = [...this.#newcomers]
+    const newcomers = new Map([...this.#newcomers].filter(([peer]) => this.#pushes.has(peer)))
     this.#newcomers.clear()
-    const others = this.#pushes.peers().filter((peer) => !newcomers.includes(peer))
-    if (others.length === 0) return
+    const others = this.#pushes.peers().filter((peer) => !newcomers.has(peer))
+    if (others.length === 0 || newcomers.size === 0) return
     const found = await this.#questions.ask({ $case: 'listFilters', value: {} }, others)
     if (found.outcome !== 'done') return
-    for (const filter of different(found.value.edges.flatMap(({ filters }) => filters)))
-      for (const peer of newcomers) this.#push(peer, filter)
+    const filters = different(found.value.edges.flatMap((edge) => edge.filters))
+    for (const peer of await this.#push(filters, [...newcomers.keys()])) {
+      const left = (newcomers.get(peer) ?? 0) - 1
+      if (left > 0) this.#newcomers.set(peer, left)
+    }
+    if (this.#newcomers.size > 0) this.#schedule()
   }
 
-  #push(peer: string, value: policy.MessageFilter): void {
-    const command = { commandId: randomUUID(), wish: { $case: 'setFilter' as const, value } }
-    this.#pushes.sendTo(peer, { event: { $case: 'capture', value: command } })
+  /** @returns who has not answered to one of them */
+  async #push(filters: readonly policy.MessageFilter[], peers: readonly string[]): Promise<ReadonlySet<string>> {
+    const asked = filters.map((value) => this.#questions.ask({ $case: 'setFilter', value }, peers))
+    const silent = new Set<string>()
+    for (const result of await Promise.all(asked))
+      for (const peer of result.outcome === 'done' ? result.value.silent : peers) silent.add(peer)
+    return silent
   }
 }
 
 /** Each once, whatever time each edge says is left. */
-function different(filters: readonly policy.MessageFilter[]): Iterable<policy.MessageFilter> {
+function different(filters: readonly policy.MessageFilter[]): policy.MessageFilter[] {
   const byKey = filters.map((filter): [string, policy.MessageFilter] => {
     const { callId, source, user, targets } = filter
     return [JSON.stringify([callId, source, user, targets.toSorted()]), filter]
   })
-  return new Map(byKey).values()
+  return [...new Map(byKey).values()]
 }
