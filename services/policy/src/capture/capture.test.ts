@@ -165,3 +165,17 @@ it('an edge alone is told nothing, and nobody is asked', async () => {
   await vi.advanceTimersByTimeAsync(5_000)
   expect(commands.get('edge-0.a')).toEqual([])
 })
+
+it('edges that connect while too many questions are open are told later', async () => {
+  const greeting = new FilterGreeting(pushes, questions, () => undefined)
+  edge('edge-0.a')
+  const open = Array.from({ length: 64 }, find)
+  await vi.advanceTimersByTimeAsync(1_000)
+  edge('edge-1.b')
+  greeting.greet('edge-1.b')
+  await vi.advanceTimersByTimeAsync(600)
+  expect(last('edge-0.a').wish?.$case).toBe('find')
+  await vi.advanceTimersByTimeAsync(1_000)
+  await Promise.all(open)
+  expect(last('edge-0.a').wish?.$case).toBe('listFilters')
+})

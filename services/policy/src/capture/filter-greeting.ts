@@ -44,11 +44,18 @@ export class FilterGreeting {
     const others = this.#pushes.peers().filter((peer) => !newcomers.has(peer))
     if (others.length === 0 || newcomers.size === 0) return
     const found = await this.#questions.ask({ $case: 'listFilters', value: {} }, others)
-    if (found.outcome !== 'done') return
+    const peers = [...newcomers.keys()]
+    // Too many questions are open: later.
+    if (found.outcome !== 'done') return this.#again(newcomers, peers)
     const filters = different(found.value.edges.flatMap((edge) => edge.filters))
-    for (const peer of await this.#push(filters, [...newcomers.keys()])) {
+    this.#again(newcomers, await this.#push(filters, peers))
+  }
+
+  /** @param newcomers with the tries that they had; who has connected anew meanwhile has all of them */
+  #again(newcomers: ReadonlyMap<string, number>, peers: Iterable<string>): void {
+    for (const peer of peers) {
       const left = (newcomers.get(peer) ?? 0) - 1
-      if (left > 0) this.#newcomers.set(peer, left)
+      if (left > 0 && !this.#newcomers.has(peer)) this.#newcomers.set(peer, left)
     }
     if (this.#newcomers.size > 0) this.#schedule()
   }
